@@ -1,0 +1,10 @@
+//! What two processes must agree on byte for byte: ids, messages, the client protocol, tokens, close codes, limits.
+//!
+//! This crate is pure. It knows no socket, no clock and no random source: whoever needs the time passes it in.
+//! Every shell imports it; it imports none of ours.
+
+pub mod id;
+pub mod message;
+
+pub use id::{Channel, ChannelError, ClientMessageId, Epoch, Lane, Offset, RoomId, UnixMillis, UserId};
+pub use message::{Draft, Publication, Role, Sender};
