@@ -1,0 +1,34 @@
+# The developer's commands. Each target only names a script: `make help` lists them, CI runs `check` and `test`.
+
+.DEFAULT_GOAL := help
+MINUTES ?= 10
+SECONDS ?= 30
+
+.PHONY: help run test e2e check fix bench-latency bench-idle fuzz
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Install what is missing, build, and put the demo show on the air (Ctrl-C stops it)
+	@scripts/run
+
+test: ## Every test: Rust, fuzz targets, web page, end to end in Chromium
+	@scripts/test
+
+e2e: ## Only the end-to-end tests; ONLY=watch runs one file
+	@scripts/test-e2e
+
+check: ## Formatting, lints, documentation, licences, unused dependencies, spelling, types
+	@scripts/check
+
+fix: ## Apply the formatting and the lints that can be applied by machine
+	@scripts/fix
+
+bench-latency: ## Glass-to-glass latency and stalls over MINUTES=10, for 1.0 s and 0.5 s parts
+	@MINUTES=$(MINUTES) scripts/bench latency
+
+bench-idle: ## Start-up time and idle memory of the release binary
+	@scripts/bench idle
+
+fuzz: ## Run every fuzz target for SECONDS=30
+	@SECONDS_EACH=$(SECONDS) fuzz/run.sh
