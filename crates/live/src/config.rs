@@ -1,0 +1,267 @@
+//! What is fixed when a stream starts, checked once.
+//!
+//! Target duration, part target and hold-backs never change while a stream lives: the draft forbids the first
+//! (section 6.2.1), and players stop for good when one of the others does. Both the cutter and the playlist machine
+//! take the same [`Config`], so what is promised in the playlist is what is cut.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use thiserror::Error;
+
+use crate::limits::{
+    NAME_BYTES_MAX, PART_TARGET_MAX, PART_TARGET_MIN, RENDITIONS_MAX, SEGMENT_MIN,
+    TARGET_DURATION_SECONDS_MAX, WINDOW_MAX,
+};
+
+/// What an operator chooses; [`Config::new`] checks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// EXT-X-TARGETDURATION, seconds: no segment is longer. Default 6.
+    pub target_duration_seconds: u32,
+    /// PART-TARGET, whole milliseconds: no part is longer. Default 1 s; the fast mode uses 0.5 s.
+    pub part_target: Duration,
+    /// A segment is cut on the first independent picture at or past this. Default 2 s.
+    pub segment_min: Duration,
+    /// A playlist lists at least this much media (once there is so much). Default 60 s.
+    pub window: Duration,
+    /// A playlist lists at least so many segments (once there are so many). Default 6.
+    pub window_segments_min: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            target_duration_seconds: 6,
+            part_target: Duration::from_secs(1),
+            segment_min: Duration::from_secs(2),
+            window: Duration::from_secs(60),
+            window_segments_min: 6,
+        }
+    }
+}
+
+/// Why settings make no valid stream.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The target duration is 0 or longer than [`TARGET_DURATION_SECONDS_MAX`].
+    #[error("the target duration has to be 1 to {TARGET_DURATION_SECONDS_MAX} s")]
+    TargetDuration,
+    /// The part target is out of range, not of whole milliseconds, or longer than the target duration.
+    #[error(
+        "the part target has to be of whole milliseconds, {PART_TARGET_MIN:?} to {PART_TARGET_MAX:?}, and no \
+         longer than the target duration"
+    )]
+    PartTarget,
+    /// The shortest segment is shorter than [`SEGMENT_MIN`] or the part target, or longer than the target duration.
+    #[error(
+        "the shortest segment has to be at least {SEGMENT_MIN:?} and one part, and at most the target duration"
+    )]
+    SegmentMin,
+    /// The window is shorter than three target durations or longer than [`WINDOW_MAX`].
+    #[error("the window has to be at least three target durations and at most {WINDOW_MAX:?}")]
+    Window,
+    /// The least number of segments is 0 or does not fit the longest window.
+    #[error(
+        "the window has to hold at least one segment, and at most as many as fit {WINDOW_MAX:?}"
+    )]
+    WindowSegments,
+    /// No rendition, or more than [`RENDITIONS_MAX`].
+    #[error("a stream has 1 to {RENDITIONS_MAX} renditions")]
+    Renditions,
+    /// Two renditions have one name.
+    #[error("two renditions are called {0}")]
+    SameName(RenditionName),
+    /// A timescale of 0.
+    #[error("the timescale of {0} is 0")]
+    Timescale(RenditionName),
+}
+
+/// Name of a rendition in URLs: 1 to [`NAME_BYTES_MAX`] bytes of `a-z 0-9 -`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RenditionName(Box<str>);
+
+impl RenditionName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RenditionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that names no rendition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a rendition's name has 1 to {NAME_BYTES_MAX} bytes of a-z 0-9 -")]
+pub struct NameError;
+
+impl FromStr for RenditionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameError)
+        }
+    }
+}
+
+/// What a rendition carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Pictures: a segment can begin only at an independent one.
+    Video,
+    /// Sound: every frame is independent, so a segment can begin anywhere.
+    Audio,
+}
+
+/// One rendition as the shell declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenditionSpec {
+    /// Folder and playlist name in URLs.
+    pub name: RenditionName,
+    /// What it carries.
+    pub kind: Kind,
+    /// Ticks per second of its sample times: 90,000 for video, the sample rate for audio.
+    pub timescale: u32,
+}
+
+/// Which rendition of a stream: its place in the list given to [`Config::new`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RenditionId(pub(crate) u8);
+
+impl RenditionId {
+    /// Place in the list given to [`Config::new`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Checked [`Settings`] and the renditions of one stream. Never changes while the stream lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    settings: Settings,
+    renditions: Vec<RenditionSpec>,
+}
+
+impl Config {
+    /// Checks what was chosen.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that makes no valid stream.
+    pub fn new(settings: Settings, renditions: Vec<RenditionSpec>) -> Result<Self, ConfigError> {
+        check_settings(&settings)?;
+        check_renditions(&renditions)?;
+        Ok(Self {
+            settings,
+            renditions,
+        })
+    }
+
+    /// EXT-X-TARGETDURATION.
+    #[must_use]
+    pub fn target_duration(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.target_duration_seconds))
+    }
+
+    /// PART-TARGET.
+    #[must_use]
+    pub fn part_target(&self) -> Duration {
+        self.settings.part_target
+    }
+
+    /// The shortest part that needs no excuse: 85 % of the part target (section 4.4.4.9).
+    #[must_use]
+    pub fn part_min(&self) -> Duration {
+        self.settings.part_target * 85 / 100
+    }
+
+    /// A segment is cut on the first independent picture at or past this.
+    #[must_use]
+    pub fn segment_min(&self) -> Duration {
+        self.settings.segment_min
+    }
+
+    /// Media a playlist lists at least.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.settings.window
+    }
+
+    /// Segments a playlist lists at least.
+    #[must_use]
+    pub fn window_segments_min(&self) -> usize {
+        self.settings.window_segments_min
+    }
+
+    /// Longest time a request is held before it is answered with 503: three target durations (section 6.2.5.2).
+    #[must_use]
+    pub fn hold_max(&self) -> Duration {
+        self.target_duration() * 3
+    }
+
+    /// The renditions in the order of their ids.
+    pub fn renditions(&self) -> impl Iterator<Item = (RenditionId, &RenditionSpec)> {
+        (0u8..)
+            .zip(&self.renditions)
+            .map(|(id, spec)| (RenditionId(id), spec))
+    }
+
+    /// The rendition of that name, if the stream has it.
+    #[must_use]
+    pub fn rendition(&self, name: &str) -> Option<RenditionId> {
+        self.renditions()
+            .find(|(_, spec)| spec.name.as_str() == name)
+            .map(|(id, _)| id)
+    }
+}
+
+fn check_settings(settings: &Settings) -> Result<(), ConfigError> {
+    let target = Duration::from_secs(u64::from(settings.target_duration_seconds));
+    let part = settings.part_target;
+    if !(1..=TARGET_DURATION_SECONDS_MAX).contains(&settings.target_duration_seconds) {
+        return Err(ConfigError::TargetDuration);
+    }
+    let whole_millis = part.subsec_nanos().is_multiple_of(1_000_000);
+    if !(PART_TARGET_MIN..=PART_TARGET_MAX.min(target)).contains(&part) || !whole_millis {
+        return Err(ConfigError::PartTarget);
+    }
+    if !(SEGMENT_MIN.max(part)..=target).contains(&settings.segment_min) {
+        return Err(ConfigError::SegmentMin);
+    }
+    // Section 6.2.2: a server must not remove a segment that would leave less than three target durations.
+    if !(target * 3..=WINDOW_MAX).contains(&settings.window) {
+        return Err(ConfigError::Window);
+    }
+    let segments_max = WINDOW_MAX.as_secs() / u64::from(settings.target_duration_seconds);
+    if !(1..=segments_max).contains(&(settings.window_segments_min as u64)) {
+        return Err(ConfigError::WindowSegments);
+    }
+    Ok(())
+}
+
+fn check_renditions(renditions: &[RenditionSpec]) -> Result<(), ConfigError> {
+    if !(1..=RENDITIONS_MAX).contains(&renditions.len()) {
+        return Err(ConfigError::Renditions);
+    }
+    for (index, spec) in renditions.iter().enumerate() {
+        if spec.timescale == 0 {
+            return Err(ConfigError::Timescale(spec.name.clone()));
+        }
+        if renditions[..index]
+            .iter()
+            .any(|earlier| earlier.name == spec.name)
+        {
+            return Err(ConfigError::SameName(spec.name.clone()));
+        }
+    }
+    Ok(())
+}

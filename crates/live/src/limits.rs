@@ -1,0 +1,56 @@
+//! Every maximum of this crate, with its bytes; the ones that depend on each other are compared at compile time.
+//!
+//! The machine keeps no media: what it holds per stream is lists of small records. The worst case, a stream of
+//! [`RENDITIONS_MAX`] renditions whose windows hold [`SEGMENTS_MAX`] segments of [`PARTS_PER_SEGMENT_MAX`] parts, twice
+//! because a removed segment is remembered for its grace, is a configuration nobody runs (a two hour window cut into
+//! one second segments); the default stream (2 renditions, 30 segments of 2 parts, and as many in grace) is 30 KB.
+
+use std::time::Duration;
+
+/// Renditions of one stream: one source with a small ladder and a few audio tracks.
+pub const RENDITIONS_MAX: usize = 8;
+
+/// Bytes of a rendition's name, which is a folder in every media URL.
+pub const NAME_BYTES_MAX: usize = 32;
+
+/// Longest query string that is looked at; a longer one is a bad request. The three directives together need 60 bytes.
+pub const QUERY_BYTES_MAX: usize = 1024;
+
+/// Longest window a playlist may keep. At the shortest segment that is [`SEGMENTS_MAX`] segments.
+pub const WINDOW_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Shortest segment that may be asked for.
+pub const SEGMENT_MIN: Duration = Duration::from_secs(1);
+
+/// Segments of one rendition in its playlist; 100 bytes each without their parts.
+pub const SEGMENTS_MAX: usize = 7200;
+
+/// Longest target duration, seconds. A blocked request is held for three of them.
+pub const TARGET_DURATION_SECONDS_MAX: u32 = 20;
+
+/// Shortest part target. Below it the requests cost more than the media.
+pub const PART_TARGET_MIN: Duration = Duration::from_millis(100);
+
+/// Longest part target.
+pub const PART_TARGET_MAX: Duration = Duration::from_secs(5);
+
+/// Parts of one segment; 40 bytes each. A part shorter than 85 % of the part target can only be a segment's last or come
+/// from a picture rate so low that few parts fit, so twice the ratio of the longest segment to the shortest part
+/// is never reached by a stream that the cutter cut.
+pub const PARTS_PER_SEGMENT_MAX: usize = 512;
+
+/// Samples of one rendition that wait for their part to close. A part of 5 s holds 235 audio frames of 48 kHz AAC and
+/// 1,200 pictures at 240 per second; the cutter counts them, the shell holds them.
+pub const SAMPLES_PER_PART_MAX: usize = 4096;
+
+/// Outputs that may wait to be drained by one caller between two inputs; 32 bytes each.
+///
+/// One input causes at most a change per rendition, and the forgetting of what became due meanwhile.
+pub const OUTPUTS_MAX: usize = RENDITIONS_MAX * (SEGMENTS_MAX * 4 + 4);
+
+const _: () = assert!(SEGMENTS_MAX as u64 >= WINDOW_MAX.as_secs() / SEGMENT_MIN.as_secs());
+const _: () = assert!(
+    PARTS_PER_SEGMENT_MAX as u128
+        >= 2 * (TARGET_DURATION_SECONDS_MAX as u128 * 1000) / PART_TARGET_MIN.as_millis()
+);
+const _: () = assert!(RENDITIONS_MAX <= u8::MAX as usize);

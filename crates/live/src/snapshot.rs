@@ -1,0 +1,102 @@
+//! What a media playlist says at one moment: all that rendering needs, and nothing that can change.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    config::RenditionName,
+    position::{InitId, MediaSeq, Position},
+    time::WallTime,
+};
+
+/// One rendition's media playlist at one moment.
+///
+/// Two snapshots of a stream with the same `rendition` and `version` are equal, so a shell renders and compresses each
+/// version once and hands the same bytes to everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The rendition's name.
+    pub rendition: RenditionName,
+    /// Grows with every change of any playlist of the stream.
+    pub version: u64,
+    /// EXT-X-TARGETDURATION, seconds.
+    pub target_duration_seconds: u32,
+    /// PART-TARGET.
+    pub part_target: Duration,
+    /// EXT-X-MEDIA-SEQUENCE: the first listed segment, or the one that will be first.
+    pub media_sequence: MediaSeq,
+    /// EXT-X-DISCONTINUITY-SEQUENCE: discontinuities that were removed with their segments.
+    pub discontinuity_sequence: u64,
+    /// Whole segments, oldest first.
+    pub segments: Vec<Arc<SegmentEntry>>,
+    /// The segment that is being made, once it has a part.
+    pub open: Option<SegmentEntry>,
+    /// Parts of segments before this one are no longer listed.
+    pub parts_from: MediaSeq,
+    /// What comes next.
+    pub state: State,
+    /// The other renditions of the stream.
+    pub reports: Vec<Report>,
+}
+
+/// Whether more will come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// More will come, and this first.
+    Live(Hint),
+    /// Nothing more will come: EXT-X-ENDLIST.
+    Ended,
+}
+
+/// The next part, for EXT-X-PRELOAD-HINT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// Its place.
+    pub part: Position,
+    /// The init section it will need, where it is another than that of the part before.
+    pub init: Option<InitId>,
+}
+
+/// A whole or growing segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentEntry {
+    /// Its number.
+    pub msn: MediaSeq,
+    /// EXT-X-DISCONTINUITY tags in front of it. More than one only where the rendition stayed silent through a return of
+    /// the publisher: discontinuity sequence numbers have to match across renditions (section 6.2.4).
+    pub discontinuities: u32,
+    /// Its init section.
+    pub init: InitId,
+    /// EXT-X-PROGRAM-DATE-TIME of its first sample.
+    pub starts_at: WallTime,
+    /// Sum of its parts: EXTINF of a whole segment.
+    pub duration: Duration,
+    /// Its parts, in order.
+    pub parts: Vec<PartEntry>,
+}
+
+/// A part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartEntry {
+    /// How long its media lasts.
+    pub duration: Duration,
+    /// Whether decoding can begin in it.
+    pub independence: Independence,
+}
+
+/// Whether a part holds an independent frame (INDEPENDENT=YES, section 4.4.4.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Independence {
+    /// It does.
+    Independent,
+    /// It needs parts before it.
+    Dependent,
+}
+
+/// Where another rendition stands, for EXT-X-RENDITION-REPORT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The rendition's name.
+    pub rendition: RenditionName,
+    /// Its last listed part.
+    pub last: Position,
+}

@@ -1,0 +1,1 @@
+//! One rendition's segments.
