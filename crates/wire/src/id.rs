@@ -12,12 +12,16 @@ use thiserror::Error;
 pub const ID_BYTES_MAX: usize = 64;
 
 /// Milliseconds since 1970-01-01 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixMillis(pub u64);
 
 /// Position of a message in its channel; the first message has offset 1, an empty channel stands at 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Offset(pub u64);
 
@@ -61,7 +65,11 @@ impl FromStr for RoomId {
             return Err(ChannelError::Length { bytes: text.len() });
         }
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if text.bytes().all(legal) { Ok(Self(text.into())) } else { Err(ChannelError::Character) }
+        if text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ChannelError::Character)
+        }
     }
 }
 
@@ -110,7 +118,10 @@ impl FromStr for Channel {
             "chat" => Lane::Chat,
             _ => return Err(ChannelError::Lane),
         };
-        Ok(Self { lane, room: id.parse()? })
+        Ok(Self {
+            lane,
+            room: id.parse()?,
+        })
     }
 }
 

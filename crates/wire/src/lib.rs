@@ -3,8 +3,16 @@
 //! This crate is pure. It knows no socket, no clock and no random source: whoever needs the time passes it in.
 //! Every shell imports it; it imports none of ours.
 
+pub mod fuzz;
 pub mod id;
+pub mod limits;
 pub mod message;
+pub mod path;
+pub mod protocol;
+pub mod token;
+pub mod ws;
 
-pub use id::{Channel, ChannelError, ClientMessageId, Epoch, Lane, Offset, RoomId, UnixMillis, UserId};
+pub use id::{
+    Channel, ChannelError, ClientMessageId, Epoch, Lane, Offset, RoomId, UnixMillis, UserId,
+};
 pub use message::{Draft, Publication, Role, Sender};

@@ -1,0 +1,474 @@
+//! Bytes from a client become messages and control frames.
+//!
+//! The [`Decoder`] is what a connection keeps between two reads: nothing while no frame is cut in two, otherwise a box
+//! with what has arrived of it. It never allocates what a header merely announces. Whether a stream is cut here or
+//! there makes no difference to its events or to its verdict; a property test and a fuzz target hold it to that.
+
+use thiserror::Error;
+
+use super::{
+    CloseCode,
+    header::{self, Control, Data, HEADER_BYTES_MAX, Header, Opcode, Parsed},
+    mask::Mask,
+};
+
+/// One connection's reading state: 16 bytes, and a box only while a frame or a message is incomplete.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    held: Option<Box<Held>>,
+    ended: bool,
+}
+
+/// What a client said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole text message.
+    Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// Wants a pong with the same payload, at most 125 bytes.
+    Ping(&'a [u8]),
+    /// Answers a ping, or comes unasked.
+    Pong(&'a [u8]),
+    /// The client ends the connection. Everything after it is ignored. The answer is a close frame with the same code.
+    Close {
+        /// Why; a client may leave it out.
+        code: Option<CloseCode>,
+        /// In words; may be empty.
+        reason: &'a str,
+    },
+}
+
+/// How a client broke RFC 6455, or a limit. The connection must be closed with [`Violation::code`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A frame is not masked (section 5.1).
+    #[error("frame is not masked")]
+    Unmasked,
+    /// A reserved bit is set although no extension was negotiated (section 5.2).
+    #[error("reserved bit is set")]
+    ReservedBits,
+    /// The opcode is one of those kept for the future (section 5.2).
+    #[error("reserved opcode")]
+    ReservedOpcode,
+    /// A control frame is fragmented or has more than 125 bytes (section 5.5).
+    #[error("control frame is fragmented or too long")]
+    ControlFrame,
+    /// A length is not in its shortest form, or has its highest bit set (section 5.2).
+    #[error("length is not in its shortest form")]
+    Length,
+    /// A continuation of nothing (section 5.4).
+    #[error("continuation without a message")]
+    Continuation,
+    /// A new message before the one under way has ended (section 5.4).
+    #[error("message inside a message")]
+    Interrupted,
+    /// Text, or the reason of a close, is not UTF-8 (section 8.1).
+    #[error("text is not UTF-8")]
+    InvalidUtf8,
+    /// The message is bigger than allowed.
+    #[error("message has more than {max} bytes")]
+    TooBig {
+        /// What is allowed, bytes.
+        max: usize,
+    },
+    /// A close frame has half a code, or one that must not be sent (sections 5.5.1 and 7.4).
+    #[error("close frame without a legal code")]
+    CloseFrame,
+}
+
+impl Violation {
+    /// What to close the connection with (section 7.4.1).
+    #[must_use]
+    pub const fn code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::TooBig { .. } => CloseCode::TOO_BIG,
+            Self::Unmasked
+            | Self::ReservedBits
+            | Self::ReservedOpcode
+            | Self::ControlFrame
+            | Self::Length
+            | Self::Continuation
+            | Self::Interrupted
+            | Self::CloseFrame => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            held: None,
+            ended: false,
+        }
+    }
+
+    /// Takes the next bytes of the stream; messages of more than `message_bytes_max` bytes are a violation.
+    ///
+    /// The bytes are unmasked in place. All of them are consumed once [`Feed::next_event`] has answered `None`; a feed
+    /// that is dropped before loses its place in the stream, so the connection must then be closed.
+    pub fn feed<'d, 'b>(
+        &'d mut self,
+        bytes: &'b mut [u8],
+        message_bytes_max: usize,
+    ) -> Feed<'d, 'b> {
+        Feed {
+            decoder: self,
+            rest: bytes,
+            message_bytes_max,
+            done: Vec::new(),
+        }
+    }
+
+    /// Whether the stream has ended, by a close frame or a violation: further bytes are ignored.
+    #[must_use]
+    pub const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Bytes on the heap for what is incomplete; 0 between messages.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held
+            .as_deref()
+            .map_or(0, |held| size_of::<Held>() + held.payload_capacity())
+    }
+
+    fn end(&mut self) {
+        self.held = None;
+        self.ended = true;
+    }
+
+    /// Frees the box when nothing is in it.
+    fn settle(&mut self) {
+        if self.held.as_deref().is_some_and(Held::is_empty) {
+            self.held = None;
+        }
+    }
+}
+
+/// The bytes of one read, being turned into events.
+#[derive(Debug)]
+#[must_use = "bytes are consumed by `next_event`"]
+pub struct Feed<'d, 'b> {
+    decoder: &'d mut Decoder,
+    rest: &'b mut [u8],
+    message_bytes_max: usize,
+    /// The payload of the last event, when it came in pieces.
+    done: Vec<u8>,
+}
+
+/// A frame or message that is complete, with its payload where it is.
+enum Whole<'b> {
+    Message(Data, Payload<'b>),
+    Control(Control, Payload<'b>),
+}
+
+enum Payload<'b> {
+    /// In the read buffer, where it arrived.
+    Here(&'b [u8]),
+    /// Gathered from pieces, in [`Feed::done`].
+    Gathered,
+}
+
+impl<'b> Feed<'_, 'b> {
+    /// The next event, or `None` when the bytes are used up.
+    ///
+    /// # Errors
+    ///
+    /// The client broke the protocol. The stream has ended with it: every further call answers `None`.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Violation> {
+        let whole = match self.advance() {
+            Ok(Some(whole)) => whole,
+            Ok(None) => {
+                self.decoder.settle();
+                return Ok(None);
+            }
+            Err(violation) => {
+                self.decoder.end();
+                return Err(violation);
+            }
+        };
+        let Self { decoder, done, .. } = self;
+        let payload = |payload| match payload {
+            Payload::Here(bytes) => bytes,
+            Payload::Gathered => done.as_slice(),
+        };
+        let event = match whole {
+            Whole::Message(Data::Text, bytes) => text(payload(bytes)).map(Event::Text),
+            Whole::Message(Data::Binary, bytes) => Ok(Event::Binary(payload(bytes))),
+            Whole::Control(Control::Ping, bytes) => Ok(Event::Ping(payload(bytes))),
+            Whole::Control(Control::Pong, bytes) => Ok(Event::Pong(payload(bytes))),
+            Whole::Control(Control::Close, bytes) => parse_close(payload(bytes)),
+        };
+        if matches!(event, Err(_) | Ok(Event::Close { .. })) {
+            decoder.end();
+        }
+        event.map(Some)
+    }
+
+    /// Goes on until something is complete or the bytes are used up.
+    fn advance(&mut self) -> Result<Option<Whole<'b>>, Violation> {
+        while !self.decoder.ended {
+            let open = self
+                .decoder
+                .held
+                .as_deref_mut()
+                .and_then(|held| held.frame.take());
+            let whole = if let Some(frame) = open {
+                self.gather(frame)?
+            } else if let Some(header) = self.read_header()? {
+                self.begin(header)?
+            } else {
+                return Ok(None);
+            };
+            match whole {
+                Progress::Whole(whole) => return Ok(Some(whole)),
+                Progress::Fragment => {}
+                Progress::Starved => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a header, of which some bytes may have come before.
+    fn read_header(&mut self) -> Result<Option<Header>, Violation> {
+        let before = self
+            .decoder
+            .held
+            .as_deref()
+            .map_or(0, |held| held.header_bytes);
+        if before == 0 {
+            // The usual case: the header starts in the read buffer.
+            if let Parsed::Header(header, header_bytes) = header::parse(self.rest)? {
+                self.consume(header_bytes);
+                return Ok(Some(header));
+            }
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let held = self.decoder.held.get_or_insert_default();
+        let added = self.rest.len().min(HEADER_BYTES_MAX - before);
+        held.header[before..before + added].copy_from_slice(&self.rest[..added]);
+        match header::parse(&held.header[..before + added])? {
+            Parsed::Header(header, header_bytes) => {
+                held.header_bytes = 0;
+                self.consume(header_bytes - before);
+                Ok(Some(header))
+            }
+            Parsed::Incomplete => {
+                held.header_bytes = before + added;
+                self.consume(added);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Judges a frame by its header, then hands it out if it is here, or starts to gather it.
+    fn begin(&mut self, header: Header) -> Result<Progress<'b>, Violation> {
+        let message = self
+            .decoder
+            .held
+            .as_deref()
+            .and_then(|held| held.message.as_ref());
+        let before = match (header.opcode, message) {
+            (Opcode::Control(_), _) | (Opcode::Data(_), None) => 0,
+            (Opcode::Continuation, Some(message)) => message.bytes.len(),
+            (Opcode::Continuation, None) => return Err(Violation::Continuation),
+            (Opcode::Data(_), Some(_)) => return Err(Violation::Interrupted),
+        };
+        let max = self.message_bytes_max;
+        let payload_bytes =
+            usize::try_from(header.payload_bytes).map_err(|_| Violation::TooBig { max })?;
+        if !matches!(header.opcode, Opcode::Control(_))
+            && payload_bytes > max.saturating_sub(before)
+        {
+            return Err(Violation::TooBig { max });
+        }
+        if payload_bytes <= self.rest.len() {
+            match header.opcode {
+                Opcode::Control(kind) => {
+                    return Ok(Progress::Whole(Whole::Control(
+                        kind,
+                        self.unmask_here(header.mask, payload_bytes),
+                    )));
+                }
+                Opcode::Data(kind) if header.fin => {
+                    return Ok(Progress::Whole(Whole::Message(
+                        kind,
+                        self.unmask_here(header.mask, payload_bytes),
+                    )));
+                }
+                Opcode::Data(_) | Opcode::Continuation => {}
+            }
+        }
+        if let Opcode::Data(kind) = header.opcode {
+            self.decoder.held.get_or_insert_default().message = Some(Message {
+                kind,
+                bytes: Vec::new(),
+                checked: 0,
+            });
+        }
+        self.gather(Frame {
+            fin: header.fin,
+            opcode: header.opcode,
+            missing: payload_bytes,
+            mask: header.mask,
+        })
+    }
+
+    fn unmask_here(&mut self, mut mask: Mask, payload_bytes: usize) -> Payload<'b> {
+        let payload = self.consume(payload_bytes);
+        mask.apply(payload);
+        Payload::Here(payload)
+    }
+
+    /// Moves what has arrived of a frame's payload to the heap.
+    fn gather(&mut self, mut frame: Frame) -> Result<Progress<'b>, Violation> {
+        let piece = self.consume(frame.missing.min(self.rest.len()));
+        frame.mask.apply(piece);
+        let held = self.decoder.held.get_or_insert_default();
+        match (&frame.opcode, &mut held.message) {
+            (Opcode::Control(_), _) => append(&mut held.control, piece, frame.missing),
+            (_, Some(message)) => message.append(piece, frame.missing)?,
+            (_, None) => return Err(Violation::Continuation),
+        }
+        frame.missing -= piece.len();
+        if frame.missing > 0 {
+            held.frame = Some(frame);
+            return Ok(Progress::Starved);
+        }
+        match frame.opcode {
+            Opcode::Control(kind) => {
+                self.done = std::mem::take(&mut held.control);
+                Ok(Progress::Whole(Whole::Control(kind, Payload::Gathered)))
+            }
+            Opcode::Data(_) | Opcode::Continuation if !frame.fin => Ok(Progress::Fragment),
+            Opcode::Data(_) | Opcode::Continuation => {
+                let Some(message) = held.message.take() else {
+                    return Err(Violation::Continuation);
+                };
+                self.done = message.bytes;
+                Ok(Progress::Whole(Whole::Message(
+                    message.kind,
+                    Payload::Gathered,
+                )))
+            }
+        }
+    }
+
+    fn consume(&mut self, count: usize) -> &'b mut [u8] {
+        let (taken, rest) = std::mem::take(&mut self.rest).split_at_mut(count);
+        self.rest = rest;
+        taken
+    }
+}
+
+/// What became of a frame.
+enum Progress<'b> {
+    /// It, or the message that it ends, is complete.
+    Whole(Whole<'b>),
+    /// It is complete, its message is not.
+    Fragment,
+    /// It is not complete, and the bytes are used up.
+    Starved,
+}
+
+/// What a decoder keeps of an incomplete frame or message.
+#[derive(Debug, Default)]
+struct Held {
+    /// The first bytes of a header that was cut.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// What has arrived of a control frame, which may stand inside a message.
+    control: Vec<u8>,
+    /// What has arrived of a message.
+    message: Option<Message>,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.header_bytes == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    fn payload_capacity(&self) -> usize {
+        self.control.capacity()
+            + self
+                .message
+                .as_ref()
+                .map_or(0, |message| message.bytes.capacity())
+    }
+}
+
+#[derive(Debug)]
+struct Frame {
+    fin: bool,
+    opcode: Opcode,
+    /// Bytes of payload that have not arrived.
+    missing: usize,
+    mask: Mask,
+}
+
+#[derive(Debug)]
+struct Message {
+    kind: Data,
+    bytes: Vec<u8>,
+    /// So many bytes of a text are known to be UTF-8; at most three after them may be the start of a character.
+    checked: usize,
+}
+
+impl Message {
+    fn append(&mut self, piece: &[u8], frame_missing: usize) -> Result<(), Violation> {
+        append(&mut self.bytes, piece, frame_missing);
+        if self.kind == Data::Binary {
+            return Ok(());
+        }
+        // Text is judged as it arrives, so that nobody can make us hold 64 KiB of nonsense.
+        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
+            Ok(text) => self.checked += text.len(),
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(_) => return Err(Violation::InvalidUtf8),
+        }
+        Ok(())
+    }
+}
+
+/// Appends without reserving more than twice what has arrived, nor more than the frame announces.
+fn append(bytes: &mut Vec<u8>, piece: &[u8], frame_missing: usize) {
+    let needed = bytes.len() + piece.len();
+    if needed > bytes.capacity() {
+        let announced = bytes.len() + frame_missing;
+        let target = needed.max(announced.min(bytes.capacity() * 2));
+        bytes.reserve_exact(target - bytes.len());
+    }
+    bytes.extend_from_slice(piece);
+}
+
+fn text(payload: &[u8]) -> Result<&str, Violation> {
+    simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)
+}
+
+/// "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer" (section 5.5.1).
+fn parse_close(payload: &[u8]) -> Result<Event<'_>, Violation> {
+    if payload.is_empty() {
+        return Ok(Event::Close {
+            code: None,
+            reason: "",
+        });
+    }
+    let (number, reason) = payload
+        .split_first_chunk::<2>()
+        .ok_or(Violation::CloseFrame)?;
+    let code = CloseCode::new(u16::from_be_bytes(*number)).ok_or(Violation::CloseFrame)?;
+    Ok(Event::Close {
+        code: Some(code),
+        reason: text(reason)?,
+    })
+}
