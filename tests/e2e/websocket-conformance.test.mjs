@@ -1,0 +1,53 @@
+/**
+ * The Autobahn cases for RFC 6455, run by `kosoku` from PyPI against our own frame codec and our own reactor. The cases
+ * judge by what comes back, so the handler behind them repeats every message; nothing below the handler is different
+ * from the server that fans connect to.
+ *
+ * Groups 1 to 7 and 10. Group 9 sends messages of up to 16 MiB, which no chat should take; groups 12 and 13 are about a
+ * compression extension that the server does not offer.
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Child, run } from "../harness/child.mjs";
+import { freePorts, scene } from "../harness/scene.mjs";
+import { until } from "../harness/wait.mjs";
+import { connect } from "node:net";
+
+const GROUPS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"];
+
+/** How many cases those groups have; fewer would mean that the judge did not look. */
+const CASES = 247;
+
+/** All of them take seconds; some wait for a time-out of the judge. */
+const JUDGE_MS = 120_000;
+
+/** @param {string} name */
+function setting(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run the tests with \`make test\` or \`make e2e\``);
+  return value;
+}
+
+scene("every case of groups 1 to 7 and 10 passes", async (scene) => {
+  const [port] = /** @type {[number]} */ (await freePorts(1));
+  const echo = new Child(scene, "echo", setting("FANWAVE_ECHO_BINARY"), [`127.0.0.1:${port}`]);
+  await until("the echo server takes connections", 10_000, async () => {
+    if (!echo.running) throw new Error(`the echo server ended: ${await echo.log()}`);
+    return new Promise((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+  });
+  const report = join(scene.artifacts, "kosoku");
+  const judged = await run(
+    setting("KOSOKU"),
+    ["--mode", "fuzzingclient", "--outdir", report, ...GROUPS.flatMap((group) => ["--include", group]),
+      `ws://127.0.0.1:${port}/connection/websocket`],
+    { deadlineMs: JUDGE_MS },
+  );
+  assert.equal(judged.code, 0, `${judged.stdout}\n${judged.stderr}\nThe report is in ${report}.`);
+  assert.match(judged.stdout, new RegExp(`^${CASES} cases passed$`, "m"));
+});

@@ -1,0 +1,119 @@
+/**
+ * What an artist's crew does: an encoder that pushes RTMP into the ingest. It is ffmpeg with a moving test picture and a
+ * tone; the settings are the ones real encoders come with.
+ */
+
+import { Child } from "./child.mjs";
+import { until } from "./wait.mjs";
+import { playlists } from "./hls.mjs";
+
+/** How long a publisher may take from its start to its first part in the playlist. */
+const ON_AIR_MS = 20_000;
+
+/** How long an encoder waits before it connects again; OBS does the same on its own, with 2 s at first. */
+const RECONNECT_MS = 1_000;
+
+/**
+ * Encoder settings by name.
+ *
+ * @type {Record<string, { picture: string, args: string[] }>}
+ */
+export const ENCODERS = {
+  /** Small and quick: for the tests that are about something else than the encoder. */
+  small: {
+    picture: "testsrc2=size=640x360:rate=30",
+    args: ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-b:v", "600k",
+      "-c:a", "aac", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
+  },
+  /** What ffmpeg does when told nothing but the container: High profile, B-frames, a keyframe every 250 frames. */
+  ffmpegDefault: {
+    picture: "testsrc2=size=1280x720:rate=25",
+    args: ["-pix_fmt", "yuv420p"],
+  },
+  /** What OBS Studio sends with its x264 encoder and the settings that the README recommends. */
+  obs: {
+    picture: "testsrc2=size=1920x1080:rate=30",
+    args: ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p", "-g", "60", "-keyint_min", "60",
+      "-sc_threshold", "0", "-bf", "2", "-b:v", "4500k", "-maxrate", "4500k", "-bufsize", "4500k", "-x264-params", "nal-hrd=cbr",
+      "-c:a", "aac", "-b:a", "160k", "-ar", "48000", "-ac", "2"],
+  },
+};
+
+/**
+ * The ffmpeg arguments that send one encoder's show.
+ *
+ * @param {string} url
+ * @param {{ picture: string, args: string[] }} encoder
+ */
+export function encoderArgs(url, encoder) {
+  return ["-hide_banner", "-nostdin", "-loglevel", "warning",
+    "-re", "-f", "lavfi", "-i", encoder.picture,
+    "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+    ...encoder.args, "-f", "flv", url];
+}
+
+/**
+ * Starts an encoder once. It is not brought back when it ends.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {import("./server.mjs").Server} server
+ * @param {{ name?: string, key?: string, encoder?: { picture: string, args: string[] } }} [options]
+ */
+export function startEncoder(scene, server, options = {}) {
+  const name = options.name ?? "encoder";
+  const url = `${server.rtmpUrl}/${options.key ?? server.streamKey}`;
+  return new Child(scene, name, "ffmpeg", encoderArgs(url, options.encoder ?? ENCODERS.small));
+}
+
+/**
+ * Starts an encoder and waits until a player could start.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {import("./server.mjs").Server} server
+ * @param {Parameters<typeof startEncoder>[2]} [options]
+ */
+export async function publish(scene, server, options) {
+  const encoder = startEncoder(scene, server, options);
+  await onAir(server, encoder);
+  return encoder;
+}
+
+/**
+ * Waits until the show's playlists are there.
+ *
+ * @param {import("./server.mjs").Server} server
+ * @param {Child} encoder
+ */
+export async function onAir(server, encoder) {
+  await until("the show is on the air", ON_AIR_MS, async () => {
+    if (!encoder.running) throw new Error(`the encoder ended: ${await encoder.log()}`);
+    return playlists(server);
+  });
+}
+
+/**
+ * An encoder that connects again for as long as the scene lasts, as OBS does when its connection breaks.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {import("./server.mjs").Server} server
+ * @returns {{ stop: () => Promise<void> }}
+ */
+export function persistentEncoder(scene, server) {
+  let stopped = false;
+  /** @type {Child | undefined} */
+  let current;
+  const loop = (async () => {
+    for (let attempt = 1; !stopped; attempt += 1) {
+      current = startEncoder(scene, server, { name: `encoder-${attempt}` });
+      await current.exited;
+      if (!stopped) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    }
+  })();
+  const stop = async () => {
+    stopped = true;
+    await current?.kill();
+    await loop;
+  };
+  scene.after(stop);
+  return { stop };
+}
