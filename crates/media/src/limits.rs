@@ -1,0 +1,62 @@
+//! Every maximum of this crate, with its bytes, in one place.
+//!
+//! The largest holder is [`crate::demux::Demux`]: while it waits for the second track it keeps at most
+//! [`TRACK_WAIT_BYTES_MAX`], after that one frame of look-ahead per track, so its worst case is
+//! `TRACK_WAIT_BYTES_MAX + FRAME_BYTES_MAX` = 40 MiB for one accepted publisher; a usual 6 Mb/s one holds 40 KB.
+
+/// Largest video frame accepted, bytes: a 4K intra frame at 100 Mb/s and 2 s between keyframes stays under it.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+
+/// Largest audio frame accepted, bytes: AAC allows 768 bytes per channel and frame, 6,144 for eight channels.
+pub const AUDIO_FRAME_BYTES_MAX: usize = 8 << 10;
+
+/// Largest codec configuration accepted, bytes: an avcC with a few parameter sets has under 200.
+pub const CONFIG_BYTES_MAX: usize = 4 << 10;
+
+/// Widest and highest picture accepted, pixels: H.264 level 6.2 ends at 8,192 by 4,320.
+pub const PICTURE_SIDE_MAX: u32 = 8_192;
+
+/// Fastest frame rate believed, thousandths of a frame per second; a faster claim is treated as unknown.
+pub const FRAME_RATE_MILLI_MAX: u32 = 300_000;
+
+/// How long the first track waits for the second one, milliseconds of media time.
+pub const TRACK_WAIT_MS: i64 = 3_000;
+
+/// How long pictures may come without one at which decoding can begin, milliseconds of media time.
+pub const KEYFRAME_WAIT_MS: i64 = 10_000;
+
+/// Most tags held while the first track waits for the second: 3 s of 60 pictures and 47 audio frames per second is 321.
+pub const TRACK_WAIT_TAGS_MAX: usize = 1_024;
+
+/// Most bytes held while the first track waits for the second: 3 s at 85 Mb/s.
+pub const TRACK_WAIT_BYTES_MAX: usize = 32 << 20;
+
+/// Largest distance between decoding and presenting a picture, milliseconds; four B-frames at 1 fps fit.
+pub const COMPOSITION_MS_MAX: i64 = 5_000;
+
+/// Largest step back that is repaired by nudging, milliseconds; a larger one is a broken publisher.
+pub const BACKWARD_MS_MAX: i64 = 1_000;
+
+/// Largest hole between two samples of one track, milliseconds; a larger one is a broken publisher.
+pub const GAP_MS_MAX: i64 = 10_000;
+
+/// How far the audio clock by sample count may run from the timestamps before it is set again, milliseconds.
+pub const AUDIO_DRIFT_MS_MAX: i64 = 100;
+
+/// Longest run of one publisher, milliseconds of media time: a year. Keeps every tick sum far inside 64 bits.
+pub const RUN_MS_MAX: i64 = 366 * 24 * 3_600 * 1_000;
+
+/// Most samples in one fragment: 4 s of 240 pictures per second.
+pub const FRAGMENT_SAMPLES_MAX: usize = 1_024;
+
+/// Most media bytes in one fragment: 4 s at 128 Mb/s. Its `moof` adds 16 bytes per sample and 100 more.
+pub const FRAGMENT_BYTES_MAX: usize = 64 << 20;
+
+// One frame must fit wherever frames are collected, and a repaired time must stay inside what is accepted.
+const _: () = assert!(FRAME_BYTES_MAX <= TRACK_WAIT_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX <= FRAGMENT_BYTES_MAX);
+const _: () = assert!(AUDIO_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(AUDIO_DRIFT_MS_MAX < BACKWARD_MS_MAX && BACKWARD_MS_MAX < GAP_MS_MAX);
+const _: () = assert!(TRACK_WAIT_MS < GAP_MS_MAX);
+// A fragment's sizes and offsets are 32-bit signed in the box.
+const _: () = assert!(FRAGMENT_BYTES_MAX < i32::MAX as usize / 2);

@@ -1,0 +1,360 @@
+//! Exact times out of RTMP's whole, wrapping milliseconds.
+//!
+//! * [`Unwrap`] makes one rising count out of 32-bit timestamps, shared by both tracks of a publisher.
+//! * [`VideoTimeline`] holds one picture back, because a picture's duration is the distance to the next one.
+//! * [`AudioTimeline`] counts samples, which is exact where milliseconds are not, and sets its clock again only when it
+//!   has drifted from the timestamps by more than [`AUDIO_DRIFT_MS_MAX`].
+//!
+//! Decode times of a track rise strictly whatever is sent. A step that no repair makes sensible is a [`JumpError`]: the
+//! publisher's clock is broken, and a new connection with a discontinuity is the honest answer.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::{
+    limits::{AUDIO_DRIFT_MS_MAX, BACKWARD_MS_MAX, GAP_MS_MAX, RUN_MS_MAX},
+    sample::{Sample, VIDEO_TIMESCALE},
+};
+
+/// Ticks of [`VIDEO_TIMESCALE`] in a millisecond.
+const VIDEO_TICKS_PER_MS: i64 = (VIDEO_TIMESCALE / 1_000) as i64;
+
+/// The timestamps of a publisher leap by more than any repair makes sensible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("timestamps jump by {by_ms} ms")]
+pub struct JumpError {
+    /// From what was expected to what came, milliseconds.
+    pub by_ms: i64,
+}
+
+/// Follows a 32-bit millisecond counter over its wraps, which come every 49.7 days.
+#[derive(Debug, Clone, Default)]
+pub struct Unwrap {
+    last: Option<(u32, i64)>,
+}
+
+impl Unwrap {
+    /// The timestamp as milliseconds since the first one; the nearer of the two readings of a step is taken.
+    pub fn next(&mut self, timestamp: u32) -> i64 {
+        let value = match self.last {
+            None => 0,
+            Some((last, value)) => {
+                let step = timestamp.wrapping_sub(last).cast_signed();
+                value.saturating_add(i64::from(step))
+            }
+        };
+        self.last = Some((timestamp, value));
+        value
+    }
+}
+
+/// A picture that waits for the next one to know how long it lasts.
+#[derive(Debug, Clone)]
+struct Pending {
+    decode_time: i64,
+    composition: i32,
+    sync: bool,
+    data: Bytes,
+}
+
+impl Pending {
+    fn into_sample(self, duration: i64) -> Sample {
+        Sample {
+            // The timelines start at zero or later and only rise.
+            decode_time: u64::try_from(self.decode_time).unwrap_or(0),
+            duration: u32::try_from(duration).unwrap_or(1).max(1),
+            composition: self.composition,
+            sync: self.sync,
+            data: self.data,
+        }
+    }
+}
+
+/// One picture with its times in milliseconds from the start of the stream.
+#[derive(Debug, Clone)]
+pub struct VideoFrame {
+    /// When it is decoded.
+    pub decode_ms: i64,
+    /// Presentation minus decode time.
+    pub composition_ms: i64,
+    /// Whether it is an IDR picture.
+    pub sync: bool,
+    /// Its NAL units.
+    pub data: Bytes,
+}
+
+/// The pictures of one run in decode order, in ticks of [`VIDEO_TIMESCALE`].
+#[derive(Debug, Default)]
+pub struct VideoTimeline {
+    pending: Option<Pending>,
+    last_duration: i64,
+}
+
+impl VideoTimeline {
+    /// Takes the next picture and gives out the one before it, now that its duration is known.
+    ///
+    /// # Errors
+    /// When the time leaps by more than [`BACKWARD_MS_MAX`] back or [`GAP_MS_MAX`] ahead.
+    pub fn push(&mut self, frame: VideoFrame) -> Result<Option<Sample>, JumpError> {
+        let wanted = frame.decode_ms.clamp(0, RUN_MS_MAX) * VIDEO_TICKS_PER_MS;
+        let previous = self.pending.as_ref().map(|p| p.decode_time);
+        let decode_time = match previous {
+            None => wanted,
+            Some(previous) => {
+                let by_ms = (wanted - previous) / VIDEO_TICKS_PER_MS;
+                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms) || frame.decode_ms > RUN_MS_MAX
+                {
+                    return Err(JumpError { by_ms });
+                }
+                // Two pictures at one time, or a small step back: the later one is nudged a millisecond on.
+                wanted.max(previous + VIDEO_TICKS_PER_MS)
+            }
+        };
+        // The picture is still shown when it was meant to be, also when its decode time was nudged.
+        let shown =
+            wanted + frame.composition_ms.clamp(-GAP_MS_MAX, GAP_MS_MAX) * VIDEO_TICKS_PER_MS;
+        let composition = i32::try_from(shown - decode_time).unwrap_or(0);
+        let pending = Pending {
+            decode_time,
+            composition,
+            sync: frame.sync,
+            data: frame.data,
+        };
+        let done = self.pending.replace(pending);
+        Ok(done.map(|done| {
+            self.last_duration = decode_time - done.decode_time;
+            done.into_sample(self.last_duration)
+        }))
+    }
+
+    /// Gives out the last picture when the run is over; it lasts as long as the one before it.
+    pub fn finish(&mut self) -> Option<Sample> {
+        let last_duration = self
+            .last_duration
+            .clamp(VIDEO_TICKS_PER_MS, VIDEO_TIMESCALE.into());
+        self.pending
+            .take()
+            .map(|last| last.into_sample(last_duration))
+    }
+}
+
+/// The audio frames of one run, in ticks of the sample rate.
+#[derive(Debug)]
+pub struct AudioTimeline {
+    sample_rate: i64,
+    frame_samples: i64,
+    next: Option<i64>,
+    pending: Option<Pending>,
+}
+
+impl AudioTimeline {
+    /// A timeline of frames with `frame_samples` samples each, `sample_rate` of which are a second.
+    #[must_use]
+    pub fn new(sample_rate: u32, frame_samples: u32) -> Self {
+        let (sample_rate, frame_samples) = (sample_rate.max(1).into(), frame_samples.max(1).into());
+        Self {
+            sample_rate,
+            frame_samples,
+            next: None,
+            pending: None,
+        }
+    }
+
+    /// Takes the next frame and gives out the one before it.
+    ///
+    /// A frame that overlaps what was heard by more than [`AUDIO_DRIFT_MS_MAX`] is dropped: the clock cannot step back.
+    ///
+    /// # Errors
+    /// When the time leaps by more than [`BACKWARD_MS_MAX`] back or [`GAP_MS_MAX`] ahead.
+    pub fn push(&mut self, at_ms: i64, data: Bytes) -> Result<Option<Sample>, JumpError> {
+        let wanted = at_ms.clamp(0, RUN_MS_MAX) * self.sample_rate / 1_000;
+        let decode_time = match self.next {
+            None => wanted,
+            Some(next) => {
+                let by_ms = (wanted - next) * 1_000 / self.sample_rate;
+                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms) || at_ms > RUN_MS_MAX {
+                    return Err(JumpError { by_ms });
+                }
+                if by_ms < -AUDIO_DRIFT_MS_MAX {
+                    return Ok(None);
+                }
+                if by_ms > AUDIO_DRIFT_MS_MAX {
+                    wanted
+                } else {
+                    next
+                }
+            }
+        };
+        self.next = Some(decode_time + self.frame_samples);
+        let pending = Pending {
+            decode_time,
+            composition: 0,
+            sync: true,
+            data,
+        };
+        let done = self.pending.replace(pending);
+        // After a hole the frame before it lasts until the hole's end: its fragment then has no hole in it.
+        Ok(done.map(|done| {
+            let duration = decode_time - done.decode_time;
+            done.into_sample(duration)
+        }))
+    }
+
+    /// Gives out the last frame when the run is over.
+    pub fn finish(&mut self) -> Option<Sample> {
+        let frame_samples = self.frame_samples;
+        self.pending
+            .take()
+            .map(|last| last.into_sample(frame_samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(decode_ms: i64) -> VideoFrame {
+        VideoFrame {
+            decode_ms,
+            composition_ms: 0,
+            sync: false,
+            data: Bytes::from_static(b"x"),
+        }
+    }
+
+    fn video(times: &[i64]) -> Vec<Sample> {
+        let mut timeline = VideoTimeline::default();
+        let mut out: Vec<_> = times
+            .iter()
+            .filter_map(|&t| timeline.push(frame(t)).unwrap())
+            .collect();
+        out.extend(timeline.finish());
+        out
+    }
+
+    #[test]
+    fn the_counter_is_followed_over_its_wrap_and_back() {
+        let mut unwrap = Unwrap::default();
+        let read = [u32::MAX - 9, 0, 23, u32::MAX, 33].map(|t| unwrap.next(t));
+        assert_eq!(read, [0, 10, 33, 9, 43]);
+    }
+
+    #[test]
+    fn a_picture_lasts_until_the_next_one() {
+        let samples = video(&[0, 33, 67, 100]);
+        let times: Vec<_> = samples
+            .iter()
+            .map(|s| (s.decode_time, s.duration))
+            .collect();
+        assert_eq!(
+            times,
+            [(0, 2_970), (2_970, 3_060), (6_030, 2_970), (9_000, 2_970)]
+        );
+    }
+
+    #[test]
+    fn equal_and_backward_times_are_nudged_and_still_shown_when_meant() {
+        let mut timeline = VideoTimeline::default();
+        assert_eq!(timeline.push(frame(100)).unwrap(), None);
+        assert_eq!(timeline.push(frame(100)).unwrap().unwrap().duration, 90);
+        let mut back = frame(90);
+        back.composition_ms = 40;
+        assert_eq!(timeline.push(back).unwrap().unwrap().duration, 90);
+        let last = timeline.finish().unwrap();
+        assert_eq!(
+            (last.decode_time, last.presentation_time()),
+            (102 * 90, 130 * 90)
+        );
+    }
+
+    #[test]
+    fn leaps_are_errors() {
+        let leap = |to| {
+            let mut timeline = VideoTimeline::default();
+            timeline.push(frame(5_000)).unwrap();
+            timeline.push(frame(to)).map(|_| ())
+        };
+        assert_eq!(leap(15_000), Ok(()));
+        assert_eq!(leap(15_001), Err(JumpError { by_ms: 10_001 }));
+        assert_eq!(leap(4_000), Ok(()));
+        assert_eq!(leap(3_999), Err(JumpError { by_ms: -1_001 }));
+        assert_eq!(leap(i64::MAX).map_err(|e| e.by_ms > GAP_MS_MAX), Err(true));
+        let mut audio = AudioTimeline::new(48_000, 1_024);
+        audio.push(0, Bytes::new()).unwrap();
+        assert_eq!(
+            audio.push(20_000, Bytes::new()),
+            Err(JumpError { by_ms: 19_978 })
+        );
+    }
+
+    #[test]
+    fn audio_counts_samples_whatever_the_milliseconds_say() {
+        let mut timeline = AudioTimeline::new(44_100, 1_024);
+        let mut out = Vec::new();
+        for i in 0..200_i64 {
+            out.extend(
+                timeline
+                    .push(i * 1_024 * 1_000 / 44_100 + i % 2, Bytes::new())
+                    .unwrap(),
+            );
+        }
+        assert!(out.iter().all(|s| s.duration == 1_024));
+        assert_eq!(out[198].decode_time, 198 * 1_024);
+    }
+
+    #[test]
+    fn audio_is_set_again_after_a_hole_and_drops_what_overlaps() {
+        let mut timeline = AudioTimeline::new(48_000, 1_024);
+        assert_eq!(timeline.push(0, Bytes::new()).unwrap(), None);
+        // 500 ms are missing: the frame before the hole is stretched over it.
+        let stretched = timeline.push(521, Bytes::new()).unwrap().unwrap();
+        assert_eq!((stretched.decode_time, stretched.duration), (0, 521 * 48));
+        // A frame from before is dropped, the clock stays.
+        assert_eq!(timeline.push(300, Bytes::new()).unwrap(), None);
+        let kept = timeline.push(543, Bytes::new()).unwrap().unwrap();
+        assert_eq!((kept.decode_time, kept.duration), (521 * 48, 1_024));
+    }
+
+    proptest! {
+        #[test]
+        fn decode_times_rise_without_holes(steps in proptest::collection::vec((-900_i64..9_000, -9_000_i64..9_000), 1..60)) {
+            let mut timeline = VideoTimeline::default();
+            let mut at = 0;
+            let mut out = Vec::new();
+            for (step, composition_ms) in steps {
+                at += step;
+                let frame = VideoFrame { composition_ms, ..frame(at) };
+                match timeline.push(frame) {
+                    Ok(sample) => out.extend(sample),
+                    Err(_) => break,
+                }
+            }
+            out.extend(timeline.finish());
+            for pair in out.windows(2) {
+                prop_assert!(pair[0].duration > 0);
+                prop_assert_eq!(pair[0].end(), pair[1].decode_time);
+            }
+        }
+
+        #[test]
+        fn audio_never_drifts_from_its_timestamps(
+            steps in proptest::collection::vec(0_i64..400, 1..100), rate in 8_000_u32..96_000,
+        ) {
+            let mut timeline = AudioTimeline::new(rate, 1_024);
+            let mut at = 0;
+            let mut end = 0;
+            for step in steps {
+                at += step;
+                let Ok(sample) = timeline.push(at, Bytes::new()) else { break };
+                if let Some(sample) = sample {
+                    prop_assert!(sample.decode_time >= end);
+                    end = sample.end();
+                }
+                let next = timeline.next.unwrap() - timeline.frame_samples;
+                let drift_ms = next * 1_000 / i64::from(rate) - at;
+                prop_assert!(drift_ms.abs() <= BACKWARD_MS_MAX + 1);
+            }
+        }
+    }
+}
