@@ -1,13 +1,37 @@
-//! Where samples become parts and segments.
+//! Where samples become parts and segments, for all renditions of one stream at once.
+//!
+//! The cutter sees times only; the shell keeps the samples and muxes what a [`Decision`] names. One rendition leads (the
+//! first of pictures, or the first at all) and the others follow its segments:
+//!
+//! * A leading video rendition begins a segment at the first independent picture at or past the shortest segment, so
+//!   every segment starts with one (authoring rule 7.4). A keyframe interval between the shortest segment and the target
+//!   duration is always good, and a shorter one as long as it and the shortest segment fit the target duration. A longer
+//!   one ends in [`CutError::KeyframeInterval`]: the publisher has to be refused, for no conforming playlist exists.
+//! * A following audio rendition is cut where the leader was, to within [`REMAINDER_MAX`]: what is left over since its
+//!   last part goes to the next segment when it is that short, because a part of two frames costs a request like any.
+//! * A leading audio rendition ends a segment with the first part that reaches the shortest segment.
+//!
+//! Parts never exceed the part target, which comes from the configuration and is never fitted to what arrives; the cut
+//! is fitted instead (section 4.4.4.9). A part closes as soon as another sample like its last would not fit. Nothing
+//! is decided before every rendition has its first part, so that they enter and leave the stream together.
+//!
+//! The cutter lives from a publisher's coming to its going; it never looks at a clock.
 
-use std::time::Duration;
+mod track;
+
+use std::{collections::VecDeque, time::Duration};
 
 use thiserror::Error;
 
+use self::track::Track;
 use crate::{
-    config::{Config, RenditionId},
+    config::{Config, Kind, RenditionId},
     snapshot::Independence,
 };
+
+/// The longest piece of following audio that is handed to the next segment instead of becoming a part of its own; a
+/// quarter of the part target where that is shorter.
+pub const REMAINDER_MAX: Duration = Duration::from_millis(250);
 
 /// One sample's times, in its rendition's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +94,10 @@ pub enum Decision {
 pub enum Fit {
     /// 85 to 100 %.
     Full,
-    /// Shorter, as the last of its segment may be.
+    /// The last of its segment, which may be shorter.
     Last,
-    /// Shorter because the next sample is so long that it would not fit: the picture rate is too low for the part target.
+    /// Shorter, because the next sample is so long that it would not fit: the picture rate is too low for the part
+    /// target. Does not happen while samples are at most 15 % of the part target.
     Sparse,
     /// Longer: one sample, because the publisher dropped pictures. The playlist declares the part target.
     Stretched,
@@ -103,44 +128,224 @@ pub enum Break {
     /// A sample's time lies before the one before it.
     #[error("time went backwards")]
     Backwards,
-    /// A rendition has no samples for longer than a segment may last.
+    /// A rendition has no sample for more than half a target duration, or for what its segment has left.
     #[error("a rendition has a gap")]
     Gap,
-    /// One rendition went on for longer than a segment may last while another stood still.
+    /// This rendition is more than a target duration behind another.
     #[error("a rendition stands still")]
-    Stalled,
+    Stalled(RenditionId),
 }
 
 /// Cuts the samples of one stream, from a publisher's coming to its going.
 ///
-/// `handle_*`: [`Cutter::handle`], [`Cutter::finish`]. Polls: [`Cutter::poll_output`].
+/// `handle_*`: [`Cutter::handle`]. Verb: [`Cutter::finish`]. Polls: [`Cutter::poll_output`].
 #[derive(Debug)]
 pub struct Cutter {
-    _config: Config,
+    config: Config,
+    /// One per rendition, in the order of their ids.
+    tracks: Vec<Track>,
+    leader: usize,
+    /// Media time 0: the leader's first independent sample.
+    origin: Option<Duration>,
+    decisions: VecDeque<Decision>,
+    failed: Option<CutError>,
 }
 
 impl Cutter {
     /// A cutter for a publisher that has just come (or come back).
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        let tracks: Vec<_> = config
+            .renditions()
+            .map(|(id, spec)| Track::new(id, spec, config))
+            .collect();
+        let leader = tracks
+            .iter()
+            .position(|track| track.kind() == Kind::Video)
+            .unwrap_or(0);
         Self {
-            _config: config.clone(),
+            config: config.clone(),
+            tracks,
+            leader,
+            origin: None,
+            decisions: VecDeque::new(),
+            failed: None,
         }
     }
 
     /// Takes one sample. Samples of one rendition come in decode order; renditions are interleaved roughly by time.
     ///
     /// # Errors
-    /// [`CutError`] says whether to refuse the publisher or to begin again. Decisions made before stay to be drained.
-    pub fn handle(&mut self, _sample: Sample) -> Result<Taken, CutError> {
-        Ok(Taken::Skipped)
+    /// [`CutError`] says whether to refuse the publisher or to begin again. Decisions made before stay to be drained, and
+    /// [`Cutter::finish`] may still close what waits.
+    pub fn handle(&mut self, sample: Sample) -> Result<Taken, CutError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let taken = self.take(sample);
+        self.failed = taken.err();
+        taken
     }
 
-    /// Nothing more comes: closes what waits. Drain the decisions after it.
-    pub fn finish(&mut self) {}
+    /// Nothing more comes: closes what waits, and hands over every decision not yet drained.
+    ///
+    /// A stream in which some rendition never had a part leaves none at all.
+    pub fn finish(mut self) -> impl Iterator<Item = Decision> {
+        for track in &mut self.tracks {
+            track.close_part(
+                Fit::Last,
+                self.origin.unwrap_or_default(),
+                &mut self.decisions,
+            );
+            track.close_segment(&mut self.decisions);
+        }
+        let complete = self.tracks.iter().all(Track::has_begun);
+        self.decisions.into_iter().filter(move |_| complete)
+    }
 
     /// The next decision, until `None`.
     pub fn poll_output(&mut self) -> Option<Decision> {
-        None
+        if self.tracks.iter().all(Track::has_begun) {
+            self.decisions.pop_front()
+        } else {
+            None
+        }
+    }
+
+    fn take(&mut self, sample: Sample) -> Result<Taken, CutError> {
+        let index = sample.rendition.index();
+        let track = self
+            .tracks
+            .get_mut(index)
+            .ok_or(CutError::UnknownRendition)?;
+        track.observe(&sample).map_err(CutError::Broken)?;
+        let Some(origin) = self.begin(index, &sample)? else {
+            return Ok(Taken::Skipped);
+        };
+        if index == self.leader {
+            self.lead(&sample, origin)?
+        } else {
+            self.follow(index, &sample, origin)?
+        }
+        self.check_abreast()?;
+        Ok(Taken::Kept)
+    }
+
+    /// Where the stream begins, if this sample belongs to it.
+    fn begin(&mut self, index: usize, sample: &Sample) -> Result<Option<Duration>, CutError> {
+        let track = &self.tracks[index];
+        if self.origin.is_none() && index == self.leader && sample.sync == Sync::Sync {
+            self.origin = Some(track.time_of(sample.dts));
+        }
+        let begins = self.origin.is_some_and(|origin| {
+            track.is_running() || (sample.sync == Sync::Sync && track.time_of(sample.dts) >= origin)
+        });
+        if !begins && track.waited() > self.config.target_duration() {
+            let limit = self.config.target_duration();
+            return Err(match track.kind() {
+                Kind::Video => CutError::KeyframeInterval { limit },
+                Kind::Audio if self.origin.is_none() => {
+                    CutError::Broken(Break::Stalled(self.tracks[self.leader].id()))
+                }
+                Kind::Audio => CutError::Broken(Break::Stalled(track.id())),
+            });
+        }
+        Ok(self.origin.filter(|_| begins))
+    }
+
+    fn lead(&mut self, sample: &Sample, origin: Duration) -> Result<(), CutError> {
+        let track = &mut self.tracks[self.leader];
+        if track.kind() == Kind::Video {
+            if sample.sync == Sync::Sync && track.segment_may_end() {
+                track.close_part(Fit::Last, origin, &mut self.decisions);
+                self.cut(sample.dts, origin);
+            }
+            let track = &mut self.tracks[self.leader];
+            check_room(track, sample, &self.config)?;
+            track.append(sample, origin, &mut self.decisions);
+        } else {
+            track.append(sample, origin, &mut self.decisions);
+            if track.pending_is_empty() && track.segment_may_end() {
+                self.cut(
+                    sample.dts.saturating_add(u64::from(sample.duration)),
+                    origin,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, index: usize, sample: &Sample, origin: Duration) -> Result<(), CutError> {
+        let track = &mut self.tracks[index];
+        match track.kind() {
+            Kind::Video => {
+                if sample.sync == Sync::Sync && track.reached_cut(track.time_of(sample.dts)) {
+                    track.close_part(Fit::Last, origin, &mut self.decisions);
+                    track.close_segment(&mut self.decisions);
+                }
+                check_room(track, sample, &self.config)?;
+                track.append(sample, origin, &mut self.decisions);
+            }
+            Kind::Audio => {
+                if !track.fits_segment(sample.duration) {
+                    // The leader has not cut for a whole target duration, or its cut is a moment late. Sound may be cut
+                    // anywhere, and the cut that comes finds nothing left to do.
+                    track.close_part(Fit::Last, origin, &mut self.decisions);
+                    track.close_segment(&mut self.decisions);
+                }
+                track.append(sample, origin, &mut self.decisions);
+                track.follow_cuts(origin, &mut self.decisions);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the leader's segment at `dts`, and tells the followers.
+    fn cut(&mut self, dts: u64, origin: Duration) {
+        let leader = &mut self.tracks[self.leader];
+        leader.close_segment(&mut self.decisions);
+        let at = leader.time_of(dts);
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            if index != self.leader {
+                track.expect_cut(at);
+                if track.kind() == Kind::Audio {
+                    track.follow_cuts(origin, &mut self.decisions);
+                }
+            }
+        }
+    }
+
+    /// Renditions that drift apart by more than a segment can no longer be listed in step, and what waits for the slow one
+    /// would grow without end.
+    fn check_abreast(&self) -> Result<(), CutError> {
+        let Some(origin) = self.origin else {
+            return Ok(());
+        };
+        let at = |track: &Track| track.end().unwrap_or(origin).max(origin);
+        let ahead = self.tracks.iter().map(at).max().unwrap_or(origin);
+        match self
+            .tracks
+            .iter()
+            .find(|track| ahead - at(track) > self.config.target_duration())
+        {
+            Some(track) => Err(CutError::Broken(Break::Stalled(track.id()))),
+            None => Ok(()),
+        }
     }
 }
+
+/// A segment of pictures must not outgrow the target duration (section 4.4.3.1), and only an independent picture ends it.
+fn check_room(track: &Track, sample: &Sample, config: &Config) -> Result<(), CutError> {
+    if track.fits_segment(sample.duration) {
+        Ok(())
+    } else if track.is_stretched(sample.duration) {
+        Err(CutError::Broken(Break::Gap))
+    } else {
+        Err(CutError::KeyframeInterval {
+            limit: config.target_duration(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,6 @@ pub use config::{
 pub use machine::{HandleError, Input, Live, Output, Reason};
 pub use position::{InitId, MediaSeq, PartIndex, Position};
 pub use query::{BadRequest, Directive, Query};
-pub use request::{Answer, Asked, Media, MediaAnswer};
+pub use request::{Answer, Asked, Media, MediaAnswer, Until};
 pub use snapshot::{Hint, Independence, PartEntry, Report, SegmentEntry, Snapshot, State};
 pub use time::{Moment, WallTime};

@@ -34,14 +34,20 @@ pub const PART_TARGET_MIN: Duration = Duration::from_millis(100);
 /// Longest part target.
 pub const PART_TARGET_MAX: Duration = Duration::from_secs(5);
 
-/// Parts of one segment; 40 bytes each. A part shorter than 85 % of the part target can only be a segment's last or come
-/// from a picture rate so low that few parts fit, so twice the ratio of the longest segment to the shortest part
-/// is never reached by a stream that the cutter cut.
+/// Parts of one segment; 24 bytes each.
+///
+/// A part shorter than 85 % of the part target can only be a segment's last or come from a picture rate so low that few
+/// parts fit, so twice the ratio of the longest segment to the shortest part is never reached by a stream that the
+/// cutter cut.
 pub const PARTS_PER_SEGMENT_MAX: usize = 512;
 
 /// Samples of one rendition that wait for their part to close. A part of 5 s holds 235 audio frames of 48 kHz AAC and
 /// 1,200 pictures at 240 per second; the cutter counts them, the shell holds them.
 pub const SAMPLES_PER_PART_MAX: usize = 4096;
+
+/// Cuts of the leading rendition that a following one may still have before it. Segments last at least
+/// [`SEGMENT_MIN`], renditions more than a target duration apart are refused; 16 bytes each.
+pub const CUTS_AHEAD_MAX: usize = 32;
 
 /// Outputs that may wait to be drained by one caller between two inputs; 32 bytes each.
 ///
@@ -53,4 +59,6 @@ const _: () = assert!(
     PARTS_PER_SEGMENT_MAX as u128
         >= 2 * (TARGET_DURATION_SECONDS_MAX as u128 * 1000) / PART_TARGET_MIN.as_millis()
 );
+const _: () =
+    assert!(CUTS_AHEAD_MAX as u64 > TARGET_DURATION_SECONDS_MAX as u64 / SEGMENT_MIN.as_secs());
 const _: () = assert!(RENDITIONS_MAX <= u8::MAX as usize);

@@ -1,52 +1,84 @@
-//! Playlists as text: pure functions of a snapshot.
+//! Playlists as text: pure functions of what is in them, without a clock and without a view of the machine.
+//!
+//! URLs are relative, so that the text is the same behind any host and prefix. A media playlist lives at
+//! `{prefix}/{rendition}.m3u8` and names `{rendition}/init-{n}.mp4`, `{rendition}/{msn}.m4s` and
+//! `{rendition}/{msn}.{part}.m4s`; [`init_uri`], [`segment_uri`] and [`part_uri`] are the one place that knows it.
 
-use crate::snapshot::Snapshot;
+mod media;
+mod multivariant;
 
-/// A media playlist. Serve it as `application/vnd.apple.mpegurl` under `{prefix}/{rendition}.m3u8`.
+use std::{fmt, time::Duration};
+
+pub use self::{
+    media::media_playlist,
+    multivariant::{AudioGroup, Multivariant, Variant, multivariant_playlist},
+};
+use crate::{
+    config::RenditionName,
+    position::{InitId, MediaSeq, Position},
+};
+
+/// The media type of both kinds of playlist (section 4, authoring rule 1.20).
+pub const PLAYLIST_MIME: &str = "application/vnd.apple.mpegurl";
+
+/// URL of a rendition's media playlist, relative to the stream's prefix.
 #[must_use]
-pub fn media_playlist(_snapshot: &Snapshot) -> String {
-    String::new()
+pub fn playlist_uri(rendition: &RenditionName) -> String {
+    format!("{rendition}.m3u8")
 }
 
-/// What the multivariant playlist says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Multivariant {
-    /// The streams to choose from, best first. A stream without pictures has one variant, its sound.
-    pub variants: Vec<Variant>,
-    /// The sound that goes with the pictures, where it is a rendition of its own.
-    pub audio: Option<AudioGroup>,
-}
-
-/// EXT-X-STREAM-INF and its URI.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variant {
-    /// Relative to the multivariant playlist, such as `{prefix}/video.m3u8`.
-    pub uri: String,
-    /// Peak bits per second of the variant, its sound included.
-    pub bandwidth: u64,
-    /// Mean bits per second of the variant, its sound included.
-    pub average_bandwidth: u64,
-    /// RFC 6381 codecs of the variant, its sound included.
-    pub codecs: Vec<String>,
-    /// Width and height of the pictures.
-    pub resolution: Option<(u32, u32)>,
-    /// Pictures per 1,000 seconds.
-    pub frame_rate_millihertz: Option<u32>,
-}
-
-/// EXT-X-MEDIA of type AUDIO.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudioGroup {
-    /// Relative to the multivariant playlist, such as `{prefix}/audio.m3u8`.
-    pub uri: String,
-    /// What a player's menu calls it.
-    pub name: String,
-    /// Number of channels.
-    pub channels: u32,
-}
-
-/// The multivariant playlist.
+/// URL of an init section, relative to the stream's prefix.
 #[must_use]
-pub fn multivariant(_playlist: &Multivariant) -> String {
-    String::new()
+pub fn init_uri(rendition: &RenditionName, init: InitId) -> String {
+    format!("{rendition}/init-{init}.mp4")
+}
+
+/// URL of a segment, relative to the stream's prefix.
+#[must_use]
+pub fn segment_uri(rendition: &RenditionName, msn: MediaSeq) -> String {
+    format!("{rendition}/{msn}.m4s")
+}
+
+/// URL of a part, relative to the stream's prefix.
+#[must_use]
+pub fn part_uri(rendition: &RenditionName, part: Position) -> String {
+    format!("{rendition}/{}.{}.m4s", part.msn, part.part)
+}
+
+/// Seconds as a decimal-floating-point number (section 4.2) with five digits: finer than a tick of 90 kHz.
+///
+/// Rounds to the nearest, so a duration that is at most (at least) a bound of whole milliseconds is still so as text.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NANOS_PER_UNIT: u128 = 10_000;
+        const UNITS_PER_SECOND: u128 = 100_000;
+        let units = (self.0.as_nanos() + NANOS_PER_UNIT / 2) / NANOS_PER_UNIT;
+        write!(
+            f,
+            "{}.{:05}",
+            units / UNITS_PER_SECOND,
+            units % UNITS_PER_SECOND
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn seconds_are_near_and_keep_bounds_of_milliseconds(nanos in 0..100_000_000_000u64, millis in 0..100_000u64) {
+            let text = Seconds(Duration::from_nanos(nanos)).to_string();
+            let value: f64 = text.parse().unwrap();
+            prop_assert!((value - nanos as f64 / 1e9).abs() <= 0.000_005_1, "{text}");
+            let bound: f64 = Seconds(Duration::from_millis(millis)).to_string().parse().unwrap();
+            prop_assert_eq!(nanos < millis * 1_000_000, nanos != millis * 1_000_000 && value <= bound && nanos < millis * 1_000_000);
+            if nanos <= millis * 1_000_000 { prop_assert!(value <= bound) } else { prop_assert!(value >= bound) }
+        }
+    }
 }

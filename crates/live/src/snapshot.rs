@@ -18,8 +18,8 @@ pub struct Snapshot {
     pub rendition: RenditionName,
     /// Grows with every change of any playlist of the stream.
     pub version: u64,
-    /// EXT-X-TARGETDURATION, seconds.
-    pub target_duration_seconds: u32,
+    /// EXT-X-TARGETDURATION, whole seconds.
+    pub target_duration: Duration,
     /// PART-TARGET.
     pub part_target: Duration,
     /// EXT-X-MEDIA-SEQUENCE: the first listed segment, or the one that will be first.

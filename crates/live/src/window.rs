@@ -1,1 +1,370 @@
-//! One rendition's segments.
+//! One rendition's segments: those listed, the growing one, and those that are removed but may still be asked for.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use crate::{
+    config::{Config, RenditionName},
+    limits::{PARTS_PER_SEGMENT_MAX, SEGMENTS_MAX},
+    position::{InitId, MediaSeq, PartIndex, Position},
+    snapshot::{Hint, Independence, PartEntry, Report, SegmentEntry},
+    time::{Moment, WallTime},
+};
+
+#[derive(Debug)]
+pub(crate) struct Window {
+    pub(crate) name: RenditionName,
+    /// Whole and listed, oldest first.
+    listed: VecDeque<Listed>,
+    listed_duration: Duration,
+    /// The longest the playlist ever was.
+    longest: Duration,
+    /// Growing; has a part.
+    open: Option<SegmentEntry>,
+    /// Number of the growing segment, or of the next to grow.
+    next_msn: MediaSeq,
+    /// Not listed any more, and not yet forgotten; oldest first, in the order of their `forget_at`.
+    removed: VecDeque<Removed>,
+    discontinuity_sequence: u64,
+    /// Discontinuities in front of the next segment.
+    discontinuities_due: u32,
+    /// Init sections that are needed, oldest first; the last is that of the next part.
+    inits: VecDeque<InitId>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    segment: Arc<SegmentEntry>,
+    since: Moment,
+}
+
+#[derive(Debug)]
+struct Removed {
+    segment: Arc<SegmentEntry>,
+    forget_at: Moment,
+}
+
+/// Whether a place is in the playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is, or has been.
+    Reached,
+    /// It is the growing segment's or the next one's, so many parts behind the last one there is (at least 1).
+    Ahead(u64),
+    /// In a segment that cannot be asked for yet.
+    TooFar,
+}
+
+impl Window {
+    pub(crate) fn new(name: RenditionName) -> Self {
+        Self {
+            name,
+            listed: VecDeque::new(),
+            listed_duration: Duration::ZERO,
+            longest: Duration::ZERO,
+            open: None,
+            next_msn: MediaSeq(0),
+            removed: VecDeque::new(),
+            discontinuity_sequence: 0,
+            discontinuities_due: 0,
+            inits: VecDeque::from([InitId(0)]),
+        }
+    }
+
+    pub(crate) fn has_whole_segment(&self) -> bool {
+        self.next_msn > MediaSeq(0)
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    /// The init section of the next part.
+    pub(crate) fn init(&self) -> InitId {
+        self.inits.back().copied().unwrap_or_default()
+    }
+
+    /// When its last part ends.
+    pub(crate) fn end(&self) -> Option<WallTime> {
+        let last = self
+            .open
+            .as_ref()
+            .or(self.listed.back().map(|listed| &*listed.segment))?;
+        Some(last.starts_at.after(last.duration))
+    }
+
+    /// What the growing segment would last with one more part.
+    pub(crate) fn duration_with(&self, part: Duration) -> Duration {
+        self.open
+            .as_ref()
+            .map_or(Duration::ZERO, |open| open.duration)
+            .saturating_add(part)
+    }
+
+    pub(crate) fn open_parts(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.parts.len())
+    }
+
+    pub(crate) fn push_part(&mut self, starts_at: WallTime, part: PartEntry) {
+        let init = self.init();
+        let (msn, due) = (self.next_msn, &mut self.discontinuities_due);
+        let open = self.open.get_or_insert_with(|| SegmentEntry {
+            msn,
+            discontinuities: std::mem::take(due),
+            init,
+            starts_at,
+            duration: Duration::ZERO,
+            parts: Vec::new(),
+        });
+        open.duration += part.duration;
+        open.parts.push(part);
+        assert!(
+            open.parts.len() <= PARTS_PER_SEGMENT_MAX,
+            "the machine refuses a part too many"
+        );
+    }
+
+    /// Makes the growing segment whole, if there is one, and removes what the window need not hold any more.
+    pub(crate) fn close(&mut self, now: Moment, config: &Config) -> Closed {
+        let Some(open) = self.open.take() else {
+            return Closed::Nothing;
+        };
+        assert_eq!(
+            open.msn, self.next_msn,
+            "segments are numbered without a hole"
+        );
+        self.next_msn = self.next_msn.next();
+        self.listed_duration += open.duration;
+        self.listed.push_back(Listed {
+            segment: Arc::new(open),
+            since: now,
+        });
+        self.longest = self.longest.max(self.listed_duration);
+        self.trim(now, config);
+        Closed::Segment
+    }
+
+    /// Removes the oldest segments while the window stays full without them (section 6.2.2).
+    fn trim(&mut self, now: Moment, config: &Config) {
+        while let Some(oldest) = self.listed.front() {
+            let left = self.listed_duration - oldest.segment.duration;
+            let full = left >= config.window() && self.listed.len() > config.window_segments_min();
+            if !full && self.listed.len() <= SEGMENTS_MAX {
+                break;
+            }
+            let Some(Listed { segment, since }) = self.listed.pop_front() else {
+                break;
+            };
+            self.listed_duration = left;
+            // "If the server removes an EXT-X-DISCONTINUITY tag from the Media Playlist, it MUST increment the value of
+            // the EXT-X-DISCONTINUITY-SEQUENCE tag" (section 6.2.2).
+            self.discontinuity_sequence += u64::from(segment.discontinuities);
+            let forget_at = self.forget_at(now, since, segment.duration, config);
+            self.removed.push_back(Removed { segment, forget_at });
+        }
+    }
+
+    /// A segment stays until the time it was first listed plus its availability duration: its own and that of the longest
+    /// playlist that listed it. Its parts stay for three target durations after they are no longer listed, which is at the
+    /// latest now (both section 6.2.2).
+    fn forget_at(&self, now: Moment, since: Moment, duration: Duration, config: &Config) -> Moment {
+        let available = since.after(duration).after(self.longest);
+        let parts = now.after(config.target_duration() * 3);
+        let before = self
+            .removed
+            .back()
+            .map_or(Moment::default(), |removed| removed.forget_at);
+        available.max(parts).max(before)
+    }
+
+    /// The publisher returned: the next segment begins with a discontinuity.
+    pub(crate) fn add_discontinuity(&mut self) {
+        self.discontinuities_due = self.discontinuities_due.saturating_add(1);
+    }
+
+    /// Gives the next part another init section. Returns the one before it if nothing needs that.
+    pub(crate) fn new_init(&mut self) -> Option<InitId> {
+        let before = self.init();
+        let unneeded = self.last_init() != Some(before);
+        if unneeded {
+            self.inits.pop_back();
+        }
+        self.inits.push_back(InitId(before.0.saturating_add(1)));
+        unneeded.then_some(before)
+    }
+
+    fn last_init(&self) -> Option<InitId> {
+        let last = self
+            .open
+            .as_ref()
+            .or(self.listed.back().map(|listed| &*listed.segment));
+        last.map(|segment| segment.init)
+    }
+
+    pub(crate) fn next_forget(&self) -> Option<Moment> {
+        self.removed.front().map(|removed| removed.forget_at)
+    }
+
+    /// Forgets one segment whose time has come.
+    pub(crate) fn forget(&mut self, now: Moment) -> Option<MediaSeq> {
+        self.removed
+            .pop_front_if(|removed| removed.forget_at <= now)
+            .map(|removed| removed.segment.msn)
+    }
+
+    /// Forgets one init section that only forgotten segments needed.
+    pub(crate) fn forget_init(&mut self) -> Option<InitId> {
+        let oldest = self
+            .removed
+            .front()
+            .map(|removed| &removed.segment)
+            .or(self.listed.front().map(|listed| &listed.segment))
+            .map(|segment| segment.init)
+            .or(self.open.as_ref().map(|open| open.init))?;
+        self.inits.pop_front_if(|init| *init < oldest)
+    }
+
+    /// Where a wish for a part stands: "If the Client requests a Part Index greater than that of the final Partial Segment
+    /// of the Parent Segment, the Server MUST treat the request as one for Part Index 0 of the following Parent Segment"
+    /// (section 6.2.5.2). The second value is the place that was meant.
+    pub(crate) fn part_presence(&self, wish: Position) -> (Presence, Position) {
+        if let Some(segment) = self.whole_segment(wish.msn)
+            && wish.part.0 as usize >= segment.parts.len()
+        {
+            let first_of_next = Position {
+                msn: wish.msn.next(),
+                part: PartIndex(0),
+            };
+            return (self.presence(first_of_next), first_of_next);
+        }
+        (self.presence(wish), wish)
+    }
+
+    /// Whether a place that is not past a whole segment's end is reached.
+    fn presence(&self, place: Position) -> Presence {
+        let (behind, there) = (u64::from(place.part.0) + 1, self.open_parts() as u64);
+        if place.msn < self.next_msn || (place.msn == self.next_msn && behind <= there) {
+            Presence::Reached
+        } else if place.msn == self.next_msn {
+            Presence::Ahead(behind - there)
+        } else if place.msn == self.next_msn.next() {
+            Presence::Ahead(behind)
+        } else {
+            Presence::TooFar
+        }
+    }
+
+    /// Whether segment `msn` is, or has been, in the playlist.
+    pub(crate) fn segment_presence(&self, msn: MediaSeq) -> Presence {
+        if msn < self.next_msn {
+            Presence::Reached
+        } else if msn <= self.next_msn.next() {
+            Presence::Ahead(1)
+        } else {
+            Presence::TooFar
+        }
+    }
+
+    /// The whole segment `msn`, listed or in its grace.
+    pub(crate) fn whole_segment(&self, msn: MediaSeq) -> Option<&SegmentEntry> {
+        let find = |first: MediaSeq| usize::try_from(msn.0.checked_sub(first.0)?).ok();
+        let listed = self
+            .listed
+            .front()
+            .and_then(|first| self.listed.get(find(first.segment.msn)?));
+        let removed = || {
+            self.removed
+                .front()
+                .and_then(|first| self.removed.get(find(first.segment.msn)?))
+        };
+        listed
+            .map(|listed| &*listed.segment)
+            .or_else(|| removed().map(|removed| &*removed.segment))
+    }
+
+    pub(crate) fn next_msn(&self) -> MediaSeq {
+        self.next_msn
+    }
+
+    pub(crate) fn needs_init(&self, init: InitId) -> bool {
+        self.inits.contains(&init)
+    }
+
+    pub(crate) fn media_sequence(&self) -> MediaSeq {
+        self.listed
+            .front()
+            .map_or(self.next_msn, |listed| listed.segment.msn)
+    }
+
+    pub(crate) fn discontinuity_sequence(&self) -> u64 {
+        self.discontinuity_sequence
+    }
+
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &Arc<SegmentEntry>> {
+        self.listed.iter().map(|listed| &listed.segment)
+    }
+
+    pub(crate) fn open(&self) -> Option<&SegmentEntry> {
+        self.open.as_ref()
+    }
+
+    /// First segment whose parts are still listed: "EXT-X-PART tags SHOULD be removed from the Playlist after they are
+    /// greater than three Target Durations from the end of the Playlist" (section 6.2.2). A segment lists all of its parts
+    /// or none, because a part's index is its place among them.
+    pub(crate) fn parts_from(&self, config: &Config) -> MediaSeq {
+        let mut behind = self.duration_with(Duration::ZERO);
+        let mut from = self.next_msn;
+        for segment in self.listed.iter().rev().map(|listed| &listed.segment) {
+            if behind > config.target_duration() * 3 {
+                break;
+            }
+            from = segment.msn;
+            behind += segment.duration;
+        }
+        from
+    }
+
+    /// The next part (section 6.2.6), and its init section if that is new.
+    pub(crate) fn hint(&self) -> Hint {
+        let part = PartIndex(u32::try_from(self.open_parts()).unwrap_or(u32::MAX));
+        let init =
+            Some(self.init()).filter(|init| self.last_init().is_some_and(|last| last != *init));
+        Hint {
+            part: Position {
+                msn: self.next_msn,
+                part,
+            },
+            init,
+        }
+    }
+
+    /// Where it stands, once it has a part.
+    pub(crate) fn report(&self) -> Option<Report> {
+        let last = self
+            .open
+            .as_ref()
+            .or(self.listed.back().map(|listed| &*listed.segment))?;
+        let part = PartIndex(u32::try_from(last.parts.len().saturating_sub(1)).unwrap_or(u32::MAX));
+        Some(Report {
+            rendition: self.name.clone(),
+            last: Position {
+                msn: last.msn,
+                part,
+            },
+        })
+    }
+
+    /// Whether a part of this independence can come next: segments start with an independent picture (authoring rule 7.4),
+    /// which is what lets every playlist say EXT-X-INDEPENDENT-SEGMENTS.
+    pub(crate) fn takes(&self, independence: Independence) -> bool {
+        self.open.is_some() || independence == Independence::Independent
+    }
+}
+
+/// Whether closing made a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// It did.
+    Segment,
+    /// No segment was growing.
+    Nothing,
+}

@@ -1,0 +1,283 @@
+//! One rendition in the cutter: the samples that wait for their part, and the segment they belong to.
+//!
+//! Durations are compared in ticks, so that nothing is lost to rounding; times of different renditions are compared as
+//! nanoseconds, rounded down alike.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Break, Decision, Fit, REMAINDER_MAX, Sample, Sync};
+use crate::{
+    config::{Config, Kind, RenditionId, RenditionSpec},
+    limits::{CUTS_AHEAD_MAX, SAMPLES_PER_PART_MAX},
+    snapshot::Independence,
+};
+
+#[derive(Debug)]
+pub(super) struct Track {
+    id: RenditionId,
+    kind: Kind,
+    timescale: u32,
+    limits: Ticks,
+    /// Decode time of the first sample ever, of the newest one, and the newest one's end.
+    seen: Option<Seen>,
+    pending: Pending,
+    /// Ticks and parts of the growing segment, without the pending samples.
+    segment_ticks: u64,
+    segment_parts: usize,
+    /// Whether it ever had a sample kept, and a part.
+    running: bool,
+    begun: bool,
+    /// Where the leader cut and this rendition has not yet; times, oldest first.
+    cuts: VecDeque<Duration>,
+}
+
+/// The configuration's durations in ticks.
+#[derive(Debug)]
+struct Ticks {
+    part_max: u64,
+    part_min: u64,
+    segment_min: u64,
+    segment_max: u64,
+    gap_max: u64,
+    remainder: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    first: u64,
+    last: u64,
+    end: u64,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    samples: usize,
+    start: u64,
+    ticks: u64,
+    independent: bool,
+}
+
+impl Track {
+    pub(super) fn new(id: RenditionId, spec: &RenditionSpec, config: &Config) -> Self {
+        let floor = |span: Duration| span.as_nanos() * u128::from(spec.timescale) / NANOS;
+        let ceil = |span: Duration| (span.as_nanos() * u128::from(spec.timescale)).div_ceil(NANOS);
+        let limits = Ticks {
+            part_max: narrow(floor(config.part_target())),
+            part_min: narrow(ceil(config.part_min())),
+            segment_min: narrow(ceil(config.segment_min())),
+            segment_max: narrow(floor(config.target_duration())),
+            gap_max: narrow(floor(config.target_duration() / 2)),
+            remainder: narrow(floor(REMAINDER_MAX.min(config.part_target() / 4))),
+        };
+        Self {
+            id,
+            kind: spec.kind,
+            timescale: spec.timescale,
+            limits,
+            seen: None,
+            pending: Pending::default(),
+            segment_ticks: 0,
+            segment_parts: 0,
+            running: false,
+            begun: false,
+            cuts: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> RenditionId {
+        self.id
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether a sample was ever kept.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Whether a part was ever closed.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub(super) fn pending_is_empty(&self) -> bool {
+        self.pending.samples == 0
+    }
+
+    /// Media time from the first sample ever to the newest.
+    pub(super) fn waited(&self) -> Duration {
+        self.seen
+            .map_or(Duration::ZERO, |seen| self.time_of(seen.last - seen.first))
+    }
+
+    /// Where the newest kept sample ends.
+    pub(super) fn end(&self) -> Option<Duration> {
+        self.seen
+            .filter(|_| self.running)
+            .map(|seen| self.time_of(seen.end))
+    }
+
+    pub(super) fn time_of(&self, ticks: u64) -> Duration {
+        let timescale = u64::from(self.timescale);
+        let nanos = u128::from(ticks % timescale) * NANOS / u128::from(timescale);
+        Duration::from_secs(ticks / timescale) + Duration::from_nanos(narrow(nanos))
+    }
+
+    /// Checks that a sample continues the timeline, and remembers where it stands.
+    pub(super) fn observe(&mut self, sample: &Sample) -> Result<(), Break> {
+        let end = sample.dts.saturating_add(u64::from(sample.duration));
+        if let Some(seen) = &self.seen {
+            if sample.dts < seen.last {
+                return Err(Break::Backwards);
+            }
+            if sample.dts.saturating_sub(seen.end) > self.limits.gap_max {
+                return Err(Break::Gap);
+            }
+        }
+        if u64::from(sample.duration) > self.limits.gap_max {
+            return Err(Break::Gap);
+        }
+        let first = self.seen.map_or(sample.dts, |seen| seen.first);
+        self.seen = Some(Seen {
+            first,
+            last: sample.dts,
+            end,
+        });
+        Ok(())
+    }
+
+    pub(super) fn segment_may_end(&self) -> bool {
+        self.segment_ticks + self.pending.ticks >= self.limits.segment_min
+    }
+
+    pub(super) fn fits_segment(&self, duration: u32) -> bool {
+        self.segment_ticks + self.pending.ticks + u64::from(duration) <= self.limits.segment_max
+    }
+
+    /// Whether a sample of this duration is longer than a part.
+    pub(super) fn is_stretched(&self, duration: u32) -> bool {
+        u64::from(duration) > self.limits.part_max
+    }
+
+    /// Takes a sample, closing the part before it if it would not fit, and its own if no other would.
+    pub(super) fn append(
+        &mut self,
+        sample: &Sample,
+        origin: Duration,
+        decisions: &mut VecDeque<Decision>,
+    ) {
+        let duration = u64::from(sample.duration);
+        let full = self.pending.samples == SAMPLES_PER_PART_MAX;
+        if full || self.pending.ticks + duration > self.limits.part_max {
+            self.close_part(self.fit(), origin, decisions);
+        }
+        if self.pending.samples == 0 {
+            self.pending = Pending {
+                start: sample.dts,
+                ..Pending::default()
+            };
+        }
+        self.running = true;
+        self.pending.samples += 1;
+        self.pending.ticks += duration;
+        self.pending.independent |= sample.sync == Sync::Sync;
+        if self.pending.ticks > self.limits.part_max {
+            self.close_part(Fit::Stretched, origin, decisions);
+        } else if self.closes_early(duration) {
+            self.close_part(Fit::Full, origin, decisions);
+        }
+    }
+
+    /// Whether the part can close without seeing the next sample, which saves the viewer one sample of latency.
+    ///
+    /// Where the next picture may begin a segment it is waited for: then the playlist never hints at a part of a segment
+    /// that ends right here.
+    fn closes_early(&self, duration: u64) -> bool {
+        let next_fits = self.pending.ticks + duration <= self.limits.part_max;
+        let may_be_last = self.kind == Kind::Video && self.segment_may_end();
+        !next_fits && !may_be_last && self.pending.ticks >= self.limits.part_min
+    }
+
+    fn fit(&self) -> Fit {
+        if self.pending.ticks >= self.limits.part_min {
+            Fit::Full
+        } else {
+            Fit::Sparse
+        }
+    }
+
+    /// Makes the pending samples a part, if there are any.
+    pub(super) fn close_part(
+        &mut self,
+        fit: Fit,
+        origin: Duration,
+        decisions: &mut VecDeque<Decision>,
+    ) {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.samples == 0 {
+            return;
+        }
+        let independence = if pending.independent {
+            Independence::Independent
+        } else {
+            Independence::Dependent
+        };
+        decisions.push_back(Decision::Part {
+            rendition: self.id,
+            samples: pending.samples,
+            start: self.time_of(pending.start).saturating_sub(origin),
+            duration: self.time_of(pending.ticks),
+            independence,
+            fit,
+        });
+        self.segment_ticks += pending.ticks;
+        self.segment_parts += 1;
+        self.begun = true;
+    }
+
+    /// Ends the growing segment, if it has a part. Pending samples become the next segment's.
+    pub(super) fn close_segment(&mut self, decisions: &mut VecDeque<Decision>) {
+        if self.segment_parts > 0 {
+            decisions.push_back(Decision::SegmentEnd { rendition: self.id });
+        }
+        self.segment_ticks = 0;
+        self.segment_parts = 0;
+    }
+
+    /// The leader cut at `at`.
+    pub(super) fn expect_cut(&mut self, at: Duration) {
+        // Renditions that are this many cuts apart are more than a target duration apart, and refused for it.
+        if self.cuts.len() < CUTS_AHEAD_MAX {
+            self.cuts.push_back(at);
+        }
+    }
+
+    /// Whether a following picture at `at` lies at or past the leader's next cut; takes the cuts that it passed.
+    pub(super) fn reached_cut(&mut self, at: Duration) -> bool {
+        let passed = self.cuts.iter().take_while(|cut| **cut <= at).count();
+        self.cuts.drain(..passed);
+        passed > 0
+    }
+
+    /// Cuts following sound where the leader cut, once it has come so far.
+    pub(super) fn follow_cuts(&mut self, origin: Duration, decisions: &mut VecDeque<Decision>) {
+        let Some(end) = self.end() else { return };
+        if !self.reached_cut(end) {
+            return;
+        }
+        if self.pending.ticks >= self.limits.remainder {
+            self.close_part(Fit::Last, origin, decisions);
+        }
+        self.close_segment(decisions);
+    }
+}
+
+const NANOS: u128 = 1_000_000_000;
+
+/// Ticks and nanoseconds that fit by construction: a [`Duration`] of the configuration is below an hour, a timescale below
+/// 2^32.
+fn narrow(value: u128) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
