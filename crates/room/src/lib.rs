@@ -1,1 +1,15 @@
-//! room
+//! What a chat room does: admit a message, give it its place, remember the newest, count who is there.
+//!
+//! This crate is pure. It knows no socket, clock, thread, random source or hash order: a shell passes `now` in, drains
+//! what comes out and obeys. That is why its rules can be checked as laws, by property tests, against simple models.
+//!
+//! * [`admit`]: may this fan say this, here, now?
+//! * [`sequence`]: one offset per message, without a gap, durable before it is delivered, never twice.
+//! * [`recent`]: the newest messages of a channel, and exactly what a returning fan has missed.
+//! * [`presence`]: how many connections and how many people a channel has.
+
+pub mod admit;
+pub mod limits;
+pub mod presence;
+pub mod recent;
+pub mod sequence;
