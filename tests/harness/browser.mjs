@@ -38,11 +38,14 @@ export async function startBrowser(scene, extraArgs = []) {
  * @param {import("./scene.mjs").Scene} scene
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
- * @param {{ name: string, viewport?: { width: number, height: number }, mobile?: boolean }} options
+ * @param {{ name: string, viewport?: { width: number, height: number }, mobile?: boolean,
+ *   locale?: string, prepare?: (page: import("playwright-core").Page) => Promise<void> }} options `prepare` runs before the
+ *   page is opened.
  */
 export async function openPage(scene, browser, url, options) {
   const context = await browser.newContext({
     viewport: options.viewport ?? WIDE,
+    locale: options.locale ?? "en-US",
     ...(options.mobile ? { isMobile: true, hasTouch: true, deviceScaleFactor: 2 } : {}),
   });
   const page = await context.newPage();
@@ -55,6 +58,7 @@ export async function openPage(scene, browser, url, options) {
     console.error(`--- console of ${options.name}\n${console_.slice(-50).join("\n")}`);
     await page.screenshot({ path: join(scene.artifacts, `failed-${slug(scene.name)}-${options.name}.png`) });
   });
+  await options.prepare?.(page);
   await page.goto(url);
   return { page, console: console_ };
 }

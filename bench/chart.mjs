@@ -1,0 +1,56 @@
+/** Draws latency over time as one self-contained SVG: no script, no font, no network. */
+
+const WIDTH = 1000;
+const HEIGHT = 420;
+const MARGIN = { left: 64, right: 24, top: 56, bottom: 48 };
+const COLOURS = ["#7c5cff", "#e0457b"];
+
+/**
+ * @typedef {object} Series
+ * @property {string} name
+ * @property {{ atS: number, latencyS: number }[]} samples
+ * @property {number[]} stallsS When the player had to wait.
+ * @property {number} p50S
+ * @property {number} p95S
+ */
+
+/**
+ * @param {string} title
+ * @param {Series[]} series
+ * @returns {string}
+ */
+export function latencyChart(title, series) {
+  const lastS = Math.max(1, ...series.flatMap((s) => s.samples.map((sample) => sample.atS)));
+  const topS = Math.ceil(Math.max(1, ...series.flatMap((s) => s.samples.map((sample) => sample.latencyS))) + 0.5);
+  /** @param {number} atS */
+  const x = (atS) => MARGIN.left + (atS / lastS) * (WIDTH - MARGIN.left - MARGIN.right);
+  /** @param {number} latencyS */
+  const y = (latencyS) => HEIGHT - MARGIN.bottom - (latencyS / topS) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+
+  const grid = Array.from({ length: topS + 1 }, (_, s) =>
+    `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${round(y(s))}" y2="${round(y(s))}" stroke="#8884"/>` +
+    `<text x="${MARGIN.left - 10}" y="${round(y(s) + 4)}" text-anchor="end">${s} s</text>`);
+  const minutes = Array.from({ length: Math.floor(lastS / 60) + 1 }, (_, minute) =>
+    `<text x="${round(x(minute * 60))}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle">${minute} min</text>`);
+  const lines = series.map((s, i) => {
+    const points = s.samples.map((sample) => `${round(x(sample.atS))},${round(y(sample.latencyS))}`).join(" ");
+    const stalls = s.stallsS.map((atS) =>
+      `<line x1="${round(x(atS))}" x2="${round(x(atS))}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}" stroke="${COLOURS[i]}" stroke-dasharray="2 4"/>`);
+    return `<polyline fill="none" stroke="${COLOURS[i]}" stroke-width="1.5" points="${points}"/>${stalls.join("")}`;
+  });
+  const legend = series.map((s, i) =>
+    `<rect x="${MARGIN.left + i * 440}" y="32" width="12" height="12" rx="3" fill="${COLOURS[i]}"/>` +
+    `<text x="${MARGIN.left + i * 440 + 18}" y="43">${s.name}: p50 ${s.p50S.toFixed(2)} s, p95 ${s.p95S.toFixed(2)} s, ` +
+    `${s.stallsS.length} stalls in ${Math.round((s.samples.at(-1)?.atS ?? 0) / 6) / 10} min</text>`);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="13" fill="#556">
+<rect width="100%" height="100%" fill="#fff"/>
+<text x="${MARGIN.left}" y="22" font-size="15" font-weight="600" fill="#223">${title}</text>
+${[...legend, ...grid, ...minutes, ...lines].join("\n")}
+</svg>
+`;
+}
+
+/** @param {number} value */
+function round(value) {
+  return Math.round(value * 10) / 10;
+}

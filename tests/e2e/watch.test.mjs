@@ -1,0 +1,49 @@
+/** What a fan came for: the show plays without a stall, says that it is live and how far behind, on a laptop and a phone. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openPage, PHONE, startBrowser } from "../harness/browser.mjs";
+import * as chat from "../harness/chat-panel.mjs";
+import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs";
+import { scene } from "../harness/scene.mjs";
+import { Server } from "../harness/server.mjs";
+
+const WATCHED_S = 20;
+
+scene("the show plays for 20 s without a stall, live and with its latency", async (scene) => {
+  const server = await Server.start(scene, { demo: true });
+  const browser = await startBrowser(scene);
+  const { page, console } = await openPage(scene, browser, server.watchUrl, { name: "wide" });
+  await untilPlaying(page);
+  await countStalls(page);
+  await page.getByText("LIVE", { exact: true }).first().waitFor();
+  assert.match((await page.getByLabel(/^Behind the stage by /).first().getAttribute("aria-label")) ?? "", /\d/);
+
+  await playOn(page, WATCHED_S);
+  const seen = await stalls(page);
+  assert.deepEqual({ waiting: seen.waiting, frozen: seen.frozen }, { waiting: 0, frozen: 0 }, JSON.stringify(seen));
+  assert.ok(Math.abs(seen.playedS - seen.elapsedS) < 1, `played ${seen.playedS} s in ${seen.elapsedS} s`);
+  const errors = console.filter((line) => /^(error|uncaught)/.test(line));
+  assert.deepEqual(errors, [], "nothing in the browser's console");
+  await page.screenshot({ path: join(scene.artifacts, "watch-wide.png") });
+});
+
+scene("on a phone the show is above the chat, and nothing sticks out", async (scene) => {
+  const server = await Server.start(scene, { demo: true });
+  const browser = await startBrowser(scene);
+  const { page } = await openPage(scene, browser, server.watchUrl, { name: "phone", viewport: PHONE, mobile: true });
+  await untilPlaying(page);
+  await chat.log(page).getByText(/\S/).first().waitFor();
+
+  const video = await page.locator("video").boundingBox();
+  const log = await chat.log(page).boundingBox();
+  const input = await chat.input(page).boundingBox();
+  assert.ok(video && log && input);
+  assert.ok(video.y + video.height <= log.y + 1, "the chat is under the show");
+  assert.equal(Math.round(video.width), PHONE.width, "the show takes the whole width");
+  assert.ok(log.height >= 150, `the chat has room: ${log.height} px`);
+  assert.ok(input.y + input.height <= PHONE.height, "the message field is on the screen");
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, "no sideways scrolling");
+  await page.screenshot({ path: join(scene.artifacts, "watch-phone.png") });
+});
