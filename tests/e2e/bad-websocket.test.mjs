@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { audience } from "../harness/audience.mjs";
 import { guest } from "../harness/chat.mjs";
-import { residentBytes } from "../harness/memory.mjs";
+import { watchMemory } from "../harness/memory.mjs";
 import { publish } from "../harness/publisher.mjs";
 import { closeFrame, frame, RawPeer, rawWebSocket } from "../harness/raw.mjs";
 import { scene } from "../harness/scene.mjs";
@@ -65,14 +65,14 @@ scene("WebSocket: each kind of bad peer is closed with its code, holds at most 1
   await crowd.unmoved("nothing yet");
 
   for (const [attack, { code, commit }] of Object.entries(ATTACKS)) {
-    const before = await residentBytes(server.pid);
+    const memory = await watchMemory(scene, server.pid);
     const peers = await Promise.all(Array.from({ length: BAD_PEERS }, () => rawWebSocket(scene, server)));
     await Promise.all(peers.map((peer) => commit(peer, server)));
-    const grown = ((await residentBytes(server.pid)) - before) / BAD_PEERS;
     for (const peer of peers) {
       assert.equal((await closeFrame(peer, CLOSE_MS)).code, code, `close code for ${attack}`);
       await peer.untilEnded(CLOSE_MS);
     }
+    const grown = (await memory.grown()) / BAD_PEERS;
     assert.ok(grown <= MIB, `each bad peer cost ${Math.round(grown / 1024)} KiB: ${attack}`);
     await crowd.unmoved(attack);
   }
