@@ -1,116 +1,15 @@
-//! The engine that makes many gateways one room: its contract, and the in-process adapter.
+//! The engine that makes many gateways one room: its contract, its conformance suite, and the in-process adapter.
 //!
-//! A gateway attaches one [`Sink`] to its engine, subscribes to the channels its fans are in, and publishes what its
-//! fans say. Adapters: in-process (the default, durable through the log store).
+//! * [`Engine`] and [`Sink`]: the contract. Gateways know nothing else of an engine.
+//! * [`memory::MemoryEngine`]: the default; one process, durable through the log store, nothing to install.
+//! * `conformance` (with the feature of that name): the cases that every engine passes.
+//!
+//! This crate does not know what a message means, and holds no sockets.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod engine;
+pub mod limits;
+pub mod memory;
 
-use fanwave_wire::{Channel, Draft, Epoch, Offset, Publication, UnixMillis};
-use thiserror::Error;
-
-/// A future that can be put behind `dyn`.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The contract of every engine.
-///
-/// * **Order**: the publications of one channel reach every sink in the order of their offsets, without a hole.
-///   Nothing is promised between two channels.
-/// * **Acknowledgement**: [`Engine::publish`] answers `Ok` once the message has its offset *and* the engine's log holds
-///   it durably. An error means that it is not known to be held: the sender may send again under the same client
-///   message id, and gets the one offset the message has.
-/// * **Delivery before or after the acknowledgement**: either may come first; never is anything delivered that is not
-///   durable.
-/// * **Duplicates**: the same sender and client message id within the duplicate window is one message: the later
-///   publish answers with the first one's [`Ack`] and `duplicate: true`, and nothing is delivered again.
-/// * **Epoch**: offsets are comparable only within one epoch; an engine that lost its log starts a new one.
-pub trait Engine: Send + Sync + 'static {
-    /// Gives the engine the place where this node's deliveries go. Called once, before any other call.
-    fn attach(&self, sink: Arc<dyn Sink>);
-
-    /// Begins delivery of a channel to the sink, and says where the channel stands.
-    ///
-    /// Every publication after [`Snapshot::head`] reaches the sink; one that raced with the call may reach it before
-    /// the snapshot is returned, so the caller orders by offset and drops what it has.
-    fn subscribe<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<Snapshot, EngineError>>;
-
-    /// Ends delivery of a channel. The engine may forget its window.
-    fn unsubscribe<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<(), EngineError>>;
-
-    /// Hands a message to its room; see the trait for what the answer means.
-    fn publish<'a>(&'a self, channel: &'a Channel, draft: Draft) -> BoxFuture<'a, Result<Ack, EngineError>>;
-
-    /// Reads back a stretch of a channel, oldest first unless reversed.
-    fn history<'a>(&'a self, channel: &'a Channel, query: HistoryQuery) -> BoxFuture<'a, Result<History, EngineError>>;
-}
-
-/// Where an engine delivers; the gateway implements it.
-///
-/// `deliver` is called in channel order, from any thread, and must not block: it copies a pointer and wakes a reactor.
-pub trait Sink: Send + Sync + 'static {
-    /// One durable publication of a channel this node is subscribed to.
-    fn deliver(&self, channel: &Channel, publication: &Arc<Publication>);
-}
-
-/// Where a channel stood when the subscription began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The run of offsets this belongs to.
-    pub epoch: Epoch,
-    /// Offset of the newest durable publication, 0 when there is none.
-    pub head: Offset,
-    /// The newest publications up to `head`, oldest first, without a hole; at most `limits::RECENT_MAX`.
-    pub recent: Vec<Arc<Publication>>,
-}
-
-/// A taken message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ack {
-    /// The run of offsets.
-    pub epoch: Epoch,
-    /// The message's place in it.
-    pub offset: Offset,
-    /// When the room took it.
-    pub at: UnixMillis,
-    /// It had been taken before, under the same client message id.
-    pub duplicate: bool,
-}
-
-/// Which stretch of a channel to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Read on from here: after it, or before it when reversed. `None`: from the oldest, or the newest when reversed.
-    pub since: Option<Offset>,
-    /// At most so many; the engine caps it at `limits::HISTORY_PAGE_MAX`.
-    pub limit: usize,
-    /// Newest first.
-    pub reverse: bool,
-}
-
-/// A stretch of a channel, and where the channel stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct History {
-    /// The run of offsets.
-    pub epoch: Epoch,
-    /// Offset of the newest durable publication.
-    pub head: Offset,
-    /// What was read, in the order asked for.
-    pub publications: Vec<Arc<Publication>>,
-}
-
-/// Why an engine did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum EngineError {
-    /// The log cannot be written or read now (disk full, store gone); sending again later may work.
-    #[error("the message log is unavailable: {reason}")]
-    Unavailable {
-        /// In words for the operator.
-        reason: String,
-    },
-    /// More sends wait than the engine holds.
-    #[error("too many messages are waiting to be stored")]
-    Busy,
-    /// The engine is stopping.
-    #[error("the engine is stopping")]
-    Stopping,
-}
+pub use engine::{Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};

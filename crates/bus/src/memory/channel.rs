@@ -1,0 +1,237 @@
+//! One open channel: its sequencer, its window, and who waits for an answer. Everything here is synchronous.
+
+use std::{collections::HashMap, sync::Arc};
+
+use fanwave_room::{
+    recent::{Recent, Recovery},
+    sequence::{HeldAs, Input, Output, Rejection, Repeat, Sequencer, Taken, Ticket},
+};
+use fanwave_store::{Appended, Held, Standing, StoreError};
+use fanwave_wire::{Draft, Epoch, Offset, Publication, UnixMillis};
+use tokio::sync::oneshot;
+
+use super::unavailable;
+use crate::{Ack, EngineError, HistoryQuery, Snapshot};
+
+/// Messages on their way to the store.
+pub(super) type Batch = Vec<Arc<Publication>>;
+
+/// Where the answer to a publish goes.
+pub(super) type Answer = oneshot::Sender<Result<Ack, EngineError>>;
+
+/// A channel that is open.
+#[derive(Debug)]
+pub(super) struct OpenChannel {
+    sequencer: Sequencer,
+    recent: Recent,
+    subscription: Subscription,
+    /// One per ticket of the sequencer, which bounds them.
+    waiting: HashMap<Ticket, Answer>,
+    next_ticket: u64,
+}
+
+/// Whether this node's sink wants the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscription {
+    Subscribed,
+    Unsubscribed,
+}
+
+/// What is to be done after the store has answered.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// To the sink, in this order; empty when it does not want them.
+    pub(super) deliveries: Vec<Arc<Publication>>,
+    /// To the store.
+    pub(super) batch: Option<Batch>,
+}
+
+impl OpenChannel {
+    /// Goes on where the log stands.
+    pub(super) fn resume(standing: Standing, newest: Vec<Arc<Publication>>) -> Self {
+        let recent = Recent::resume(standing.epoch.clone(), standing.head, newest);
+        let sequencer = Sequencer::resume(standing.epoch, standing.head, recent.all());
+        Self {
+            sequencer,
+            recent,
+            subscription: Subscription::Unsubscribed,
+            waiting: HashMap::new(),
+            next_ticket: 0,
+        }
+    }
+
+    /// Takes a message, whose sender is answered now or later.
+    pub(super) fn submit(
+        &mut self,
+        now: UnixMillis,
+        draft: Draft,
+        answer: Answer,
+    ) -> Option<Batch> {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.waiting.insert(ticket, answer);
+        self.sequencer.handle(now, Input::Submit { ticket, draft });
+        self.drain(&EngineError::Busy).batch
+    }
+
+    /// Takes the store's answer to the batch that is out.
+    pub(super) fn complete(
+        &mut self,
+        now: UnixMillis,
+        appended: Result<Appended, StoreError>,
+    ) -> Effects {
+        let (input, error) = match appended {
+            Ok(Appended::Stored) => (Input::Stored, EngineError::Busy),
+            Ok(Appended::Held(held)) => (
+                Input::Held {
+                    held: held.into_iter().map(held_as).collect(),
+                },
+                EngineError::Busy,
+            ),
+            Err(error) => (Input::Failed, unavailable(error)),
+        };
+        self.sequencer.handle(now, input);
+        self.drain(&error)
+    }
+
+    /// Tells senders who have waited too long, and forgets what is due to be.
+    pub(super) fn tick(&mut self, now: UnixMillis) {
+        if self
+            .sequencer
+            .poll_timeout()
+            .is_some_and(|deadline| deadline.at <= now)
+        {
+            self.sequencer.handle(now, Input::Tick);
+            // Time alone neither stores nor hands out anything.
+            self.drain(&EngineError::Busy);
+        }
+    }
+
+    /// Gives back all that is on its way: there is nobody to bring it to the store.
+    pub(super) fn abandon(&mut self, now: UnixMillis, error: &EngineError) {
+        while !self.sequencer.is_idle() {
+            self.sequencer.handle(now, Input::Failed);
+            self.drain(error);
+        }
+    }
+
+    /// Begins delivery, and says from where.
+    pub(super) fn subscribe(&mut self) -> Snapshot {
+        self.subscription = Subscription::Subscribed;
+        let (epoch, head) = self.standing();
+        Snapshot {
+            epoch,
+            head,
+            recent: self.recent.all().cloned().collect(),
+        }
+    }
+
+    /// Ends delivery.
+    pub(super) fn unsubscribe(&mut self) {
+        self.subscription = Subscription::Unsubscribed;
+    }
+
+    /// Whether closing the channel would lose nothing.
+    pub(super) fn is_unused(&self) -> bool {
+        self.subscription == Subscription::Unsubscribed && self.sequencer.is_idle()
+    }
+
+    /// The run of offsets, and the newest durable one.
+    pub(super) fn standing(&self) -> (Epoch, Offset) {
+        (self.recent.epoch().clone(), self.recent.head())
+    }
+
+    /// The answer to a query, when the window holds all of it.
+    pub(super) fn remembered(&self, query: HistoryQuery) -> Option<Vec<Arc<Publication>>> {
+        let HistoryQuery {
+            since,
+            limit,
+            reverse,
+        } = query;
+        if limit == 0 {
+            return Some(Vec::new());
+        }
+        if reverse {
+            let end = since.unwrap_or(Offset(u64::MAX));
+            let before = self
+                .recent
+                .all()
+                .rev()
+                .filter(|publication| publication.offset < end);
+            let page: Vec<_> = before.take(limit).cloned().collect();
+            return (page.len() == limit || self.recent.is_whole()).then_some(page);
+        }
+        let since = since.unwrap_or_default();
+        if since > self.recent.head() {
+            return Some(Vec::new());
+        }
+        match self.recent.after(since) {
+            Recovery::Recovered(missed) => Some(missed.take(limit).cloned().collect()),
+            Recovery::Unrecoverable => None,
+        }
+    }
+
+    /// Does what the sequencer says. `error` is what a sender is told whose message failed.
+    fn drain(&mut self, error: &EngineError) -> Effects {
+        let mut effects = Effects::default();
+        while let Some(output) = self.sequencer.poll_output() {
+            match output {
+                Output::Append { publications } => effects.batch = Some(publications),
+                Output::Deliver(publication) => {
+                    self.recent.push(Arc::clone(&publication));
+                    if self.subscription == Subscription::Subscribed {
+                        effects.deliveries.push(publication);
+                    }
+                }
+                Output::Acked {
+                    ticket,
+                    taken,
+                    repeat,
+                } => {
+                    let ack = self.ack(taken, repeat);
+                    self.answer(ticket, Ok(ack));
+                }
+                Output::Rejected { ticket, rejection } => {
+                    self.answer(ticket, Err(refusal(rejection, error)));
+                }
+            }
+        }
+        effects
+    }
+
+    fn ack(&self, taken: Taken, repeat: Repeat) -> Ack {
+        Ack {
+            epoch: self.sequencer.epoch().clone(),
+            offset: taken.offset,
+            at: taken.at,
+            duplicate: repeat == Repeat::Again,
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, result: Result<Ack, EngineError>) {
+        if let Some(answer) = self.waiting.remove(&ticket) {
+            // The sender may have gone; the message has its place all the same.
+            drop(answer.send(result));
+        }
+    }
+}
+
+fn refusal(rejection: Rejection, error: &EngineError) -> EngineError {
+    match rejection {
+        Rejection::Busy => EngineError::Busy,
+        Rejection::Failed => error.clone(),
+        Rejection::Stalled => EngineError::Unavailable {
+            reason: "the message log does not answer".to_owned(),
+        },
+    }
+}
+
+fn held_as(held: Held) -> HeldAs {
+    HeldAs {
+        proposed: held.proposed,
+        taken: Taken {
+            offset: held.offset,
+            at: held.at,
+        },
+    }
+}
