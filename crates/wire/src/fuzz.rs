@@ -2,3 +2,181 @@
 //!
 //! They stand here rather than in the fuzzer's own crate so that the compiler and the ordinary tests keep them whole.
 //! Each returns on every input; a broken law is a panic.
+
+use crate::{
+    Channel, UnixMillis,
+    limits::{CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, TOKEN_BYTES_MAX},
+    protocol::{ClientMessage, Command, Method, SendCall, parse_commands},
+    token::TokenKey,
+    ws::{Decoder, Event},
+};
+
+/// Limit on messages in [`ws_frames`]: small, so that a fuzzer finds the way over it.
+const MESSAGE_BYTES_MAX: usize = 300;
+
+/// A stream of WebSocket bytes, cut as its first bytes say, means the same as the whole stream.
+///
+/// # Panics
+///
+/// It does not, or the decoder holds more than it may.
+pub fn ws_frames(data: &[u8]) {
+    let (cuts, stream) = data.split_at(data.len().min(8));
+    let whole = digest(stream, &[stream.len().max(1)]);
+    let cuts: Vec<usize> = cuts.iter().map(|&cut| usize::from(cut) + 1).collect();
+    let pieces = digest(stream, if cuts.is_empty() { &[1] } else { &cuts });
+    assert_eq!(whole, pieces, "a cut changed what a stream means");
+}
+
+/// Feeds the stream in pieces of the given sizes, over and over, and writes down what comes of it.
+fn digest(stream: &[u8], sizes: &[usize]) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut decoder = Decoder::new();
+    let mut rest = stream;
+    for &size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        let mut piece = piece.to_vec();
+        let mut feed = decoder.feed(&mut piece, MESSAGE_BYTES_MAX);
+        loop {
+            match feed.next_event() {
+                Ok(Some(event)) => seen.push(checked(&event)),
+                Ok(None) => break,
+                Err(violation) => {
+                    seen.push(format!("{violation:?} {:?}", violation.code()));
+                }
+            }
+        }
+        assert!(
+            decoder.held_bytes() <= 2 * MESSAGE_BYTES_MAX + 512,
+            "{} bytes held",
+            decoder.held_bytes()
+        );
+    }
+    seen
+}
+
+fn checked(event: &Event<'_>) -> String {
+    let (payload_bytes, max) = match event {
+        Event::Text(text) => (text.len(), MESSAGE_BYTES_MAX),
+        Event::Binary(bytes) => (bytes.len(), MESSAGE_BYTES_MAX),
+        Event::Ping(bytes) | Event::Pong(bytes) => (bytes.len(), 125),
+        Event::Close { reason, .. } => (reason.len(), 123),
+    };
+    assert!(
+        payload_bytes <= max,
+        "{payload_bytes} bytes where {max} are allowed"
+    );
+    format!("{event:?}")
+}
+
+/// A frame of commands, and the messages inside them.
+///
+/// # Panics
+///
+/// A frame yields more commands than allowed, or a command without the id it needs.
+pub fn protocol_json(data: &[u8]) {
+    let Ok(frame) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(commands) = parse_commands(frame, COMMANDS_PER_FRAME_MAX) else {
+        return;
+    };
+    assert!(
+        (1..=COMMANDS_PER_FRAME_MAX).contains(&commands.len()),
+        "{} commands",
+        commands.len()
+    );
+    for command in &commands {
+        read_further(command);
+    }
+}
+
+fn read_further(command: &Command) {
+    let without_id = matches!(command.method, Method::Pong | Method::Send(_));
+    assert!(command.id > 0 || without_id, "a command without an id");
+    match &command.method {
+        Method::Publish(publish) => {
+            channel(publish.channel.as_bytes());
+            if let Ok(message) = ClientMessage::parse(publish.data.as_deref()) {
+                check_message(&message);
+            }
+        }
+        Method::Rpc(rpc) => {
+            if let Ok(call) = SendCall::parse(rpc.data.as_deref()) {
+                check_message(&call.message);
+            }
+        }
+        Method::Subscribe(subscribe) => channel(subscribe.channel.as_bytes()),
+        _ => {}
+    }
+}
+
+fn check_message(message: &ClientMessage) {
+    let id_bytes = message.id.as_ref().map_or(1, |id| id.0.len());
+    assert!(
+        (1..=CLIENT_MESSAGE_ID_BYTES_MAX).contains(&id_bytes),
+        "an id of {id_bytes} bytes"
+    );
+}
+
+/// A token that nobody signed is never taken.
+///
+/// # Panics
+///
+/// It is.
+pub fn token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(key) = TokenKey::new(b"a key that no fuzzer could ever guess") else {
+        return;
+    };
+    let verdict = key.verify(text, UnixMillis(0));
+    assert!(verdict.is_err(), "a token that nobody signed was taken");
+    let too_long = matches!(verdict, Err(crate::token::TokenError::TooLong));
+    assert_eq!(
+        too_long,
+        text.len() > TOKEN_BYTES_MAX,
+        "the limit is not where it says"
+    );
+}
+
+/// A channel that can be read is written the same.
+///
+/// # Panics
+///
+/// It is not.
+pub fn channel(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(channel) = text.parse::<Channel>() {
+        assert_eq!(channel.to_string(), text, "a channel changed its name");
+        assert!(
+            text.len() <= crate::limits::CHANNEL_BYTES_MAX,
+            "a channel is too long"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_laws_hold_for_some_bytes(data: Vec<u8>, text in "\\PC*") {
+            for bytes in [data.as_slice(), text.as_bytes()] {
+                ws_frames(bytes);
+                protocol_json(bytes);
+                token(bytes);
+                channel(bytes);
+            }
+        }
+    }
+}

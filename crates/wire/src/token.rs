@@ -268,3 +268,6 @@ struct Payload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests;

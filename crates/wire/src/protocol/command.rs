@@ -176,6 +176,10 @@ pub struct ConnectRequest {
 /// See [`Method::Subscribe`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags of the published schema, as a client sends them"
+)]
 pub struct SubscribeRequest {
     /// Which channel; empty in [`ConnectRequest::subs`], where it is the key.
     pub channel: String,

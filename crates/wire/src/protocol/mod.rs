@@ -30,8 +30,8 @@ pub use error::{ErrorCode, ErrorReply};
 pub use message::{ClientMessage, MessageError, SendCall};
 pub use push::Push;
 pub use reply::{
-    ClientInfo, ConnectResult, HistoryResult, PublishResult, RefreshResult, Reply, Response,
-    SendResult, SubscribeResult,
+    ClientInfo, ConnectResult, HistoryResult, PublishResult, Recovery, RefreshResult, Reply,
+    Response, SendResult, SubscribeResult,
 };
 
 /// The server's ping: the empty reply. A client with `pong` set in its connect result answers with the same bytes.
@@ -39,3 +39,6 @@ pub const SERVER_PING: &[u8] = b"{}";
 
 /// Stands between two replies of one frame.
 pub const SEPARATOR: u8 = b'\n';
+
+#[cfg(test)]
+mod tests;

@@ -94,14 +94,21 @@ pub struct SubscribeResult<'a> {
     pub recoverable: bool,
     /// The server watches the client's position.
     pub positioned: bool,
-    /// The client asked for recovery.
-    pub was_recovering: bool,
-    /// Everything that the client missed is in `publications`. Must never be said unless it is true.
-    pub recovered: bool,
-    /// What the client missed, oldest first.
-    pub publications: &'a [Arc<Publication>],
+    /// What became of the client's wish to get what it missed.
+    pub recovery: Recovery<'a>,
     /// Seconds until the subscription's credentials run out; `None`: they do not.
     pub ttl_seconds: Option<u32>,
+}
+
+/// What became of a client's wish to get what it missed while it was away.
+#[derive(Debug, Clone, Copy)]
+pub enum Recovery<'a> {
+    /// It did not ask.
+    NotAsked,
+    /// This is everything that it missed, oldest first. Must never be said unless it is true.
+    Recovered(&'a [Arc<Publication>]),
+    /// The log does not reach back to where it was, or is another one: it has to begin anew.
+    Unrecovered,
 }
 
 /// See [`Response::Publish`]. The protocol's own result is empty; unmodified clients ignore these fields.
@@ -224,17 +231,22 @@ impl ConnectResult<'_> {
 
 impl SubscribeResult<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
+        let (missed, recovered, was_recovering) = match self.recovery {
+            Recovery::NotAsked => (&[][..], false, false),
+            Recovery::Recovered(missed) => (missed, true, true),
+            Recovery::Unrecovered => (&[][..], false, true),
+        };
         let mut object = Object::begin(out);
         encode_ttl(&mut object, self.ttl_seconds);
         object.flag("recoverable", self.recoverable);
         object.text("epoch", &self.epoch.0);
-        if !self.publications.is_empty() {
-            push_publications(object.field("publications"), self.publications);
+        if !missed.is_empty() {
+            push_publications(object.field("publications"), missed);
         }
-        object.flag("recovered", self.recovered);
+        object.flag("recovered", recovered);
         object.number("offset", self.offset.0);
         object.flag("positioned", self.positioned);
-        object.flag("was_recovering", self.was_recovering);
+        object.flag("was_recovering", was_recovering);
         object.end();
     }
 }
@@ -301,7 +313,7 @@ fn encode_ttl(object: &mut Object<'_>, ttl_seconds: Option<u32>) {
 
 fn push_publications(out: &mut Vec<u8>, publications: &[Arc<Publication>]) {
     json::push_array(out, publications, |out, item| {
-        publication::encode(item, out)
+        publication::encode(item, out);
     });
 }
 

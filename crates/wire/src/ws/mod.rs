@@ -20,3 +20,6 @@ mod mask;
 pub use close::CloseCode;
 pub use decoder::{Decoder, Event, Feed, Violation};
 pub use handshake::{KeyError, accept_key};
+
+#[cfg(test)]
+mod tests;
