@@ -310,9 +310,10 @@ proptest! {
         let token = key().issue(&claims());
         let at = at.index(token.len());
         let changed = format!("{}{byte}{}", &token[..at], &token[at + 1..]);
-        // The last character of the signature carries two bits that base64 leaves unused; a strict decoder refuses
-        // them unless they are zero.
-        prop_assume!(changed != token);
-        prop_assert!(key().verify(&changed, NOW).is_err());
+        // The last character of the signature carries two bits that base64 leaves unused: they must be zero, or else
+        // one signature would have four spellings.
+        if changed != token {
+            prop_assert!(key().verify(&changed, NOW).is_err());
+        }
     }
 }
