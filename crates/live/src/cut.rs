@@ -222,12 +222,13 @@ impl Cutter {
         let Some(origin) = self.begin(index, &sample)? else {
             return Ok(Taken::Skipped);
         };
-        if index == self.leader {
-            self.lead(&sample, origin)?
-        } else {
-            self.follow(index, &sample, origin)?
-        }
+        // Before anything is appended: the shell keeps no sample that was answered with an error.
         self.check_abreast()?;
+        if index == self.leader {
+            self.lead(&sample, origin)?;
+        } else {
+            self.follow(index, &sample, origin)?;
+        }
         Ok(Taken::Kept)
     }
 

@@ -26,6 +26,8 @@ mod query;
 pub mod render;
 mod request;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod time;
 mod window;
 

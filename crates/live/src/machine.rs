@@ -478,6 +478,3 @@ impl Live {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -159,8 +159,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_some_query(query in "(?s).{0,80}") {
-            Query::parse(&query);
+        fn any_text_is_some_query(query in "(?s)(_HLS_msn|_HLS_part|=|&|[0-9]{1,4}|.){0,30}") {
+            let named = |name: &str| query.contains(name);
+            let plausible = match Query::parse(&query).directive {
+                Directive::Plain => true,
+                Directive::Segment(_) => named("_HLS_msn="),
+                Directive::Part(_) => named("_HLS_msn=") && named("_HLS_part="),
+                Directive::Bad(_) => named("_HLS_msn") || named("_HLS_part"),
+            };
+            prop_assert!(plausible, "{query}");
         }
 
         #[test]
