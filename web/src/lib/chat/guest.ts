@@ -1,0 +1,75 @@
+/**
+ * Keeps the fan's guest identity: the token between visits, its renewal, the nickname.
+ *
+ * The token is a secret: it is handed to the connection and to the API, and never to a view or a log.
+ */
+
+import { ApiError, type Guest, guest, parseGuest } from '../api';
+import { forget, recall, remember } from '../keep';
+import { TOKEN_LEFT_MS_MIN } from '../limits';
+
+const KEPT_AS = 'guest';
+
+export class GuestKeeper {
+  #guest: Guest | null;
+
+  /**
+   * @param freshName draws a name for a fan who has none yet
+   * @param onChange hears of every change of identity, with what may be shown of it
+   */
+  constructor(
+    private readonly freshName: () => string,
+    private readonly onChange: (who: { user: string; name: string }) => void,
+  ) {
+    this.#guest = recalledGuest();
+    if (this.#guest !== null) onChange({ user: this.#guest.user, name: this.#guest.name });
+  }
+
+  /** A token that is valid now; becomes a guest, or renews, when there is none. Throws `ApiError`. */
+  async token(): Promise<string> {
+    const known = this.#guest;
+    if (known !== null && known.expiresAt - Date.now() > TOKEN_LEFT_MS_MIN) return known.token;
+    return (await this.#ask(known?.name ?? this.freshName())).token;
+  }
+
+  /** A new token under the same identity, where the server still knows it. Throws `ApiError`. */
+  async renewed(): Promise<string> {
+    return (await this.#ask(this.#guest?.name ?? this.freshName())).token;
+  }
+
+  /** Changes the nickname and keeps the identity. Throws `ApiError`. */
+  async rename(name: string): Promise<string> {
+    return (await this.#ask(name)).token;
+  }
+
+  async #ask(name: string): Promise<Guest> {
+    const previous = this.#guest?.token ?? null;
+    let next: Guest;
+    try {
+      next = await guest(name, previous);
+    } catch (error) {
+      // The server may have got a new signing key, and refuse what it does not know: then we are a new guest.
+      const refused = error instanceof ApiError && error.status !== null && error.status >= 400 && error.status < 500;
+      if (previous === null || !refused || error.status === 429) throw error;
+      forget(KEPT_AS);
+      next = await guest(name, null);
+    }
+    this.#guest = next;
+    remember(KEPT_AS, {
+      token: next.token,
+      user: next.user,
+      name: next.name,
+      expires_at: next.expiresAt,
+    });
+    this.onChange({ user: next.user, name: next.name });
+    return next;
+  }
+}
+
+function recalledGuest(): Guest | null {
+  try {
+    return parseGuest(recall(KEPT_AS));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What every language has to say: the type that each catalogue fills, and the list of languages.
+ *
+ * A missing key does not compile; a missing plural form or placeholder fails the test beside this file.
+ */
+
+/** The languages of the page, each under its own name. */
+export const LANGUAGES = ['ko', 'en', 'ja', 'es', 'th'] as const;
+
+export type Language = (typeof LANGUAGES)[number];
+
+/** How each language calls itself. */
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = {
+  ko: '한국어',
+  en: 'English',
+  ja: '日本語',
+  es: 'Español',
+  th: 'ไทย',
+};
+
+/** A text that depends on a number: one form per plural category that the language has. */
+export type Plural = { readonly other: string } & Readonly<Partial<Record<Intl.LDMLPluralRule, string>>>;
+
+/** Texts; `{name}` marks a place to fill. */
+export interface Texts {
+  readonly 'page.skipToChat': string;
+  readonly 'page.language': string;
+  readonly 'page.channelMissing': string;
+  readonly 'page.noChannels': string;
+  readonly 'page.share': string;
+  readonly 'page.shared': string;
+
+  readonly 'show.live': string;
+  readonly 'show.notLive': string;
+  readonly 'show.liveFor': string;
+
+  readonly 'player.label': string;
+  readonly 'player.controls': string;
+  readonly 'player.play': string;
+  readonly 'player.pause': string;
+  readonly 'player.mute': string;
+  readonly 'player.unmute': string;
+  readonly 'player.volume': string;
+  readonly 'player.quality': string;
+  readonly 'player.qualityAuto': string;
+  readonly 'player.qualityAutoNow': string;
+  readonly 'player.pictureInPicture': string;
+  readonly 'player.fullscreen': string;
+  readonly 'player.fullscreenExit': string;
+  readonly 'player.goLive': string;
+  readonly 'player.latency': string;
+  readonly 'player.tapForSound': string;
+  readonly 'player.tapToPlay': string;
+  readonly 'player.hideChat': string;
+  readonly 'player.showChat': string;
+
+  readonly 'state.loading': string;
+  readonly 'state.waitingTitle': string;
+  readonly 'state.waitingBody': string;
+  readonly 'state.reconnectingTitle': string;
+  readonly 'state.reconnectingBody': string;
+  readonly 'state.endedTitle': string;
+  readonly 'state.endedBody': string;
+  readonly 'state.buffering': string;
+
+  readonly 'chat.title': string;
+  readonly 'chat.log': string;
+  readonly 'chat.empty': string;
+  readonly 'chat.placeholder': string;
+  readonly 'chat.input': string;
+  readonly 'chat.send': string;
+  readonly 'chat.connecting': string;
+  readonly 'chat.reconnecting': string;
+  readonly 'chat.refused': string;
+  readonly 'chat.connected': string;
+  readonly 'chat.slowDown': string;
+  readonly 'chat.pending': string;
+  readonly 'chat.retry': string;
+  readonly 'chat.dismiss': string;
+  readonly 'chat.failedSlowDown': string;
+  readonly 'chat.failedRefused': string;
+  readonly 'chat.failedUnavailable': string;
+  readonly 'chat.failedOffline': string;
+  readonly 'chat.announced': string;
+  readonly 'chat.artist': string;
+  readonly 'chat.staff': string;
+  readonly 'chat.you': string;
+  readonly 'chat.stage': string;
+  readonly 'chat.stageHide': string;
+
+  readonly 'nickname.title': string;
+  readonly 'nickname.label': string;
+  readonly 'nickname.hint': string;
+  readonly 'nickname.change': string;
+  readonly 'nickname.as': string;
+  readonly 'nickname.save': string;
+  readonly 'nickname.cancel': string;
+  readonly 'nickname.invalid': string;
+  readonly 'nickname.failed': string;
+}
+
+/** Texts with a number in them, `{n}`. */
+export interface Plurals {
+  readonly 'show.watching': Plural;
+  readonly 'chat.newMessages': Plural;
+  readonly 'chat.charsLeft': Plural;
+  readonly 'chat.charsOver': Plural;
+  readonly 'chat.announcedMore': Plural;
+}
+
+/** All that one language says. */
+export interface Catalogue {
+  readonly texts: Texts;
+  readonly plurals: Plurals;
+}

@@ -1,0 +1,31 @@
+/** What plays a stream into a video element: the port that hls.js and the browser's own HLS both fill. */
+
+import type { QualityState } from './quality';
+
+/** What an engine reports. After `destroy` it reports nothing any more. */
+export interface EngineEvents {
+  /** There is something to play. */
+  readonly ready: () => void;
+  /** The stream is lost and this engine cannot get it back. */
+  readonly failed: () => void;
+  /** The playlist has ended, and all of it was played. */
+  readonly ended: () => void;
+  /** A request went wrong that the engine goes on trying: the rest of the page may want to look, too. */
+  readonly troubled: () => void;
+  /** The qualities, or which of them is playing, changed. */
+  readonly qualities: (state: QualityState) => void;
+}
+
+/** One attempt at playing one multivariant playlist. */
+export interface Engine {
+  /** When the picture on the screen was taken, Unix ms; null when the stream does not tell. */
+  playingDate(): number | null;
+  /** How far playback is behind where it wants to be, ms. */
+  behindMs(): number;
+  /** Jumps to where it wants to be. */
+  goLive(): void;
+  /** Fixes a quality; null leaves the choice to the engine. */
+  chooseQuality(rung: number | null): void;
+  /** Lets go of the video element. */
+  destroy(): void;
+}

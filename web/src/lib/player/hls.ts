@@ -1,0 +1,140 @@
+/**
+ * Plays with hls.js.
+ *
+ * Low latency: hls.js sits at PART-HOLD-BACK by itself as long as no `liveSync…` duration is configured; what it loses
+ * in a stall it wins back by playing 5 % faster, which nobody hears. It knows how to repeat single requests; a stream
+ * whose addresses are gone (404 or 410: the server was restarted) it would only repeat in vain, so that is a failure
+ * at once, and the supervisor starts anew.
+ */
+
+import type HlsType from 'hls.js';
+import type { ErrorData, HlsConfig } from 'hls.js';
+
+import type { Engine, EngineEvents } from './engine';
+import { choicesOf } from './quality';
+
+type HlsModule = typeof import('hls.js');
+
+/** Second fatal media error within this time: resetting the decoder did not help. */
+const MEDIA_RECOVERY_MS = 10_000;
+
+const CONFIG: Partial<HlsConfig> = {
+  lowLatencyMode: true,
+  maxLiveSyncPlaybackRate: 1.05,
+  // One stall moves the target back by a whole second by default, for the rest of the show; half of that is enough.
+  liveSyncOnStallIncrease: 0.5,
+  backBufferLength: 30,
+  // fMP4 needs no transmuxing, and the worker would be a script from a blob, which our content policy forbids.
+  enableWorker: false,
+  // The supervisor repeats the first request: it knows whether the show is on.
+  manifestLoadPolicy: {
+    default: { maxTimeToFirstByteMs: 6_000, maxLoadTimeMs: 10_000, timeoutRetry: null, errorRetry: null },
+  },
+  // A vanished publisher keeps its playlist for half a minute: go on asking while the fan still has a picture.
+  playlistLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 20_000,
+      timeoutRetry: { maxNumRetry: 8, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 2_000, backoff: 'linear' },
+    },
+  },
+  fragLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 30_000,
+      timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 2_000, backoff: 'linear' },
+    },
+  },
+};
+
+export class HlsEngine implements Engine {
+  readonly #hls: HlsType;
+  readonly #onVideoEnded = () => this.events.ended();
+  #mediaErrorAt = Number.NEGATIVE_INFINITY;
+  #hasPlayed = false;
+
+  constructor(
+    private readonly module: HlsModule,
+    private readonly video: HTMLVideoElement,
+    private readonly events: EngineEvents,
+    playlist: string,
+  ) {
+    const { default: Hls, Events } = module;
+    this.#hls = new Hls(CONFIG);
+    this.#hls.on(Events.MANIFEST_PARSED, () => {
+      this.#reportQualities();
+      this.events.ready();
+    });
+    this.#hls.on(Events.LEVEL_SWITCHED, () => this.#reportQualities());
+    this.#hls.on(Events.FRAG_BUFFERED, () => {
+      this.#hasPlayed = true;
+    });
+    this.#hls.on(Events.LEVEL_LOADED, (_event, { details }) => {
+      // A stream that is over before we saw any of it is not the show the fan came for.
+      if (!details.live && !this.#hasPlayed) this.events.ended();
+    });
+    this.#hls.on(Events.ERROR, (_event, data) => this.#onError(data));
+    video.addEventListener('ended', this.#onVideoEnded);
+    this.#hls.loadSource(playlist);
+    this.#hls.attachMedia(video);
+  }
+
+  playingDate(): number | null {
+    return this.#hls.playingDate?.getTime() ?? null;
+  }
+
+  behindMs(): number {
+    const target = this.#hls.targetLatency;
+    return target === null ? 0 : (this.#hls.latency - target) * 1000;
+  }
+
+  goLive(): void {
+    const position = this.#hls.liveSyncPosition;
+    if (position !== null) this.video.currentTime = position;
+  }
+
+  chooseQuality(rung: number | null): void {
+    this.#hls.nextLevel = rung ?? -1;
+    this.#reportQualities();
+  }
+
+  destroy(): void {
+    this.video.removeEventListener('ended', this.#onVideoEnded);
+    this.#hls.destroy();
+  }
+
+  #reportQualities(): void {
+    const { levels, autoLevelEnabled, manualLevel, currentLevel } = this.#hls;
+    this.events.qualities({
+      choices: choicesOf(levels.map(({ height, bitrate }) => ({ height, bitrate }))),
+      chosen: autoLevelEnabled ? null : manualLevel,
+      playing: currentLevel < 0 ? null : currentLevel,
+    });
+  }
+
+  #onError(data: ErrorData): void {
+    const { ErrorDetails, ErrorTypes } = this.module;
+    const isPlaylist =
+      data.details === ErrorDetails.MANIFEST_LOAD_ERROR ||
+      data.details === ErrorDetails.LEVEL_LOAD_ERROR ||
+      data.details === ErrorDetails.AUDIO_TRACK_LOAD_ERROR;
+    const status = data.response?.code;
+    if (isPlaylist && (status === 404 || status === 410)) {
+      this.events.failed();
+      return;
+    }
+    if (!data.fatal) {
+      if (data.type === ErrorTypes.NETWORK_ERROR) this.events.troubled();
+      return;
+    }
+    const now = performance.now();
+    if (data.type === ErrorTypes.MEDIA_ERROR && now - this.#mediaErrorAt > MEDIA_RECOVERY_MS) {
+      this.#mediaErrorAt = now;
+      this.#hls.recoverMediaError();
+      return;
+    }
+    this.events.failed();
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * The player as the views see it: a shell that joins the supervisor, an engine and a video element.
+ *
+ * It translates what the element and the engine report into inputs of the supervisor, and does what that commands.
+ * Sound starts muted, because browsers refuse anything else without a gesture; the page offers the sound visibly.
+ */
+
+import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS } from '../limits';
+import { recall, remember } from '../keep';
+import type { Engine, EngineEvents } from './engine';
+import { HlsEngine } from './hls';
+import { latencyMs, smoothed } from './latency';
+import { NativeEngine } from './native';
+import { type QualityState, noQualities } from './quality';
+import { type Phase, type Supervisor, type SupervisorInput, initialSupervisor, isTroubled, step } from './supervisor';
+
+/** How often playback is measured. */
+const SAMPLE_MS = 500;
+
+/** The picture stands still for this many samples in a row: it stalls, whatever the browser says. */
+const STILL_SAMPLES = 3;
+
+const VOLUME_KEPT_AS = 'volume';
+
+/** What the player needs to know from the rest of the page. */
+export interface PlayerContext {
+  /** Path of the multivariant playlist; null while unknown. */
+  readonly playlist: () => string | null;
+  /** Server clock minus ours, ms. */
+  readonly skewMs: () => number;
+  /** Something is wrong with the picture, or nothing is any more. */
+  readonly onTroubled: (troubled: boolean) => void;
+}
+
+export class Player {
+  phase = $state<Phase>('loading');
+  paused = $state(true);
+  muted = $state(true);
+  volume = $state(1);
+  /** The browser did not let us start without a gesture. */
+  blocked = $state(false);
+  /** The fan has not turned the sound on yet. */
+  offersSound = $state(true);
+  /** Stage to screen, ms; null while unknown. */
+  latency = $state<number | null>(null);
+  /** Playback is noticeably behind where it should be. */
+  behind = $state(false);
+  qualities = $state.raw<QualityState>(noQualities);
+
+  #supervisor: Supervisor = initialSupervisor;
+  #engine: Engine | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #sampler: ReturnType<typeof setInterval> | undefined;
+  #video: HTMLVideoElement | null = null;
+  /** Takes the last picture before the element goes black. */
+  #still: HTMLCanvasElement | null = null;
+  readonly #listeners = new AbortController();
+  /** The fan chose to be behind, by pausing: no jump to live against their will. */
+  #behindByChoice = false;
+  #lastTime = 0;
+  #stillSamples = 0;
+  #chosenQuality: number | null = null;
+
+  constructor(private readonly context: PlayerContext) {}
+
+  /** Takes over a video element, and a canvas to keep its last picture in. */
+  attach(video: HTMLVideoElement, still: HTMLCanvasElement): void {
+    this.#video = video;
+    this.#still = still;
+    const kept = recall(VOLUME_KEPT_AS);
+    video.muted = true;
+    video.volume = typeof kept === 'number' && kept > 0 && kept <= 1 ? kept : 1;
+    this.volume = video.volume;
+    const { signal } = this.#listeners;
+    const on = (type: string, listener: () => void) => video.addEventListener(type, listener, { signal });
+    on('playing', () => this.#feed({ kind: 'flowing' }));
+    on('canplay', () => this.#feed({ kind: 'flowing' }));
+    on('waiting', () => this.#onWaiting());
+    on('play', () => this.#onPlayPause(video));
+    on('pause', () => this.#onPlayPause(video));
+    on('volumechange', () => this.#onVolume(video));
+    window.addEventListener('online', () => this.nudge(), { signal });
+    document.addEventListener('visibilitychange', () => this.nudge(), { signal });
+    this.#sampler = setInterval(() => this.#sample(video), SAMPLE_MS);
+  }
+
+  /** The API answered, or did not. */
+  show(status: 'live' | 'offline' | 'unreachable'): void {
+    this.#feed({ kind: 'show', status });
+  }
+
+  /** Something suggests that a try would succeed now. */
+  nudge(): void {
+    this.#feed({ kind: 'nudged' });
+  }
+
+  /** The fan's play button. */
+  togglePlay(): void {
+    if (this.#video === null) return;
+    if (this.#video.paused) {
+      this.#play();
+    } else {
+      this.#behindByChoice = true;
+      this.#video.pause();
+    }
+  }
+
+  /** The fan's sound button. */
+  setMuted(muted: boolean): void {
+    if (this.#video === null) return;
+    this.#video.muted = muted;
+    // A slider at zero would leave an unmuted player silent.
+    if (!muted && this.#video.volume === 0) this.#video.volume = 1;
+    this.offersSound = false;
+    if (!muted && this.#video.paused && this.blocked) this.#play();
+  }
+
+  /** The fan's volume slider, 0 to 1. */
+  setVolume(volume: number): void {
+    if (this.#video === null) return;
+    this.#video.volume = volume;
+    this.setMuted(volume === 0);
+    remember(VOLUME_KEPT_AS, volume);
+  }
+
+  /** Back to live. */
+  goLive(): void {
+    this.#behindByChoice = false;
+    this.#engine?.goLive();
+    this.#play();
+  }
+
+  /** Fixes a quality, for the streams to come too; null for automatic. */
+  chooseQuality(rung: number | null): void {
+    this.#chosenQuality = rung;
+    this.#engine?.chooseQuality(rung);
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    this.#listeners.abort();
+    clearInterval(this.#sampler);
+    clearTimeout(this.#timer);
+    this.#unload();
+  }
+
+  #feed(input: SupervisorInput): void {
+    const before = this.#supervisor;
+    const { state, command } = step(before, input, Date.now(), Math.random());
+    this.#supervisor = state;
+    this.phase = state.phase;
+    if (command === 'load') void this.#load();
+    if (command === 'unload') this.#unload();
+    if (isTroubled(state) !== isTroubled(before)) this.context.onTroubled(isTroubled(state));
+    clearTimeout(this.#timer);
+    if (state.deadline !== null) {
+      this.#timer = setTimeout(() => this.#feed({ kind: 'timeout' }), Math.max(0, state.deadline.at - Date.now()));
+    }
+  }
+
+  async #load(): Promise<void> {
+    this.#unload();
+    const video = this.#video;
+    const playlist = this.context.playlist();
+    if (video === null || playlist === null) {
+      this.#feed({ kind: 'failed' });
+      return;
+    }
+    const module = await hlsModule();
+    // While the module was under way the supervisor may have changed its mind, or a second load may have overtaken us.
+    if (!this.#supervisor.loaded || this.#engine !== null || this.#listeners.signal.aborted) return;
+    const events = this.#eventsOf(() => this.#engine === engine);
+    let engine: Engine;
+    if (module?.default.isSupported() === true) {
+      engine = new HlsEngine(module, video, events, playlist);
+    } else if (video.canPlayType('application/vnd.apple.mpegurl') !== '') {
+      engine = new NativeEngine(video, events, playlist);
+    } else {
+      this.#feed({ kind: 'failed' });
+      return;
+    }
+    this.#engine = engine;
+  }
+
+  /** What an engine reports counts only as long as it is the current one. */
+  #eventsOf(isCurrent: () => boolean): EngineEvents {
+    // Engines report from the middle of their own work: what follows may destroy them, so it waits until they are done.
+    const later = (what: () => void) => () =>
+      queueMicrotask(() => {
+        if (isCurrent()) what();
+      });
+    return {
+      ready: later(() => {
+        if (this.#chosenQuality !== null) this.#engine?.chooseQuality(this.#chosenQuality);
+        this.#play();
+      }),
+      failed: later(() => this.#feed({ kind: 'failed' })),
+      ended: later(() => this.#feed({ kind: 'ended' })),
+      troubled: later(() => this.context.onTroubled(true)),
+      qualities: (state) => later(() => {
+        this.qualities = state;
+      })(),
+    };
+  }
+
+  #unload(): void {
+    if (this.#engine === null) return;
+    this.#keepPicture();
+    this.#engine.destroy();
+    this.#engine = null;
+    this.latency = null;
+    this.behind = false;
+    this.#behindByChoice = false;
+    this.#stillSamples = 0;
+  }
+
+  /** A standing picture under "reconnecting" is kinder than a black one. */
+  #keepPicture(): void {
+    const [video, still] = [this.#video, this.#still];
+    if (video === null || still === null || video.videoWidth === 0) return;
+    still.width = video.videoWidth;
+    still.height = video.videoHeight;
+    still.getContext('2d')?.drawImage(video, 0, 0);
+  }
+
+  #play(): void {
+    this.#video?.play().then(
+      () => {
+        this.blocked = false;
+      },
+      (error: unknown) => {
+        // Any other refusal (the source was taken away meanwhile) is the supervisor's business.
+        this.blocked = error instanceof DOMException && error.name === 'NotAllowedError';
+      },
+    );
+  }
+
+  #onWaiting(): void {
+    if (this.#video?.paused === false) this.#feed({ kind: 'stalled' });
+  }
+
+  #onPlayPause(video: HTMLVideoElement): void {
+    this.paused = video.paused;
+    if (video.paused) this.#feed({ kind: 'paused' });
+  }
+
+  #onVolume(video: HTMLVideoElement): void {
+    this.muted = video.muted || video.volume === 0;
+    this.volume = video.volume;
+  }
+
+  #sample(video: HTMLVideoElement): void {
+    const engine = this.#engine;
+    if (engine === null) return;
+    this.#watchProgress(video);
+    this.latency = smoothed(
+      this.latency,
+      latencyMs(Date.now(), this.context.skewMs(), video.readyState > 0 ? engine.playingDate() : null),
+    );
+    const behindMs = engine.behindMs();
+    this.behind = behindMs > BEHIND_SHOWN_MS;
+    const isLost = behindMs > BEHIND_JUMP_MS && !this.#behindByChoice && !video.paused;
+    if (isLost && this.phase === 'playing') engine.goLive();
+    if (!this.behind && !video.paused) this.#behindByChoice = false;
+  }
+
+  /** Not every stall makes the browser say "waiting"; a clock that stands still says it always. */
+  #watchProgress(video: HTMLVideoElement): void {
+    const moved = video.currentTime !== this.#lastTime;
+    this.#lastTime = video.currentTime;
+    this.#stillSamples = moved || video.paused ? 0 : this.#stillSamples + 1;
+    if (moved && this.phase === 'buffering') this.#feed({ kind: 'flowing' });
+    if (this.#stillSamples === STILL_SAMPLES) this.#feed({ kind: 'stalled' });
+  }
+}
+
+/** Fetches hls.js, beside the page rather than in it; null where its script cannot be loaded. */
+export async function hlsModule(): Promise<typeof import('hls.js') | null> {
+  try {
+    return await import('hls.js');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,13 @@
+/** Starts the page. */
+
+import { mount } from 'svelte';
+
+import './app.css';
+import App from './App.svelte';
+import { hlsModule } from './lib/player/player.svelte';
+
+// hls.js is the largest part of the page: it travels while the page asks how the show stands.
+void hlsModule();
+
+const target = document.getElementById('app');
+if (target !== null) mount(App, { target });
