@@ -29,7 +29,7 @@ scene("two browsers chat with each other, and a reload shows what was said", asy
   await ana.reload();
   await chat.messages(ana, "안녕하세요 👋").waitFor();
   assert.equal(await chat.messages(ana, "¡Hola a todas!").count(), 1);
-  await ana.getByText("Chatting as Ana").waitFor();
+  await chat.called(ana, "Ana");
 });
 
 scene("markup in a message is text", async (scene) => {
@@ -50,8 +50,7 @@ scene("a message of one's own is there at once, pending, and then confirmed in i
   await chat.join(page, "Ana");
   tap.hold();
   await chat.say(page, "is this on?");
-  await chat.messages(page, "is this on?").waitFor();
-  await chat.pending(page).waitFor();
+  await chat.messages(page, "is this on?", "pending").waitFor();
   assert.equal(await chat.input(page).inputValue(), "", "the field is free for the next message");
   tap.release();
   await chat.confirmed(page, "is this on?");
@@ -64,11 +63,11 @@ scene("a message that was refused says so, keeps its text, and is sent by one to
   await chat.join(page, "Ana");
   tap.refuse({ code: 108, message: "not available", temporary: false });
   await chat.say(page, "please take this");
-  const again = chat.log(page).getByRole("button", { name: "Try again" });
-  await again.waitFor();
+  const failed = chat.messages(page, "please take this", "failed");
+  await failed.waitFor();
   await page.screenshot({ path: join(scene.artifacts, "chat-failed.png") });
   tap.refuse(undefined);
-  await again.click();
+  await failed.getByRole("button", { name: "Try again" }).click();
   await chat.confirmed(page, "please take this");
   const judge = await fan(scene, server, { name: "judge" });
   assert.equal((await wholeHistory(judge.subscription)).length, 1);

@@ -24,7 +24,7 @@ const CRC_BITS = 16n;
  */
 export async function readBlockCode(page) {
   const layout = { COLUMNS, ROWS, PICTURE_WIDTH, CELL, LEFT, TOP };
-  const { cells, readAt } = await page.locator("video").evaluate((element, layout) => {
+  const { cells, readAt } = await page.getByTestId("video").evaluate((element, layout) => {
     const video = /** @type {HTMLVideoElement} */ (element);
     const { COLUMNS, ROWS, CELL } = layout;
     const canvas = document.createElement("canvas");

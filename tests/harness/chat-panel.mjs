@@ -1,4 +1,4 @@
-/** The chat of the watch page, found the way a screen reader finds it. */
+/** The chat of the watch page: what a fan finds in it and does with it. */
 
 import { PAGE_MS } from "./browser.mjs";
 import { until } from "./wait.mjs";
@@ -9,23 +9,17 @@ export const log = (page) => page.getByRole("log", { name: "Chat messages" });
 /** @param {import("playwright-core").Page} page */
 export const input = (page) => page.getByRole("textbox", { name: "Your message" });
 
-/** The message that waits for the room's answer is marked for everyone, not by colour alone. */
-const PENDING = "Sending";
-
 /**
- * Every message with this text.
+ * Every message with this text, in one state or in any.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} text
+ * @param {"pending" | "sent" | "failed"} [state]
  */
-export const messages = (page, text) => log(page).getByText(text, { exact: true });
-
-/**
- * The marks of messages that wait for the room's answer.
- *
- * @param {import("playwright-core").Page} page
- */
-export const pending = (page) => log(page).getByLabel(PENDING);
+export const messages = (page, text, state) =>
+  log(page)
+    .locator(state ? `[data-testid=chat-message][data-state=${state}]` : "[data-testid=chat-message]")
+    .filter({ has: page.getByText(text, { exact: true }) });
 
 /**
  * Takes a nickname.
@@ -37,7 +31,17 @@ export async function join(page, name) {
   await page.getByRole("button", { name: "Change nickname" }).click();
   await page.getByRole("textbox", { name: "Nickname" }).fill(name);
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText(`Chatting as ${name}`).waitFor();
+  await called(page, name);
+}
+
+/**
+ * Waits until the page says under which name the fan chats.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} name
+ */
+export async function called(page, name) {
+  await page.getByRole("button", { name: `Change nickname: ${name}` }).waitFor();
 }
 
 /**
@@ -52,14 +56,14 @@ export async function say(page, text) {
 }
 
 /**
- * Waits until a message of one's own is there, once, and no longer pending.
+ * Waits until a message is there, once, and the room has taken it.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} text
  */
 export async function confirmed(page, text) {
-  await messages(page, text).first().waitFor();
   await until(`"${text}" is confirmed`, PAGE_MS, async () => {
-    return (await pending(page).count()) === 0 && (await messages(page, text).count()) === 1;
+    const [all, sent] = await Promise.all([messages(page, text).count(), messages(page, text, "sent").count()]);
+    return all === 1 && sent === 1;
   });
 }

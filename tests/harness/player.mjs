@@ -6,7 +6,7 @@ import { until } from "./wait.mjs";
 import { PAGE_MS } from "./browser.mjs";
 
 /** The page's player. */
-const VIDEO = "video";
+const VIDEO = '[data-testid=video]';
 
 /**
  * How long the playhead may stand still before a person sees it: the picture repeats for 12 frames at 30 per second.
