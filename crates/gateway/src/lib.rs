@@ -1,1 +1,249 @@
-//! gateway
+//! The sockets of the fans: WebSocket in, room logs out.
+//!
+//! 1. [`Gateway::router`] answers the handshake inside the node's HTTP server, and takes the bare socket out of it.
+//! 2. One reactor thread owns all those sockets: it reads commands, writes replies, pings, and sweeps the room logs to
+//!    the fans. A fan costs a record of some hundred bytes and no task, no buffer and no queue.
+//! 3. What must wait (publishing, history, opening a channel) is a call to the [`Engine`], made on the tokio runtime;
+//!    the answer comes back through the reactor's inbox, as do the engine's deliveries.
+//!
+//! Never does the reactor block, a fan's slowness touch another fan, or anything grow without a bound:
+//! [`limits`] has them all.
+//!
+//! Protocol: the Centrifuge client protocol in JSON (<https://centrifugal.dev/docs/transports/client_protocol>) over RFC
+//! 6455.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use axum::Router;
+use fanwave_bus::{Engine, Sink};
+use fanwave_wire::token::TokenKey;
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, oneshot},
+};
+
+use self::{
+    admission::Admission,
+    engine_calls::EngineCalls,
+    http::Door,
+    inbox::Inbox,
+    metrics::Metrics,
+    reactor::{Parts, Reactor},
+};
+
+mod admission;
+mod config;
+mod engine_calls;
+mod http;
+mod inbox;
+pub mod limits;
+mod metrics;
+mod origin;
+mod reactor;
+mod room_log;
+mod session;
+mod users;
+
+pub use config::{ConfigError, GatewayConfig, Rooms};
+pub use origin::OriginPolicy;
+
+/// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactor to stop at once.
+#[derive(Debug)]
+pub struct Gateway {
+    door: Arc<Door>,
+    calls: Arc<Semaphore>,
+    reactor: Mutex<Option<Running>>,
+}
+
+/// The reactor's thread and the news of its end.
+#[derive(Debug)]
+struct Running {
+    thread: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting cannot work.
+    #[error("the configuration cannot work: {0}")]
+    Config(#[from] ConfigError),
+    /// Not called on a tokio runtime, which the engine's calls need.
+    #[error("a gateway starts on a tokio runtime")]
+    NoRuntime,
+    /// The system has no random numbers for connection ids.
+    #[error("no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The poll or the thread could not be made.
+    #[error("the reactor could not start: {0}")]
+    Reactor(#[from] io::Error),
+}
+
+/// Why a shutdown was not clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The reactor was still at work after the deadline; its thread is left to itself.
+    #[error("the reactor did not end in time")]
+    Stuck,
+    /// The reactor had ended by a panic; it has been logged where it happened.
+    #[error("the reactor ended by a panic")]
+    Panicked,
+}
+
+/// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
+const JOIN_GRACE: Duration = Duration::from_secs(1);
+
+impl Gateway {
+    /// Starts the reactor and attaches it to the engine. Must be called on a tokio runtime, once per engine.
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot work, there is no runtime, or the system refuses a poll, a thread or random numbers.
+    pub fn start(
+        config: GatewayConfig,
+        engine: Arc<dyn Engine>,
+        token_key: TokenKey,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        config.check()?;
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let node = getrandom::u64().map_err(StartError::Random)?;
+        let poll = mio::Poll::new()?;
+        let inbox = Arc::new(Inbox::new(mio::Waker::new(
+            poll.registry(),
+            reactor::WAKER,
+        )?));
+        let admission = Admission::new(config.connections_max);
+        let metrics = Metrics::register(registry, &admission);
+        let sink: Arc<dyn Sink> = Arc::<Inbox>::clone(&inbox);
+        engine.attach(sink);
+        let calls = EngineCalls::new(engine, Arc::clone(&inbox), runtime);
+        let places = calls.places();
+        let door = Arc::new(Door {
+            admission: Arc::clone(&admission),
+            inbox: Arc::clone(&inbox),
+            metrics: metrics.clone(),
+            origins: config.origins.clone(),
+            socket_send_bytes: config.socket_send_bytes,
+        });
+        let parts = Parts {
+            poll,
+            inbox,
+            calls,
+            config,
+            metrics,
+            token_key,
+            admission,
+            node,
+        };
+        let running = Running::spawn(parts)?;
+        Ok(Self {
+            door,
+            calls: places,
+            reactor: Mutex::new(Some(running)),
+        })
+    }
+
+    /// The gateway's one route, [`fanwave_wire::path::WEBSOCKET`].
+    ///
+    /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>` itself: the socket is
+    /// taken out of it.
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.door))
+    }
+
+    /// Sockets held now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.door.admission.open()
+    }
+
+    /// Whether the reactor runs; a gateway that is not alive cannot recover and its process should be restarted.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.door.admission.is_alive()
+    }
+
+    /// Closes every connection with 3001, waits for their ends until the deadline, and joins the reactor.
+    ///
+    /// Clients come back by themselves, here or elsewhere. A second call finds nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// The reactor had panicked, or does not end.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownError> {
+        let running = self
+            .reactor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(Running { thread, ended }) = running else {
+            return Ok(());
+        };
+        self.door.admission.close();
+        self.door.inbox.stop(Instant::now() + deadline);
+        // Whether it is told or the teller is gone: the thread is at its end.
+        let told = tokio::time::timeout(deadline + JOIN_GRACE, ended).await;
+        if told.is_err() {
+            return Err(ShutdownError::Stuck);
+        }
+        let joined = thread.join().map_err(|_| ShutdownError::Panicked);
+        // Calls under way end by themselves; what they would answer has nobody left to go to.
+        drop(tokio::time::timeout(deadline, EngineCalls::idle(Arc::clone(&self.calls))).await);
+        joined
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.door.admission.close();
+        self.door.inbox.stop(Instant::now());
+    }
+}
+
+impl Running {
+    fn spawn(parts: Parts) -> io::Result<Self> {
+        let (end, ended) = oneshot::channel();
+        let guard = EndGuard {
+            admission: Arc::clone(&parts.admission),
+            end: Some(end),
+        };
+        let thread = std::thread::Builder::new()
+            .name("gateway-reactor".to_owned())
+            .spawn(move || {
+                let _guard = guard;
+                if let Err(error) = Reactor::new(parts).run() {
+                    tracing::error!(%error, "the reactor's poll failed");
+                }
+            })?;
+        Ok(Self { thread, ended })
+    }
+}
+
+/// Makes the reactor's end visible, by whatever way it comes.
+struct EndGuard {
+    admission: Arc<Admission>,
+    end: Option<oneshot::Sender<()>>,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.admission.reactor_ended();
+        if std::thread::panicking() {
+            tracing::error!("the reactor has panicked");
+        }
+        if let Some(end) = self.end.take() {
+            // Nobody may be waiting for it.
+            let _: Result<(), ()> = end.send(());
+        }
+    }
+}

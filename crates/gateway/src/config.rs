@@ -1,0 +1,187 @@
+//! What an operator may set, and its check.
+
+use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
+
+use fanwave_room::admit::Rules;
+use fanwave_wire::RoomId;
+use thiserror::Error;
+
+use crate::{limits, origin::OriginPolicy};
+
+/// Settings of a gateway. The defaults are for one node with a mega-room; each field says what it costs.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Which web pages may connect. Default: pages served under the request's own host.
+    pub origins: OriginPolicy,
+    /// Sockets held at most; one more is answered 503 with `Retry-After`. Default 100,000: 40 MB of ours, 400 MB of the
+    /// kernel's, and as many file descriptors.
+    pub connections_max: usize,
+    /// How often each connection is pinged. Default 25 s.
+    pub ping_interval: Duration,
+    /// How long a ping may stay unanswered before the connection is closed with 3012. Shorter than
+    /// [`ping_interval`](Self::ping_interval). Default 10 s.
+    pub pong_timeout: Duration,
+    /// How long a socket may stay open without a successful `connect`. Default 10 s.
+    pub connect_timeout: Duration,
+    /// How long a socket lingers after our close frame for the peer's answer. Default 5 s.
+    pub close_timeout: Duration,
+    /// Shortest time between two sweeps of a busy room: more merges more, and delays more. Default 20 ms.
+    pub tick: Duration,
+    /// Encoded frames kept per channel for fans who lag; who lags further is closed with 3008 and recovers. Default
+    /// 1 MiB, about 3,000 messages.
+    pub room_log_bytes: usize,
+    /// Kernel send buffer asked for, per socket; Linux doubles it. Default 128 KiB, taken only while a peer lags.
+    pub socket_send_bytes: usize,
+    /// Commands per second and connection, in the long run; twice as many at once. Beyond it the connection is closed
+    /// with 3013. Default 30.
+    pub commands_per_second: NonZeroU16,
+    /// Which rooms there are; a channel of any other is error 102. Default: any, which lets strangers make rooms.
+    pub rooms: Rooms,
+    /// What the rooms ask of a message: length and rate per user.
+    pub rules: Rules,
+}
+
+/// Which rooms a node serves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Rooms {
+    /// Whatever a client names.
+    #[default]
+    Any,
+    /// These and no others.
+    Only(BTreeSet<RoomId>),
+}
+
+impl Rooms {
+    /// Whether a room is one of them.
+    #[must_use]
+    pub fn contains(&self, room: &RoomId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(rooms) => rooms.contains(room),
+        }
+    }
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            origins: OriginPolicy::SameHost,
+            connections_max: limits::CONNECTIONS_MAX,
+            ping_interval: limits::PING_INTERVAL,
+            pong_timeout: limits::PONG_TIMEOUT,
+            connect_timeout: limits::CONNECT_TIMEOUT,
+            close_timeout: limits::CLOSE_TIMEOUT,
+            tick: limits::TICK,
+            room_log_bytes: limits::ROOM_LOG_BYTES,
+            socket_send_bytes: limits::SOCKET_SEND_BYTES,
+            commands_per_second: limits::COMMANDS_PER_SECOND,
+            rooms: Rooms::Any,
+            rules: Rules::default(),
+        }
+    }
+}
+
+/// Why a configuration cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A pong would be due after the next ping.
+    #[error(
+        "pong_timeout ({pong_timeout:?}) must be above zero and below ping_interval ({ping_interval:?})"
+    )]
+    PongTimeout {
+        /// As configured.
+        pong_timeout: Duration,
+        /// As configured.
+        ping_interval: Duration,
+    },
+    /// Pings cannot be spread over so short a time.
+    #[error(
+        "ping_interval is {ping_interval:?}, at least {} ms are needed",
+        limits::PING_SLOTS
+    )]
+    PingInterval {
+        /// As configured.
+        ping_interval: Duration,
+    },
+    /// No socket at all could be held.
+    #[error("connections_max is zero")]
+    NoConnections,
+    /// Not even one message would fit.
+    #[error(
+        "room_log_bytes is {bytes}, at least {} are needed",
+        limits::ROOM_LOG_BYTES_MIN
+    )]
+    RoomLog {
+        /// As configured.
+        bytes: usize,
+    },
+}
+
+impl GatewayConfig {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot work, with what it would need.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let (pong_timeout, ping_interval) = (self.pong_timeout, self.ping_interval);
+        if ping_interval < Duration::from_millis(limits::PING_SLOTS.into()) {
+            return Err(ConfigError::PingInterval { ping_interval });
+        }
+        if pong_timeout.is_zero() || pong_timeout >= ping_interval {
+            return Err(ConfigError::PongTimeout {
+                pong_timeout,
+                ping_interval,
+            });
+        }
+        if self.connections_max == 0 {
+            return Err(ConfigError::NoConnections);
+        }
+        if self.room_log_bytes < limits::ROOM_LOG_BYTES_MIN {
+            return Err(ConfigError::RoomLog {
+                bytes: self.room_log_bytes,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_work() {
+        assert_eq!(GatewayConfig::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        let second = Duration::from_secs(1);
+        let pong = GatewayConfig {
+            ping_interval: second,
+            pong_timeout: second,
+            ..GatewayConfig::default()
+        };
+        assert!(matches!(pong.check(), Err(ConfigError::PongTimeout { .. })));
+        let ping = GatewayConfig {
+            ping_interval: Duration::from_millis(1),
+            ..GatewayConfig::default()
+        };
+        assert!(matches!(
+            ping.check(),
+            Err(ConfigError::PingInterval { .. })
+        ));
+        let none = GatewayConfig {
+            connections_max: 0,
+            ..GatewayConfig::default()
+        };
+        assert_eq!(none.check(), Err(ConfigError::NoConnections));
+        let log = GatewayConfig {
+            room_log_bytes: 10,
+            ..GatewayConfig::default()
+        };
+        assert_eq!(log.check(), Err(ConfigError::RoomLog { bytes: 10 }));
+    }
+}

@@ -1,0 +1,163 @@
+//! What other threads hand to the reactor: sockets, publications, the engine's answers, the order to stop.
+//!
+//! One short lock and one wake-up per batch, never a wait: whoever hands something in goes on at once. Every part is
+//! bounded: sockets by the node's admission, answers by the calls that may be in flight, publications by
+//! [`DELIVERIES_WAITING_MAX`](crate::limits::DELIVERIES_WAITING_MAX). A publication that finds no room is not lost: its
+//! channel is marked, and the reactor reads the stretch back from the engine's log.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    net::TcpStream,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use fanwave_bus::Sink;
+use fanwave_wire::{Channel, Publication};
+
+use crate::{admission::Place, engine_calls::Answer, limits};
+
+/// A socket whose upgrade has been answered.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    /// Non-blocking.
+    pub(crate) stream: TcpStream,
+    /// What the peer sent behind its handshake.
+    pub(crate) leftover: Bytes,
+    /// Its place on the node.
+    pub(crate) place: Place,
+}
+
+/// Everything that came in since the reactor last looked.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// New sockets.
+    pub(crate) sockets: Vec<Handover>,
+    /// Publications, each channel's in order.
+    pub(crate) deliveries: VecDeque<(Channel, Arc<Publication>)>,
+    /// Channels that have lost publications to a full inbox.
+    pub(crate) gaps: BTreeSet<Channel>,
+    /// What the engine answered.
+    pub(crate) answers: Vec<Answer>,
+    /// Say good-bye to everybody, and be gone by then.
+    pub(crate) stop_by: Option<Instant>,
+}
+
+/// The reactor's inbox; see the module.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    waiting: Mutex<Batch>,
+    waker: mio::Waker,
+}
+
+impl Inbox {
+    /// An empty inbox that wakes a reactor's poll.
+    pub(crate) fn new(waker: mio::Waker) -> Self {
+        Self {
+            waiting: Mutex::new(Batch::default()),
+            waker,
+        }
+    }
+
+    /// A new socket.
+    pub(crate) fn hand_over(&self, socket: Handover) {
+        let mut waiting = self.lock();
+        waiting.sockets.push(socket);
+        self.unlock_and_wake(waiting);
+    }
+
+    /// An answer of the engine. Bounded by the calls that may be in flight.
+    pub(crate) fn answer(&self, answer: Answer) {
+        let mut waiting = self.lock();
+        waiting.answers.push(answer);
+        self.unlock_and_wake(waiting);
+    }
+
+    /// The order to stop; a second one does not put off the first.
+    pub(crate) fn stop(&self, by: Instant) {
+        let mut waiting = self.lock();
+        waiting.stop_by = Some(waiting.stop_by.map_or(by, |earlier| earlier.min(by)));
+        self.unlock_and_wake(waiting);
+    }
+
+    /// Takes everything, leaving `spare` (empty, its memory reused) in its place.
+    pub(crate) fn take(&self, spare: &mut Batch) {
+        std::mem::swap(&mut *self.lock(), spare);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        // A poisoned lock guards a queue that is whole: a push either happened or did not.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unlock_and_wake(&self, waiting: MutexGuard<'_, Batch>) {
+        drop(waiting);
+        if let Err(error) = self.waker.wake() {
+            // The reactor still wakes at its next timer; that an eventfd refuses is for the operator to know.
+            let kind: io::ErrorKind = error.kind();
+            tracing::error!(?kind, "the reactor could not be woken");
+        }
+    }
+}
+
+impl Sink for Inbox {
+    fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
+        let mut waiting = self.lock();
+        if waiting.deliveries.len() < limits::DELIVERIES_WAITING_MAX {
+            waiting
+                .deliveries
+                .push_back((channel.clone(), Arc::clone(publication)));
+        } else {
+            waiting.gaps.insert(channel.clone());
+        }
+        // The first one wakes; the rest are found by the same look.
+        if waiting.deliveries.len() == 1 || !waiting.gaps.is_empty() {
+            self.unlock_and_wake(waiting);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanwave_wire::{ClientMessageId, Draft, Offset, Role, Sender, UnixMillis, UserId};
+
+    use super::*;
+
+    fn publication(offset: u64) -> Arc<Publication> {
+        let sender = Sender {
+            user: UserId("u".into()),
+            name: "n".into(),
+            role: Role::Fan,
+        };
+        let draft = Draft {
+            id: ClientMessageId("i".into()),
+            sender,
+            text: "t".into(),
+        };
+        Arc::new(Publication {
+            offset: Offset(offset),
+            at: UnixMillis(0),
+            draft,
+        })
+    }
+
+    #[test]
+    fn publications_beyond_the_bound_mark_their_channel() {
+        let poll = mio::Poll::new().unwrap();
+        let inbox = Inbox::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let busy: Channel = "chat:busy".parse().unwrap();
+        let last: Channel = "chat:last".parse().unwrap();
+        for offset in 1..=limits::DELIVERIES_WAITING_MAX as u64 {
+            inbox.deliver(&busy, &publication(offset));
+        }
+        inbox.deliver(&last, &publication(1));
+        let mut batch = Batch::default();
+        inbox.take(&mut batch);
+        assert_eq!(batch.deliveries.len(), limits::DELIVERIES_WAITING_MAX);
+        assert_eq!(batch.gaps, BTreeSet::from([last]));
+        inbox.deliver(&busy, &publication(1));
+        inbox.take(&mut Batch::default());
+    }
+}

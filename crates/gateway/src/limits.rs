@@ -1,0 +1,126 @@
+//! Every maximum of the gateway, with the bytes it costs.
+//!
+//! A million fans make every byte here a megabyte, and every missing bound a way to stop the show. What an operator
+//! may change is in [`GatewayConfig`](crate::GatewayConfig); its defaults are taken from here.
+
+use std::{num::NonZeroU16, time::Duration};
+
+use fanwave_wire::limits as wire;
+
+/// The one read buffer of a reactor. Shared by all its connections: 64 KiB per reactor, not per fan.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Reads from one socket before the others have their turn: at most 4 x 64 KiB of one peer's data per poll.
+pub const READS_PER_TURN: usize = 4;
+
+/// Sockets one reactor holds unless configured otherwise. Kernel memory is about 4 KB each: 400 MB.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Channels with at least one fan on this node. Worst case `CHANNELS_MAX` x ([`ROOM_LOG_BYTES`] + the recent window),
+/// which only a node whose every channel is busy ever reaches.
+pub const CHANNELS_MAX: usize = 4_096;
+
+/// Encoded frames that a channel keeps for the fans who lag: 1 MiB, about 3,000 messages, grown on demand.
+pub const ROOM_LOG_BYTES: usize = 1024 * 1024;
+
+/// Smallest room log that may be configured: a few of the longest publications.
+pub const ROOM_LOG_BYTES_MIN: usize = 4 * wire::PUBLICATION_BYTES_MAX;
+
+/// Most bytes one write to one fan takes from a room's log, so that a fan far behind cannot hold up a sweep.
+pub const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Sockets visited by a sweep between two polls; about 10 ms of writes on one core.
+pub const SWEEP_VISITS_PER_POLL: usize = 512;
+
+/// Sockets of one room visited before the next dirty room has its turn.
+pub const SWEEP_VISITS_PER_TURN: usize = 256;
+
+/// Replies and torn frames that wait for one socket.
+///
+/// A peer that asks without reading is cut here: at most 1 MiB for a bad peer, nothing at all for a good one, because
+/// the buffer exists only while a socket is full.
+pub const OUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Encoded publications in one subscribe or history reply. Beyond it recovery is answered with `recovered: false` and
+/// a history page is cut short.
+pub const REPLY_PUBLICATIONS_BYTES_MAX: usize = 512 * 1024;
+
+/// Channels one connection may follow. 24 bytes each.
+pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 16;
+
+/// Engine calls of one connection that wait for the one in flight. A draft is at most about 4 KiB: 64 KiB.
+pub const CALLS_WAITING_PER_CONNECTION_MAX: usize = 16;
+
+/// Engine calls of the node in flight or on their way. A draft is at most about 4 KiB: 16 MiB.
+pub const ENGINE_CALLS_MAX: usize = 4_096;
+
+/// How long an engine may take for one call before the fan is told to try again.
+pub const ENGINE_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Publications waiting for the reactor; beyond it the channel is marked and read back from the log. 32 bytes each
+/// beside the shared message: 256 KiB.
+pub const DELIVERIES_WAITING_MAX: usize = 8_192;
+
+/// Publications of one channel that overtake its snapshot; beyond it the channel reads them back from the log.
+pub const EARLY_DELIVERIES_MAX: usize = 512;
+
+/// Users whose sending rate the node remembers: about 200 bytes each, 20 MB. Only users who lately sent are in it.
+pub const USERS_REMEMBERED_MAX: usize = 100_000;
+
+/// Commands a connection may send per second, in the long run, unless configured otherwise; twice as many at once, or
+/// one full frame of them.
+pub const COMMANDS_PER_SECOND: NonZeroU16 = NonZeroU16::new(30).expect("thirty is not zero");
+
+/// Most clients in a presence answer. Larger rooms answer 108 and have presence stats: about 100 bytes each, 6.4 KB.
+pub const PRESENCE_CLIENTS_MAX: usize = 64;
+
+/// How often the server pings a connection.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// How long a ping may stay unanswered.
+pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Groups the connections are divided into, so that pings spread evenly over the interval.
+pub const PING_SLOTS: u32 = 128;
+
+/// How long a socket may stay open without a successful `connect` command.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a socket lingers after our close frame for the peer's.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long hyper may take to give up a socket after the 101 was written.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Shortest time between two sweeps of a busy room; the first message into a quiet room leaves at once.
+pub const TICK: Duration = Duration::from_millis(20);
+
+/// Kernel send buffer asked for (Linux doubles it). Without it a stalled reader's socket grows to 4 MB.
+pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
+
+/// Events taken from one poll: 12 KiB.
+pub const EVENTS_PER_POLL: usize = 1_024;
+
+/// Connections the clients are told to keep away for when the node is full, seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+const _: () = assert!(
+    READ_BUFFER_BYTES >= wire::FRAME_BYTES_MAX,
+    "a largest frame fits the read buffer"
+);
+const _: () = assert!(
+    REPLY_PUBLICATIONS_BYTES_MAX * 2 <= OUT_BYTES_MAX,
+    "a largest reply fits beside a torn frame"
+);
+const _: () = assert!(
+    WRITE_BYTES_MAX < ROOM_LOG_BYTES,
+    "a fan can catch up with a log in a few writes"
+);
+const _: () = assert!(
+    SWEEP_VISITS_PER_TURN <= SWEEP_VISITS_PER_POLL,
+    "a room's turn fits a poll's"
+);
+const _: () = assert!(
+    PONG_TIMEOUT.as_millis() < PING_INTERVAL.as_millis(),
+    "a pong is due before the next ping"
+);

@@ -1,0 +1,146 @@
+//! What an operator sees of the gateway. No label ever names a room or a user: their number is unbounded.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::ConstGauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::admission::Admission;
+
+/// Handles of the registered metrics; cloning shares them.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    /// Messages received by fans: one per message and fan.
+    pub(crate) deliveries: Counter,
+    /// System calls that wrote to a socket.
+    pub(crate) writes: Counter,
+    /// Bytes those took.
+    pub(crate) sent_bytes: Counter,
+    /// From the first unsent message of a room to the end of the sweep that sent it.
+    pub(crate) sweep_lag: Histogram,
+    /// Publications that found the inbox full or arrived out of order, read back from the log.
+    pub(crate) refills: Counter,
+    closes: Family<CodeLabel, Counter>,
+    commands: Family<KindLabel, Counter>,
+    refused: Family<ReasonLabel, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// Reads the number of sockets where it is kept, rather than counting it twice.
+#[derive(Debug)]
+struct Connections(Arc<Admission>);
+
+impl Collector for Connections {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let open = ConstGauge::new(i64::try_from(self.0.open()).unwrap_or(i64::MAX));
+        let metric = encoder.encode_descriptor(
+            "fanwave_gateway_connections",
+            "Sockets of fans held now",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
+        open.encode(metric)
+    }
+}
+
+impl Metrics {
+    /// Registers everything under `fanwave_gateway_`.
+    pub(crate) fn register(registry: &mut Registry, admission: &Arc<Admission>) -> Self {
+        let metrics = Self {
+            deliveries: Counter::default(),
+            writes: Counter::default(),
+            sent_bytes: Counter::default(),
+            sweep_lag: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            refills: Counter::default(),
+            closes: Family::default(),
+            commands: Family::default(),
+            refused: Family::default(),
+        };
+        registry.register_collector(Box::new(Connections(Arc::clone(admission))));
+        let registry = registry.sub_registry_with_prefix("fanwave_gateway");
+        registry.register(
+            "deliveries",
+            "Messages received by fans",
+            metrics.deliveries.clone(),
+        );
+        registry.register("writes", "Writes to sockets", metrics.writes.clone());
+        registry.register_with_unit(
+            "sent",
+            "Bytes written to sockets",
+            Unit::Bytes,
+            metrics.sent_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "sweep_lag",
+            "From a room's first unsent message to the end of the sweep that sent it",
+            Unit::Seconds,
+            metrics.sweep_lag.clone(),
+        );
+        registry.register(
+            "refills",
+            "Stretches of a channel read back from the log",
+            metrics.refills.clone(),
+        );
+        registry.register(
+            "closes",
+            "Connections ended, by close code; 1006 is a lost peer",
+            metrics.closes.clone(),
+        );
+        registry.register(
+            "commands",
+            "Client commands, by kind",
+            metrics.commands.clone(),
+        );
+        registry.register(
+            "refused_upgrades",
+            "Upgrades refused, by reason",
+            metrics.refused.clone(),
+        );
+        metrics
+    }
+
+    /// One connection has ended.
+    pub(crate) fn closed(&self, code: u16) {
+        self.closes
+            .get_or_create(&CodeLabel { code: code.into() })
+            .inc();
+    }
+
+    /// One command has come.
+    pub(crate) fn command(&self, kind: &'static str) {
+        self.commands.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// One upgrade was refused.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// One sweep has ended.
+    pub(crate) fn swept(&self, lag: Duration) {
+        self.sweep_lag.observe(lag.as_secs_f64());
+    }
+}

@@ -1,0 +1,143 @@
+//! How a connection ends.
+//!
+//! By us: leave all rooms, say the close frame behind everything that is unsent, end our half of the stream, and wait
+//! for the peer's end until a deadline; only then is the socket closed, because closing with unread bytes would reset
+//! the stream and may take the close frame with it (RFC 6455, section 7.1.1). By the peer: it is gone, and so is its
+//! record.
+
+use fanwave_wire::{protocol::DisconnectCode, ws};
+
+use super::{
+    Reactor,
+    connection::{State, SubscriptionPlace},
+    key::ChannelKey,
+};
+
+/// The close code that stands for a peer that went without one; never sent (RFC 6455, section 7.1.5).
+const ABNORMAL: u16 = 1006;
+
+/// The close code that stands for a close frame without one; never sent.
+const NO_STATUS: u16 = 1005;
+
+/// With which words we part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Farewell {
+    /// The client protocol's own.
+    Disconnect(DisconnectCode),
+    /// A code of the WebSocket protocol.
+    Code(ws::CloseCode),
+    /// The answer to the peer's close frame, which repeats its code.
+    Answer(Option<ws::CloseCode>),
+}
+
+impl Reactor {
+    /// Ends a connection with a code of the client protocol.
+    pub(crate) fn disconnect(&mut self, index: usize, code: DisconnectCode) {
+        self.end(index, Farewell::Disconnect(code));
+    }
+
+    /// Ends a connection. What was gathered for it is said before the close frame.
+    pub(crate) fn end(&mut self, index: usize, farewell: Farewell) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        if connection.state == State::Closing {
+            return;
+        }
+        connection.state = State::Closing;
+        connection.calls = None;
+        let key = connection.key(index);
+        self.leave_all(index);
+        let frames = &mut self.replies.frames;
+        let code = match farewell {
+            Farewell::Disconnect(code) => {
+                ws::frame::encode_close(frames, code.into(), code.reason());
+                code.number()
+            }
+            Farewell::Code(code) | Farewell::Answer(Some(code)) => {
+                ws::frame::encode_close(frames, code, "");
+                code.number()
+            }
+            Farewell::Answer(None) => {
+                ws::frame::encode_close_empty(frames);
+                NO_STATUS
+            }
+        };
+        self.metrics.closed(code);
+        self.timers.expect_close(self.clock.now, key);
+        self.flush(index);
+    }
+
+    /// Ends our half of a closing connection's stream once its close frame has left.
+    pub(crate) fn finish_closing(&mut self, index: usize) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        if connection.state != State::Closing || !connection.is_flushed() {
+            return;
+        }
+        if let Err(error) = connection.stream.shutdown(std::net::Shutdown::Write) {
+            // Not connected any more: there is nothing to wait for.
+            tracing::trace!(%error, "a closing socket was gone");
+            self.forget(index);
+        }
+    }
+
+    /// The peer is gone, or has taken long enough.
+    pub(crate) fn lose(&mut self, index: usize) {
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
+        if connection.state != State::Closing {
+            self.metrics.closed(ABNORMAL);
+            self.leave_all(index);
+        }
+        self.forget(index);
+    }
+
+    /// Closes the socket and frees its place. Engine calls under way find nobody when they return.
+    fn forget(&mut self, index: usize) {
+        if self.connections.try_remove(index).is_some() {
+            self.admission.release();
+        }
+    }
+
+    /// Takes a connection out of all its rooms.
+    fn leave_all(&mut self, index: usize) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        for subscription in std::mem::take(&mut connection.subscriptions) {
+            self.leave_room(index, subscription.channel, subscription.place);
+        }
+    }
+
+    /// Takes a connection out of one room, whose subscription it no longer has.
+    pub(crate) fn leave_room(
+        &mut self,
+        index: usize,
+        channel: ChannelKey,
+        place: SubscriptionPlace,
+    ) {
+        if place == SubscriptionPlace::PENDING {
+            // Its waiter finds no subscription when the channel opens.
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(channel.index()) else {
+            return;
+        };
+        let user = self
+            .connections
+            .get(index)
+            .and_then(|connection| connection.identity.as_ref());
+        if let Some(identity) = user {
+            self.presence.leave(&room.channel, &identity.sender.user);
+        }
+        for moved in room.remove_member(place) {
+            if let Some(connection) = self.connections.get_mut(moved.connection as usize) {
+                connection.move_subscription(channel, moved.place);
+            }
+        }
+        self.close_room_if_empty(channel);
+    }
+}

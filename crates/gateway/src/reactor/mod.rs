@@ -1,0 +1,343 @@
+//! The reactor: one thread that owns every socket and every room log of the node, and never waits for anything else.
+//!
+//! One turn of its loop:
+//!
+//! 1. wait for the poll: sockets, the inbox's waker, the next deadline;
+//! 2. read the sockets that have something, obey the commands ([`session`](crate::session)), write the replies;
+//! 3. take the inbox: adopt sockets, put publications into the room logs, hand out the engine's answers;
+//! 4. ping one slot of connections, end what is overdue ([`timers`]);
+//! 5. sweep: write to a bounded number of fans what they lack of the dirty rooms ([`sweep`]).
+//!
+//! Replies are gathered in [`Replies`] while one connection is worked on, and leave in one write before any room data
+//! does; so a subscribe reply always comes before the pushes that follow its offset. Every wait, queue and turn is
+//! bounded by [`limits`](crate::limits). Nothing here blocks: what must wait is an engine call, and runs elsewhere.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use fanwave_room::presence::Presence;
+use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey, ws};
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use self::{
+    connection::Connection, key::ConnectionKey, room::RoomState, sweep::Sweeper, timers::Timers,
+};
+use crate::{
+    admission::Admission,
+    config::GatewayConfig,
+    engine_calls::{Call, EngineCalls},
+    inbox::{Batch, Inbox},
+    limits,
+    metrics::Metrics,
+    users::Users,
+};
+
+pub(crate) mod closing;
+pub(crate) mod connection;
+pub(crate) mod deliver;
+pub(crate) mod key;
+pub(crate) mod room;
+pub(crate) mod socket;
+pub(crate) mod sweep;
+pub(crate) mod timers;
+
+/// The waker's token; sockets have their place in the slab, which is never so high.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+
+/// The reactor; see the module.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    pub(crate) poll: Poll,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) calls: EngineCalls,
+    pub(crate) config: GatewayConfig,
+    pub(crate) metrics: Metrics,
+    pub(crate) token_key: TokenKey,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) rooms: Slab<RoomState>,
+    pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
+    pub(crate) presence: Presence,
+    pub(crate) users: Users,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) timers: Timers,
+    pub(crate) clock: Clock,
+    pub(crate) replies: Replies,
+    /// Where one publication is encoded before it goes into its room's log.
+    pub(crate) frame: Vec<u8>,
+    /// Makes this run's connection ids and message ids unlike those of any other.
+    pub(crate) node: u64,
+    /// Counts connections, and messages that came without an id.
+    pub(crate) serial: u64,
+    /// Channel calls that found the node at its bound; one per channel at most.
+    pub(crate) channel_calls_waiting: VecDeque<Call>,
+    /// Sockets that had more to read than their turn allowed; one entry per connection at most.
+    unfinished_reads: VecDeque<ConnectionKey>,
+    read_buffer: Box<[u8]>,
+    batch: Batch,
+    stop_by: Option<Instant>,
+}
+
+/// What a reactor is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) poll: Poll,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) calls: EngineCalls,
+    pub(crate) config: GatewayConfig,
+    pub(crate) metrics: Metrics,
+    pub(crate) token_key: TokenKey,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) node: u64,
+}
+
+/// The time of this turn; read once, so that everything in a turn happens at the same time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    started: Instant,
+    pub(crate) now: Instant,
+    pub(crate) unix: UnixMillis,
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    Done,
+}
+
+/// Frames for the connection that is being worked on, not yet written.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    pub(crate) frames: Vec<u8>,
+}
+
+impl Reactor {
+    /// A reactor without a socket.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            poll,
+            inbox,
+            calls,
+            config,
+            metrics,
+            token_key,
+            admission,
+            node,
+        } = parts;
+        let clock = Clock::start();
+        Self {
+            timers: Timers::new(clock.now, &config),
+            sweeper: Sweeper::new(config.tick),
+            poll,
+            inbox,
+            calls,
+            config,
+            metrics,
+            token_key,
+            admission,
+            connections: Slab::new(),
+            rooms: Slab::new(),
+            rooms_by_channel: HashMap::new(),
+            presence: Presence::new(),
+            users: Users::default(),
+            clock,
+            replies: Replies::default(),
+            frame: Vec::new(),
+            node,
+            serial: 0,
+            channel_calls_waiting: VecDeque::new(),
+            unfinished_reads: VecDeque::new(),
+            read_buffer: vec![0; limits::READ_BUFFER_BYTES].into_boxed_slice(),
+            batch: Batch::default(),
+            stop_by: None,
+        }
+    }
+
+    /// Runs until the order to stop has been carried out.
+    ///
+    /// # Errors
+    ///
+    /// The poll itself failed: nothing can be served any more.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(limits::EVENTS_PER_POLL);
+        while self.turn(&mut events)? == Turn::GoOn {}
+        Ok(())
+    }
+
+    fn turn(&mut self, events: &mut Events) -> io::Result<Turn> {
+        match self.poll.poll(events, self.patience()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            Err(error) => return Err(error),
+        }
+        self.clock.tick();
+        for _ in 0..self.unfinished_reads.len() {
+            let Some(key) = self.unfinished_reads.pop_front() else {
+                break;
+            };
+            self.handle_readable(key.index(), Some(key.generation));
+        }
+        for event in events.iter().filter(|event| event.token() != WAKER) {
+            let index = event.token().0;
+            if event.is_writable() {
+                self.handle_writable(index);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.handle_readable(index, None);
+            }
+        }
+        self.handle_inbox();
+        self.handle_deadlines();
+        self.sweep();
+        Ok(self.stop_or_go_on())
+    }
+
+    /// How long the poll may wait: not at all while there is work left over.
+    fn patience(&self) -> Option<Duration> {
+        if !self.unfinished_reads.is_empty() || self.sweeper.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let ping = (!self.connections.is_empty()).then(|| self.timers.next_ping());
+        let next = [
+            ping,
+            self.timers.next_deadline(),
+            self.sweeper.next_due(),
+            self.stop_by,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        next.map(|next| next.saturating_duration_since(Instant::now()))
+    }
+
+    fn handle_inbox(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.inbox.take(&mut batch);
+        for answer in batch.answers.drain(..) {
+            self.handle_answer(answer);
+        }
+        self.start_waiting_channel_calls();
+        for (channel, publication) in batch.deliveries.drain(..) {
+            self.deliver(&channel, publication);
+        }
+        for channel in std::mem::take(&mut batch.gaps) {
+            self.handle_gap(&channel);
+        }
+        for socket in batch.sockets.drain(..) {
+            self.adopt(socket);
+        }
+        if let Some(by) = batch.stop_by.take() {
+            self.stop(by);
+        }
+        self.batch = batch;
+    }
+
+    /// Says good-bye to everybody, once.
+    fn stop(&mut self, by: Instant) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        self.stop_by = Some(by);
+        self.admission.close();
+        let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
+        tracing::info!(connections = open.len(), "the gateway says good-bye");
+        for index in open {
+            self.disconnect(index, protocol::DisconnectCode::Shutdown);
+        }
+    }
+
+    /// Whether the node is stopping.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop_by.is_some()
+    }
+
+    fn stop_or_go_on(&self) -> Turn {
+        let stopped = self
+            .stop_by
+            .is_some_and(|by| self.connections.is_empty() || self.clock.now >= by);
+        if stopped { Turn::Done } else { Turn::GoOn }
+    }
+
+    /// Remembers that a socket has more to read.
+    pub(crate) fn read_on_later(&mut self, key: ConnectionKey) {
+        self.unfinished_reads.push_back(key);
+    }
+
+    /// Lends the read buffer: nobody else reads while a socket is worked on.
+    pub(crate) fn lend_read_buffer(&mut self) -> Box<[u8]> {
+        std::mem::take(&mut self.read_buffer)
+    }
+
+    /// Takes the read buffer back.
+    pub(crate) fn return_read_buffer(&mut self, buffer: Box<[u8]>) {
+        self.read_buffer = buffer;
+    }
+
+    /// A number no other connection or message of this run has.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            now,
+            unix: unix_now(),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now = Instant::now();
+        self.unix = unix_now();
+    }
+
+    /// Milliseconds of the reactor's own clock; comes round after 49 days, which [`connection::Budget`] allows for.
+    pub(crate) fn millis(&self) -> u32 {
+        let millis = self.now.duration_since(self.started).as_millis() & u128::from(u32::MAX);
+        u32::try_from(millis).unwrap_or(u32::MAX)
+    }
+}
+
+fn unix_now() -> UnixMillis {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Replies {
+    /// Adds a reply, in a frame of its own.
+    pub(crate) fn reply(&mut self, id: u32, response: protocol::Response<'_>) {
+        ws::frame::encode_text_with(&mut self.frames, |out| {
+            protocol::Reply { id, response }.encode(out);
+        });
+    }
+
+    /// Adds a refusal.
+    pub(crate) fn refuse(&mut self, id: u32, code: protocol::ErrorCode) {
+        self.reply(id, code.into());
+    }
+
+    /// Adds a refusal in words of its own.
+    pub(crate) fn refuse_because(&mut self, id: u32, code: protocol::ErrorCode, message: &str) {
+        self.reply(
+            id,
+            protocol::Response::Error(protocol::ErrorReply::with_message(code, message)),
+        );
+    }
+
+    /// Adds a push.
+    pub(crate) fn push(&mut self, push: protocol::Push<'_>) {
+        ws::frame::encode_text_with(&mut self.frames, |out| push.encode(out));
+    }
+}

@@ -1,0 +1,257 @@
+//! Sockets: adopted, read, written to.
+//!
+//! Events are edge-triggered, so a socket is read until it would block or its turn is over; then it is remembered. All
+//! bytes land in the reactor's one buffer, are unmasked there, and are gone when the next socket is read.
+
+use std::io::{self, Read};
+
+use fanwave_wire::{limits::FRAME_BYTES_MAX, protocol::DisconnectCode, ws};
+use mio::{Interest, Token, net::TcpStream};
+
+use super::{
+    Reactor,
+    closing::Farewell,
+    connection::{Budget, Connection, State, Written},
+    key::ConnectionKey,
+};
+use crate::{inbox::Handover, limits, session::Obeyed};
+
+/// What reading once came to.
+enum ReadOnce {
+    /// There may be more.
+    Some,
+    /// Nothing more for now, or ever.
+    Done,
+}
+
+impl Reactor {
+    /// Takes over a socket whose upgrade was answered.
+    pub(crate) fn adopt(&mut self, socket: Handover) {
+        let Handover {
+            stream,
+            leftover,
+            place,
+        } = socket;
+        if self.is_stopping() {
+            // Dropping both closes the socket and frees the place.
+            return;
+        }
+        let generation = u32::try_from(self.next_serial() & u64::from(u32::MAX)).unwrap_or(0);
+        let budget = Budget::full(self.config.commands_per_second.get(), self.clock.millis());
+        let entry = self.connections.vacant_entry();
+        let index = entry.key();
+        let mut stream = TcpStream::from_std(stream);
+        if let Err(error) =
+            self.poll
+                .registry()
+                .register(&mut stream, Token(index), Interest::READABLE)
+        {
+            tracing::warn!(%error, "a socket could not be watched");
+            return;
+        }
+        let connection = entry.insert(Connection::new(stream, generation, budget));
+        place.hand_over();
+        self.timers
+            .expect_connect(self.clock.now, connection.key(index));
+        if !leftover.is_empty() {
+            self.handle_leftover(index, &leftover);
+        }
+    }
+
+    /// What the peer sent behind its handshake; hyper may have read more of it than one buffer holds.
+    fn handle_leftover(&mut self, index: usize, leftover: &[u8]) {
+        let mut buffer = self.lend_read_buffer();
+        for piece in leftover.chunks(buffer.len()) {
+            let bytes = &mut buffer[..piece.len()];
+            bytes.copy_from_slice(piece);
+            if self.handle_bytes(index, bytes) == Obeyed::Ended {
+                break;
+            }
+        }
+        self.return_read_buffer(buffer);
+        self.flush(index);
+    }
+
+    /// A socket has something to read. `generation` is given where the place may have got another tenant since.
+    pub(crate) fn handle_readable(&mut self, index: usize, generation: Option<u32>) {
+        let tenant = self
+            .connections
+            .get(index)
+            .map(|connection| connection.generation);
+        if tenant.is_none() || generation.is_some_and(|generation| tenant != Some(generation)) {
+            return;
+        }
+        let mut buffer = self.lend_read_buffer();
+        let mut reads = 0;
+        while let ReadOnce::Some = self.read_once(index, &mut buffer) {
+            reads += 1;
+            if reads == limits::READS_PER_TURN {
+                if let Some(connection) = self.connections.get(index) {
+                    self.read_on_later(connection.key(index));
+                }
+                break;
+            }
+        }
+        self.return_read_buffer(buffer);
+        self.flush(index);
+    }
+
+    fn read_once(&mut self, index: usize, buffer: &mut [u8]) -> ReadOnce {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return ReadOnce::Done;
+        };
+        match connection.stream.read(buffer) {
+            Ok(0) => {
+                self.lose(index);
+                ReadOnce::Done
+            }
+            Ok(_) if connection.state == State::Closing => ReadOnce::Some,
+            Ok(read) => {
+                // Even when this ended the connection, the end of the stream is still to be waited for.
+                self.handle_bytes(index, &mut buffer[..read]);
+                ReadOnce::Some
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ReadOnce::Done,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => ReadOnce::Some,
+            Err(_) => {
+                self.lose(index);
+                ReadOnce::Done
+            }
+        }
+    }
+
+    /// Turns bytes into commands and obeys them.
+    fn handle_bytes(&mut self, index: usize, bytes: &mut [u8]) -> Obeyed {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return Obeyed::Ended;
+        };
+        let mut decoder = std::mem::take(&mut connection.decoder);
+        let mut feed = decoder.feed(bytes, FRAME_BYTES_MAX);
+        let obeyed = loop {
+            let obeyed = match feed.next_event() {
+                Ok(None) => break Obeyed::GoOn,
+                Ok(Some(event)) => self.handle_event(index, event),
+                Err(violation) => {
+                    tracing::debug!(%violation, "a client broke the framing rules");
+                    self.end(index, Farewell::Code(violation.code()));
+                    Obeyed::Ended
+                }
+            };
+            if obeyed == Obeyed::Ended {
+                break Obeyed::Ended;
+            }
+        };
+        // The record may be gone, but its place cannot have a new tenant: sockets are adopted between turns.
+        if let Some(connection) = self.connections.get_mut(index) {
+            connection.decoder = decoder;
+        }
+        obeyed
+    }
+
+    fn handle_event(&mut self, index: usize, event: ws::Event<'_>) -> Obeyed {
+        match event {
+            ws::Event::Text(text) => self.handle_frame(index, text),
+            ws::Event::Ping(payload) => {
+                if self.spend_budget(index) == Obeyed::Ended {
+                    return Obeyed::Ended;
+                }
+                ws::frame::encode_pong(&mut self.replies.frames, payload);
+                Obeyed::GoOn
+            }
+            ws::Event::Pong(_) => self.spend_budget(index),
+            ws::Event::Binary(_) => {
+                // This endpoint speaks the JSON dialect, whose frames are text.
+                self.end(index, Farewell::Code(ws::CloseCode::UNSUPPORTED));
+                Obeyed::Ended
+            }
+            ws::Event::Close { code, .. } => {
+                self.end(index, Farewell::Answer(code));
+                Obeyed::Ended
+            }
+        }
+    }
+
+    /// A socket that was full takes more: first what is unsent, then what its rooms have meanwhile.
+    pub(crate) fn handle_writable(&mut self, index: usize) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        if !connection.blocked {
+            return;
+        }
+        let mut written = connection.resume(&self.metrics);
+        for subscription in 0..connection.subscriptions.len() {
+            if written != Written::All {
+                break;
+            }
+            let room = self
+                .rooms
+                .get(connection.subscriptions[subscription].channel.index());
+            let Some(open) = room.and_then(|room| room.open()) else {
+                continue;
+            };
+            written = connection.send_room(subscription, &open.log, &self.metrics);
+        }
+        if written == Written::All {
+            self.unwatch_writable(index);
+        }
+        self.settle(index, written);
+    }
+
+    /// Writes the replies gathered for a connection.
+    pub(crate) fn flush(&mut self, index: usize) {
+        if self.replies.frames.is_empty() {
+            return;
+        }
+        let mut frames = std::mem::take(&mut self.replies.frames);
+        if let Some(connection) = self.connections.get_mut(index) {
+            let written = connection.send(&frames, &self.metrics);
+            self.settle(index, written);
+        }
+        frames.clear();
+        // A disconnect inside `settle` may have used a fresh buffer; either is empty now.
+        self.replies.frames = frames;
+    }
+
+    /// Does what the outcome of a write asks for.
+    pub(crate) fn settle(&mut self, index: usize, written: Written) {
+        match written {
+            Written::All => {}
+            Written::Blocked => self.watch_writable(index),
+            Written::TooMuch | Written::Lapped => self.disconnect(index, DisconnectCode::Slow),
+            Written::Gone => self.lose(index),
+        }
+        self.finish_closing(index);
+    }
+
+    fn watch_writable(&mut self, index: usize) {
+        self.watch(index, Interest::READABLE | Interest::WRITABLE);
+        if let Some(connection) = self.connections.get_mut(index) {
+            connection.blocked = true;
+        }
+    }
+
+    fn unwatch_writable(&mut self, index: usize) {
+        self.watch(index, Interest::READABLE);
+    }
+
+    fn watch(&mut self, index: usize, interest: Interest) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        if let Err(error) =
+            self.poll
+                .registry()
+                .reregister(&mut connection.stream, Token(index), interest)
+        {
+            tracing::warn!(%error, "a socket could not be watched");
+            self.lose(index);
+        }
+    }
+
+    /// The connection of a key, unless it is gone.
+    pub(crate) fn find(&self, key: ConnectionKey) -> Option<usize> {
+        let connection = self.connections.get(key.index())?;
+        (connection.generation == key.generation).then_some(key.index())
+    }
+}

@@ -1,0 +1,289 @@
+//! Sweeps: every dirty room's fans are visited in turn and written what they lack.
+//!
+//! The first message into a quiet room leaves at once (the leading edge). What comes while a sweep is under way, or
+//! within a tick of its beginning, waits for the next one and merges with whatever else does: so the tick of a
+//! mega-room is the time its sweep takes, by itself. Rooms take turns of
+//! [`SWEEP_VISITS_PER_TURN`](limits::SWEEP_VISITS_PER_TURN) visits, and after
+//! [`SWEEP_VISITS_PER_POLL`](limits::SWEEP_VISITS_PER_POLL) the poll has its turn: pings, joins and small rooms never
+//! wait behind a mega-room. A fan whose socket is full is passed over; the poll tells when it is not.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::{Reactor, connection::Written, key::ChannelKey, room::Phase};
+use crate::limits;
+
+/// One room's place in the scheme.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    stage: Stage,
+    /// When the last sweep began; `None` before the first.
+    began: Option<Instant>,
+    /// Since when a fan has lacked something that no finished sweep has brought.
+    dirty_since: Option<Instant>,
+    /// The same, for what came after the sweep under way had begun.
+    dirty_again_since: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// Everybody has everything, or will have it when their socket takes it.
+    #[default]
+    Quiet,
+    /// Dirty; swept when its tick is over.
+    Waiting,
+    /// Members before `position` have been visited since the log ended at `head`.
+    Running { position: usize, head: u64 },
+}
+
+/// The dirty rooms, each of them once in one of the two queues.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    tick: Duration,
+    running: VecDeque<ChannelKey>,
+    waiting: BinaryHeap<Reverse<(Instant, ChannelKey)>>,
+}
+
+impl Sweep {
+    /// Begins a sweep of everything up to `head`.
+    pub(crate) fn begin(&mut self, now: Instant, head: u64) {
+        self.began = Some(now);
+        self.stage = Stage::Running { position: 0, head };
+    }
+
+    /// How far the sweep under way has come, if one is.
+    pub(crate) fn position_mut(&mut self) -> Option<&mut usize> {
+        match &mut self.stage {
+            Stage::Running { position, .. } => Some(position),
+            Stage::Quiet | Stage::Waiting => None,
+        }
+    }
+}
+
+impl Sweeper {
+    /// No dirty room yet.
+    pub(crate) fn new(tick: Duration) -> Self {
+        Self {
+            tick,
+            running: VecDeque::new(),
+            waiting: BinaryHeap::new(),
+        }
+    }
+
+    /// Whether a sweep is under way.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// When the next waiting room's tick is over.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.waiting.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// The room's log has grown.
+    pub(crate) fn mark(&mut self, key: ChannelKey, sweep: &mut Sweep, now: Instant) {
+        match sweep.stage {
+            Stage::Waiting => {}
+            Stage::Running { .. } => {
+                sweep.dirty_again_since.get_or_insert(now);
+            }
+            Stage::Quiet => {
+                sweep.dirty_since = Some(now);
+                self.wait(key, sweep, now);
+            }
+        }
+    }
+
+    /// Lets a dirty room wait for its tick; in a quiet room that is over already.
+    fn wait(&mut self, key: ChannelKey, sweep: &mut Sweep, now: Instant) {
+        let due = sweep.began.map_or(now, |began| began + self.tick);
+        sweep.stage = Stage::Waiting;
+        self.waiting.push(Reverse((due.max(now), key)));
+    }
+
+    /// The room is closed.
+    pub(crate) fn forget(&mut self, key: ChannelKey) {
+        self.running.retain(|running| *running != key);
+        self.waiting.retain(|Reverse((_, waiting))| *waiting != key);
+    }
+
+    /// The next room whose tick is over.
+    fn pop_due(&mut self, now: Instant) -> Option<ChannelKey> {
+        let due = self
+            .waiting
+            .peek()
+            .is_some_and(|Reverse((due, _))| *due <= now);
+        if due {
+            self.waiting.pop().map(|Reverse((_, key))| key)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a room's turn came to.
+enum TurnOver {
+    /// There are members left to visit.
+    Unfinished,
+    /// Everybody has been visited.
+    Finished,
+}
+
+impl Reactor {
+    /// Visits a bounded number of fans.
+    pub(crate) fn sweep(&mut self) {
+        while let Some(key) = self.sweeper.pop_due(self.clock.now) {
+            let Some(open) = self
+                .rooms
+                .get_mut(key.index())
+                .and_then(|room| room.open_mut())
+            else {
+                continue;
+            };
+            open.sweep.begin(self.clock.now, open.log.head());
+            self.sweeper.running.push_back(key);
+        }
+        let mut visits = limits::SWEEP_VISITS_PER_POLL;
+        while visits > 0 {
+            let Some(key) = self.sweeper.running.pop_front() else {
+                break;
+            };
+            let turn = visits.min(limits::SWEEP_VISITS_PER_TURN);
+            visits -= turn;
+            match self.sweep_room(key, turn) {
+                TurnOver::Unfinished => self.sweeper.running.push_back(key),
+                TurnOver::Finished => self.finish_sweep(key),
+            }
+        }
+    }
+
+    /// Visits the next members of a room.
+    fn sweep_room(&mut self, key: ChannelKey, visits: usize) -> TurnOver {
+        let Self {
+            rooms,
+            connections,
+            metrics,
+            ..
+        } = self;
+        let Some(Phase::Open(open)) = rooms.get_mut(key.index()).map(|room| &mut room.phase) else {
+            return TurnOver::Finished;
+        };
+        let Stage::Running { position, head } = open.sweep.stage else {
+            return TurnOver::Finished;
+        };
+        let end = open.members.len().min(position + visits);
+        open.sweep.stage = Stage::Running {
+            position: end,
+            head,
+        };
+        let over = if end == open.members.len() {
+            TurnOver::Finished
+        } else {
+            TurnOver::Unfinished
+        };
+        // Whoever must be seen to may leave the room for it, which moves members: they are seen to afterwards.
+        let mut unsettled = Vec::new();
+        for member in &open.members[position.min(end)..end] {
+            let index = *member as usize;
+            let Some(connection) = connections.get_mut(index) else {
+                continue;
+            };
+            let Some(subscription) = connection.subscription(key) else {
+                continue;
+            };
+            let was_blocked = connection.blocked;
+            match connection.send_room(subscription, &open.log, metrics) {
+                Written::All => {}
+                Written::Blocked if was_blocked => {}
+                written => unsettled.push((index, written)),
+            }
+        }
+        for (index, written) in unsettled {
+            self.settle(index, written);
+        }
+        over
+    }
+
+    /// Everybody has what there was when the sweep began; what came since makes the room dirty again.
+    fn finish_sweep(&mut self, key: ChannelKey) {
+        let Self {
+            rooms,
+            sweeper,
+            metrics,
+            clock,
+            ..
+        } = self;
+        let Some(Phase::Open(open)) = rooms.get_mut(key.index()).map(|room| &mut room.phase) else {
+            return;
+        };
+        let Stage::Running { head, .. } = open.sweep.stage else {
+            return;
+        };
+        if let Some(since) = open.sweep.dirty_since.take() {
+            metrics.swept(since.elapsed());
+        }
+        open.sweep.stage = Stage::Quiet;
+        if open.log.head() != head {
+            open.sweep.dirty_since = open.sweep.dirty_again_since.take();
+            sweeper.wait(key, &mut open.sweep, clock.now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(20);
+    const ROOM: ChannelKey = ChannelKey(7);
+
+    #[test]
+    fn a_quiet_room_is_swept_at_once_and_a_busy_one_once_a_tick() {
+        let mut sweeper = Sweeper::new(TICK);
+        let mut sweep = Sweep::default();
+        let start = Instant::now();
+        sweeper.mark(ROOM, &mut sweep, start);
+        assert_eq!(
+            sweeper.pop_due(start),
+            Some(ROOM),
+            "the leading edge does not wait"
+        );
+        sweep.begin(start, 10);
+        sweep.stage = Stage::Quiet;
+
+        let soon = start + TICK / 4;
+        sweeper.mark(ROOM, &mut sweep, soon);
+        sweeper.mark(ROOM, &mut sweep, soon);
+        assert_eq!(sweeper.next_due(), Some(start + TICK));
+        assert_eq!(sweeper.pop_due(soon), None);
+        assert_eq!(sweeper.pop_due(start + TICK), Some(ROOM));
+        assert_eq!(
+            sweeper.pop_due(start + TICK),
+            None,
+            "two messages are one sweep"
+        );
+
+        sweep.begin(start + TICK, 20);
+        sweep.stage = Stage::Quiet;
+        let late = start + TICK * 10;
+        sweeper.mark(ROOM, &mut sweep, late);
+        assert_eq!(
+            sweeper.pop_due(late),
+            Some(ROOM),
+            "a room quiet for a tick has a leading edge again"
+        );
+    }
+
+    #[test]
+    fn a_closed_room_is_forgotten() {
+        let mut sweeper = Sweeper::new(TICK);
+        let now = Instant::now();
+        sweeper.mark(ROOM, &mut Sweep::default(), now);
+        sweeper.forget(ROOM);
+        assert_eq!(sweeper.pop_due(now), None);
+        assert!(!sweeper.has_work());
+    }
+}

@@ -1,0 +1,108 @@
+//! `connect` and `refresh`: who the client is, as its token says.
+
+use fanwave_wire::{
+    UnixMillis,
+    protocol::{
+        ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, RefreshResult, Response,
+        TokenText,
+    },
+    token::{Claims, TokenError},
+};
+
+use crate::reactor::{
+    Reactor,
+    connection::{Identity, State},
+};
+
+/// The version that clients are told.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Reactor {
+    /// The first command of a connection.
+    pub(super) fn handle_connect(&mut self, index: usize, id: u32, request: &ConnectRequest) {
+        let Some(claims) = self.verify(index, id, &request.token) else {
+            return;
+        };
+        let serial = self.next_serial();
+        let client = self.client_id(serial);
+        let expires_at = claims.expires_at();
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        connection.identity = Some(Box::new(Identity {
+            sender: claims.into_sender(),
+            expires_at,
+            serial,
+        }));
+        connection.state = State::Open;
+        let result = ConnectResult {
+            client: &client,
+            version: VERSION,
+            ttl_seconds: Some(seconds_until(expires_at, self.clock.unix)),
+            ping_seconds: u32::try_from(self.config.ping_interval.as_secs().max(1))
+                .unwrap_or(u32::MAX),
+            pong: true,
+        };
+        self.replies.reply(id, Response::Connect(result));
+    }
+
+    /// A new token for a connection that stays; it must be of the same user.
+    pub(super) fn handle_refresh(&mut self, index: usize, id: u32, token: &TokenText) {
+        let Some(claims) = self.verify(index, id, token) else {
+            return;
+        };
+        let Some(identity) = self
+            .connections
+            .get_mut(index)
+            .and_then(|connection| connection.identity.as_mut())
+        else {
+            return;
+        };
+        if identity.sender.user != claims.sender().user {
+            // Rooms count the user who subscribed: somebody else needs a connection of their own.
+            self.disconnect(index, DisconnectCode::InvalidToken);
+            return;
+        }
+        identity.expires_at = claims.expires_at();
+        identity.sender = claims.into_sender();
+        let (serial, ttl) = (
+            identity.serial,
+            seconds_until(identity.expires_at, self.clock.unix),
+        );
+        let client = self.client_id(serial);
+        let result = RefreshResult {
+            client: &client,
+            version: VERSION,
+            ttl_seconds: Some(ttl),
+        };
+        self.replies.reply(id, Response::Refresh(result));
+    }
+
+    /// What a token says, if it is good; otherwise the refusal has been written or the connection ended.
+    fn verify(&mut self, index: usize, id: u32, token: &TokenText) -> Option<Claims> {
+        if token.is_empty() {
+            self.replies.refuse(id, ErrorCode::Unauthorized);
+            return None;
+        }
+        match self.token_key.verify(token.expose(), self.clock.unix) {
+            Ok(claims) => Some(claims),
+            Err(TokenError::Expired) => {
+                // The client gets a new one and comes again.
+                self.replies.refuse(id, ErrorCode::TokenExpired);
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a token was refused");
+                self.disconnect(index, DisconnectCode::InvalidToken);
+                None
+            }
+        }
+    }
+}
+
+/// At least one: a client takes 0 for "does not expire".
+fn seconds_until(expires_at: UnixMillis, now: UnixMillis) -> u32 {
+    u32::try_from(expires_at.0.saturating_sub(now.0) / 1000)
+        .unwrap_or(u32::MAX)
+        .max(1)
+}

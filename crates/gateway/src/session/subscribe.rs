@@ -1,0 +1,195 @@
+//! `subscribe` and `unsubscribe`.
+//!
+//! A subscription begins at one instant of the reactor: what the room had before it is in the reply, as far as the
+//! client asked for it and the recovery window holds it; what comes after is pushed. `recovered: true` is said only when
+//! the reply holds everything the client missed.
+
+use std::sync::Arc;
+
+use fanwave_room::recent::{Recent, Recovery};
+use fanwave_wire::{
+    Epoch, Offset, Publication,
+    protocol::{self, ErrorCode, Response, SubscribeRequest, SubscribeResult},
+};
+
+use crate::{
+    limits,
+    reactor::{
+        Reactor,
+        connection::{Subscription, SubscriptionPlace},
+        key::ChannelKey,
+        room::Waiter,
+    },
+};
+
+impl Reactor {
+    /// Follow a channel, from now or from where the client was.
+    pub(super) fn handle_subscribe(&mut self, index: usize, id: u32, request: &SubscribeRequest) {
+        let Some(channel) = self.parse_channel(id, &request.channel) else {
+            return;
+        };
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
+        let known = self
+            .rooms_by_channel
+            .get(&channel)
+            .is_some_and(|key| connection.subscription(*key).is_some());
+        if known {
+            self.replies.refuse(id, ErrorCode::AlreadySubscribed);
+            return;
+        }
+        if connection.subscriptions.len() >= limits::SUBSCRIPTIONS_PER_CONNECTION_MAX {
+            self.replies.refuse(id, ErrorCode::LimitExceeded);
+            return;
+        }
+        let by = connection.key(index);
+        let Some(key) = self.room_key(&channel) else {
+            self.replies.refuse_because(
+                id,
+                ErrorCode::Internal,
+                "the server follows as many channels as it can",
+            );
+            return;
+        };
+        let recover = request
+            .recover
+            .then(|| (Epoch(request.epoch.as_str().into()), Offset(request.offset)));
+        let waiter = Waiter {
+            by,
+            command: id,
+            recover,
+        };
+        let (Some(connection), Some(room)) = (
+            self.connections.get_mut(index),
+            self.rooms.get_mut(key.index()),
+        ) else {
+            return;
+        };
+        connection.subscriptions.reserve_exact(1);
+        connection.subscriptions.push(Subscription {
+            channel: key,
+            place: SubscriptionPlace::PENDING,
+            cursor: 0,
+        });
+        if room.open().is_some() {
+            self.begin_subscription(index, key, &waiter);
+        } else {
+            room.waiters.push(waiter);
+        }
+    }
+
+    /// The channel is open now: answers a subscribe that waited for it.
+    pub(crate) fn admit_waiter(&mut self, key: ChannelKey, waiter: &Waiter) {
+        let Some(index) = self.find(waiter.by) else {
+            return;
+        };
+        let pending = self.connections.get(index).is_some_and(|connection| {
+            let found = connection
+                .subscription(key)
+                .map(|at| connection.subscriptions[at].place);
+            found == Some(SubscriptionPlace::PENDING)
+        });
+        if pending {
+            self.begin_subscription(index, key, waiter);
+        } else {
+            // The client has changed its mind meanwhile.
+            self.replies.refuse(waiter.command, ErrorCode::BadRequest);
+        }
+        self.flush(index);
+    }
+
+    /// Makes a pending subscription a member of its open room, and replies.
+    fn begin_subscription(&mut self, index: usize, key: ChannelKey, waiter: &Waiter) {
+        let Self {
+            connections,
+            rooms,
+            presence,
+            replies,
+            ..
+        } = self;
+        let Some(connection) = connections.get_mut(index) else {
+            return;
+        };
+        let Some(at) = connection.subscription(key) else {
+            return;
+        };
+        let Some(room) = rooms.get_mut(key.index()) else {
+            return;
+        };
+        let channel = room.channel.clone();
+        let Some(open) = room.open_mut() else { return };
+        let subscription = &mut connection.subscriptions[at];
+        subscription.place = open.add_member(index);
+        subscription.cursor = open.log.head();
+        if let Some(identity) = &connection.identity {
+            presence.join(&channel, &identity.sender.user);
+        }
+        let missed = waiter
+            .recover
+            .as_ref()
+            .map(|(epoch, offset)| missed(&open.recent, epoch, *offset));
+        let recovery = match &missed {
+            None => protocol::Recovery::NotAsked,
+            Some(Some(publications)) => protocol::Recovery::Recovered(publications),
+            Some(None) => protocol::Recovery::Unrecovered,
+        };
+        let result = SubscribeResult {
+            epoch: open.recent.epoch(),
+            offset: open.recent.head(),
+            recoverable: true,
+            positioned: true,
+            recovery,
+            ttl_seconds: None,
+        };
+        replies.reply(waiter.command, Response::Subscribe(result));
+    }
+
+    /// Follow a channel no more. Whoever does not follow it gets the same answer.
+    pub(super) fn handle_unsubscribe(&mut self, index: usize, id: u32, name: &str) {
+        let Some(channel) = self.parse_channel(id, name) else {
+            return;
+        };
+        if let Some(key) = self.rooms_by_channel.get(&channel).copied() {
+            self.unsubscribe(index, key);
+        }
+        self.replies.reply(id, Response::Unsubscribe);
+    }
+
+    /// Ends one subscription of a connection that stays.
+    pub(crate) fn unsubscribe(&mut self, index: usize, key: ChannelKey) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let Some(at) = connection.subscription(key) else {
+            return;
+        };
+        let subscription = connection.subscriptions.remove(at);
+        self.leave_room(index, key, subscription.place);
+    }
+}
+
+/// Everything after a client's position, or `None` when the window or one reply cannot hold it.
+fn missed(recent: &Recent, epoch: &Epoch, offset: Offset) -> Option<Vec<Arc<Publication>>> {
+    match recent.since(epoch, offset) {
+        Recovery::Recovered(missed) => {
+            let bytes: usize = missed
+                .clone()
+                .map(|publication| reply_bytes(publication))
+                .sum();
+            (bytes <= limits::REPLY_PUBLICATIONS_BYTES_MAX).then(|| missed.cloned().collect())
+        }
+        Recovery::Unrecoverable => None,
+    }
+}
+
+/// An upper bound of what a publication takes in a reply, near enough for ordinary text.
+///
+/// Admitted text has no control characters, so that a character is escaped to at most twice its bytes.
+pub(super) fn reply_bytes(publication: &Publication) -> usize {
+    const FIELDS: usize = 320;
+    let draft = &publication.draft;
+    let strings =
+        draft.text.len() + draft.sender.name.len() + draft.sender.user.0.len() + draft.id.0.len();
+    FIELDS + 2 * strings
+}
