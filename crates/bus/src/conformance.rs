@@ -1,1 +1,115 @@
-//! The cases that every engine passes.
+//! The cases that every engine passes, each one promise of the [`Engine`] contract.
+//!
+//! An adapter implements [`Harness`] over its real server or file and runs each case in a test of its own. A case
+//! panics with what was promised and not kept. None of them sleeps: they wait for events, with a deadline.
+
+mod duplicates;
+mod faults;
+mod reading;
+mod recorder;
+mod writing;
+
+use std::{future::Future, sync::Arc};
+
+use fanwave_wire::{Channel, ClientMessageId, Draft, Publication, Role, Sender, UserId};
+
+pub use self::{duplicates::*, faults::*, reading::*, recorder::Recorder, writing::*};
+use crate::{Ack, Engine, EngineError, HistoryQuery};
+
+/// What a case needs of an adapter: engines over one log, and a log that can be made to fail.
+pub trait Harness {
+    /// Starts an engine on the log; a case runs one at a time.
+    fn start(&mut self) -> impl Future<Output = Arc<dyn Engine>>;
+
+    /// Ends the engine that runs without any courtesy beyond what a dying process shows.
+    fn end(&mut self, engine: Arc<dyn Engine>) -> impl Future<Output = ()>;
+
+    /// Makes the log refuse to be written, within a thousand messages from now.
+    fn break_log(&mut self) -> impl Future<Output = ()>;
+
+    /// Makes the log work again.
+    fn mend_log(&mut self) -> impl Future<Output = ()>;
+}
+
+/// Starts an engine with a recorder attached.
+async fn started(harness: &mut impl Harness) -> (Arc<dyn Engine>, Arc<Recorder>) {
+    let engine = harness.start().await;
+    let recorder = Arc::new(Recorder::default());
+    engine.attach(Arc::<Recorder>::clone(&recorder));
+    (engine, recorder)
+}
+
+fn channel(name: &str) -> Channel {
+    name.parse().expect("a case names its channels well")
+}
+
+fn draft(user: &str, id: &str) -> Draft {
+    Draft {
+        id: ClientMessageId(id.into()),
+        sender: Sender {
+            user: UserId(user.into()),
+            name: "Mina".into(),
+            role: Role::Fan,
+        },
+        text: format!("message {id} 🎤").into(),
+    }
+}
+
+async fn send(
+    engine: &Arc<dyn Engine>,
+    channel: &Channel,
+    user: &str,
+    id: &str,
+) -> Result<Ack, EngineError> {
+    engine.publish(channel, draft(user, id)).await
+}
+
+/// Sends messages `numbers` one after the other, each of which must be taken.
+async fn send_all(
+    engine: &Arc<dyn Engine>,
+    channel: &Channel,
+    numbers: impl IntoIterator<Item = u64>,
+) {
+    for number in numbers {
+        let ack = send(engine, channel, "fan", &number.to_string()).await;
+        assert!(
+            ack.as_ref().is_ok_and(|ack| !ack.duplicate),
+            "message {number}: {ack:?}"
+        );
+    }
+}
+
+/// Everything that the log holds, oldest first, page by page.
+async fn everything(engine: &Arc<dyn Engine>, channel: &Channel) -> Vec<Arc<Publication>> {
+    let mut all: Vec<Arc<Publication>> = Vec::new();
+    loop {
+        let since = all.last().map(|publication| publication.offset);
+        let query = HistoryQuery {
+            since,
+            limit: usize::MAX,
+            reverse: false,
+        };
+        let page = engine
+            .history(channel, query)
+            .await
+            .expect("history can be read")
+            .publications;
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+fn offsets<'a>(publications: impl IntoIterator<Item = &'a Arc<Publication>>) -> Vec<u64> {
+    publications
+        .into_iter()
+        .map(|publication| publication.offset.0)
+        .collect()
+}
+
+/// The offsets are 1, 2, 3 and so on.
+fn assert_gapless(publications: &[Arc<Publication>]) {
+    let expected: Vec<u64> = (1..=publications.len() as u64).collect();
+    assert_eq!(offsets(publications), expected, "offsets have no gap");
+}

@@ -2,7 +2,7 @@
 //!
 //! 1. A publish finds its channel open, or opens it: where it stands and its newest messages are read from the store.
 //! 2. Under a short lock, the channel's sequencer takes the message and hands out a batch if none is out.
-//! 3. One task, the [`driver`], brings batches to the store, and its answers back to the sequencers. It alone delivers,
+//! 3. One task, the driver, brings batches to the store, and its answers back to the sequencers. It alone delivers,
 //!    so a channel's deliveries are in order without any lock being held.
 //! 4. The publish is answered when its batch is durable.
 //!
@@ -229,10 +229,6 @@ impl Engine for MemoryEngine {
 }
 
 /// What a failing store means to a sender.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err asks for"
-)]
 fn unavailable(error: fanwave_store::StoreError) -> EngineError {
     match error {
         fanwave_store::StoreError::Busy => EngineError::Busy,

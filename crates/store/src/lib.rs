@@ -1,4 +1,4 @@
-//! The log of every channel, and the settings of one installation: its contract, and the SQLite adapter.
+//! The log of every channel, and the settings of one installation: its contract, and the `SQLite` adapter.
 //!
 //! # Contract
 //!

@@ -1,4 +1,4 @@
-//! The SQLite adapter: one file, nothing to install.
+//! The `SQLite` adapter: one file, nothing to install.
 //!
 //! One task owns the only connection that writes ([`writer`]); a few connections read beside it, which the write-ahead
 //! log allows. A commit is a flush of the disk (`synchronous=FULL`), so what is acknowledged survives a loss of power;

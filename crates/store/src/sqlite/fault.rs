@@ -1,10 +1,10 @@
-//! What an error of SQLite means to our callers.
+//! What an error of `SQLite` means to our callers.
 
 use sqlx::error::DatabaseError;
 
 use crate::{Cause, StoreError};
 
-/// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
+/// Primary result codes of `SQLite` (<https://www.sqlite.org/rescode.html>).
 pub(super) mod code {
     pub(in crate::sqlite) const BUSY: i32 = 5;
     pub(in crate::sqlite) const LOCKED: i32 = 6;

@@ -15,7 +15,7 @@ enum ColumnError {
     Role,
 }
 
-/// SQLite's integers have a sign. No offset or time comes near the end of their range; a bound of a range may, and
+/// `SQLite`'s integers have a sign. No offset or time comes near the end of their range; a bound of a range may, and
 /// then means everything.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

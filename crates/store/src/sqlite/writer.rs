@@ -136,7 +136,10 @@ impl Writer {
         {
             tracing::warn!(%error, "the message log could not be closed tidily; it will be repaired when opened");
         }
-        drop(self.lock);
+        // Said in so many words, because a process that is just being started may hold a copy of the file's handle.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock of the message log stays until this process ends");
+        }
         for closer in self.closers {
             // Whoever asked may have gone.
             let _ = closer.send(());
@@ -396,12 +399,12 @@ async fn put(
     Ok(())
 }
 
-/// SQLite counts in pages, and a pragma takes no bound value: what is put into the text here is a number.
+/// `SQLite` counts in pages, and a pragma takes no bound value: what is put into the text here is a number.
 async fn apply_quota(
     connection: &mut SqliteConnection,
     bytes: Option<u64>,
 ) -> Result<(), sqlx::Error> {
-    /// The largest that SQLite knows (<https://www.sqlite.org/limits.html>).
+    /// The largest that `SQLite` knows (<https://www.sqlite.org/limits.html>).
     const PAGES_MAX: u64 = 4_294_967_294;
     let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size")
         .fetch_one(&mut *connection)

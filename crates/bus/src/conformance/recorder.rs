@@ -1,0 +1,71 @@
+//! A sink that writes down what is delivered, and lets a case wait for it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fanwave_wire::{Channel, Draft, Publication};
+use tokio::{sync::Notify, time::timeout};
+
+use crate::Sink;
+
+/// How long a delivery may take before a case gives up; far more than any takes.
+const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// All deliveries, in order.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    deliveries: Mutex<Vec<(Channel, Arc<Publication>)>>,
+    arrived: Notify,
+}
+
+impl Sink for Recorder {
+    fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
+        self.deliveries()
+            .push((channel.clone(), Arc::clone(publication)));
+        self.arrived.notify_waiters();
+    }
+}
+
+impl Recorder {
+    /// What has been delivered of a channel so far.
+    #[must_use]
+    pub fn of(&self, channel: &Channel) -> Vec<Arc<Publication>> {
+        let deliveries = self.deliveries();
+        let of_channel = deliveries.iter().filter(|(of, _)| of == channel);
+        of_channel
+            .map(|(_, publication)| Arc::clone(publication))
+            .collect()
+    }
+
+    /// Waits until this message has been delivered, and answers with all of the channel so far.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come in time.
+    pub async fn until(&self, channel: &Channel, draft: &Draft) -> Vec<Arc<Publication>> {
+        let wait = async {
+            loop {
+                // Registered before looking, so that nothing slips in between.
+                let arrived = self.arrived.notified();
+                let deliveries = self.of(channel);
+                if deliveries
+                    .iter()
+                    .any(|publication| publication.draft == *draft)
+                {
+                    return deliveries;
+                }
+                arrived.await;
+            }
+        };
+        let delivered = timeout(DELIVERY_WAIT_MAX, wait).await;
+        delivered.expect("a durable message is delivered in time")
+    }
+
+    fn deliveries(&self) -> MutexGuard<'_, Vec<(Channel, Arc<Publication>)>> {
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
