@@ -36,7 +36,8 @@ pub(crate) struct Channels {
 }
 
 /// The live flag changes at any moment; a cached answer would hold a fan off a running show.
-const NO_STORE: [(HeaderName, HeaderValue); 1] = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+const NO_STORE: [(HeaderName, HeaderValue); 1] =
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 pub(crate) type Answer<T> = ([(HeaderName, HeaderValue); 1], Json<T>);
 
@@ -47,18 +48,31 @@ pub(crate) fn fresh<T>(body: T) -> Answer<T> {
 
 /// Every channel, in the order of the configuration.
 pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Channels> {
-    fresh(Channels { channels: api.channels.iter().map(|info| describe(&api, info)).collect() })
+    fresh(Channels {
+        channels: api
+            .channels
+            .iter()
+            .map(|info| describe(&api, info))
+            .collect(),
+    })
 }
 
 /// One channel.
-pub(crate) async fn show(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Answer<Channel>, Problem> {
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+) -> Result<Answer<Channel>, Problem> {
     let info = api.channel(&id)?;
     Ok(fresh(describe(&api, info)))
 }
 
 /// The refusal for an id that is not configured; it does not repeat the id, which is a stranger's text.
 pub(crate) fn unknown() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown_channel", "no channel of this id is configured here")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown_channel",
+        "no channel of this id is configured here",
+    )
 }
 
 fn describe(api: &Api, info: &ChannelInfo) -> Channel {
@@ -72,11 +86,18 @@ fn describe(api: &Api, info: &ChannelInfo) -> Channel {
         live: since.is_some(),
         since,
         playlist: path::master_playlist(&info.id),
-        lanes: Lanes { room: lane(Lane::Room, info), chat: lane(Lane::Chat, info) },
+        lanes: Lanes {
+            room: lane(Lane::Room, info),
+            chat: lane(Lane::Chat, info),
+        },
         part_target_ms: u64::try_from(api.part_target.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
 fn lane(lane: Lane, info: &ChannelInfo) -> String {
-    fanwave_wire::Channel { lane, room: info.id.clone() }.to_string()
+    fanwave_wire::Channel {
+        lane,
+        room: info.id.clone(),
+    }
+    .to_string()
 }

@@ -5,12 +5,16 @@
 //! that no longer verifies is no error: its bearer simply is a new guest. Only a fan's token counts as previous; an
 //! artist's or staff token is never prolonged or downgraded here.
 
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
-use axum::{Json, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
-use axum::{extract::Request, response::Response};
+use axum::{
+    body::Bytes,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use fanwave_wire::{
-    Role, UnixMillis, UserId,
+    Role, Sender, UnixMillis, UserId,
     token::{Claims, TokenKey},
 };
 use serde::{Deserialize, Serialize};
@@ -39,43 +43,74 @@ struct Guest {
 }
 
 /// Issues a token. See the module.
-pub(crate) async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
-    let body = read(request).await?;
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body = read(request, limits::BODY_WAIT_MAX).await?;
     let ask: Ask = serde_json::from_slice(&body).map_err(|_| malformed())?;
-    let name = name::parse(&ask.name)
-        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()))?;
+    let name = name::parse(&ask.name).map_err(|error| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            error.code(),
+            error.to_string(),
+        )
+    })?;
 
     let now = (api.now)();
     let ttl_ms = u64::try_from(api.guest_ttl.as_millis()).unwrap_or(u64::MAX);
     let expires_at = UnixMillis(now.0.saturating_add(ttl_ms));
-    let user = match ask.token.as_deref().and_then(|token| previous(&api.key, token, now)) {
+    let user = match ask
+        .token
+        .as_deref()
+        .and_then(|token| previous(&api.key, token, now))
+    {
         Some(user) => user,
         None => identity()?,
     };
-    let claims = Claims { sub: user.clone(), name: Arc::clone(&name), role: Role::Fan, iat: now, exp: expires_at };
-    let guest = Guest { token: api.key.issue(&claims), user, name, expires_at };
+    let sender = Sender {
+        user: user.clone(),
+        name: Arc::clone(&name),
+        role: Role::Fan,
+    };
+    // The name and the identity satisfy the token's rules, which are the milder ones; the compiler cannot know.
+    let claims = Claims::new(sender, now, expires_at).map_err(|_| internal())?;
+    let guest = Guest {
+        token: api.key.issue(&claims),
+        user,
+        name,
+        expires_at: claims.expires_at(),
+    };
     Ok((StatusCode::CREATED, fresh(guest)).into_response())
 }
 
 /// Reads the body within the limits of size and time.
-async fn read(request: Request) -> Result<Bytes, Problem> {
+pub(crate) async fn read(request: Request, wait: Duration) -> Result<Bytes, Problem> {
     let reading = axum::body::to_bytes(request.into_body(), limits::BODY_BYTES_MAX);
-    match tokio::time::timeout(limits::BODY_WAIT_MAX, reading).await {
+    match tokio::time::timeout(wait, reading).await {
         Ok(Ok(body)) => Ok(body),
         // The body was larger than the limit, or broke off; in the second case nobody reads the answer.
         Ok(Err(_)) => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            format!("a request body has at most {} bytes", limits::BODY_BYTES_MAX),
+            format!(
+                "a request body has at most {} bytes",
+                limits::BODY_BYTES_MAX
+            ),
         )),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the request body did not arrive")),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the request body did not arrive",
+        )),
     }
 }
 
 /// The identity in a token that this server signed for a fan and that is still valid.
 fn previous(key: &TokenKey, token: &str, now: UnixMillis) -> Option<UserId> {
     let claims = key.verify(token, now).ok()?;
-    (claims.role == Role::Fan).then_some(claims.sub)
+    let sender = claims.into_sender();
+    (sender.role == Role::Fan).then_some(sender.user)
 }
 
 /// A new identity; 128 random bits never meet twice.
@@ -83,7 +118,7 @@ fn identity() -> Result<UserId, Problem> {
     let mut random = [0_u8; IDENTITY_BYTES];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "the system's random source failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no guest can be made right now")
+        internal()
     })?;
     let mut id = String::with_capacity(2 + 2 * IDENTITY_BYTES);
     id.push_str("g-");
@@ -92,6 +127,14 @@ fn identity() -> Result<UserId, Problem> {
         let _ = write!(id, "{byte:02x}");
     }
     Ok(UserId(id.into()))
+}
+
+fn internal() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "no guest can be made right now",
+    )
 }
 
 fn malformed() -> Problem {

@@ -78,14 +78,19 @@ pub struct Api {
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("channels", &self.channels).finish_non_exhaustive()
+        f.debug_struct("Api")
+            .field("channels", &self.channels)
+            .finish_non_exhaustive()
     }
 }
 
 impl Api {
     /// The configured channel of that id, or the refusal a client gets.
     fn channel(&self, id: &str) -> Result<&ChannelInfo, Problem> {
-        self.channels.iter().find(|c| c.id.as_str() == id).ok_or_else(channels::unknown)
+        self.channels
+            .iter()
+            .find(|c| c.id.as_str() == id)
+            .ok_or_else(channels::unknown)
     }
 }
 

@@ -16,5 +16,11 @@ pub const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Messages on one history page when the request names no limit.
 pub const PAGE_DEFAULT: usize = 50;
 
-const _: () = assert!(NAME_CHARS_MAX * 12 + TOKEN_BYTES_MAX + 256 <= BODY_BYTES_MAX, "a legal request fits its limit");
-const _: () = assert!(PAGE_DEFAULT <= HISTORY_PAGE_MAX, "the default page is a legal page");
+const _: () = assert!(
+    NAME_CHARS_MAX * 12 + TOKEN_BYTES_MAX + 256 <= BODY_BYTES_MAX,
+    "a legal request fits its limit"
+);
+const _: () = assert!(
+    PAGE_DEFAULT <= HISTORY_PAGE_MAX,
+    "the default page is a legal page"
+);

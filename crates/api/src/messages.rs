@@ -11,7 +11,8 @@ use axum::{
 };
 use fanwave_bus::{EngineError, HistoryQuery};
 use fanwave_wire::{
-    Channel, ClientMessageId, Epoch, Lane, Offset, Publication, Role, UnixMillis, UserId, limits::HISTORY_PAGE_MAX,
+    Channel, ClientMessageId, Epoch, Lane, Offset, Publication, Role, UnixMillis, UserId,
+    limits::HISTORY_PAGE_MAX,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,20 +68,40 @@ pub(crate) async fn page(
     Path(id): Path<String>,
     query: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Answer<Page>, Problem> {
-    let Ok(Query(ask)) = query else { return Err(malformed()) };
+    let Ok(Query(ask)) = query else {
+        return Err(malformed());
+    };
     let lane = match ask.lane {
         LaneName::Room => Lane::Room,
         LaneName::Chat => Lane::Chat,
     };
-    let channel = Channel { lane, room: api.channel(&id)?.id.clone() };
+    let channel = Channel {
+        lane,
+        room: api.channel(&id)?.id.clone(),
+    };
     let limit = ask.limit.unwrap_or(limits::PAGE_DEFAULT);
     if limit == 0 || limit > HISTORY_PAGE_MAX {
         return Err(malformed());
     }
-    let query = HistoryQuery { since: ask.before, limit, reverse: true };
-    let history = api.engine.history(&channel, query).await.map_err(|error| unavailable(&error))?;
-    let messages: Vec<Message> = history.publications.iter().map(|publication| message(publication)).collect();
-    let oldest = messages.last().map(|m| m.offset).filter(|oldest| oldest.0 > 1 && messages.len() == limit);
+    let query = HistoryQuery {
+        since: ask.before,
+        limit,
+        reverse: true,
+    };
+    let history = api
+        .engine
+        .history(&channel, query)
+        .await
+        .map_err(|error| unavailable(&error))?;
+    let messages: Vec<Message> = history
+        .publications
+        .iter()
+        .map(|publication| message(publication))
+        .collect();
+    let oldest = messages
+        .last()
+        .map(|m| m.offset)
+        .filter(|oldest| oldest.0 > 1 && messages.len() == limit);
     let page = Page {
         channel: channel.to_string(),
         epoch: history.epoch,
@@ -115,5 +136,9 @@ fn malformed() -> Problem {
 /// The engine's reason is for the operator's log, not for a stranger.
 fn unavailable(error: &EngineError) -> Problem {
     tracing::warn!(%error, "history could not be read");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "history_unavailable", "the history cannot be read right now")
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "history_unavailable",
+        "the history cannot be read right now",
+    )
 }

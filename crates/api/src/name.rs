@@ -65,7 +65,11 @@ fn steers_text(c: char) -> bool {
 /// White space, and the characters of zero width that would make a name look empty. They stay legal inside a name:
 /// the zero-width joiner builds emoji, the non-joiner is part of Persian spelling.
 fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}' | '\u{3164}')
+    c.is_whitespace()
+        || matches!(
+            c,
+            '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}' | '\u{3164}'
+        )
 }
 
 #[cfg(test)]
@@ -100,7 +104,14 @@ mod tests {
 
     #[test]
     fn characters_that_steer_the_text_around_them_are_refused() {
-        for typed in ["a\u{202E}b", "a\nb", "\u{2066}x", "a\u{0}b", "x\u{200F}", "a\u{2028}b"] {
+        for typed in [
+            "a\u{202E}b",
+            "a\nb",
+            "\u{2066}x",
+            "a\u{0}b",
+            "x\u{200F}",
+            "a\u{2028}b",
+        ] {
             assert_eq!(parse(typed), Err(NameError::Character), "{typed:?}");
         }
     }
