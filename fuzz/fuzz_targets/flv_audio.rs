@@ -1,0 +1,5 @@
+//! An audio tag from a publisher.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fanwave_media::fuzz::flv_audio(data));
