@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::{
     config::{Config, Kind, RenditionId, RenditionSpec, Settings},
-    machine::{Input, Live},
+    event::Input,
+    machine::Live,
     query::Query,
     request::{Answer, Asked},
     snapshot::Independence,

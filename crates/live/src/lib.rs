@@ -17,6 +17,7 @@
 
 mod config;
 pub mod cut;
+mod event;
 pub mod fuzz;
 pub mod lifetime;
 pub mod limits;
@@ -34,7 +35,8 @@ mod window;
 pub use config::{
     Config, ConfigError, Kind, NameError, RenditionId, RenditionName, RenditionSpec, Settings,
 };
-pub use machine::{HandleError, Input, Live, Output, Reason};
+pub use event::{HandleError, Input, Output, Reason};
+pub use machine::Live;
 pub use position::{InitId, MediaSeq, PartIndex, Position};
 pub use query::{BadRequest, Directive, Query};
 pub use request::{Answer, Asked, Media, MediaAnswer, Until};

@@ -6,116 +6,15 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use thiserror::Error;
-
 use crate::{
     config::{Config, RenditionId},
+    event::{HandleError, Input, Output, Reason},
     limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX},
-    position::{InitId, MediaSeq},
-    snapshot::{Independence, PartEntry, Snapshot, State},
+    position::InitId,
+    snapshot::{PartEntry, Snapshot, State},
     time::{Moment, WallTime},
     window::{Closed, Window},
 };
-
-/// What happens to a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A part's bytes are ready to be served.
-    Part {
-        /// Of this rendition.
-        rendition: RenditionId,
-        /// Media time of its first sample since the publisher came (or came back), as the cutter says.
-        start: Duration,
-        /// How long it lasts.
-        duration: Duration,
-        /// Whether decoding can begin in it.
-        independence: Independence,
-    },
-    /// The rendition's growing segment has had its last part. The next part begins the next segment.
-    SegmentEnd {
-        /// Of this rendition.
-        rendition: RenditionId,
-    },
-    /// The publisher went away. Growing segments are closed as they are; waiting requests keep waiting.
-    Lost,
-    /// The publisher (or another in its place) is there again: the next segment of every rendition begins with a
-    /// discontinuity. Also the way to mark a break in an unbroken connection's timeline. A return after which no part
-    /// came is not counted.
-    Returned {
-        /// Wall clock at media time 0 of what follows. Taken as where the stream ended, should it lie before.
-        anchor: WallTime,
-        /// Renditions whose codec configuration changed: they take a new init section, see [`Live::init`].
-        new_init: Vec<RenditionId>,
-    },
-    /// The stream is over: playlists end with EXT-X-ENDLIST.
-    End,
-    /// Nothing but time passed; for when [`Live::poll_timeout`] falls due.
-    Timeout,
-}
-
-/// What the shell has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// The rendition's playlist changed: whoever waits for it, or for its media, asks again.
-    Changed {
-        /// Of this rendition.
-        rendition: RenditionId,
-    },
-    /// Segment `msn` and its parts are neither listed nor in their grace any more: their bytes may be dropped.
-    Forget {
-        /// Of this rendition.
-        rendition: RenditionId,
-        /// The segment.
-        msn: MediaSeq,
-    },
-    /// No segment that is left needs this init section: its bytes may be dropped.
-    ForgetInit {
-        /// Of this rendition.
-        rendition: RenditionId,
-        /// The init section.
-        init: InitId,
-    },
-    /// The playlists are final. They are served for as long again as they last, and their media twice as long.
-    Ended,
-    /// Everything is forgotten: the stream itself may be dropped.
-    Finished,
-}
-
-/// Why a machine wants to be called at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// A removed segment's grace ends.
-    Forget,
-    /// The grace of an ended stream ends.
-    Finish,
-}
-
-/// Why an input was not taken. The playlists are as they were before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum HandleError {
-    /// The id is of another stream's configuration.
-    #[error("the stream has no such rendition")]
-    UnknownRendition,
-    /// The stream has ended.
-    #[error("the stream has ended")]
-    Ended,
-    /// A part or a segment's end while the publisher is away.
-    #[error("the publisher is away")]
-    Away,
-    /// A segment's end without a part in it.
-    #[error("the segment has no part")]
-    EmptySegment,
-    /// The first part of a segment without an independent frame.
-    #[error("the segment does not begin with an independent frame")]
-    DependentSegment,
-    /// The segment would round to more than the target duration.
-    #[error("the segment is longer than the target duration")]
-    SegmentTooLong,
-    /// More parts than a segment may have.
-    #[error("the segment has too many parts")]
-    TooManyParts,
-}
 
 /// How far a segment may exceed the target duration and still round to it (section 4.4.3.1), at the precision EXTINF
 /// is written with.
