@@ -36,14 +36,8 @@ pub const USER_ID_BYTES_MAX: usize = ID_BYTES_MAX;
 /// Most bytes of a client message id: a UUID has 36.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 64;
 
-/// Most bytes of an epoch.
-pub const EPOCH_BYTES_MAX: usize = 64;
-
 /// Most bytes of a channel: `room:` or `chat:` and a room id.
 pub const CHANNEL_BYTES_MAX: usize = "room:".len() + ID_BYTES_MAX;
-
-/// Most bytes of a method name in an RPC.
-pub const RPC_METHOD_BYTES_MAX: usize = 64;
 
 /// Publications of a channel kept in memory to recover a returning client from; a client that missed more is told so.
 ///

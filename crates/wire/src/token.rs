@@ -174,9 +174,14 @@ impl TokenKey {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::TooLong);
         }
-        let payload = jsonwebtoken::decode::<Payload>(token, &self.verifying, &self.validation)
-            .map_err(|error| TokenError::from_kind(error.kind()))?
-            .claims;
+        let token = jsonwebtoken::decode::<Payload>(token, &self.verifying, &self.validation)
+            .map_err(|error| TokenError::from_kind(error.kind()))?;
+        // "If any of the listed extension Header Parameters are not understood and supported by the recipient, then
+        // the JWS is invalid" (RFC 7515, section 4.1.11): none is supported.
+        if token.header.crit.is_some() {
+            return Err(TokenError::Malformed);
+        }
+        let payload = token.claims;
         // "the current date/time MUST be before the expiration date/time" (RFC 7519, section 4.1.4).
         if now.0 / 1000 >= payload.exp {
             return Err(TokenError::Expired);
@@ -223,7 +228,7 @@ pub enum TokenError {
     /// It has more bytes than a token may have; nothing of it was read.
     #[error("token has more than {TOKEN_BYTES_MAX} bytes")]
     TooLong,
-    /// It is no JWT, or lacks a claim, or a claim has the wrong type.
+    /// It is no JWT, lacks a claim, has one of the wrong type, or demands an extension.
     #[error("token is malformed")]
     Malformed,
     /// It is signed with an algorithm that is not taken, or with none.

@@ -4,7 +4,7 @@
 //! command that is well-formed but asks for something unknown or senseless is answered by itself; that is the caller's
 //! business. Nothing a client sends is kept in an error, so that no token can reach a log.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
@@ -168,9 +168,6 @@ pub struct ConnectRequest {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Server-side subscriptions that the client had, to be recovered; bounded by the frame that carries them.
-    #[serde(deserialize_with = "strict_map")]
-    pub subs: BTreeMap<String, SubscribeRequest>,
 }
 
 /// See [`Method::Subscribe`].
@@ -181,7 +178,7 @@ pub struct ConnectRequest {
     reason = "the flags of the published schema, as a client sends them"
 )]
 pub struct SubscribeRequest {
-    /// Which channel; empty in [`ConnectRequest::subs`], where it is the key.
+    /// Which channel.
     pub channel: String,
     /// The permission for this channel, if it needs one.
     pub token: TokenText,
@@ -377,14 +374,4 @@ fn strict_option<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Ok(Option::<Strict<T>>::deserialize(deserializer)?.map(|value| value.0))
-}
-
-fn strict_map<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, SubscribeRequest>, D::Error> {
-    let read = BTreeMap::<String, Strict<SubscribeRequest>>::deserialize(deserializer)?;
-    Ok(read
-        .into_iter()
-        .map(|(channel, request)| (channel, request.0))
-        .collect())
 }

@@ -76,7 +76,6 @@ fn a_frame_of_a_browser_that_connects() {
     };
     assert_eq!(connect.token.expose(), "t.o.k");
     assert_eq!(connect.name, "js");
-    assert!(connect.subs.is_empty());
     let Method::Subscribe(first) = &commands[1].method else {
         panic!("{:?}", commands[1])
     };
@@ -147,16 +146,6 @@ fn every_method_has_its_field() {
 }
 
 #[test]
-fn subscriptions_of_the_server_come_back_inside_connect() {
-    let frame =
-        r#"{"id":1,"connect":{"subs":{"room:demo":{"recover":true,"offset":9,"epoch":"e"}}}}"#;
-    let Method::Connect(connect) = one(frame).method else {
-        panic!("a connect")
-    };
-    assert_eq!(connect.subs["room:demo"].offset, 9);
-}
-
-#[test]
 fn an_empty_command_is_a_pong() {
     assert!(matches!(
         one("{}"),
@@ -219,7 +208,6 @@ fn what_is_not_a_command_is_malformed() {
         r#"{"id":1,"id":2,"ping":{}}"#,
         r#"{"id":1,"ping":[]}"#,
         r#"{"id":1,"connect":["token"]}"#,
-        r#"{"id":1,"connect":{"subs":{"a":[]}}}"#,
         r#"{"id":1,"connect":{"token":7}}"#,
         r#"{"id":1,"history":{"since":[1,"e"]}}"#,
         r#"{"id":1,"subscribe":{"channel":"\ud83d"}}"#,

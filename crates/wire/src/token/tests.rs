@@ -169,6 +169,16 @@ fn a_key_inside_the_token_is_not_believed() {
 }
 
 #[test]
+fn an_extension_that_must_be_understood_is_not() {
+    let token = forge(
+        &json!({ "alg": "HS256", "crit": ["b64"], "b64": false }),
+        &payload(),
+        SECRET,
+    );
+    assert_eq!(key().verify(&token, NOW), Err(TokenError::Malformed));
+}
+
+#[test]
 fn claims_that_are_missing_or_of_another_type_are_refused() {
     for field in ["sub", "name", "exp"] {
         let token = forge(&header(), &without(payload(), field), SECRET);

@@ -4,12 +4,11 @@
 //! with what has arrived of it. It never allocates what a header merely announces. Whether a stream is cut here or
 //! there makes no difference to its events or to its verdict; a property test and a fuzz target hold it to that.
 
-use thiserror::Error;
-
 use super::{
-    CloseCode,
+    event::{Event, parse_close, text},
     header::{self, Control, Data, HEADER_BYTES_MAX, Header, Opcode, Parsed},
     mask::Mask,
+    violation::Violation,
 };
 
 /// One connection's reading state: 16 bytes, and a box only while a frame or a message is incomplete.
@@ -17,84 +16,6 @@ use super::{
 pub struct Decoder {
     held: Option<Box<Held>>,
     ended: bool,
-}
-
-/// What a client said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A whole text message.
-    Text(&'a str),
-    /// A whole binary message.
-    Binary(&'a [u8]),
-    /// Wants a pong with the same payload, at most 125 bytes.
-    Ping(&'a [u8]),
-    /// Answers a ping, or comes unasked.
-    Pong(&'a [u8]),
-    /// The client ends the connection. Everything after it is ignored. The answer is a close frame with the same code.
-    Close {
-        /// Why; a client may leave it out.
-        code: Option<CloseCode>,
-        /// In words; may be empty.
-        reason: &'a str,
-    },
-}
-
-/// How a client broke RFC 6455, or a limit. The connection must be closed with [`Violation::code`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Violation {
-    /// A frame is not masked (section 5.1).
-    #[error("frame is not masked")]
-    Unmasked,
-    /// A reserved bit is set although no extension was negotiated (section 5.2).
-    #[error("reserved bit is set")]
-    ReservedBits,
-    /// The opcode is one of those kept for the future (section 5.2).
-    #[error("reserved opcode")]
-    ReservedOpcode,
-    /// A control frame is fragmented or has more than 125 bytes (section 5.5).
-    #[error("control frame is fragmented or too long")]
-    ControlFrame,
-    /// A length is not in its shortest form, or has its highest bit set (section 5.2).
-    #[error("length is not in its shortest form")]
-    Length,
-    /// A continuation of nothing (section 5.4).
-    #[error("continuation without a message")]
-    Continuation,
-    /// A new message before the one under way has ended (section 5.4).
-    #[error("message inside a message")]
-    Interrupted,
-    /// Text, or the reason of a close, is not UTF-8 (section 8.1).
-    #[error("text is not UTF-8")]
-    InvalidUtf8,
-    /// The message is bigger than allowed.
-    #[error("message has more than {max} bytes")]
-    TooBig {
-        /// What is allowed, bytes.
-        max: usize,
-    },
-    /// A close frame has half a code, or one that must not be sent (sections 5.5.1 and 7.4).
-    #[error("close frame without a legal code")]
-    CloseFrame,
-}
-
-impl Violation {
-    /// What to close the connection with (section 7.4.1).
-    #[must_use]
-    pub const fn code(&self) -> CloseCode {
-        match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
-            Self::TooBig { .. } => CloseCode::TOO_BIG,
-            Self::Unmasked
-            | Self::ReservedBits
-            | Self::ReservedOpcode
-            | Self::ControlFrame
-            | Self::Length
-            | Self::Continuation
-            | Self::Interrupted
-            | Self::CloseFrame => CloseCode::PROTOCOL_ERROR,
-        }
-    }
 }
 
 impl Decoder {
@@ -449,26 +370,4 @@ fn append(bytes: &mut Vec<u8>, piece: &[u8], frame_missing: usize) {
         bytes.reserve_exact(target - bytes.len());
     }
     bytes.extend_from_slice(piece);
-}
-
-fn text(payload: &[u8]) -> Result<&str, Violation> {
-    simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)
-}
-
-/// "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer" (section 5.5.1).
-fn parse_close(payload: &[u8]) -> Result<Event<'_>, Violation> {
-    if payload.is_empty() {
-        return Ok(Event::Close {
-            code: None,
-            reason: "",
-        });
-    }
-    let (number, reason) = payload
-        .split_first_chunk::<2>()
-        .ok_or(Violation::CloseFrame)?;
-    let code = CloseCode::new(u16::from_be_bytes(*number)).ok_or(Violation::CloseFrame)?;
-    Ok(Event::Close {
-        code: Some(code),
-        reason: text(reason)?,
-    })
 }

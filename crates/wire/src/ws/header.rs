@@ -4,7 +4,7 @@
 //! |F|R R R|opcode |M| length      | 0, 2 or 8 bytes of length | 4 bytes of masking key |
 //! ```
 
-use super::{decoder::Violation, mask::Mask};
+use super::{mask::Mask, violation::Violation};
 
 /// The longest header: 2 bytes, 8 of length, 4 of masking key.
 pub(super) const HEADER_BYTES_MAX: usize = 14;

@@ -12,14 +12,18 @@
 
 mod close;
 mod decoder;
+mod event;
 pub mod frame;
 mod handshake;
 mod header;
 mod mask;
+mod violation;
 
 pub use close::CloseCode;
-pub use decoder::{Decoder, Event, Feed, Violation};
+pub use decoder::{Decoder, Feed};
+pub use event::Event;
 pub use handshake::{KeyError, accept_key};
+pub use violation::Violation;
 
 #[cfg(test)]
 mod tests;
