@@ -6,7 +6,7 @@ use fanwave_room::{
     recent::{Recent, Recovery},
     sequence::{HeldAs, Input, Output, Rejection, Repeat, Sequencer, Taken, Ticket},
 };
-use fanwave_store::{Appended, Held, Standing, StoreError};
+use fanwave_store::{Held, Standing, StoreError};
 use fanwave_wire::{Draft, Epoch, Offset, Publication, UnixMillis};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,19 @@ use crate::{Ack, EngineError, HistoryQuery, Snapshot};
 
 /// Messages on their way to the store.
 pub(super) type Batch = Vec<Arc<Publication>>;
+
+/// What became of a batch at the store.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is durable.
+    Stored,
+    /// Nothing of it was written, because the log holds these already.
+    Held(Vec<Held>),
+    /// Nothing of it was written.
+    Failed(StoreError),
+    /// Nothing of it was written, because the log holds these, which this engine did not know of.
+    Behind(Batch),
+}
 
 /// Where the answer to a publish goes.
 pub(super) type Answer = oneshot::Sender<Result<Ack, EngineError>>;
@@ -75,23 +88,36 @@ impl OpenChannel {
     }
 
     /// Takes the store's answer to the batch that is out.
-    pub(super) fn complete(
-        &mut self,
-        now: UnixMillis,
-        appended: Result<Appended, StoreError>,
-    ) -> Effects {
-        let (input, error) = match appended {
-            Ok(Appended::Stored) => (Input::Stored, EngineError::Busy),
-            Ok(Appended::Held(held)) => (
+    pub(super) fn complete(&mut self, now: UnixMillis, outcome: Outcome) -> Effects {
+        let (input, error) = match outcome {
+            Outcome::Stored => (Input::Stored, EngineError::Busy),
+            Outcome::Held(held) => (
                 Input::Held {
                     held: held.into_iter().map(held_as).collect(),
                 },
                 EngineError::Busy,
             ),
-            Err(error) => (Input::Failed, unavailable(error)),
+            Outcome::Failed(error) => (Input::Failed, unavailable(error)),
+            Outcome::Behind(newer) => return self.catch_up(now, newer),
         };
         self.sequencer.handle(now, input);
         self.drain(&error)
+    }
+
+    /// Takes in what the log holds and this engine did not know of, because the answer to an append was lost.
+    ///
+    /// Whoever waits is told to send again, and finds the message held if it was among these.
+    fn catch_up(&mut self, now: UnixMillis, newer: Batch) -> Effects {
+        self.abandon(now, &unavailable(StoreError::Moved));
+        let mut effects = Effects::default();
+        for publication in newer {
+            if publication.offset == self.recent.head().next() {
+                self.take_in(publication, &mut effects);
+            }
+        }
+        let (epoch, head) = self.standing();
+        self.sequencer = Sequencer::resume(epoch, head, self.recent.all());
+        effects
     }
 
     /// Tells senders who have waited too long, and forgets what is due to be.
@@ -177,12 +203,7 @@ impl OpenChannel {
         while let Some(output) = self.sequencer.poll_output() {
             match output {
                 Output::Append { publications } => effects.batch = Some(publications),
-                Output::Deliver(publication) => {
-                    self.recent.push(Arc::clone(&publication));
-                    if self.subscription == Subscription::Subscribed {
-                        effects.deliveries.push(publication);
-                    }
-                }
+                Output::Deliver(publication) => self.take_in(publication, &mut effects),
                 Output::Acked {
                     ticket,
                     taken,
@@ -197,6 +218,14 @@ impl OpenChannel {
             }
         }
         effects
+    }
+
+    /// Remembers the next durable publication, and delivers it if it is wanted.
+    fn take_in(&mut self, publication: Arc<Publication>, effects: &mut Effects) {
+        self.recent.push(Arc::clone(&publication));
+        if self.subscription == Subscription::Subscribed {
+            effects.deliveries.push(publication);
+        }
     }
 
     fn ack(&self, taken: Taken, repeat: Repeat) -> Ack {

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use fanwave_store::{Appended, Store, StoreError};
+use fanwave_store::{Appended, Order, Page, Store, StoreError, limits::READ_MAX};
+use fanwave_wire::{Channel, Offset};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Shared, channel::Batch, now, registry::Slot};
+use super::{
+    Shared,
+    channel::{Batch, Outcome},
+    now,
+    registry::Slot,
+};
 use crate::{BoxFuture, limits::SWEEP_EVERY};
 
 /// What the driver is told.
@@ -24,7 +30,7 @@ pub(super) enum Command {
 /// A batch that the store has answered.
 struct Answered {
     slot: Arc<Slot>,
-    appended: Result<Appended, StoreError>,
+    outcome: Outcome,
 }
 
 /// Ends when the engine stops or is dropped.
@@ -73,14 +79,14 @@ impl Driver {
     fn append(&self, slot: Arc<Slot>, batch: Batch) {
         let store = self.store.clone();
         self.appends.push(Box::pin(async move {
-            let appended = store.append(slot.channel(), batch).await;
-            Answered { slot, appended }
+            let outcome = append(&store, slot.channel(), batch).await;
+            Answered { slot, outcome }
         }));
     }
 
     fn complete(&self, answered: Answered) {
-        let Answered { slot, appended } = answered;
-        let effects = slot.with(|open| open.complete(now(), appended));
+        let Answered { slot, outcome } = answered;
+        let effects = slot.with(|open| open.complete(now(), outcome));
         if let Some(sink) = self.shared.sink.get() {
             for publication in &effects.deliveries {
                 sink.deliver(slot.channel(), publication);
@@ -89,5 +95,31 @@ impl Driver {
         if let Some(batch) = effects.batch {
             self.append(slot, batch);
         }
+    }
+}
+
+/// Appends a batch; where the log turns out to be ahead of this engine, reads what the engine does not know of.
+async fn append(store: &Store, channel: &Channel, batch: Batch) -> Outcome {
+    let known = batch
+        .first()
+        .map_or(0, |publication| publication.offset.0 - 1);
+    match store.append(channel, batch).await {
+        Ok(Appended::Stored) => Outcome::Stored,
+        Ok(Appended::Held(held)) => Outcome::Held(held),
+        Err(StoreError::Moved) => {
+            tracing::error!(%channel, known, "the channel's log is ahead of the engine, which catches up");
+            let (after, through) = (Offset(known), Offset(u64::MAX));
+            let page = Page {
+                after,
+                through,
+                limit: READ_MAX,
+                order: Order::OldestFirst,
+            };
+            store
+                .read(channel, page)
+                .await
+                .map_or_else(Outcome::Failed, Outcome::Behind)
+        }
+        Err(error) => Outcome::Failed(error),
     }
 }

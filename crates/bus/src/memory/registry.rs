@@ -175,8 +175,7 @@ impl Slot {
 }
 
 fn lock(open: &Mutex<OpenChannel>) -> MutexGuard<'_, OpenChannel> {
-    // A channel whose machine has panicked must not go on, and must not take the others down either: its callers
-    // panic one by one, in their own tasks.
+    // A machine whose invariant was broken must not go on, and neither must whoever relies on it.
     open.lock()
         .expect("a channel's machine keeps its invariants")
 }

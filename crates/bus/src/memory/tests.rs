@@ -218,3 +218,39 @@ async fn a_store_that_is_gone_is_an_answer_and_no_hang() {
     );
     engine.stop().await;
 }
+
+#[tokio::test]
+async fn an_engine_that_is_behind_its_log_catches_up() {
+    let mut disk = OnDisk::new();
+    let store = disk.open_store().await;
+    let engine = MemoryEngine::open(store.clone());
+    let recorder = Arc::new(Recorder::default());
+    engine.attach(Arc::<Recorder>::clone(&recorder));
+    engine.subscribe(&lane(1)).await.unwrap();
+    engine.publish(&lane(1), draft("a")).await.unwrap();
+    // As if an append had been stored and its answer lost.
+    let unknown = Publication {
+        offset: Offset(2),
+        at: now(),
+        draft: draft("b"),
+    };
+    store
+        .append(&lane(1), vec![Arc::new(unknown)])
+        .await
+        .unwrap();
+    let refused = engine.publish(&lane(1), draft("c")).await;
+    assert!(
+        matches!(refused, Err(EngineError::Unavailable { .. })),
+        "{refused:?}"
+    );
+    let held = engine.publish(&lane(1), draft("b")).await.unwrap();
+    assert_eq!((held.offset, held.duplicate), (Offset(2), true));
+    assert_eq!(
+        engine.publish(&lane(1), draft("c")).await.unwrap().offset,
+        Offset(3)
+    );
+    let delivered = recorder.until(&lane(1), &draft("c")).await;
+    assert_eq!(delivered, store.tail(&lane(1), 9).await.unwrap());
+    assert_eq!(delivered.len(), 3);
+    engine.stop().await;
+}
