@@ -54,7 +54,7 @@ export class ApiError extends Error {
 /** Reads the first channel's id; null when the server has none. */
 export async function firstChannelId(): Promise<string | null> {
   const { body } = await call('/api/v1/channels');
-  const list: unknown = Array.isArray(body) ? body : field(body, 'channels');
+  const list = field(body, 'channels');
   if (!Array.isArray(list)) throw new ApiError(200, 'the channel list is not a list');
   return list.length === 0 ? null : text(field(list[0], 'id'), 'id');
 }

@@ -25,12 +25,3 @@ export function remember(name: string, value: unknown): void {
     // Without storage the fan is a new guest at the next visit; nothing else is lost.
   }
 }
-
-/** Forgets a value. */
-export function forget(name: string): void {
-  try {
-    localStorage.removeItem(PREFIX + name);
-  } catch {
-    // Nothing was kept, so there is nothing to forget.
-  }
-}

@@ -5,10 +5,13 @@
  */
 
 import { ApiError, type Guest, guest, parseGuest } from '../api';
-import { forget, recall, remember } from '../keep';
+import { recall, remember } from '../keep';
 import { TOKEN_LEFT_MS_MIN } from '../limits';
 
 const KEPT_AS = 'guest';
+
+/** The status with which the API refuses a name. */
+export const NAME_REFUSED = 422;
 
 export class GuestKeeper {
   #guest: Guest | null;
@@ -29,12 +32,20 @@ export class GuestKeeper {
   async token(): Promise<string> {
     const known = this.#guest;
     if (known !== null && known.expiresAt - Date.now() > TOKEN_LEFT_MS_MIN) return known.token;
-    return (await this.#ask(known?.name ?? this.freshName())).token;
+    return this.renewed();
   }
 
   /** A new token under the same identity, where the server still knows it. Throws `ApiError`. */
   async renewed(): Promise<string> {
-    return (await this.#ask(this.#guest?.name ?? this.freshName())).token;
+    const known = this.#guest?.name ?? null;
+    try {
+      return (await this.#ask(known ?? this.freshName())).token;
+    } catch (error) {
+      // The rules for names may have become stricter since this one was taken.
+      const isRefused = error instanceof ApiError && error.status === NAME_REFUSED;
+      if (known === null || !isRefused) throw error;
+      return (await this.#ask(this.freshName())).token;
+    }
   }
 
   /** Changes the nickname and keeps the identity. Throws `ApiError`. */
@@ -43,17 +54,8 @@ export class GuestKeeper {
   }
 
   async #ask(name: string): Promise<Guest> {
-    const previous = this.#guest?.token ?? null;
-    let next: Guest;
-    try {
-      next = await guest(name, previous);
-    } catch (error) {
-      // The server may have got a new signing key, and refuse what it does not know: then we are a new guest.
-      const refused = error instanceof ApiError && error.status !== null && error.status >= 400 && error.status < 500;
-      if (previous === null || !refused || error.status === 429) throw error;
-      forget(KEPT_AS);
-      next = await guest(name, null);
-    }
+    // A token that the server does not know any more (it got a new key) makes us a new guest, without an error.
+    const next = await guest(name, this.#guest?.token ?? null);
     this.#guest = next;
     remember(KEPT_AS, {
       token: next.token,

@@ -10,5 +10,5 @@ export function nameHue(user: string): number {
     hash = Math.imul(hash ^ user.charCodeAt(at), 0x01000193) >>> 0;
   }
   // The low bits of FNV-1a alone are weak: fold the high ones in.
-  return (hash ^ (hash >>> 16)) % NAME_HUES;
+  return ((hash ^ (hash >>> 16)) >>> 0) % NAME_HUES;
 }

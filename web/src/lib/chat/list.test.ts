@@ -224,6 +224,21 @@ describe('the window', () => {
   });
 });
 
+describe('drawing', () => {
+  test('a message that did not change is the same row, so that its element is left alone', () => {
+    const before = run(published(1), published(2));
+    const after = reduce(before, published(3));
+    expect(rows(after)[0]).toBe(rows(before)[0]);
+    expect(rows(after)[1]).toBe(rows(before)[1]);
+  });
+
+  test('a message becomes our own when we learn who we are', () => {
+    const stranger = reduce(emptyList, published(1, { user: 'late' }));
+    expect(rows(stranger)[0]?.own).toBe(false);
+    expect(rows(reduce(stranger, { kind: 'identified', user: 'late' }))[0]?.own).toBe(true);
+  });
+});
+
 describe('reading further up', () => {
   test('holds the rows still and counts what comes', () => {
     const list = run(published(1), { kind: 'held' }, published(2), published(3));

@@ -254,15 +254,22 @@ function merged(chat: readonly Published[], room: readonly Published[]): Publish
   return out.concat(chat.slice(fromChat));
 }
 
+/** Rows already made: a row that did not change is the same object, and the page does not touch its element. */
+const ROWS = new WeakMap<Published, Row>();
+
 function sentRow(message: Published, me: string | null): Row {
   const own = message.user !== '' && message.user === me;
-  return {
+  const known = ROWS.get(message);
+  if (known?.own === own) return known;
+  const row: Row = {
     ...message,
     key: own ? ownKey(message.lane, message.id) : `${message.lane}:${message.offset}`,
     state: 'sent',
     own,
     failed: null,
   };
+  ROWS.set(message, row);
+  return row;
 }
 
 function outgoingRow(message: Outgoing, me: string | null): Row {

@@ -9,7 +9,7 @@ import { ApiError, type Channel } from '../api';
 import { jitteredMs } from '../backoff';
 import { language } from '../i18n/current.svelte';
 import { roomOf, outgoingText } from './compose';
-import { GuestKeeper } from './guest';
+import { GuestKeeper, NAME_REFUSED } from './guest';
 import { type ChatInput, type Row, emptyList, missed, outboxHasRoom, reduce, rows, stageMessage } from './list';
 import type { Published } from './message';
 import { friendlyName } from './nickname';
@@ -20,6 +20,9 @@ const NOTICE_MS = 5_000;
 
 /** How often the number of people in the chat is asked for. */
 const WATCHERS_INTERVAL_MS = 20_000;
+
+/** How a change of the nickname went. */
+export type Renaming = 'done' | 'refused' | 'failed';
 
 export class ChatRoom {
   /** What is drawn. */
@@ -82,14 +85,14 @@ export class ChatRoom {
     this.#apply({ kind: furtherUp ? 'held' : 'released' });
   }
 
-  /** Changes the nickname; false when the server did not take it. */
-  async rename(name: string): Promise<boolean> {
+  /** Changes the nickname. */
+  async rename(name: string): Promise<Renaming> {
     try {
       await this.#session.rename(name);
-      return true;
+      return 'done';
     } catch (error) {
-      if (error instanceof ApiError) return false;
-      throw error;
+      if (!(error instanceof ApiError)) throw error;
+      return error.status === NAME_REFUSED ? 'refused' : 'failed';
     }
   }
 

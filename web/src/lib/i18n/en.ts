@@ -73,10 +73,9 @@ export const en: Catalogue = {
     'nickname.label': 'Nickname',
     'nickname.hint': 'Everyone in the chat sees this name.',
     'nickname.change': 'Change nickname',
-    'nickname.as': 'Chatting as {name}',
     'nickname.save': 'Save',
     'nickname.cancel': 'Cancel',
-    'nickname.invalid': 'Between 1 and {max} characters, please.',
+    'nickname.invalid': 'Between 1 and {max} visible characters, please.',
     'nickname.failed': 'That didn’t work. Try again in a moment.',
   },
   plurals: {

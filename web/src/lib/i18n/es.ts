@@ -13,7 +13,7 @@ export const es: Catalogue = {
 
     'show.live': 'EN VIVO',
     'show.notLive': 'FUERA DEL AIRE',
-    'show.liveFor': 'Al aire desde hace {time}',
+    'show.liveFor': 'Al aire: {time}',
 
     'player.label': 'Concierto en vivo',
     'player.controls': 'Controles del reproductor',
@@ -73,10 +73,9 @@ export const es: Catalogue = {
     'nickname.label': 'Apodo',
     'nickname.hint': 'Todos en el chat verán este nombre.',
     'nickname.change': 'Cambiar el apodo',
-    'nickname.as': 'Chateas como {name}',
     'nickname.save': 'Guardar',
     'nickname.cancel': 'Cancelar',
-    'nickname.invalid': 'Entre 1 y {max} caracteres, por favor.',
+    'nickname.invalid': 'Entre 1 y {max} caracteres visibles, por favor.',
     'nickname.failed': 'No se pudo cambiar. Inténtalo de nuevo en un momento.',
   },
   plurals: {

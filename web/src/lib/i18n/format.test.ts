@@ -66,7 +66,7 @@ test('a value that looks like a placeholder is left alone', () => {
 });
 
 test('a latency has one decimal and a unit', () => {
-  expect(formatSeconds('en', 3_249)).toBe('3.2 sec');
+  expect(formatSeconds('en', 3_249)).toBe('3.2s');
   expect(formatSeconds('ko', 3_249)).toBe('3.2초');
 });
 

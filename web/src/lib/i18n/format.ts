@@ -40,12 +40,12 @@ export function formatPlural(language: Language, key: keyof Plurals, n: number):
   return filled(form, { n: new Intl.NumberFormat(language).format(n) });
 }
 
-/** A latency as a fan reads it: one decimal, with the language's own short unit. */
+/** A latency as a fan reads it: one decimal, with the language's own narrow unit. */
 export function formatSeconds(language: Language, ms: number): string {
   return new Intl.NumberFormat(language, {
     style: 'unit',
     unit: 'second',
-    unitDisplay: 'short',
+    unitDisplay: 'narrow',
     minimumFractionDigits: 1,
     maximumFractionDigits: 1,
   }).format(ms / 1000);

@@ -73,10 +73,9 @@ export const ja: Catalogue = {
     'nickname.label': 'ニックネーム',
     'nickname.hint': 'チャットの全員に表示される名前です。',
     'nickname.change': 'ニックネームを変更',
-    'nickname.as': '{name} としてチャット中',
     'nickname.save': '保存',
     'nickname.cancel': 'キャンセル',
-    'nickname.invalid': '1〜{max} 文字で入力してください。',
+    'nickname.invalid': '目に見える文字 1〜{max} 字で入力してください。',
     'nickname.failed': '変更できませんでした。少し待ってからお試しください。',
   },
   plurals: {

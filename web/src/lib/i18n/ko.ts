@@ -73,10 +73,9 @@ export const ko: Catalogue = {
     'nickname.label': '닉네임',
     'nickname.hint': '채팅에 있는 모두에게 보이는 이름이에요.',
     'nickname.change': '닉네임 바꾸기',
-    'nickname.as': '{name} 이름으로 채팅 중',
     'nickname.save': '저장',
     'nickname.cancel': '취소',
-    'nickname.invalid': '1자에서 {max}자 사이로 적어 주세요.',
+    'nickname.invalid': '보이는 글자로 1자에서 {max}자 사이로 적어 주세요.',
     'nickname.failed': '바꾸지 못했어요. 잠시 후 다시 시도해 주세요.',
   },
   plurals: {

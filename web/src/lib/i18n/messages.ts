@@ -92,7 +92,6 @@ export interface Texts {
   readonly 'nickname.label': string;
   readonly 'nickname.hint': string;
   readonly 'nickname.change': string;
-  readonly 'nickname.as': string;
   readonly 'nickname.save': string;
   readonly 'nickname.cancel': string;
   readonly 'nickname.invalid': string;

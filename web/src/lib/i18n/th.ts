@@ -73,10 +73,9 @@ export const th: Catalogue = {
     'nickname.label': 'ชื่อเล่น',
     'nickname.hint': 'ทุกคนในแชตจะเห็นชื่อนี้',
     'nickname.change': 'เปลี่ยนชื่อเล่น',
-    'nickname.as': 'แชตในชื่อ {name}',
     'nickname.save': 'บันทึก',
     'nickname.cancel': 'ยกเลิก',
-    'nickname.invalid': 'ใช้ได้ 1 ถึง {max} ตัวอักษร',
+    'nickname.invalid': 'ใช้ตัวอักษรที่มองเห็นได้ 1 ถึง {max} ตัว',
     'nickname.failed': 'เปลี่ยนไม่สำเร็จ ลองใหม่อีกครั้งในอีกสักครู่',
   },
   plurals: {
