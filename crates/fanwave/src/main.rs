@@ -1,2 +1,7 @@
-//! The one binary.
-fn main() {}
+//! The program. Everything it does is in the library part, where tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fanwave::cli::run()
+}

@@ -1,0 +1,248 @@
+//! The command line: what there is to type, and what each command does.
+//!
+//! Exit codes: 0 is success, 1 a failure at run time, 2 a mistake in the command line or the configuration.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use fanwave_wire::{Role, RoomId, Sender, UnixMillis, UserId, token::Claims};
+
+use crate::{
+    clock,
+    config::{self, ConfigError, env, plan::Plan, reference},
+    datadir::DataDir,
+    output,
+    secret::Secret,
+    serve::{self, assembly::Show},
+    telemetry,
+};
+
+/// Exit code of a mistake in the command line or the configuration.
+const MISTAKE: u8 = 2;
+
+/// Longest life of a token made by hand, days.
+const TOKEN_DAYS_MAX: u32 = 400;
+
+const EXAMPLES: &str = "\
+First steps:
+  fanwave serve --demo            a show with picture, tone and chat; open http://localhost:8080/
+  fanwave serve                   the real thing: publish with OBS, the key is printed at start
+
+Then:
+  fanwave config-reference > fanwave.toml      every key with its default; delete what you do not change
+  fanwave check-config fanwave.toml
+  fanwave serve --config fanwave.toml
+  fanwave token --role artist --name AURORA    lets an artist write to the room's own lane
+
+Every key is also an environment variable: http.listen is FANWAVE__HTTP__LISTEN.";
+
+/// Live video and chat for fandom events, on one clock.
+#[derive(Debug, Parser)]
+#[command(name = "fanwave", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the page, the broadcast and the chat, until Ctrl-C
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve {
+        #[command(flatten)]
+        place: Place,
+        /// Also play the demo show on the first channel (needs ffmpeg)
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Check a configuration file, and the environment over it, without starting anything
+    #[command(after_help = CHECK_EXAMPLES)]
+    CheckConfig {
+        /// The TOML file
+        file: PathBuf,
+    },
+    /// Print every configuration key with its meaning, default and cost, as a file that can be used
+    ConfigReference,
+    /// Make a token for an artist or a member of staff, signed with the data folder's secret
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(TokenArgs),
+    /// Show a channel's stream key, or make a new one
+    #[command(after_help = KEY_EXAMPLES)]
+    StreamKey {
+        /// The channel's id
+        channel: RoomId,
+        #[command(flatten)]
+        place: Place,
+        /// Make a new key; a running server takes it at its next start
+        #[arg(long)]
+        rotate: bool,
+    },
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  fanwave serve --demo
+  fanwave serve --config fanwave.toml
+  FANWAVE__HTTP__LISTEN=127.0.0.1:8081 fanwave serve --data-dir /srv/fanwave
+
+The watch page, the RTMP server and the stream keys are printed at start. Ctrl-C stops it in order, a second one at once.
+Next: `fanwave config-reference` shows everything that can be set.";
+
+const CHECK_EXAMPLES: &str = "\
+Every problem is named with its line. Exit code 0: the server would take it; 2: it would not.
+Next: `fanwave serve --config FILE`.";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  fanwave token --role artist --name AURORA
+  fanwave token --role staff --name \"Front desk\" --days 7 --config fanwave.toml
+
+The token is printed on one line. It is a secret: whoever has it is the artist until it expires.
+Next: give it to a client as its connect token, for example in npm `centrifuge`: new Centrifuge(url, { token }).";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  fanwave stream-key demo
+  fanwave stream-key demo --rotate
+
+Next: in OBS, Settings > Stream > Custom: server rtmp://HOST:1935/live, and this key.";
+
+/// Which configuration and data folder.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The TOML file; without one, defaults and environment variables hold
+    #[arg(long, value_name = "FILE", env = "FANWAVE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data folder, instead of data.dir
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct TokenArgs {
+    /// What the bearer may do
+    #[arg(long, value_enum)]
+    role: StaffRole,
+    /// The name shown beside every message
+    #[arg(long)]
+    name: String,
+    /// The user id; one is made from role and name when there is none
+    #[arg(long)]
+    user: Option<String>,
+    /// How long the token is valid, 1 to 400 days
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=i64::from(TOKEN_DAYS_MAX)))]
+    days: u32,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StaffRole {
+    /// May also write to the room's own lane
+    Artist,
+    /// May also write to the room's own lane
+    Staff,
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve { place, demo } => serve(&place, demo),
+        Command::CheckConfig { file } => check(&file),
+        Command::ConfigReference => {
+            output::print(&reference::print());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Token(args) => token(&args),
+        Command::StreamKey { channel, place, rotate } => stream_key(&channel, &place, rotate),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&error);
+        let mistake = error.is::<ConfigError>();
+        ExitCode::from(if mistake { MISTAKE } else { 1 })
+    })
+}
+
+fn serve(place: &Place, demo: bool) -> Result<ExitCode, anyhow::Error> {
+    let plan = place.plan()?;
+    telemetry::start_log(&plan.log)?;
+    let show = if demo { Show::Demo } else { Show::Real };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to be had")?;
+    let code = runtime.block_on(Box::pin(serve::run(&plan, show)));
+    // What still runs after the deadline or a second signal is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+fn check(file: &Path) -> Result<ExitCode, anyhow::Error> {
+    let plan = config::load(Some(file), env::variables())?;
+    let channels: Vec<&str> = plan.channels.iter().map(|channel| channel.id.as_str()).collect();
+    output::print(&format!(
+        "{} is fine: HTTP on {}, RTMP on {}, channels {}, data in {}.\nNext: fanwave serve --config {}\n",
+        file.display(),
+        plan.http.listen,
+        plan.rtmp_listen,
+        channels.join(", "),
+        plan.data_dir.display(),
+        file.display(),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn token(args: &TokenArgs) -> Result<ExitCode, anyhow::Error> {
+    let plan = args.place.plan()?;
+    let key = DataDir::open(&plan.data_dir)?.token_key(plan.token_secret_file.as_deref())?;
+    let name = fanwave_api::name::parse(&args.name).context("--name cannot be used")?;
+    let (role, prefix) = match args.role {
+        StaffRole::Artist => (Role::Artist, "artist"),
+        StaffRole::Staff => (Role::Staff, "staff"),
+    };
+    let user = args.user.clone().unwrap_or_else(|| format!("{prefix}-{name}"));
+    let now = clock::now();
+    let ttl = Duration::from_secs(u64::from(args.days) * 86_400).as_secs() * 1000;
+    let sender = Sender { user: UserId(user.into()), name, role };
+    let claims = Claims::new(sender, now, UnixMillis(now.0 + ttl))?;
+    output::print(&format!("{}\n", key.issue(&claims)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stream_key(channel: &RoomId, place: &Place, rotate: bool) -> Result<ExitCode, anyhow::Error> {
+    let plan = place.plan()?;
+    let known = plan.channels.iter().find(|planned| planned.id == *channel);
+    let Some(planned) = known else {
+        let ids: Vec<&str> = plan.channels.iter().map(|planned| planned.id.as_str()).collect();
+        anyhow::bail!("no channel `{channel}` is configured; there are: {}", ids.join(", "));
+    };
+    let folder = DataDir::open(&plan.data_dir)?;
+    let key: Secret = match (&planned.stream_key_file, rotate) {
+        (Some(file), true) => {
+            anyhow::bail!("this channel's key is in {}: change it there", file.display())
+        }
+        (file, false) => folder.stream_key(channel, file.as_deref())?,
+        (None, true) => folder.rotate_stream_key(channel)?,
+    };
+    output::print(&format!("{}\n", key.expose()));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Place {
+    fn plan(&self) -> Result<Plan, ConfigError> {
+        let mut plan = config::load(self.config.as_deref(), env::variables())?;
+        if let Some(dir) = &self.data_dir {
+            plan.data_dir.clone_from(dir);
+        }
+        Ok(plan)
+    }
+}
+
+/// Says on standard error what went wrong, with its causes.
+#[expect(clippy::print_stderr, reason = "this is the one place where the program speaks before or without a log")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("fanwave: {error:#}");
+}

@@ -1,0 +1,389 @@
+//! The plan: every value with its meaning, checked alone and together. The rest of the program sees nothing else.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    num::{NonZeroU16, NonZeroU32},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use fanwave_room::admit::Rules;
+use fanwave_wire::{RoomId, limits::MESSAGE_TEXT_CHARS_MAX};
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    duration,
+    problem::{Fault, Problem},
+    schema::{CHANNELS, Config},
+    settings::{KeyPath, Settings},
+};
+use crate::secret;
+
+/// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
+pub const CHANNELS_MAX: usize = 64;
+
+/// Longest title of a channel, characters.
+pub const TITLE_CHARS_MAX: usize = 100;
+
+/// Most entries of a list of origins; every upgrade request is compared with each.
+pub const ORIGINS_MAX: usize = 64;
+
+/// Everything configured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The HTTP port.
+    pub http: Http,
+    /// Where publishers connect.
+    pub rtmp_listen: SocketAddr,
+    /// Target duration of a part.
+    pub part_target: Duration,
+    /// How long a vanished publisher may take to return.
+    pub reconnect_window: Duration,
+    /// At least one; ids are unique.
+    pub channels: Vec<Channel>,
+    /// The chat.
+    pub chat: Chat,
+    /// How long a guest token is valid.
+    pub guest_ttl: Duration,
+    /// A signing secret from outside the data folder.
+    pub token_secret_file: Option<PathBuf>,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// The log.
+    pub log: Log,
+    /// How long stopping may take.
+    pub shutdown_deadline: Duration,
+    /// The demo show.
+    pub demo: Demo,
+}
+
+/// The HTTP port.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What fans type, without a slash at the end; `None`: derived from the port.
+    pub public_url: Option<String>,
+    /// Origins that may open the chat; empty: the request's own host.
+    pub allowed_origins: Vec<String>,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Longest wait for a header.
+    pub header_wait: Duration,
+    /// Largest header.
+    pub header_bytes_max: usize,
+}
+
+/// One channel.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Its id.
+    pub id: RoomId,
+    /// What the page shows.
+    pub title: Arc<str>,
+    /// A stream key from outside the data folder.
+    pub stream_key_file: Option<PathBuf>,
+}
+
+/// The chat.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    /// Sockets at once.
+    pub connections_max: usize,
+    /// What the rooms ask of a message.
+    pub rules: Rules,
+    /// Commands of one connection in the long run.
+    pub commands_per_second: NonZeroU16,
+    /// How often each connection is pinged.
+    pub ping_interval: Duration,
+    /// How long a ping may stay unanswered.
+    pub pong_timeout: Duration,
+    /// Shortest time between two rounds over a busy room.
+    pub tick: Duration,
+    /// Encoded messages kept per lane.
+    pub room_log_bytes: usize,
+}
+
+/// The log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// What is logged, in the filter syntax of `tracing-subscriber`; it has been parsed once.
+    pub filter: String,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+/// Who reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A person at a terminal.
+    Human,
+    /// A machine.
+    Json,
+}
+
+/// The demo show.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// The program to run.
+    pub ffmpeg: PathBuf,
+    /// The x264 preset.
+    pub preset: String,
+    /// How many fans chat.
+    pub fans: usize,
+}
+
+/// The names that x264 gives its presets, without `placebo`, which no live show survives.
+const PRESETS: [&str; 9] =
+    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
+
+/// Makes the plan, or reports everything that stands against it.
+///
+/// # Errors
+///
+/// At least one problem, each with the place of its key.
+pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
+    let mut check = Check { settings, problems: Vec::new() };
+    let config = match settings.config() {
+        Ok(config) => config,
+        Err(error) => {
+            let fault = Fault::Syntax(error.message().to_owned());
+            return Err(vec![Problem { origin: super::problem::Origin::Default, fault }]);
+        }
+    };
+    let plan = Plan {
+        http: http(&mut check, &config),
+        rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
+        part_target: check.duration(KeyPath::of("live", "part_target"), &config.live.part_target, ms(200)..=secs(2)),
+        reconnect_window: check.duration(
+            KeyPath::of("live", "reconnect_window"),
+            &config.live.reconnect_window,
+            secs(1)..=secs(600),
+        ),
+        channels: channels(&mut check, &config),
+        chat: chat(&mut check, &config),
+        guest_ttl: check.duration(
+            KeyPath::of("tokens", "guest_ttl"),
+            &config.tokens.guest_ttl,
+            secs(60)..=secs(400 * 86_400),
+        ),
+        token_secret_file: check.secret_file(KeyPath::of("tokens", "secret_file"), &config.tokens.secret_file),
+        data_dir: check.path(KeyPath::of("data", "dir"), &config.data.dir),
+        log: log(&mut check, &config),
+        shutdown_deadline: check.duration(
+            KeyPath::of("shutdown", "deadline"),
+            &config.shutdown.deadline,
+            secs(1)..=secs(300),
+        ),
+        demo: demo(&mut check, &config),
+    };
+    if check.problems.is_empty() { Ok(plan) } else { Err(check.problems) }
+}
+
+fn http(check: &mut Check<'_>, config: &Config) -> Http {
+    let key = |name| KeyPath::of("http", name);
+    let http = &config.http;
+    let public_url = http.public_url.trim_end_matches('/');
+    if !public_url.is_empty() && !is_origin(public_url) {
+        check.refuse(key("public_url"), "must be http:// or https:// and a host, without a path");
+    }
+    if http.allowed_origins.len() > ORIGINS_MAX {
+        check.refuse(key("allowed_origins"), format!("has at most {ORIGINS_MAX} entries"));
+    }
+    if let Some(wrong) = http.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+        check.refuse(
+            key("allowed_origins"),
+            format!("holds \"{wrong}\"; an origin is http:// or https:// and a host, without a slash at the end"),
+        );
+    }
+    let listen = check.address(key("listen"), &http.listen);
+    if listen.port() != 0 && config.rtmp.listen.parse() == Ok(listen) {
+        check.refuse(KeyPath::of("rtmp", "listen"), "is the address of http.listen too: each needs its own port");
+    }
+    Http {
+        listen,
+        public_url: (!public_url.is_empty()).then(|| public_url.to_owned()),
+        allowed_origins: http.allowed_origins.clone(),
+        connections_max: check.number(key("connections_max"), http.connections_max, 1..=1_000_000),
+        header_wait: check.duration(key("header_wait"), &http.header_wait, secs(1)..=secs(300)),
+        header_bytes_max: check.number(key("header_bytes_max"), http.header_bytes_max, 8192..=1_048_576),
+    }
+}
+
+fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
+    if config.channels.is_empty() || config.channels.len() > CHANNELS_MAX {
+        let reason = format!("must have 1 to {CHANNELS_MAX} entries");
+        check.refuse(KeyPath::entry(CHANNELS, 0, "id"), reason);
+    }
+    let mut ids = BTreeSet::new();
+    let mut planned = Vec::with_capacity(config.channels.len());
+    for (index, channel) in config.channels.iter().enumerate() {
+        let key = |name| KeyPath::entry(CHANNELS, index, name);
+        let stream_key_file = check.secret_file(key("stream_key_file"), &channel.stream_key_file);
+        if channel.title.chars().count() > TITLE_CHARS_MAX || channel.title.chars().any(char::is_control) {
+            check.refuse(key("title"), format!("must have at most {TITLE_CHARS_MAX} characters, on one line"));
+        }
+        let id = match channel.id.parse::<RoomId>() {
+            Ok(id) if is_file_name(id.as_str()) => id,
+            Ok(_) => {
+                check.refuse(key("id"), "must not begin with a dot");
+                continue;
+            }
+            Err(error) => {
+                check.refuse(key("id"), format!("makes no channel: {error}"));
+                continue;
+            }
+        };
+        if !ids.insert(id.clone()) {
+            check.refuse(key("id"), "is the id of another channel too");
+        }
+        let title = if channel.title.is_empty() { id.as_str() } else { &channel.title };
+        planned.push(Channel { title: title.into(), id, stream_key_file });
+    }
+    planned
+}
+
+/// Ids name files of the data folder; the characters of an id are harmless there, `.` and `..` are not.
+fn is_file_name(id: &str) -> bool {
+    !id.starts_with('.')
+}
+
+fn chat(check: &mut Check<'_>, config: &Config) -> Chat {
+    let key = |name| KeyPath::of("chat", name);
+    let chat = &config.chat;
+    let chars_max = u64::try_from(MESSAGE_TEXT_CHARS_MAX).unwrap_or(u64::MAX);
+    let burst: u32 = check.number(key("burst"), chat.burst, 1..=1000);
+    let commands: u16 = check.number(key("commands_per_second"), chat.commands_per_second, 1..=1000);
+    let ping_interval = check.duration(key("ping_interval"), &chat.ping_interval, secs(5)..=secs(300));
+    let pong_timeout = check.duration(key("pong_timeout"), &chat.pong_timeout, secs(1)..=secs(300));
+    if pong_timeout >= ping_interval {
+        check.refuse(key("pong_timeout"), "must be below chat.ping_interval");
+    }
+    let log_kib: usize = check.number(key("room_log_kib"), chat.room_log_kib, 64..=65_536);
+    Chat {
+        connections_max: check.number(key("connections_max"), chat.connections_max, 1..=1_000_000),
+        rules: Rules {
+            text_chars_max: check.number(key("message_chars_max"), chat.message_chars_max, 1..=chars_max),
+            burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+            refill: check.duration(key("refill"), &chat.refill, ms(0)..=secs(600)),
+        },
+        commands_per_second: NonZeroU16::new(commands).unwrap_or(NonZeroU16::MIN),
+        ping_interval,
+        pong_timeout,
+        tick: check.duration(key("tick"), &chat.tick, ms(1)..=secs(1)),
+        room_log_bytes: log_kib * 1024,
+    }
+}
+
+fn log(check: &mut Check<'_>, config: &Config) -> Log {
+    let log = &config.log;
+    if log.level.is_empty() || EnvFilter::try_new(&log.level).is_err() {
+        check.refuse(
+            KeyPath::of("log", "level"),
+            "must be error, warn, info, debug or trace, or a list such as \"info,fanwave_gateway=debug\"",
+        );
+    }
+    let format = match log.format.as_str() {
+        "human" => LogFormat::Human,
+        "json" => LogFormat::Json,
+        _ => {
+            check.refuse(KeyPath::of("log", "format"), "must be \"human\" or \"json\"");
+            LogFormat::Human
+        }
+    };
+    Log { filter: log.level.clone(), format }
+}
+
+fn demo(check: &mut Check<'_>, config: &Config) -> Demo {
+    let key = |name| KeyPath::of("demo", name);
+    let preset = config.demo.preset.clone();
+    if !PRESETS.contains(&preset.as_str()) {
+        check.refuse(key("preset"), format!("must be one of {}", PRESETS.join(", ")));
+    }
+    Demo {
+        ffmpeg: check.path(key("ffmpeg"), &config.demo.ffmpeg),
+        preset,
+        fans: check.number(key("fans"), config.demo.fans, 0..=60),
+    }
+}
+
+/// Collects problems. A value that is refused is replaced by one that lets the checking go on; the plan it would be in
+/// is never seen.
+struct Check<'a> {
+    settings: &'a Settings,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn refuse(&mut self, path: KeyPath, reason: impl Into<String>) {
+        let fault = Fault::Value { key: path.to_string(), reason: reason.into() };
+        self.problems.push(Problem { origin: self.settings.origin(path), fault });
+    }
+
+    fn address(&mut self, path: KeyPath, text: &str) -> SocketAddr {
+        SocketAddr::from_str(text).unwrap_or_else(|_| {
+            self.refuse(path, "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"");
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn duration(&mut self, path: KeyPath, text: &str, range: RangeInclusive<Duration>) -> Duration {
+        match duration::parse(text) {
+            Ok(parsed) if range.contains(&parsed) => return parsed,
+            Ok(_) => {
+                let (least, most) = (duration::format(*range.start()), duration::format(*range.end()));
+                self.refuse(path, format!("must be from {least} to {most}"));
+            }
+            Err(error) => self.refuse(path, error.to_string()),
+        }
+        *range.start()
+    }
+
+    /// A number of the range, as the type that the program wants.
+    fn number<T: TryFrom<u64> + Default>(&mut self, path: KeyPath, number: u64, range: RangeInclusive<u64>) -> T {
+        let fitting = Some(number).filter(|n| range.contains(n)).and_then(|n| T::try_from(n).ok());
+        fitting.unwrap_or_else(|| {
+            self.refuse(path, format!("must be from {} to {}", range.start(), range.end()));
+            T::default()
+        })
+    }
+
+    fn path(&mut self, path: KeyPath, text: &str) -> PathBuf {
+        if text.is_empty() {
+            self.refuse(path, "must not be empty");
+        }
+        PathBuf::from(text)
+    }
+
+    /// A file whose content only its owner may read; an empty text means none.
+    fn secret_file(&mut self, path: KeyPath, text: &str) -> Option<PathBuf> {
+        if text.is_empty() {
+            return None;
+        }
+        if let Err(error) = secret::check_file(Path::new(text)) {
+            self.refuse(path, format!("cannot be used: {error}"));
+        }
+        Some(PathBuf::from(text))
+    }
+}
+
+/// Scheme, host and port and nothing behind them.
+fn is_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    authority.is_some_and(|host| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
+        !host.is_empty() && host.bytes().all(legal)
+    })
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

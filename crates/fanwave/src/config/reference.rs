@@ -1,0 +1,70 @@
+//! `fanwave config-reference`: every key with its meaning, default and cost, printed from the table of keys.
+//!
+//! The reference is itself a configuration file, and means exactly the defaults.
+
+use std::fmt::Write;
+
+use toml::Value;
+
+use super::{
+    env,
+    schema::{CHANNELS, KEYS, Key, SECTIONS},
+    settings::{KeyPath, Settings},
+};
+
+/// Columns of a comment line.
+const WIDTH: usize = 100;
+
+/// The whole reference.
+#[must_use]
+pub fn print() -> String {
+    let mut text = String::from(
+        "# Every key of Fanwave's configuration, with its default.\n\
+         # Printed by `fanwave config-reference`; `fanwave check-config FILE` checks a file of yours.\n\
+         # An environment variable beats the file: its name is given with each key.\n",
+    );
+    let settings = Settings::defaults();
+    for (section, heading) in SECTIONS {
+        text.push('\n');
+        comment(&mut text, heading);
+        let brackets = if *section == CHANNELS { ("[[", "]]") } else { ("[", "]") };
+        line(&mut text, format_args!("{}{section}{}", brackets.0, brackets.1));
+        for key in KEYS.iter().filter(|key| key.section == *section) {
+            entry(&mut text, key, &settings);
+        }
+    }
+    text
+}
+
+fn entry(text: &mut String, key: &Key, settings: &Settings) {
+    let path = KeyPath { section: key.section, index: key.is_listed().then_some(0), name: key.name };
+    let default = settings.value(path);
+    text.push('\n');
+    comment(text, key.doc);
+    if !key.cost.is_empty() {
+        comment(text, &format!("Costs at most: {}.", key.cost));
+    }
+    comment(text, &format!("Variable: {}", env::variable(key)));
+    line(text, format_args!("{} = {}", key.name, default.map(Value::to_string).unwrap_or_default()));
+}
+
+/// A comment, folded at [`WIDTH`].
+fn comment(text: &mut String, words: &str) {
+    let mut column = 0;
+    for word in words.split(' ') {
+        let start = column == 0;
+        if start || column + 1 + word.chars().count() > WIDTH {
+            text.push_str(if start { "#" } else { "\n#" });
+            column = 1;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += 1 + word.chars().count();
+    }
+    text.push('\n');
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{arguments}");
+}

@@ -1,0 +1,263 @@
+//! The configuration as an operator meets it: files and variables in, a plan or complaints out.
+
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, time::Duration};
+
+use super::{schema::KEYS, *};
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn plan(text: &str, pairs: &[(&str, &str)]) -> Plan {
+    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs)).expect("this configuration is fine")
+}
+
+fn complaints(text: &str, pairs: &[(&str, &str)]) -> String {
+    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs)).expect_err("this is no configuration").to_string()
+}
+
+#[test]
+fn nothing_configured_is_a_plan() {
+    let plan = parse(None, []).unwrap();
+    assert_eq!(plan.http.listen.port(), 8080);
+    assert_eq!(plan.rtmp_listen.port(), 1935);
+    assert_eq!(plan.part_target, Duration::from_secs(1));
+    assert_eq!(plan.channels[0].id.as_str(), "demo");
+    assert_eq!(plan.shutdown_deadline, Duration::from_secs(10));
+}
+
+#[test]
+fn every_key_is_a_field_and_every_field_is_a_key() {
+    let defaults = toml::Table::try_from(schema::Config::default()).unwrap();
+    let mut fields = BTreeSet::new();
+    for (section, value) in &defaults {
+        let table = value.as_array().and_then(|list| list.first()).unwrap_or(value);
+        fields.extend(table.as_table().unwrap().keys().map(|name| format!("{section}.{name}")));
+    }
+    let keys: BTreeSet<String> = KEYS.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
+    assert_eq!(fields, keys);
+    assert_eq!(KEYS.len(), keys.len(), "no key is there twice");
+    let sections: BTreeSet<&str> = schema::SECTIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(sections, KEYS.iter().map(|key| key.section).collect());
+}
+
+#[test]
+fn the_reference_is_a_configuration_that_means_the_defaults() {
+    let text = reference::print();
+    let path = Path::new("reference.toml");
+    let mut read = Settings::defaults();
+    assert_eq!(file::apply(path, &text, &mut read), []);
+    assert_eq!(read.config().unwrap(), schema::Config::default());
+    assert!(parse(Some((path, &text)), []).is_ok());
+    for key in KEYS {
+        assert!(text.contains(&format!("\n{} = ", key.name)), "{} is in the reference", key.name);
+        assert!(text.contains(&env::variable(key)), "{} has its variable there", key.name);
+    }
+}
+
+#[test]
+fn the_reference_reads_well() {
+    let text = reference::print();
+    let beginning: Vec<&str> = text.lines().take(24).collect();
+    insta::assert_snapshot!(beginning.join("\n"));
+    assert!(text.lines().all(|line| line.chars().count() <= 130), "no line is too long for a screen");
+}
+
+#[test]
+fn the_example_file_is_the_reference() {
+    let example = include_str!("../../../../fanwave.example.toml");
+    assert_eq!(
+        example,
+        reference::print(),
+        "fanwave.example.toml is out of date: cargo run --package fanwave -- config-reference > fanwave.example.toml"
+    );
+}
+
+#[test]
+fn what_is_unknown_is_named_with_its_place_and_the_nearest_name() {
+    let text = "\
+# a comment
+[http]
+listn = \"127.0.0.1:8080\"
+part_target = \"1s\"
+
+[htpp]
+listen = \"127.0.0.1:8080\"
+
+[[channels]]
+id = \"a\"
+titel = \"A\"
+zebra = 1
+";
+    insta::assert_snapshot!(complaints(text, &[]));
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_and_never_repeated() {
+    let text = "\
+live = 1
+rtmp = \"canary\"
+[http]
+listen = 8080
+connections_max = \"many\"
+allowed_origins = \"https://a.example\"
+header_bytes_max = -1
+[log]
+level = true
+[tokens]
+guest_ttl = 30
+secret_file = [\"canary\"]
+";
+    let complaints = complaints(text, &[]);
+    assert!(!complaints.contains("canary"));
+    insta::assert_snapshot!(complaints);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_named_with_what_would() {
+    let text = "\
+[http]
+listen = \"localhost:8080\"
+public_url = \"fans.example/\"
+allowed_origins = [\"https://fans.example\", \"https://fans.example/\"]
+connections_max = 0
+header_wait = \"10\"
+header_bytes_max = 100
+
+[live]
+part_target = \"5s\"
+
+[chat]
+message_chars_max = 501
+ping_interval = \"10s\"
+pong_timeout = \"10s\"
+
+[tokens]
+guest_ttl = \"500d\"
+secret_file = \"/nowhere/secret\"
+
+[log]
+level = \"loud=very=much\"
+format = \"xml\"
+
+[data]
+dir = \"\"
+
+[demo]
+preset = \"placebo\"
+fans = 61
+";
+    insta::assert_snapshot!(complaints(text, &[]));
+}
+
+#[test]
+fn channels_are_checked_one_by_one_and_together() {
+    let text = "\
+[[channels]]
+id = \"a\"
+[[channels]]
+id = \"a\"
+[[channels]]
+id = \"no spaces\"
+[[channels]]
+title = \"nameless\"
+[[channels]]
+id = \"..\"
+";
+    insta::assert_snapshot!(complaints(text, &[]));
+    assert!(complaints("channels = []\n", &[]).contains("must have 1 to 64 entries"));
+}
+
+#[test]
+fn broken_syntax_is_named_with_its_place() {
+    insta::assert_snapshot!(complaints("[http]\n\nlisten = \"127.0.0.1:8080\n", &[]));
+    assert!(complaints("[http]\n[http]\n", &[]).starts_with("fanwave.toml:2:"));
+}
+
+#[test]
+fn one_port_cannot_be_both() {
+    let text = "[http]\nlisten = \"127.0.0.1:9\"\n[rtmp]\nlisten = \"127.0.0.1:9\"\n";
+    assert_eq!(
+        complaints(text, &[]),
+        "fanwave.toml:4:10: `rtmp.listen` is the address of http.listen too: each needs its own port"
+    );
+}
+
+#[test]
+fn a_variable_beats_the_file() {
+    let text = "[http]\nlisten = \"127.0.0.1:1\"\nconnections_max = 7\n[[channels]]\nid = \"a\"\ntitle = \"A\"\n";
+    let pairs = [
+        ("FANWAVE__HTTP__LISTEN", "127.0.0.1:2"),
+        ("FANWAVE__HTTP__ALLOWED_ORIGINS", "https://a.example, https://b.example:8443"),
+        ("FANWAVE__CHANNELS__0__TITLE", "Renamed"),
+        ("FANWAVE__CHANNELS__1__ID", "b"),
+        ("FANWAVE__CHAT__BURST", "9"),
+        ("SOMETHING_ELSE", "x"),
+    ];
+    let plan = plan(text, &pairs);
+    assert_eq!(plan.http.listen.port(), 2);
+    assert_eq!(plan.http.connections_max, 7);
+    assert_eq!(plan.http.allowed_origins, ["https://a.example", "https://b.example:8443"]);
+    let channels: Vec<(&str, &str)> = plan.channels.iter().map(|c| (c.id.as_str(), &*c.title)).collect();
+    assert_eq!(channels, [("a", "Renamed"), ("b", "b")]);
+    assert_eq!(plan.chat.rules.burst.get(), 9);
+}
+
+#[test]
+fn every_key_can_be_reached_by_its_variable() {
+    for key in KEYS {
+        let name = env::variable(key).replace("__N__", "__0__");
+        let mut settings = Settings::defaults();
+        let text = if key.kind == schema::Kind::Number { "1" } else { "x" };
+        assert_eq!(env::apply(variables(&[(&name, text)]), &mut settings), []);
+        let path =
+            settings::KeyPath { section: key.section, index: key.is_listed().then_some(0), name: key.name };
+        assert_eq!(settings.origin(path), problem::Origin::Variable { name }, "{} was set", key.name);
+    }
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_refused() {
+    let pairs = [
+        ("FANWAVE__HTTP__LISTN", "x"),
+        ("FANWAVE__HTTP", "x"),
+        ("FANWAVE__CHANNELS__X__ID", "x"),
+        ("FANWAVE__CHANNELS__9__ID", "x"),
+        ("FANWAVE__CHAT__BURST", "many"),
+        ("FANWAVE__http__listen", "x"),
+    ];
+    insta::assert_snapshot!(complaints("", &pairs));
+    insta::assert_snapshot!(complaints("", &[("FANWAVE__CHAT__TICK", "5m")]), @"FANWAVE__CHAT__TICK: `chat.tick` must be from 1ms to 1s");
+}
+
+#[test]
+fn a_secret_file_that_others_may_read_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "0123456789012345678901234567890123456789\n").unwrap();
+    let text = format!("[tokens]\nsecret_file = \"{}\"\n", path.display());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let complaint = complaints(&text, &[]);
+    assert!(complaint.starts_with("fanwave.toml:2:15: `tokens.secret_file` cannot be used:"), "{complaint}");
+    assert!(complaint.contains("chmod 600"), "{complaint}");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(plan(&text, &[]).token_secret_file, Some(path));
+}
+
+#[test]
+fn a_long_list_of_complaints_is_cut() {
+    let text: String = (0..100).map(|n| format!("unknown_{n} = 1\n")).collect();
+    let complaints = complaints(&text, &[]);
+    assert_eq!(complaints.lines().count(), PROBLEMS_SHOWN_MAX + 1);
+    assert!(complaints.ends_with("... and 80 more"));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_too_large_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fanwave.toml");
+    assert!(load(Some(&path), []).unwrap_err().to_string().contains("fanwave.toml"));
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(FILE_BYTES_MAX + 1).unwrap();
+    assert!(matches!(load(Some(&path), []), Err(ConfigError::TooLarge { .. })));
+}

@@ -1,0 +1,16 @@
+//! Fanwave, the one binary: configuration, assembly and tools around the shells.
+//!
+//! The library part exists so that tests can start a whole server in their own process ([`serve::assembly`]); the
+//! program is [`cli::run`]. Only this crate sees all the others, and it holds no rule of theirs: what a room, a playlist
+//! or a frame does is decided in the pure crates.
+
+pub mod assets;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod datadir;
+pub mod demo;
+pub mod output;
+pub mod secret;
+pub mod serve;
+pub mod telemetry;

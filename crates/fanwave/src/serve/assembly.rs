@@ -1,0 +1,350 @@
+//! The server as a value: all parts, started in the order in which they need each other.
+//!
+//! 1. The data folder is locked; keys are read or made.
+//! 2. Ports are bound before anything else is built, so that a taken port costs nothing.
+//! 3. Store, engine, gateway, origin; each registers its metrics.
+//! 4. The HTTP server, with everyone's routes. Only now is the server ready.
+//! 5. The demo, if wanted: it comes in by the same doors as strangers.
+//!
+//! Stopping goes the other way: unready, the demo leaves, publishers are let go and waiting players answered, fans are
+//! told to come back, answers under way are finished, and last the chat log is flushed. Tests start whole servers in one
+//! process through here.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, http::HeaderValue};
+use fanwave_api::{Api, ChannelInfo, ShowState, ShowStatus};
+use fanwave_bus::{Engine, memory::MemoryEngine};
+use fanwave_gateway::{Gateway, GatewayConfig, OriginPolicy, Rooms};
+use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig};
+use fanwave_store::Store;
+use fanwave_wire::{RoomId, token::TokenKey};
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::time::timeout;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+
+use super::{
+    health::{self, Readiness},
+    http::{self, HttpServer},
+};
+use crate::{
+    assets, clock,
+    config::plan::Plan,
+    datadir::{DataDir, DataDirError, Locked},
+    demo::{self, Demo, DemoError},
+    secret::Secret,
+    telemetry::HttpMetrics,
+};
+
+/// Time kept back from the deadline for flushing the chat log, whatever the steps before took.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
+
+/// Whether the demo plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Whoever has the stream key publishes.
+    Real,
+    /// The demo publishes on the first channel, and demo fans chat.
+    Demo,
+}
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A port is taken or not ours to take.
+    #[error(
+        "cannot listen for {what} on {address}: {source}. Stop the program that has the port, or choose another one: \
+         {key} in the configuration file, or the variable {variable}"
+    )]
+    Listen {
+        /// HTTP or RTMP.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Which key changes it.
+        key: &'static str,
+        /// Which variable changes it.
+        variable: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The chat log cannot be opened.
+    #[error(transparent)]
+    Store(#[from] fanwave_store::OpenError),
+    /// The gateway.
+    #[error("the chat gateway cannot start: {0}")]
+    Gateway(#[from] fanwave_gateway::StartError),
+    /// The origin.
+    #[error("the broadcast cannot start: {0}")]
+    Origin(fanwave_origin::StartError),
+    /// The demo.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+}
+
+/// A channel as it is served.
+#[derive(Debug, Clone)]
+pub struct ServedChannel {
+    /// Its id.
+    pub id: RoomId,
+    /// What the page shows.
+    pub title: Arc<str>,
+    /// What its publisher has to show.
+    pub stream_key: Secret,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    http_addr: SocketAddr,
+    rtmp_addr: SocketAddr,
+    channels: Vec<ServedChannel>,
+    token_key: TokenKey,
+    readiness: Readiness,
+    http: HttpServer,
+    gateway: Arc<Gateway>,
+    origin: Arc<Origin>,
+    engine: Arc<MemoryEngine>,
+    store: Store,
+    demo: Option<Demo>,
+    /// Given back last, when nothing writes to the folder any more.
+    data: Locked,
+}
+
+impl Server {
+    /// Starts everything. What was started before an error is dropped again.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start(plan: &Plan, show: Show) -> Result<Self, StartError> {
+        if show == Show::Demo {
+            demo::find_ffmpeg(&plan.demo)?;
+        }
+        let data = DataDir::open(&plan.data_dir)?.lock()?;
+        let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
+        let channels = served_channels(plan, data.folder())?;
+        let address = plan.http.listen;
+        let listener = http::bind(address).await.map_err(|source| StartError::Listen {
+            what: "HTTP",
+            address,
+            key: "http.listen",
+            variable: "FANWAVE__HTTP__LISTEN",
+            source,
+        })?;
+        let http_addr = listener.local_addr().map_err(|source| DataDirError::Io { path: "/".into(), source })?;
+
+        let mut registry = Registry::default();
+        let http_metrics = HttpMetrics::register(&mut registry);
+        let origin = start_origin(plan, &channels, &mut registry)?;
+        let store = Store::open(&data.folder().database()).await?;
+        let engine = Arc::new(MemoryEngine::open(store.clone()));
+        let shared: Arc<dyn Engine> = Arc::clone(&engine) as Arc<dyn Engine>;
+        let config = gateway_config(plan);
+        let gateway = Arc::new(Gateway::start(config, Arc::clone(&shared), token_key.clone(), &mut registry)?);
+        let readiness = Readiness::default();
+        let api = api(plan, &channels, token_key.clone(), shared, Arc::clone(&origin));
+        let reactor = Arc::clone(&gateway);
+        let pulse: health::Pulse = Arc::new(move || reactor.is_alive());
+        let routes = Router::new()
+            .merge(origin.router())
+            .merge(gateway.router())
+            .merge(fanwave_api::router(api))
+            .merge(health::router(readiness.clone(), pulse, registry))
+            .merge(assets::router());
+        let http = HttpServer::start(listener, &plan.http, with_security_headers(routes), http_metrics);
+        readiness.set(true);
+        let mut server = Self {
+            rtmp_addr: origin.rtmp_addr(),
+            http_addr,
+            channels,
+            token_key,
+            readiness,
+            http,
+            gateway,
+            origin,
+            engine,
+            store,
+            demo: None,
+            data,
+        };
+        if show == Show::Demo {
+            server.demo = Some(server.start_demo(plan)?);
+        }
+        Ok(server)
+    }
+
+    /// Stops everything in order, within the deadline; returns when nothing of it runs any more.
+    pub async fn stop(self, deadline: Duration) {
+        let ends_at = Instant::now() + deadline.saturating_sub(FLUSH_TIME.min(deadline / 2));
+        let left = || ends_at.saturating_duration_since(Instant::now());
+        self.readiness.set(false);
+        if let Some(demo) = self.demo {
+            bounded("the demo", left(), demo.stop()).await;
+        }
+        // The broadcast first: players that wait for its next part get their answer, which the HTTP server waits for.
+        bounded("the broadcast", left(), self.origin.shutdown()).await;
+        let (gateway, ()) = tokio::join!(self.gateway.shutdown(left()), self.http.stop(left()));
+        if let Err(error) = gateway {
+            tracing::warn!(%error, "the gateway did not stop cleanly");
+        }
+        bounded("the engine", FLUSH_TIME, self.engine.stop()).await;
+        bounded("the chat log", FLUSH_TIME, self.store.close()).await;
+        drop(self.data);
+    }
+
+    fn start_demo(&self, plan: &Plan) -> Result<Demo, DemoError> {
+        let first = &self.channels[0];
+        let stage = demo::Stage {
+            channel: first.id.clone(),
+            stream_key: first.stream_key.clone(),
+            rtmp: self.rtmp_addr,
+            http: self.http_addr,
+            token_key: self.token_key.clone(),
+            folder: self.data_dir().to_owned(),
+        };
+        Demo::start(&plan.demo, stage)
+    }
+
+    /// The HTTP port; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// The RTMP port; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn rtmp_addr(&self) -> SocketAddr {
+        self.rtmp_addr
+    }
+
+    /// The channels; the first is the one of the demo.
+    #[must_use]
+    pub fn channels(&self) -> &[ServedChannel] {
+        &self.channels
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.data.folder().path()
+    }
+
+    /// Whether the demo plays.
+    #[must_use]
+    pub fn show(&self) -> Show {
+        if self.demo.is_some() { Show::Demo } else { Show::Real }
+    }
+}
+
+/// Answers [`ShowStatus`] from the origin.
+struct OriginShows(Arc<Origin>);
+
+impl ShowStatus for OriginShows {
+    fn state(&self, channel: &RoomId) -> ShowState {
+        match self.0.status(channel) {
+            Some(ChannelStatus { live: true, since: Some(since), .. }) => ShowState::Live { since },
+            _ => ShowState::OffAir,
+        }
+    }
+}
+
+fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, DataDirError> {
+    let served = plan.channels.iter().map(|channel| {
+        let stream_key = folder.stream_key(&channel.id, channel.stream_key_file.as_deref())?;
+        Ok(ServedChannel { id: channel.id.clone(), title: Arc::clone(&channel.title), stream_key })
+    });
+    served.collect()
+}
+
+fn start_origin(
+    plan: &Plan,
+    channels: &[ServedChannel],
+    registry: &mut Registry,
+) -> Result<Arc<Origin>, StartError> {
+    let channels = channels.iter().map(|channel| ChannelConfig {
+        id: channel.id.clone(),
+        stream_key: fanwave_origin::Secret::new(channel.stream_key.expose()),
+    });
+    let config = OriginConfig {
+        rtmp_listen: plan.rtmp_listen,
+        part_target: plan.part_target,
+        reconnect_window: plan.reconnect_window,
+        ..OriginConfig::new(channels.collect())
+    };
+    let origin = Origin::start(config, registry).map_err(|error| match error {
+        fanwave_origin::StartError::Bind { addr, source } => StartError::Listen {
+            what: "RTMP",
+            address: addr,
+            key: "rtmp.listen",
+            variable: "FANWAVE__RTMP__LISTEN",
+            source,
+        },
+        other => StartError::Origin(other),
+    })?;
+    Ok(Arc::new(origin))
+}
+
+fn gateway_config(plan: &Plan) -> GatewayConfig {
+    let origins = match plan.http.allowed_origins.as_slice() {
+        [] => OriginPolicy::SameHost,
+        listed => OriginPolicy::Listed(listed.to_vec()),
+    };
+    GatewayConfig {
+        origins,
+        connections_max: plan.chat.connections_max,
+        ping_interval: plan.chat.ping_interval,
+        pong_timeout: plan.chat.pong_timeout,
+        tick: plan.chat.tick,
+        room_log_bytes: plan.chat.room_log_bytes,
+        commands_per_second: plan.chat.commands_per_second,
+        rooms: Rooms::Only(plan.channels.iter().map(|channel| channel.id.clone()).collect()),
+        rules: plan.chat.rules.clone(),
+        ..GatewayConfig::default()
+    }
+}
+
+fn api(
+    plan: &Plan,
+    channels: &[ServedChannel],
+    key: TokenKey,
+    engine: Arc<dyn Engine>,
+    origin: Arc<Origin>,
+) -> Api {
+    let infos = channels.iter().map(|c| ChannelInfo { id: c.id.clone(), title: Arc::clone(&c.title) });
+    Api {
+        channels: infos.collect(),
+        part_target: plan.part_target,
+        guest_ttl: plan.guest_ttl,
+        key,
+        engine,
+        shows: Arc::new(OriginShows(origin)),
+        now: clock::now,
+    }
+}
+
+/// Headers that every answer has unless its handler knows better; and a handler that panics costs one answer.
+fn with_security_headers(routes: Router) -> Router {
+    let with_headers = assets::SECURITY_HEADERS.into_iter().fold(routes, |routes, (name, value): (_, HeaderValue)| {
+        routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
+    });
+    with_headers.layer(CatchPanicLayer::new())
+}
+
+/// Waits for a step of stopping, but not longer than it may take.
+async fn bounded(what: &'static str, wait: Duration, step: impl Future<Output = ()>) {
+    if timeout(wait, step).await.is_err() {
+        tracing::warn!(what, "did not stop in time");
+    }
+}
