@@ -4,6 +4,8 @@
 //! with what has arrived of it. It never allocates what a header merely announces. Whether a stream is cut here or
 //! there makes no difference to its events or to its verdict; a property test and a fuzz target hold it to that.
 
+use std::fmt;
+
 use super::{
     event::{Event, parse_close, text},
     header::{self, Control, Data, HEADER_BYTES_MAX, Header, Opcode, Parsed},
@@ -12,7 +14,7 @@ use super::{
 };
 
 /// One connection's reading state: 16 bytes, and a box only while a frame or a message is incomplete.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Decoder {
     held: Option<Box<Held>>,
     ended: bool,
@@ -72,8 +74,17 @@ impl Decoder {
     }
 }
 
+/// Says how much is held and not what: it may be a token.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("held_bytes", &self.held_bytes())
+            .field("ended", &self.ended)
+            .finish()
+    }
+}
+
 /// The bytes of one read, being turned into events.
-#[derive(Debug)]
 #[must_use = "bytes are consumed by `next_event`"]
 pub struct Feed<'d, 'b> {
     decoder: &'d mut Decoder,
@@ -81,6 +92,15 @@ pub struct Feed<'d, 'b> {
     message_bytes_max: usize,
     /// The payload of the last event, when it came in pieces.
     done: Vec<u8>,
+}
+
+impl fmt::Debug for Feed<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("decoder", &self.decoder)
+            .field("rest_bytes", &self.rest.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A frame or message that is complete, with its payload where it is.
@@ -301,7 +321,7 @@ enum Progress<'b> {
 }
 
 /// What a decoder keeps of an incomplete frame or message.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Held {
     /// The first bytes of a header that was cut.
     header: [u8; HEADER_BYTES_MAX],
@@ -328,7 +348,6 @@ impl Held {
     }
 }
 
-#[derive(Debug)]
 struct Frame {
     fin: bool,
     opcode: Opcode,
@@ -337,7 +356,6 @@ struct Frame {
     mask: Mask,
 }
 
-#[derive(Debug)]
 struct Message {
     kind: Data,
     bytes: Vec<u8>,

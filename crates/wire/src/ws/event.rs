@@ -2,7 +2,7 @@
 
 use super::{CloseCode, violation::Violation};
 
-/// What a client said.
+/// What a client said: never to be logged, it may be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole text message.

@@ -32,7 +32,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_any_pieces_it_is_the_formula(key: [u8; 4], payload: Vec<u8>, cuts in prop::collection::vec(0usize..40, 0..20)) {
+        fn in_any_pieces_it_is_the_formula(
+            key: [u8; 4], payload: Vec<u8>, cuts in prop::collection::vec(0usize..40, 0..20),
+        ) {
             let expected: Vec<u8> = payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
             let mut masked = payload;
             let mut mask = Mask::new(key);

@@ -144,6 +144,19 @@ fn memory_grows_with_what_arrives_and_not_with_what_is_announced() {
 }
 
 #[test]
+fn no_log_ever_shows_what_is_held() {
+    let mut decoder = Decoder::new();
+    let stream = frame(TEXT, b"secret-token");
+    feed(&mut decoder, &stream, &mut Vec::new());
+    let mut rest = frame(FIN | CONTINUATION, b"secret-token");
+    let shown = format!("{:?}", decoder.feed(&mut rest, MAX));
+    assert!(shown.contains("rest_bytes: 18"), "{shown}");
+    for form in ["secret", "115, 101, 99"] {
+        assert!(!shown.contains(form), "{shown}");
+    }
+}
+
+#[test]
 fn messages_of_every_length_form_arrive() {
     for payload_bytes in [0, 1, 125, 126, 127, 128, 999, 1000] {
         let payload = "x".repeat(payload_bytes);
