@@ -1,12 +1,13 @@
 //! Where samples become parts and segments, for all renditions of one stream at once.
 //!
-//! The cutter sees times only; the shell keeps the samples and muxes what a [`Decision`] names. One rendition leads (the
-//! first of pictures, or the first at all) and the others follow its segments:
+//! The cutter sees times only; the shell keeps the samples and muxes what a [`Decision`] names. One rendition
+//! leads (the first of pictures, or the first at all) and the others follow its segments:
 //!
-//! * A leading video rendition begins a segment at the first independent picture at or past the shortest segment, so
-//!   every segment starts with one (authoring rule 7.4). A keyframe interval between the shortest segment and the target
-//!   duration is always good, and a shorter one as long as it and the shortest segment fit the target duration. A longer
-//!   one ends in [`CutError::KeyframeInterval`]: the publisher has to be refused, for no conforming playlist exists.
+//! * A leading video rendition begins a segment at the first independent picture at or past the shortest
+//!   segment, so every segment starts with one (authoring rule 7.4). A keyframe interval between the shortest
+//!   segment and the target duration is always good, and a shorter one as long as it and the shortest segment
+//!   fit the target duration. A longer one ends in [`CutError::KeyframeInterval`]: the publisher has to be
+//!   refused, for no conforming playlist exists.
 //! * A following audio rendition is cut where the leader was, to within [`REMAINDER_MAX`]: what is left over since its
 //!   last part goes to the next segment when it is that short, because a part of two frames costs a request like any.
 //! * A leading audio rendition ends a segment with the first part that reaches the shortest segment.
@@ -176,8 +177,8 @@ impl Cutter {
     /// Takes one sample. Samples of one rendition come in decode order; renditions are interleaved roughly by time.
     ///
     /// # Errors
-    /// [`CutError`] says whether to refuse the publisher or to begin again. Decisions made before stay to be drained, and
-    /// [`Cutter::finish`] may still close what waits.
+    /// [`CutError`] says whether to refuse the publisher or to begin again. Decisions made before stay to be
+    /// drained, and [`Cutter::finish`] may still close what waits.
     pub fn handle(&mut self, sample: Sample) -> Result<Taken, CutError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -280,7 +281,8 @@ impl Cutter {
         let track = &mut self.tracks[index];
         match track.kind() {
             Kind::Video => {
-                if sample.sync == Sync::Sync && track.reached_cut(track.time_of(sample.dts)) {
+                if sample.sync == Sync::Sync && track.take_cut(track.time_of(sample.dts)).is_some()
+                {
                     track.close_part(Fit::Last, origin, &mut self.decisions);
                     track.close_segment(&mut self.decisions);
                 }
@@ -290,7 +292,7 @@ impl Cutter {
             Kind::Audio => {
                 if !track.fits_segment(sample.duration) {
                     // The leader has not cut for a whole target duration, or its cut is a moment late. Sound may be cut
-                    // anywhere, and the cut that comes finds nothing left to do.
+                    // anywhere, and the cut that comes then finds nothing left to do.
                     track.close_part(Fit::Last, origin, &mut self.decisions);
                     track.close_segment(&mut self.decisions);
                 }
@@ -316,8 +318,8 @@ impl Cutter {
         }
     }
 
-    /// Renditions that drift apart by more than a segment can no longer be listed in step, and what waits for the slow one
-    /// would grow without end.
+    /// Renditions that drift apart by more than a segment can no longer be listed in step, and what waits for
+    /// the slow one would grow without end.
     fn check_abreast(&self) -> Result<(), CutError> {
         let Some(origin) = self.origin else {
             return Ok(());
@@ -335,7 +337,8 @@ impl Cutter {
     }
 }
 
-/// A segment of pictures must not outgrow the target duration (section 4.4.3.1), and only an independent picture ends it.
+/// A segment of pictures must not outgrow the target duration (section 4.4.3.1), and only an independent
+/// picture ends it.
 fn check_room(track: &Track, sample: &Sample, config: &Config) -> Result<(), CutError> {
     if track.fits_segment(sample.duration) {
         Ok(())

@@ -8,8 +8,8 @@
 //!    complete, and the shell muxes the samples it kept.
 //! 2. Each decision becomes an [`Input`] of [`Live`], which keeps the playlists of one stream and says whom to wake and
 //!    what to forget.
-//! 3. A viewer's query becomes a [`Query`]; [`Live::request`] answers with a [`Snapshot`] to render now, a place to wait
-//!    for, or an error. [`Live::media`] answers likewise for parts and segments.
+//! 3. A viewer's query becomes a [`Query`]; [`Live::request`] answers with a [`Snapshot`] to render now, a
+//!    place to wait for, or an error. [`Live::media`] answers likewise for parts and segments.
 //! 4. [`render`] turns a snapshot into text, and [`lifetime`] says what `Cache-Control` goes with it.
 //!
 //! One law of the machines: mutate once (`handle`), then drain (`poll_output` until it is empty), then ask when to come

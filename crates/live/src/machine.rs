@@ -91,8 +91,8 @@ impl Live {
         !self.windows.is_empty() && self.windows.iter().all(Window::has_whole_segment)
     }
 
-    /// The init section that the next part of the rendition needs; the shell keeps its bytes under this id. `None` for a
-    /// rendition of another stream.
+    /// The init section that the next part of the rendition needs; the shell keeps its bytes under this id.
+    /// `None` for a rendition of another stream.
     #[must_use]
     pub fn init(&self, rendition: RenditionId) -> Option<InitId> {
         self.window(rendition).map(Window::init)

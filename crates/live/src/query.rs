@@ -1,7 +1,7 @@
 //! The delivery directives in a playlist's query string (section 6.2.5), as a stranger sends them.
 //!
-//! Parsing never fails: an ended playlist must ignore every directive, so a bad one can be refused only by whoever knows
-//! whether the playlist has ended. [`Query`] carries the refusal along.
+//! Parsing never fails: an ended playlist must ignore every directive, so a bad one can be refused only by
+//! whoever knows whether the playlist has ended. [`Query`] carries the refusal along.
 
 use crate::{
     limits::QUERY_BYTES_MAX,

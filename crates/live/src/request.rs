@@ -154,8 +154,8 @@ impl Live {
         }
     }
 
-    /// "The Advance Part Limit is three divided by the Part Target Duration if the Part Target Duration is less than one
-    /// second, or three otherwise."
+    /// "The Advance Part Limit is three divided by the Part Target Duration if the Part Target Duration is
+    /// less than one second, or three otherwise."
     fn advance_part_limit(&self) -> u64 {
         let millis = u64::try_from(self.config().part_target().as_millis()).unwrap_or(u64::MAX);
         3000 / millis.clamp(1, 1000)

@@ -61,8 +61,9 @@ pub struct Hint {
 pub struct SegmentEntry {
     /// Its number.
     pub msn: MediaSeq,
-    /// EXT-X-DISCONTINUITY tags in front of it. More than one only where the rendition stayed silent through a return of
-    /// the publisher: discontinuity sequence numbers have to match across renditions (section 6.2.4).
+    /// EXT-X-DISCONTINUITY tags in front of it. More than one only where the rendition stayed silent through
+    /// a return of the publisher: discontinuity sequence numbers have to match across renditions (section
+    /// 6.2.4).
     pub discontinuities: u32,
     /// Its init section.
     pub init: InitId,

@@ -1,6 +1,7 @@
 //! The two clocks a stream is told: the shell's monotonic one, and the wall clock that dates its pictures.
 //!
-//! Nothing here reads a clock. Dates are written as RFC 3339 by this module, so that the crate needs no calendar library.
+//! Nothing here reads a clock. Dates are written as RFC 3339 by this module, so that the crate needs no
+//! calendar library.
 
 use std::{fmt, time::Duration};
 

@@ -163,9 +163,9 @@ impl Window {
         }
     }
 
-    /// A segment stays until the time it was first listed plus its availability duration: its own and that of the longest
-    /// playlist that listed it. Its parts stay for three target durations after they are no longer listed, which is at the
-    /// latest now (both section 6.2.2).
+    /// A segment stays until the time it was first listed plus its availability duration: its own and that of
+    /// the longest playlist that listed it. Its parts stay for three target durations after they are no
+    /// longer listed, which is at the latest now (both section 6.2.2).
     fn forget_at(&self, now: Moment, since: Moment, duration: Duration, config: &Config) -> Moment {
         let available = since.after(duration).after(self.longest);
         let parts = now.after(config.target_duration() * 3);
@@ -223,9 +223,9 @@ impl Window {
         self.inits.pop_front_if(|init| *init < oldest)
     }
 
-    /// Where a wish for a part stands: "If the Client requests a Part Index greater than that of the final Partial Segment
-    /// of the Parent Segment, the Server MUST treat the request as one for Part Index 0 of the following Parent Segment"
-    /// (section 6.2.5.2). The second value is the place that was meant.
+    /// Where a wish for a part stands: "If the Client requests a Part Index greater than that of the final
+    /// Partial Segment of the Parent Segment, the Server MUST treat the request as one for Part Index 0 of
+    /// the following Parent Segment" (section 6.2.5.2). The second value is the place that was meant.
     pub(crate) fn part_presence(&self, wish: Position) -> (Presence, Position) {
         if let Some(segment) = self.whole_segment(wish.msn)
             && wish.part.0 as usize >= segment.parts.len()
@@ -307,9 +307,9 @@ impl Window {
         self.open.as_ref()
     }
 
-    /// First segment whose parts are still listed: "EXT-X-PART tags SHOULD be removed from the Playlist after they are
-    /// greater than three Target Durations from the end of the Playlist" (section 6.2.2). A segment lists all of its parts
-    /// or none, because a part's index is its place among them.
+    /// First segment whose parts are still listed: "EXT-X-PART tags SHOULD be removed from the Playlist after
+    /// they are greater than three Target Durations from the end of the Playlist" (section 6.2.2). A segment
+    /// lists all of its parts or none, because a part's index is its place among them.
     pub(crate) fn parts_from(&self, config: &Config) -> MediaSeq {
         let mut behind = self.duration_with(Duration::ZERO);
         let mut from = self.next_msn;
@@ -353,8 +353,8 @@ impl Window {
         })
     }
 
-    /// Whether a part of this independence can come next: segments start with an independent picture (authoring rule 7.4),
-    /// which is what lets every playlist say EXT-X-INDEPENDENT-SEGMENTS.
+    /// Whether a part of this independence can come next: segments start with an independent picture
+    /// (authoring rule 7.4), which is what lets every playlist say EXT-X-INDEPENDENT-SEGMENTS.
     pub(crate) fn takes(&self, independence: Independence) -> bool {
         self.open.is_some() || independence == Independence::Independent
     }

@@ -146,17 +146,13 @@ fn thirty_pictures_a_second_and_a_keyframe_every_two() {
 
 #[test]
 fn fast_parts_with_the_millisecond_times_of_rtmp() {
-    let seen = run(
-        &show(Duration::from_millis(500)),
-        &samples(4, &[2970, 2970, 3060], 60, 44_100),
-    );
-    assert_eq!(lengths(&seen, VIDEO), [[500, 500, 500, 500]; 2]);
-    assert!(
-        lengths(&seen, AUDIO)
-            .iter()
-            .flatten()
-            .all(|millis| *millis <= 500)
-    );
+    let config = show(Duration::from_millis(500));
+    let seen = run(&config, &samples(6, &[2970, 2970, 3060], 60, 48_000));
+    assert_eq!(lengths(&seen, VIDEO), [[500, 500, 500, 500]; 3]);
+    // What is left over becomes a part once it is a quarter of the part target.
+    let whole = vec![490, 490, 490, 490];
+    let rest = vec![490, 490, 490, 490, 128];
+    assert_eq!(lengths(&seen, AUDIO), [whole.clone(), whole, rest]);
 }
 
 #[test]
@@ -302,6 +298,39 @@ fn a_rendition_that_stops_is_named_and_the_other_goes_on_meanwhile() {
     assert_eq!(
         run(&show(Duration::from_secs(1)), &all).error,
         Some(CutError::Broken(Break::Stalled(VIDEO)))
+    );
+}
+
+#[test]
+fn sound_ahead_of_a_late_cut_stays_within_the_target_duration() {
+    // Sound is sent 0.4 s before the pictures it belongs to, and a keyframe comes with the last picture that may wait.
+    let mut all = samples(20, &[3000], 180, 48_000);
+    let early = |sample: &Sample| {
+        if sample.rendition == AUDIO {
+            48_000 * 4 / 10
+        } else {
+            0
+        }
+    };
+    let timescale = |sample: &Sample| {
+        if sample.rendition == AUDIO {
+            48_000
+        } else {
+            90_000
+        }
+    };
+    all.sort_by_key(|sample| {
+        (sample.dts.saturating_sub(early(sample))) * 1_000_000 / timescale(sample)
+    });
+    let config = show(Duration::from_secs(1));
+    let seen = run(&config, &all);
+    assert_eq!(seen.error, None);
+    check_laws(&config, &seen, Duration::from_millis(34)).unwrap();
+    assert_eq!(segments(&seen, VIDEO).len(), 4);
+    assert_eq!(
+        segments(&seen, AUDIO).len(),
+        4,
+        "the late cut finds nothing left to do"
     );
 }
 

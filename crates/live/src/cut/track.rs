@@ -24,6 +24,8 @@ pub(super) struct Track {
     /// Ticks and parts of the growing segment, without the pending samples.
     segment_ticks: u64,
     segment_parts: usize,
+    /// Decode time of its first sample, once it has a part.
+    segment_start: u64,
     /// Whether it ever had a sample kept, and a part.
     running: bool,
     begun: bool,
@@ -78,6 +80,7 @@ impl Track {
             pending: Pending::default(),
             segment_ticks: 0,
             segment_parts: 0,
+            segment_start: 0,
             running: false,
             begun: false,
             cuts: VecDeque::new(),
@@ -192,8 +195,8 @@ impl Track {
 
     /// Whether the part can close without seeing the next sample, which saves the viewer one sample of latency.
     ///
-    /// Where the next picture may begin a segment it is waited for: then the playlist never hints at a part of a segment
-    /// that ends right here.
+    /// Where the next picture may begin a segment it is waited for: then the playlist never hints at a part
+    /// of a segment that ends right here.
     fn closes_early(&self, duration: u64) -> bool {
         let next_fits = self.pending.ticks + duration <= self.limits.part_max;
         let may_be_last = self.kind == Kind::Video && self.segment_may_end();
@@ -232,6 +235,9 @@ impl Track {
             independence,
             fit,
         });
+        if self.segment_parts == 0 {
+            self.segment_start = pending.start;
+        }
         self.segment_ticks += pending.ticks;
         self.segment_parts += 1;
         self.begun = true;
@@ -254,17 +260,24 @@ impl Track {
         }
     }
 
-    /// Whether a following picture at `at` lies at or past the leader's next cut; takes the cuts that it passed.
-    pub(super) fn reached_cut(&mut self, at: Duration) -> bool {
+    /// The last of the leader's cuts at or before `at`, if this rendition has not followed it yet; takes all of them.
+    pub(super) fn take_cut(&mut self, at: Duration) -> Option<Duration> {
         let passed = self.cuts.iter().take_while(|cut| **cut <= at).count();
-        self.cuts.drain(..passed);
-        passed > 0
+        self.cuts.drain(..passed).next_back()
     }
 
     /// Cuts following sound where the leader cut, once it has come so far.
     pub(super) fn follow_cuts(&mut self, origin: Duration, decisions: &mut VecDeque<Decision>) {
-        let Some(end) = self.end() else { return };
-        if !self.reached_cut(end) {
+        let Some(cut) = self.end().and_then(|end| self.take_cut(end)) else {
+            return;
+        };
+        let start = if self.segment_parts > 0 {
+            self.segment_start
+        } else {
+            self.pending.start
+        };
+        if self.time_of(start.saturating_add(self.limits.remainder)) >= cut {
+            // The growing segment began here already: it had to, when the cut was late.
             return;
         }
         if self.pending.ticks >= self.limits.remainder {
@@ -276,8 +289,8 @@ impl Track {
 
 const NANOS: u128 = 1_000_000_000;
 
-/// Ticks and nanoseconds that fit by construction: a [`Duration`] of the configuration is below an hour, a timescale below
-/// 2^32.
+/// Ticks and nanoseconds that fit by construction: a [`Duration`] of the configuration is below an hour, a
+/// timescale below 2^32.
 fn narrow(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }

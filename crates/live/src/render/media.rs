@@ -66,8 +66,8 @@ fn header(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
     )
 }
 
-/// The tags of a segment, and its parts. Discontinuity, map and date "MUST appear before the first EXT-X-PART tag of that
-/// Parent Segment" (section 4.4.4.9).
+/// The tags of a segment, and its parts. Discontinuity, map and date "MUST appear before the first EXT-X-PART
+/// tag of that Parent Segment" (section 4.4.4.9).
 fn segment_tags(
     text: &mut String,
     snapshot: &Snapshot,
@@ -91,8 +91,9 @@ fn segment_tags(
         return Ok(());
     }
     for (index, part) in (0..).map(PartIndex).zip(&segment.parts) {
-        // "The duration of a Partial Segment MUST be less than or equal to the Part Target Duration", and players stop at
-        // one that is not. Media lasts longer only where the publisher dropped pictures; EXTINF then tells the truth.
+        // "The duration of a Partial Segment MUST be less than or equal to the Part Target Duration", and
+        // players stop at one that is not. Media lasts longer only where the publisher dropped pictures;
+        // EXTINF then tells the truth.
         let duration = Seconds(part.duration.min(snapshot.part_target));
         let uri = part_uri(
             rendition,

@@ -39,7 +39,8 @@ pub struct AudioGroup {
     pub channels: u32,
 }
 
-/// The text of the multivariant playlist. It needs no tag above version 1, so it has no EXT-X-VERSION (section 4.4.1.2).
+/// The text of the multivariant playlist. It needs no tag above version 1, so it has no EXT-X-VERSION
+/// (section 4.4.1.2).
 #[must_use]
 pub fn multivariant_playlist(playlist: &Multivariant) -> String {
     let mut text = String::new();

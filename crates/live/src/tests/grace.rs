@@ -76,6 +76,20 @@ fn a_removed_segment_stays_for_its_availability_and_its_parts_for_three_target_d
 }
 
 #[test]
+fn a_playlist_keeps_its_least_number_of_segments_however_long_they_are() {
+    let settings = Settings {
+        window: Duration::from_secs(18),
+        window_segments_min: 9,
+        ..Settings::default()
+    };
+    let mut live = Live::new(config(settings), SHOWTIME);
+    segments(&mut live, 3000, 0, 9);
+    assert_eq!(live.snapshot(VIDEO).unwrap().media_sequence, MediaSeq(0));
+    segments(&mut live, 3000, 9, 10);
+    assert_eq!(live.snapshot(VIDEO).unwrap().media_sequence, MediaSeq(1));
+}
+
+#[test]
 fn media_that_came_faster_than_it_plays_stays_for_as_long_as_the_longest_playlist() {
     let mut live = small();
     segments(&mut live, 100, 0, 7);

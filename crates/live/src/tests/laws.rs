@@ -156,7 +156,8 @@ impl Shell {
         self.check_playlists()
     }
 
-    /// Whether the input was taken; checks that a refused one changes nothing, and that whoever can be answered is woken.
+    /// Whether the input was taken; checks that a refused one changes nothing, and that whoever can be
+    /// answered is woken.
     fn handle(&mut self, input: Input) -> Result<bool, TestCaseError> {
         let texts = |live: &Live| {
             [VIDEO, AUDIO].map(|id| live.snapshot(id).map(|snapshot| media_playlist(snapshot)))

@@ -124,7 +124,8 @@ impl Parsed {
         }
     }
 
-    /// Whole segments and the growing one if it has parts, each with its media sequence and discontinuity sequence number.
+    /// Whole segments and the growing one if it has parts, each with its media sequence and discontinuity
+    /// sequence number.
     pub(super) fn numbered(&self) -> Vec<(u64, u64, &Segment)> {
         let open = Some(&self.open).filter(|open| !open.parts.is_empty());
         let mut discontinuity = self.discontinuity_sequence;

@@ -282,6 +282,32 @@ fn media_is_served_held_or_refused() {
 }
 
 #[test]
+fn what_was_hinted_when_the_show_ended_never_comes() {
+    let mut live = live(Settings::default(), 5, 0);
+    let hinted = Media::Part(Position::new(5, 0));
+    let now = at(100_000);
+    assert_eq!(
+        media(&live, now, hinted),
+        MediaAnswer::Wait {
+            not_past: at(118_000)
+        }
+    );
+    live.handle(now, Input::Lost).unwrap();
+    assert_eq!(
+        media(&live, now, hinted),
+        MediaAnswer::Wait {
+            not_past: at(118_000)
+        }
+    );
+    live.handle(now, Input::End).unwrap();
+    assert_eq!(media(&live, now, hinted), MediaAnswer::NotYet);
+    assert_eq!(
+        media(&live, now, Media::Part(Position::new(4, 1))),
+        MediaAnswer::Serve
+    );
+}
+
+#[test]
 fn refusals_explain_themselves() {
     assert_eq!(
         BadRequest::PartWithoutSegment.to_string(),
