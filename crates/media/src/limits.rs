@@ -46,10 +46,10 @@ pub const AUDIO_DRIFT_MS_MAX: i64 = 100;
 /// Longest run of one publisher, milliseconds of media time: a year. Keeps every tick sum far inside 64 bits.
 pub const RUN_MS_MAX: i64 = 366 * 24 * 3_600 * 1_000;
 
-/// Most samples in one fragment: 4 s of 240 pictures per second.
-pub const FRAGMENT_SAMPLES_MAX: usize = 1_024;
+/// Most samples in one fragment: 5 s of 800 pictures per second. Each takes 16 bytes of its `moof`: 64 KiB.
+pub const FRAGMENT_SAMPLES_MAX: usize = 4_096;
 
-/// Most media bytes in one fragment: 4 s at 128 Mb/s. Its `moof` adds 16 bytes per sample and 100 more.
+/// Most media bytes in one fragment: 4 s at 128 Mb/s. Its `moof` adds at most 66 KB.
 pub const FRAGMENT_BYTES_MAX: usize = 64 << 20;
 
 // One frame must fit wherever frames are collected, and a repaired time must stay inside what is accepted.

@@ -1,1 +1,180 @@
-//! origin
+//! RTMP in, low-latency HLS out.
+//!
+//! ```text
+//! encoder --RTMP--> rtmp (listener, connection, session) --tags--> packager --parts--> stream <--asks-- http <-- viewers
+//!                                                             (media, live)              ^
+//!                                                                               channel: which stream is shown
+//! ```
+//!
+//! This shell owns the sockets, the clocks and the bytes. What an encoder's bytes mean is `media`'s, what a playlist does
+//! is `live`'s; nothing here knows a codec or a playlist tag. The root starts it with [`Origin::start`] and mounts
+//! [`Origin::router`]; it shares nothing with other shells.
+
+mod channel;
+mod clock;
+mod config;
+mod http;
+pub mod limits;
+mod metrics;
+mod packager;
+mod playlist;
+mod rtmp;
+mod shared;
+mod stream;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::Router;
+use fanwave_live::Config;
+use fanwave_wire::RoomId;
+use prometheus_client::registry::Registry;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    channel::Channel,
+    clock::Clock,
+    limits::WAITING_REQUESTS_MAX,
+    metrics::Metrics,
+    rtmp::Listener,
+    shared::{Patience, Shared, stopped},
+};
+pub use crate::{
+    channel::{ChannelStatus, PublisherStatus},
+    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError},
+};
+
+/// A running origin. Dropping it stops its tasks at once; [`Origin::shutdown`] lets them end in order.
+#[derive(Debug)]
+pub struct Origin {
+    shared: Arc<Shared>,
+    rtmp_addr: SocketAddr,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Origin {
+    /// Starts to listen for encoders. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to change.
+    pub fn start(config: OriginConfig, registry: &mut Registry) -> Result<Self, StartError> {
+        Self::start_with(config, Patience::default(), registry)
+    }
+
+    fn start_with(
+        config: OriginConfig,
+        patience: Patience,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        config.check()?;
+        let settings = config.live_settings();
+        // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
+        Config::new(settings.clone(), channel::renditions_to_check())?;
+        let clock = Clock::start();
+        let channel = |channel: ChannelConfig| {
+            let id = channel.id.clone();
+            (
+                id,
+                Arc::new(Channel::new(
+                    channel,
+                    settings.clone(),
+                    config.reconnect_window,
+                    clock,
+                )),
+            )
+        };
+        let shared = Arc::new(Shared {
+            channels: config.channels.into_iter().map(channel).collect(),
+            clock,
+            metrics: Metrics::register(registry),
+            patience,
+            waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
+            stop: watch::Sender::new(false),
+        });
+        let bind = |source| StartError::Bind {
+            addr: config.rtmp_listen,
+            source,
+        };
+        let listener = Listener::bind(config.rtmp_listen, Arc::clone(&shared)).map_err(bind)?;
+        let rtmp_addr = listener.local_addr().map_err(bind)?;
+        let mut tasks = JoinSet::new();
+        for channel in shared.channels.values() {
+            tasks.spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
+        }
+        tasks.spawn(listener.run(shared.stop.subscribe()));
+        tracing::info!(%rtmp_addr, channels = shared.channels.len(), "listening for RTMP");
+        Ok(Self {
+            shared,
+            rtmp_addr,
+            tasks: Mutex::new(tasks),
+        })
+    }
+
+    /// Everything under `/live`; the routes are absolute.
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.shared))
+    }
+
+    /// How a channel is doing, if there is such a channel.
+    #[must_use]
+    pub fn status(&self, channel: &RoomId) -> Option<ChannelStatus> {
+        self.watch(channel).map(|status| *status.borrow())
+    }
+
+    /// How a channel is doing, now and whenever that changes, if there is such a channel.
+    #[must_use]
+    pub fn watch(&self, channel: &RoomId) -> Option<watch::Receiver<ChannelStatus>> {
+        self.shared
+            .channels
+            .get(channel)
+            .map(|channel| channel.status())
+    }
+
+    /// Where encoders connect.
+    #[must_use]
+    pub fn rtmp_addr(&self) -> SocketAddr {
+        self.rtmp_addr
+    }
+
+    /// Lets publishers go, answers waiting requests with 503, and returns when all of that is done.
+    ///
+    /// Playlists do not end: the show may go on after a restart, and a player that has seen the end never looks again.
+    pub async fn shutdown(&self) {
+        self.shared.stop.send_replace(true);
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.shared.stop.send_replace(true);
+    }
+}
+
+/// Keeps one channel's deadlines until the origin stops.
+async fn keep(channel: Arc<Channel>, clock: Clock, mut stop: watch::Receiver<bool>) {
+    loop {
+        let due = channel.handle_time().map(|moment| clock.instant(moment));
+        let sleep = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            () = channel.woken() => {}
+            () = sleep => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! One channel: who publishes to it, the stream it shows, and those it showed.
+//!
+//! 1. A publisher that names the key gets a [`Claim`]; while one is held, nobody else gets it.
+//! 2. [`Claim::begin`] starts a stream, or goes on with the one that lost its publisher, if it is of the same kind.
+//! 3. Dropping the claim, however that comes about, loses the publisher: the stream waits for the reconnect window.
+//! 4. [`Channel::handle_time`] ends it when the window is over and lets ended streams go. The channel's keeper calls it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fanwave_live::{Config, ConfigError, Kind, Moment, RenditionSpec, Settings, WallTime};
+use fanwave_media::{Tracks, VIDEO_TIMESCALE};
+use fanwave_wire::{RoomId, UnixMillis};
+use thiserror::Error;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    clock::Clock,
+    config::{ChannelConfig, Secret},
+    limits::ENDED_STREAMS_MAX,
+    stream::{AUDIO, AddError, Stream, VIDEO},
+};
+
+/// How a channel is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelStatus {
+    /// Whether there is something to play: also while a lost publisher may still return.
+    pub live: bool,
+    /// When the present stream began, if there is one.
+    pub since: Option<UnixMillis>,
+    /// Who sends it.
+    pub publisher: PublisherStatus,
+}
+
+/// Whether a channel is published to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublisherStatus {
+    /// Nobody publishes, and nobody is waited for.
+    Absent,
+    /// A publisher is connected.
+    Connected,
+    /// The publisher is gone, and the reconnect window is open.
+    Lost,
+}
+
+/// Why a stream did not begin.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub(crate) enum BeginError {
+    /// Its tracks make no valid playlist.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It did not take its beginning.
+    #[error(transparent)]
+    Add(#[from] AddError),
+}
+
+/// The channel has a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the channel has a publisher")]
+pub(crate) struct Busy;
+
+#[derive(Debug)]
+pub(crate) struct Channel {
+    id: RoomId,
+    key: Secret,
+    settings: Settings,
+    reconnect_window: Duration,
+    clock: Clock,
+    state: Mutex<State>,
+    status: watch::Sender<ChannelStatus>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    claimed: bool,
+    current: Option<Current>,
+    ended: VecDeque<Arc<Stream>>,
+}
+
+#[derive(Debug)]
+struct Current {
+    stream: Arc<Stream>,
+    /// When its publisher was lost; `None` while there is one.
+    lost_at: Option<Moment>,
+}
+
+impl Channel {
+    pub(crate) fn new(
+        config: ChannelConfig,
+        settings: Settings,
+        reconnect_window: Duration,
+        clock: Clock,
+    ) -> Self {
+        let offline = ChannelStatus {
+            live: false,
+            since: None,
+            publisher: PublisherStatus::Absent,
+        };
+        Self {
+            id: config.id,
+            key: config.stream_key,
+            settings,
+            reconnect_window,
+            clock,
+            state: Mutex::default(),
+            status: watch::Sender::new(offline),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(crate) fn has_key(&self, key: &Secret) -> bool {
+        self.key.matches(key)
+    }
+
+    /// How the channel is doing, now and whenever that changes.
+    pub(crate) fn status(&self) -> watch::Receiver<ChannelStatus> {
+        self.status.subscribe()
+    }
+
+    /// Tells who watches how the channel is doing, if that changed.
+    pub(crate) fn announce(&self) {
+        let state = self.lock();
+        let publisher = match (state.claimed, &state.current) {
+            (true, _) => PublisherStatus::Connected,
+            (false, Some(_)) => PublisherStatus::Lost,
+            (false, None) => PublisherStatus::Absent,
+        };
+        let current = state.current.as_ref();
+        let status = ChannelStatus {
+            live: current.is_some_and(|current| current.stream.is_ready()),
+            since: current.map(|current| UnixMillis(current.stream.since().0)),
+            publisher,
+        };
+        // Told while the state is locked, so that the last word is about the latest state.
+        self.status
+            .send_if_modified(|told| std::mem::replace(told, status) != status);
+    }
+
+    /// The stream shown now.
+    pub(crate) fn current(&self) -> Option<Arc<Stream>> {
+        self.lock()
+            .current
+            .as_ref()
+            .map(|current| Arc::clone(&current.stream))
+    }
+
+    /// The stream of that prefix, shown now or before.
+    pub(crate) fn stream(&self, prefix: &str) -> Option<Arc<Stream>> {
+        let state = self.lock();
+        let current = state.current.as_ref().map(|current| &current.stream);
+        current
+            .into_iter()
+            .chain(&state.ended)
+            .find(|stream| stream.prefix() == prefix)
+            .cloned()
+    }
+
+    /// Lets a publisher in, unless there is one.
+    pub(crate) fn claim(self: &Arc<Self>) -> Result<Claim, Busy> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.claimed, true) {
+            return Err(Busy);
+        }
+        drop(state);
+        self.announce();
+        Ok(Claim {
+            channel: Arc::clone(self),
+            has_begun: false,
+        })
+    }
+
+    /// Returns when something happened that [`Channel::handle_time`] should look at early.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Does what is due; says when to come back.
+    pub(crate) fn handle_time(&self) -> Option<Moment> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if let Some(Current {
+            lost_at: Some(lost_at),
+            ..
+        }) = state.current
+            && lost_at.after(self.reconnect_window) <= now
+        {
+            state.retire(now);
+            tracing::info!(channel = %self.id, "the publisher did not return: the stream has ended");
+        }
+        let ended: Vec<_> = state
+            .ended
+            .iter()
+            .filter_map(|stream| stream.handle_time(now))
+            .collect();
+        state.ended.retain(|stream| !stream.is_finished());
+        let current = state.current.as_ref();
+        let window_ends = current
+            .and_then(|current| current.lost_at)
+            .map(|lost| lost.after(self.reconnect_window));
+        let forgets = current.and_then(|current| current.stream.handle_time(now));
+        drop(state);
+        self.announce();
+        ended.into_iter().chain(window_ends).chain(forgets).min()
+    }
+
+    fn begin(&self, tracks: Tracks, anchor: WallTime) -> Result<Arc<Stream>, BeginError> {
+        let now = self.clock.now();
+        let config = Config::new(self.settings.clone(), renditions(&tracks))?;
+        let mut state = self.lock();
+        if let Some(current) = &mut state.current
+            && *current.stream.config() == config
+        {
+            current.stream.resume(now, tracks, anchor)?;
+            current.lost_at = None;
+            return Ok(Arc::clone(&current.stream));
+        }
+        // Other tracks, or none before: players that know the old stream are told that it is over.
+        state.retire(now);
+        let stream = Arc::new(Stream::new(random_prefix(), config, tracks, anchor)?);
+        state.current = Some(Current {
+            stream: Arc::clone(&stream),
+            lost_at: None,
+        });
+        Ok(stream)
+    }
+
+    fn release(&self, has_begun: bool) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.claimed = false;
+        if let Some(current) = state.current.as_mut().filter(|_| has_begun) {
+            current.stream.lose(now);
+            current.lost_at = Some(now);
+        }
+        drop(state);
+        self.announce();
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Ends the present stream and keeps it for as long as its media may be asked for.
+    fn retire(&mut self, now: Moment) {
+        let Some(Current { stream, .. }) = self.current.take() else {
+            return;
+        };
+        stream.end(now);
+        self.ended.push_back(stream);
+        while self.ended.len() > ENDED_STREAMS_MAX {
+            self.ended.pop_front();
+        }
+    }
+}
+
+/// The right to publish to a channel. Dropping it loses the publisher.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    channel: Arc<Channel>,
+    has_begun: bool,
+}
+
+impl Claim {
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// Milliseconds from the beginning of the stream that waits for its publisher, 0 without one: decode times then go on
+    /// where they would be by now, so that they never repeat within a stream.
+    pub(crate) fn start_ms(&self) -> u32 {
+        let since = self.channel.current().map(|stream| stream.since().0);
+        let elapsed = since.map_or(0, |since| self.channel.clock.wall().0.saturating_sub(since));
+        // After 49 days they may begin again: a discontinuity lies between.
+        u32::try_from(elapsed).unwrap_or(0)
+    }
+
+    /// Starts a stream, or goes on with the one that waits; `anchor` is the wall clock at the first picture.
+    pub(crate) fn begin(
+        &mut self,
+        tracks: Tracks,
+        anchor: WallTime,
+    ) -> Result<Arc<Stream>, BeginError> {
+        let stream = self.channel.begin(tracks, anchor)?;
+        self.has_begun = true;
+        self.channel.announce();
+        self.channel.wake.notify_one();
+        Ok(stream)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.channel.release(self.has_begun);
+    }
+}
+
+/// What the tracks of a publisher become: pictures, and sound if there is any.
+fn renditions(tracks: &Tracks) -> Vec<RenditionSpec> {
+    let spec = |name: &str, kind, timescale| {
+        name.parse().ok().map(|name| RenditionSpec {
+            name,
+            kind,
+            timescale,
+        })
+    };
+    let video = spec(VIDEO, Kind::Video, VIDEO_TIMESCALE);
+    let audio = tracks
+        .audio
+        .as_ref()
+        .and_then(|audio| spec(AUDIO, Kind::Audio, audio.sample_rate()));
+    video.into_iter().chain(audio).collect()
+}
+
+/// Renditions that every setting is checked with before the real ones are known.
+pub(crate) fn renditions_to_check() -> Vec<RenditionSpec> {
+    let name = VIDEO.parse().ok();
+    name.map(|name| RenditionSpec {
+        name,
+        kind: Kind::Video,
+        timescale: VIDEO_TIMESCALE,
+    })
+    .into_iter()
+    .collect()
+}
+
+/// A name that no stream had before, so that no cache and no player takes a new stream for an old one.
+fn random_prefix() -> Box<str> {
+    let random = getrandom::u64().unwrap_or_else(|_| {
+        // Without a random source the wall clock still never gives a name twice.
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    });
+    format!("{random:016x}").into()
+}

@@ -1,0 +1,242 @@
+//! What an operator decides about the origin, checked once at the start.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use fanwave_live::{ConfigError, Settings};
+use fanwave_wire::RoomId;
+use thiserror::Error;
+
+use crate::limits::{
+    CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
+};
+
+/// What [`crate::Origin::start`] needs to know.
+#[derive(Debug, Clone)]
+pub struct OriginConfig {
+    /// Where encoders connect; port 0 takes a free one, see [`crate::Origin::rtmp_addr`].
+    pub rtmp_listen: SocketAddr,
+    /// The channels, each with its own stream key.
+    pub channels: Vec<ChannelConfig>,
+    /// Longest part of every playlist: 1 s by default, 0.5 s for lower latency.
+    pub part_target: Duration,
+    /// How long a stream waits for its publisher to return before it ends; 30 s by default.
+    pub reconnect_window: Duration,
+}
+
+impl OriginConfig {
+    /// Encoders on every IPv4 address and port 1935, and the defaults for everything else.
+    #[must_use]
+    pub fn new(channels: Vec<ChannelConfig>) -> Self {
+        Self {
+            rtmp_listen: (Ipv4Addr::UNSPECIFIED, 1_935).into(),
+            channels,
+            part_target: Duration::from_secs(1),
+            reconnect_window: Duration::from_secs(30),
+        }
+    }
+
+    pub(crate) fn live_settings(&self) -> Settings {
+        Settings {
+            part_target: self.part_target,
+            ..Settings::default()
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ChannelsError> {
+        if self.channels.len() > CHANNELS_MAX {
+            return Err(ChannelsError::TooMany);
+        }
+        if self.reconnect_window > RECONNECT_WINDOW_MAX {
+            return Err(ChannelsError::ReconnectWindow);
+        }
+        for (index, channel) in self.channels.iter().enumerate() {
+            let bytes = channel.stream_key.0.len();
+            let plain = channel
+                .stream_key
+                .0
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'/'));
+            if !(STREAM_KEY_BYTES_MIN..=STREAM_KEY_BYTES_MAX).contains(&bytes) || !plain {
+                return Err(ChannelsError::Key {
+                    channel: channel.id.clone(),
+                });
+            }
+            for earlier in self.channels.iter().take(index) {
+                if earlier.id == channel.id {
+                    return Err(ChannelsError::SameId {
+                        channel: channel.id.clone(),
+                    });
+                }
+                if earlier.stream_key.matches(&channel.stream_key) {
+                    return Err(ChannelsError::SameKey {
+                        a: earlier.id.clone(),
+                        b: channel.id.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One channel: what is watched under `/live/{id}/`.
+#[derive(Debug, Clone)]
+pub struct ChannelConfig {
+    /// The channel's name in URLs; its room has the same.
+    pub id: RoomId,
+    /// What its publisher has to type into the encoder.
+    pub stream_key: Secret,
+}
+
+/// Text that must not be seen: `Debug` hides it, and nothing displays it.
+#[derive(Clone)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether the guess is the secret, in a time that depends on the lengths alone.
+    #[must_use]
+    pub fn matches(&self, guess: &Self) -> bool {
+        let (secret, guess) = (self.0.as_bytes(), guess.0.as_bytes());
+        let differences = secret
+            .iter()
+            .zip(guess)
+            .fold(0_u8, |sum, (a, b)| sum | (a ^ b));
+        // `black_box` keeps the compiler from stopping at the first difference.
+        secret.len() == guess.len() && std::hint::black_box(differences) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+/// Why the channels cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChannelsError {
+    /// More than the origin serves.
+    #[error("more than {CHANNELS_MAX} channels")]
+    TooMany,
+    /// A key that is easily guessed, or that an encoder would not send as it is.
+    #[error(
+        "the stream key of channel {channel} needs {STREAM_KEY_BYTES_MIN} to {STREAM_KEY_BYTES_MAX} visible ASCII \
+         characters other than ? and /"
+    )]
+    Key {
+        /// Whose key.
+        channel: RoomId,
+    },
+    /// One name twice.
+    #[error("two channels are called {channel}")]
+    SameId {
+        /// The name.
+        channel: RoomId,
+    },
+    /// One key twice: it would not say which channel is meant.
+    #[error("channels {a} and {b} have the same stream key")]
+    SameKey {
+        /// One of them.
+        a: RoomId,
+        /// The other.
+        b: RoomId,
+    },
+    /// The reconnect window is too long.
+    #[error("the reconnect window has to be at most {RECONNECT_WINDOW_MAX:?}")]
+    ReconnectWindow,
+}
+
+/// Why the origin did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address for encoders is not to be had.
+    #[error(
+        "cannot listen for RTMP on {addr}: {source}; stop the program that has the port, or set another rtmp address"
+    )]
+    Bind {
+        /// What was asked for.
+        addr: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The part target makes no valid stream.
+    #[error(transparent)]
+    Live(#[from] ConfigError),
+    /// The channels contradict one another.
+    #[error(transparent)]
+    Channels(#[from] ChannelsError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(channels: &[(&str, &str)]) -> OriginConfig {
+        let channel = |&(id, key): &(&str, &str)| ChannelConfig {
+            id: id.parse().unwrap(),
+            stream_key: Secret::new(key),
+        };
+        OriginConfig::new(channels.iter().map(channel).collect())
+    }
+
+    #[test]
+    fn a_key_is_found_by_itself_alone_and_never_shown() {
+        let secret = Secret::new("demo-key-1234");
+        assert!(secret.matches(&Secret::new("demo-key-1234")));
+        for guess in [
+            "",
+            "demo-key-1235",
+            "demo-key-123",
+            "demo-key-12345",
+            "Demo-key-1234",
+        ] {
+            assert!(!secret.matches(&Secret::new(guess)), "{guess}");
+        }
+        assert!(!format!("{:?}", config(&[("demo", "demo-key-1234")])).contains("demo-key"));
+    }
+
+    #[test]
+    fn channels_that_contradict_one_another_are_refused() {
+        let id = |text: &str| text.parse::<RoomId>().unwrap();
+        assert_eq!(
+            config(&[("a", "key-number-1"), ("b", "key-number-2")]).check(),
+            Ok(())
+        );
+        let cases = [
+            (
+                config(&[("a", "short")]),
+                ChannelsError::Key { channel: id("a") },
+            ),
+            (
+                config(&[("a", "with?query-part")]),
+                ChannelsError::Key { channel: id("a") },
+            ),
+            (
+                config(&[("a", "key-number-1"), ("a", "key-number-2")]),
+                ChannelsError::SameId { channel: id("a") },
+            ),
+            (
+                config(&[("a", "key-number-1"), ("b", "key-number-1")]),
+                ChannelsError::SameKey {
+                    a: id("a"),
+                    b: id("b"),
+                },
+            ),
+        ];
+        for (config, error) in cases {
+            assert_eq!(config.check(), Err(error));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Every maximum of the origin, with its bytes, in one place.
+
+use std::time::Duration;
+
+/// Channels of one origin. An idle channel costs one task, 2 KB.
+pub const CHANNELS_MAX: usize = 1_024;
+
+/// Shortest stream key, bytes: a key can be guessed as fast as connections are taken.
+pub const STREAM_KEY_BYTES_MIN: usize = 8;
+
+/// Longest stream key, bytes; it is compared with every channel's in full.
+pub const STREAM_KEY_BYTES_MAX: usize = 256;
+
+/// RTMP connections at one time. Each may hold [`BEFORE_PUBLISH_BYTES_MAX`] before its key is known: 96 MiB together.
+pub const CONNECTIONS_MAX: usize = 256;
+
+/// RTMP connections at one time from one IPv4 address or one IPv6 /64 network.
+pub const CONNECTIONS_PER_PEER_MAX: usize = 16;
+
+/// Bytes read from an RTMP socket at a time.
+pub const READ_BYTES: usize = 16 << 10;
+
+/// Bytes a peer may send before its `publish` command.
+///
+/// The handshake takes 3,073, the commands of every known encoder under 4 KB. The session copies what it reassembles and its buffers double as they grow, so a bad peer holds at most
+/// three times this.
+pub const BEFORE_PUBLISH_BYTES_MAX: usize = 128 << 10;
+
+/// Time from a connection's first moment to its `publish` command.
+pub const BEFORE_PUBLISH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A publisher that sends nothing for so long is lost.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for the peer to take what is written to it; replies are a few hundred bytes.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a refused peer is read on, so that closing does not destroy the reply it has not read yet.
+pub const LINGER: Duration = Duration::from_secs(1);
+
+/// Most bytes read and dropped while lingering.
+pub const LINGER_BYTES_MAX: usize = 1 << 20;
+
+/// Media kept for one stream: its window and grace of three minutes at 40 Mb/s. A publisher above that is let go.
+pub const STREAM_BYTES_MAX: usize = 1 << 30;
+
+/// Ended streams of one channel whose media is still served; the oldest is dropped for a newer one.
+pub const ENDED_STREAMS_MAX: usize = 4;
+
+/// HTTP requests held at one time, waiting for a playlist or a part: the task and timer of each are 2 KB, 100 MB
+/// together; its connection is the HTTP server's own.
+pub const WAITING_REQUESTS_MAX: usize = 50_000;
+
+/// Longest reconnect window: longer, and every stream that ended by mistake would look live.
+pub const RECONNECT_WINDOW_MAX: Duration = Duration::from_secs(30 * 60);
+
+const _: () = assert!(
+    BEFORE_PUBLISH_BYTES_MAX * 3 < 1_000_000,
+    "a bad peer holds at most 1 MB"
+);
+const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_BEFORE_PUBLISH);
+const _: () = assert!(CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX);
+const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

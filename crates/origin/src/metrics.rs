@@ -1,0 +1,128 @@
+//! What the origin counts, in Prometheus' terms. Names are prefixed `origin_`.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+/// Why a publisher was turned away before it published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    /// No channel has that key.
+    Key,
+    /// The channel has a publisher.
+    Busy,
+    /// Too many connections, in all or from that peer.
+    Connections,
+    /// It did not speak RTMP, or not in time.
+    Protocol,
+}
+
+impl Refusal {
+    fn label(self) -> Label {
+        let reason = match self {
+            Self::Key => "key",
+            Self::Busy => "busy",
+            Self::Connections => "connections",
+            Self::Protocol => "protocol",
+        };
+        Label { reason }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Label {
+    reason: &'static str,
+}
+
+/// All of the origin's metrics; clones count together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metrics {
+    /// Publishers at this moment.
+    pub(crate) publishers: Gauge,
+    /// RTMP connections at this moment, publishers or not.
+    pub(crate) connections: Gauge,
+    /// Bytes received from RTMP peers.
+    pub(crate) rtmp_received: Counter,
+    /// Parts made.
+    pub(crate) parts: Counter,
+    /// Playlists asked for.
+    pub(crate) playlist_requests: Counter,
+    /// Media files asked for.
+    pub(crate) media_requests: Counter,
+    /// Requests held at this moment.
+    pub(crate) waiting_requests: Gauge,
+    refused: Family<Label, Counter>,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let registry = registry.sub_registry_with_prefix("origin");
+        registry.register(
+            "publishers",
+            "Publishers at this moment",
+            metrics.publishers.clone(),
+        );
+        registry.register(
+            "rtmp_connections",
+            "RTMP connections at this moment",
+            metrics.connections.clone(),
+        );
+        registry.register_with_unit(
+            "rtmp_received",
+            "Received from RTMP peers",
+            Unit::Bytes,
+            metrics.rtmp_received.clone(),
+        );
+        registry.register("parts", "Parts made", metrics.parts.clone());
+        registry.register(
+            "playlist_requests",
+            "Playlists asked for",
+            metrics.playlist_requests.clone(),
+        );
+        registry.register(
+            "media_requests",
+            "Media files asked for",
+            metrics.media_requests.clone(),
+        );
+        registry.register(
+            "waiting_requests",
+            "Requests held at this moment",
+            metrics.waiting_requests.clone(),
+        );
+        registry.register(
+            "publishers_refused",
+            "Publishers turned away, by reason",
+            metrics.refused.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn refused(&self, why: Refusal) {
+        self.refused.get_or_create(&why.label()).inc();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn refused_count(&self, why: Refusal) -> u64 {
+        self.refused.get_or_create(&why.label()).get()
+    }
+}
+
+/// Adds one to a gauge for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

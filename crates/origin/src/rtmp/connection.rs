@@ -1,0 +1,232 @@
+//! One RTMP connection, from its first byte to its last.
+//!
+//! 1. Until the peer asks to publish it may take [`crate::limits::BEFORE_PUBLISH_DEADLINE`] and send [`BEFORE_PUBLISH_BYTES_MAX`].
+//! 2. Its key is looked up. An unknown one, or one that is in use, is refused in the protocol's words.
+//! 3. Then its media goes to the packager, until it stops, falls silent, or sends what cannot be taken.
+//!
+//! A stream key is never logged; a peer is named by its address.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use thiserror::Error;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::session::{Denial, Event, ProtocolError, RtmpSession, SapflowSession};
+use crate::{
+    channel::Claim,
+    limits::{BEFORE_PUBLISH_BYTES_MAX, LINGER, LINGER_BYTES_MAX, READ_BYTES, WRITE_TIMEOUT},
+    metrics::{Counted, Refusal},
+    packager::{PackError, Packager},
+    shared::{Shared, stopped},
+};
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+enum Closed {
+    /// It said goodbye.
+    #[error("the publisher finished")]
+    Finished,
+    /// It hung up without a word.
+    #[error("the peer hung up")]
+    HungUp,
+    /// Its socket broke.
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    /// It sent nothing for too long.
+    #[error("nothing came for too long")]
+    Idle,
+    /// It does not read what is sent to it.
+    #[error("a reply was not taken for {WRITE_TIMEOUT:?}")]
+    NotReading,
+    /// It did not ask to publish in time.
+    #[error("no publish command in time")]
+    TooSlow,
+    /// It sent too much before asking to publish.
+    #[error("no publish command within {BEFORE_PUBLISH_BYTES_MAX} bytes")]
+    TooMuch,
+    /// It does not speak RTMP.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// It may not publish.
+    #[error("refused: {0:?}")]
+    Denied(Denial),
+    /// What it sends cannot be taken.
+    #[error(transparent)]
+    Media(#[from] Box<PackError>),
+    /// The origin stops.
+    #[error("the server stops")]
+    Stopping,
+}
+
+pub(crate) struct Connection {
+    socket: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    session: Box<dyn RtmpSession>,
+    buffer: Box<[u8]>,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+        // The handshake's random bytes prove nothing; without a random source they are all the same.
+        let session = Box::new(SapflowSession::new(getrandom::u64().unwrap_or_default()));
+        Self {
+            socket,
+            peer,
+            shared,
+            session,
+            buffer: vec![0; READ_BYTES].into(),
+        }
+    }
+
+    /// Serves the peer until either side has had enough.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let peer = self.peer;
+        let claimed = tokio::select! {
+            () = stopped(&mut stop) => Err(Closed::Stopping),
+            claimed = self.until_published() => claimed,
+        };
+        let claim = match claimed {
+            Ok(claim) => claim,
+            Err(why) => {
+                self.count_refusal(&why);
+                tracing::warn!(%peer, %why, "RTMP peer turned away");
+                return self.linger().await;
+            }
+        };
+        let channel = claim.channel().id().clone();
+        tracing::info!(%peer, %channel, "publisher connected");
+        let counted = Counted::new(&self.shared.metrics.publishers);
+        let mut packager = Packager::new(claim, self.shared.metrics.parts.clone());
+        let closed = tokio::select! {
+            () = stopped(&mut stop) => Closed::Stopping,
+            closed = self.publish(&mut packager) => closed,
+        };
+        packager.finish();
+        drop(counted);
+        match closed {
+            Closed::Finished | Closed::HungUp | Closed::Stopping => {
+                tracing::info!(%peer, %channel, why = %closed, "publisher gone");
+            }
+            Closed::Media(why) => {
+                tracing::warn!(%peer, %channel, %why, "publisher let go");
+                self.session.dismiss(&why.to_string());
+                // It is let go whether or not it hears why.
+                self.flush().await.ok();
+                self.linger().await;
+            }
+            why => tracing::warn!(%peer, %channel, %why, "publisher lost"),
+        }
+    }
+
+    /// Handshake and commands, up to the key.
+    async fn until_published(&mut self) -> Result<Claim, Closed> {
+        let deadline = Instant::now() + self.shared.patience.before_publish;
+        let mut received = 0_usize;
+        loop {
+            let bytes = timeout_at(deadline, self.read())
+                .await
+                .map_err(|_| Closed::TooSlow)??;
+            received = received.saturating_add(bytes);
+            if received > BEFORE_PUBLISH_BYTES_MAX {
+                return Err(Closed::TooMuch);
+            }
+            while let Some(event) = self.session.poll()? {
+                if let Event::Publish { key } = event {
+                    let claimed = self.shared.claim(&key);
+                    match &claimed {
+                        Ok(_) => self.session.accept_publish(),
+                        Err(denial) => self.session.deny_publish(*denial),
+                    }
+                    self.flush().await?;
+                    return claimed.map_err(Closed::Denied);
+                }
+            }
+            self.flush().await?;
+        }
+    }
+
+    /// The publisher's media, up to its end.
+    async fn publish(&mut self, packager: &mut Packager) -> Closed {
+        match self.publish_on(packager).await {
+            Ok(never) => match never {},
+            Err(closed) => closed,
+        }
+    }
+
+    async fn publish_on(
+        &mut self,
+        packager: &mut Packager,
+    ) -> Result<std::convert::Infallible, Closed> {
+        loop {
+            while let Some(event) = self.session.poll()? {
+                if matches!(event, Event::Finished) {
+                    return Err(Closed::Finished);
+                }
+                packager.handle(&event).map_err(Box::new)?;
+            }
+            self.flush().await?;
+            timeout(self.shared.patience.idle, self.read())
+                .await
+                .map_err(|_| Closed::Idle)??;
+        }
+    }
+
+    /// Reads once and feeds the session.
+    async fn read(&mut self) -> Result<usize, Closed> {
+        let bytes = self.socket.read(&mut self.buffer).await?;
+        let read = self
+            .buffer
+            .get(..bytes)
+            .filter(|read| !read.is_empty())
+            .ok_or(Closed::HungUp)?;
+        self.shared.metrics.rtmp_received.inc_by(bytes as u64);
+        self.session.feed(read)?;
+        Ok(bytes)
+    }
+
+    async fn flush(&mut self) -> Result<(), Closed> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        timeout(WRITE_TIMEOUT, self.socket.write_all(&output))
+            .await
+            .map_err(|_| Closed::NotReading)??;
+        Ok(())
+    }
+
+    fn count_refusal(&self, why: &Closed) {
+        let reason = match why {
+            Closed::Denied(Denial::UnknownKey) => Refusal::Key,
+            Closed::Denied(Denial::Busy) => Refusal::Busy,
+            Closed::Stopping => return,
+            _ => Refusal::Protocol,
+        };
+        self.shared.metrics.refused(reason);
+    }
+
+    /// Closes so that the peer can read what was said last: to close a socket with unread bytes in it resets the
+    /// connection, and a reset discards what is on the way.
+    async fn linger(mut self) {
+        let drain = async {
+            self.socket.shutdown().await?;
+            let mut left = LINGER_BYTES_MAX;
+            while left > 0 {
+                match self.socket.read(&mut self.buffer).await? {
+                    0 => break,
+                    bytes => left = left.saturating_sub(bytes),
+                }
+            }
+            io::Result::Ok(())
+        };
+        // Whatever comes of it, the connection is over.
+        timeout(LINGER, drain).await.ok();
+    }
+}

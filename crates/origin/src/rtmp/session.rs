@@ -1,0 +1,191 @@
+//! One RTMP session without its socket: bytes in, events and replies out.
+//!
+//! The protocol itself is a library's; [`RtmpSession`] is the whole of what the origin asks of it, so that another can
+//! take its place. An implementation faces the internet: it must never panic, recurse by its input or allocate by a
+//! declared length.
+
+use bytes::Bytes;
+use sapflow_rtmp::{
+    Connection, Event as LibraryEvent,
+    amf0::{self, Value},
+    chunk::ChunkWriter,
+};
+use thiserror::Error;
+
+use crate::config::Secret;
+
+/// What a peer did.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It asks to publish. Accept or refuse before polling on.
+    Publish {
+        /// The stream key as typed into the encoder, without a query string.
+        key: Secret,
+    },
+    /// It announced what it will send.
+    Announced {
+        /// Whether that includes audio.
+        audio: bool,
+    },
+    /// A video tag body.
+    Video {
+        /// Milliseconds that wrap.
+        timestamp: u32,
+        /// The body.
+        body: Bytes,
+    },
+    /// An audio tag body.
+    Audio {
+        /// Milliseconds that wrap.
+        timestamp: u32,
+        /// The body.
+        body: Bytes,
+    },
+    /// It says that it has finished.
+    Finished,
+}
+
+/// Why a session cannot go on: the peer does not speak RTMP as it is specified.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub(crate) struct ProtocolError(String);
+
+/// Why a publisher is not taken, in the protocol's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// No channel has that key.
+    UnknownKey,
+    /// Somebody else is publishing under it.
+    Busy,
+}
+
+impl Denial {
+    /// The `code` and `description` of the `onStatus` message that encoders show.
+    fn status(self) -> (&'static str, &'static str) {
+        match self {
+            Self::UnknownKey => ("NetStream.Publish.Denied", "Unknown stream key."),
+            Self::Busy => (
+                "NetStream.Publish.BadName",
+                "This channel is already being published to.",
+            ),
+        }
+    }
+}
+
+/// One peer's session: feed what the socket gave, poll until `None`, send what is in the output.
+pub(crate) trait RtmpSession: Send {
+    /// Takes bytes from the socket.
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError>;
+
+    /// The next thing the peer did, or `None` when more bytes are needed.
+    fn poll(&mut self) -> Result<Option<Event>, ProtocolError>;
+
+    /// Lets the peer publish.
+    fn accept_publish(&mut self);
+
+    /// Tells the peer that it may not publish, and why. Nothing more comes out of the session.
+    fn deny_publish(&mut self, denial: Denial);
+
+    /// Tells a peer that was let in why it is let go.
+    fn dismiss(&mut self, reason: &str);
+
+    /// Bytes to send to the peer, in order.
+    fn take_output(&mut self) -> Vec<u8>;
+}
+
+/// The session of the library `sapflow-rtmp`.
+pub(crate) struct SapflowSession {
+    connection: Connection,
+    /// Replies of our own, which follow those of the library.
+    own: Vec<u8>,
+}
+
+/// Chunk size that the library announces at the start of every session.
+const OUT_CHUNK_BYTES: u32 = 4_096;
+/// Chunk stream of commands.
+const CSID_COMMAND: u8 = 3;
+const MESSAGE_AMF0_COMMAND: u8 = 20;
+/// The library numbers streams from 1, and encoders create one.
+const STREAM_ID: u32 = 1;
+
+impl SapflowSession {
+    /// `seed` fills the handshake's random bytes, which need not be secret.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            connection: Connection::new(seed),
+            own: Vec::new(),
+        }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> ProtocolError {
+    ProtocolError(error.to_string())
+}
+
+impl RtmpSession for SapflowSession {
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.connection.feed(bytes).map_err(refused)
+    }
+
+    fn poll(&mut self) -> Result<Option<Event>, ProtocolError> {
+        let event = self.connection.poll().map_err(refused)?;
+        Ok(event.map(|event| match event {
+            LibraryEvent::Publish { key, .. } => {
+                // Encoders append parameters of their own, such as a bandwidth test flag.
+                let key = key.split_once('?').map_or(key.as_str(), |(key, _)| key);
+                Event::Publish {
+                    key: Secret::new(key),
+                }
+            }
+            LibraryEvent::Metadata { audio } => Event::Announced { audio },
+            LibraryEvent::Video { timestamp, data } => Event::Video {
+                timestamp,
+                body: data.into(),
+            },
+            LibraryEvent::Audio { timestamp, data } => Event::Audio {
+                timestamp,
+                body: data.into(),
+            },
+            LibraryEvent::Finished => Event::Finished,
+        }))
+    }
+
+    fn accept_publish(&mut self) {
+        self.connection.accept_publish();
+    }
+
+    fn deny_publish(&mut self, denial: Denial) {
+        let (code, description) = denial.status();
+        self.connection.refuse_publish(code, description);
+    }
+
+    fn dismiss(&mut self, reason: &str) {
+        let text = |text: &str| Value::String(text.into());
+        let status = Value::Object(vec![
+            ("level".into(), text("error")),
+            ("code".into(), text("NetStream.Publish.Rejected")),
+            ("description".into(), text(reason)),
+        ]);
+        let mut body = Vec::new();
+        for value in [text("onStatus"), Value::Number(0.0), Value::Null, status] {
+            amf0::encode(&value, &mut body);
+        }
+        // Every message is written with a full header, so a second writer does not disturb the library's.
+        let mut writer = ChunkWriter::default();
+        writer.set_chunk_size(OUT_CHUNK_BYTES);
+        writer.write(
+            &mut self.own,
+            CSID_COMMAND,
+            MESSAGE_AMF0_COMMAND,
+            STREAM_ID,
+            0,
+            &body,
+        );
+    }
+
+    fn take_output(&mut self) -> Vec<u8> {
+        let mut out = self.connection.take_output();
+        out.append(&mut self.own);
+        out
+    }
+}

@@ -1,0 +1,73 @@
+//! What every task and handler of one origin shares.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use fanwave_wire::RoomId;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    channel::{Channel, Claim},
+    clock::Clock,
+    config::Secret,
+    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT},
+    metrics::Metrics,
+    rtmp::session::Denial,
+};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) channels: BTreeMap<RoomId, Arc<Channel>>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) patience: Patience,
+    /// One permit per request that may wait.
+    pub(crate) waiting: Arc<Semaphore>,
+    /// True once the origin stops.
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// How long RTMP peers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From connecting to asking to publish.
+    pub(crate) before_publish: Duration,
+    /// Between two reads of a publisher.
+    pub(crate) idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            before_publish: BEFORE_PUBLISH_DEADLINE,
+            idle: IDLE_TIMEOUT,
+        }
+    }
+}
+
+impl Shared {
+    /// Lets a publisher in under its key.
+    pub(crate) fn claim(&self, key: &Secret) -> Result<Claim, Denial> {
+        // Every channel is asked, so that the time taken does not tell which one almost had it.
+        let mut found = None;
+        for channel in self.channels.values() {
+            if channel.has_key(key) {
+                found = Some(channel);
+            }
+        }
+        found
+            .ok_or(Denial::UnknownKey)?
+            .claim()
+            .map_err(|_| Denial::Busy)
+    }
+
+    /// The channel of that name as a URL has it.
+    pub(crate) fn channel(&self, id: &str) -> Option<&Arc<Channel>> {
+        self.channels.get(&id.parse::<RoomId>().ok()?)
+    }
+}
+
+/// Returns once the origin stops.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the origin itself is gone, which is a stop as well.
+    drop(stop.wait_for(|stop| *stop).await);
+}

@@ -1,0 +1,539 @@
+//! One stream: the playlists of one URL prefix, and the bytes they name.
+//!
+//! The playlist machine is `live`'s and decides everything; this is the shelf it decides about, behind a mutex that is
+//! held for moments and never across an await. Whoever waits is woken by a watch per rendition and asks again. Written
+//! to by the publisher's task and its channel's keeper, read by HTTP handlers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fanwave_live::{
+    Answer, Asked, BadRequest, Config, HandleError, Independence, InitId, Input, Live, Media,
+    MediaAnswer, MediaSeq, Moment, Output, Position, Query, RenditionId, State as PlaylistState,
+    WallTime,
+    render::{AudioGroup, Multivariant, Variant},
+};
+use fanwave_media::{
+    Tracks,
+    cmaf::{self, WriteError},
+};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
+
+/// Name of the pictures' rendition in URLs.
+pub(crate) const VIDEO: &str = "video";
+/// Name of the sound's rendition in URLs.
+pub(crate) const AUDIO: &str = "audio";
+
+/// What a publisher adds to its stream.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A part is made.
+    Part {
+        /// Of this rendition.
+        rendition: RenditionId,
+        /// Media time since the publisher came.
+        start: Duration,
+        /// How long it lasts.
+        duration: Duration,
+        /// Whether decoding can begin in it.
+        independence: Independence,
+        /// Its `moof` and `mdat`.
+        bytes: Bytes,
+    },
+    /// The rendition's segment has had its last part.
+    SegmentEnd {
+        /// Of this rendition.
+        rendition: RenditionId,
+    },
+}
+
+/// Why a stream does not take what its publisher adds.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub(crate) enum AddError {
+    /// The playlist machine does not take it.
+    #[error(transparent)]
+    Live(#[from] HandleError),
+    /// An init section could not be written.
+    #[error(transparent)]
+    Init(#[from] WriteError),
+    /// More media than is kept.
+    #[error(
+        "more than {STREAM_BYTES_MAX} bytes of media to keep: lower the bitrate in the encoder"
+    )]
+    TooMuchMedia,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub(crate) enum Reply<T> {
+    /// 200 with this.
+    Ready(T),
+    /// Ask again when the rendition changes, or at this moment.
+    Wait(Moment),
+    /// 400.
+    BadRequest(BadRequest),
+    /// 503.
+    Unavailable,
+    /// 404, and may be otherwise in a moment.
+    NotYet,
+    /// 404 for good.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    prefix: Box<str>,
+    since: WallTime,
+    config: Config,
+    changed: Vec<watch::Sender<()>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    live: Live,
+    tracks: Tracks,
+    /// One per rendition, in the order of their ids.
+    shelves: Vec<Shelf>,
+    bytes: usize,
+    master: Option<Arc<Playlist>>,
+    finished: bool,
+}
+
+/// The bytes of one rendition. What is on it, and for how long, is the playlist machine's decision.
+#[derive(Debug, Default)]
+struct Shelf {
+    inits: BTreeMap<InitId, Bytes>,
+    segments: BTreeMap<MediaSeq, Vec<Bytes>>,
+    playlist: Option<Arc<Playlist>>,
+    rate: Rate,
+}
+
+impl Stream {
+    /// A stream whose publisher has just come; `anchor` is the wall clock at its first picture.
+    pub(crate) fn new(
+        prefix: Box<str>,
+        config: Config,
+        tracks: Tracks,
+        anchor: WallTime,
+    ) -> Result<Self, AddError> {
+        let shelves = config.renditions().map(|_| Shelf::default()).collect();
+        let changed = config
+            .renditions()
+            .map(|_| watch::Sender::new(()))
+            .collect();
+        let live = Live::new(config.clone(), anchor);
+        let mut state = State {
+            live,
+            tracks,
+            shelves,
+            bytes: 0,
+            master: None,
+            finished: false,
+        };
+        state.shelve_inits(&config)?;
+        Ok(Self {
+            prefix,
+            since: anchor,
+            config,
+            changed,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The folder of its URLs.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// When its first publisher came.
+    pub(crate) fn since(&self) -> WallTime {
+        self.since
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether a player can be sent here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.lock().live.ready()
+    }
+
+    /// Whether nothing of it is left.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.lock().finished
+    }
+
+    /// Told whenever the rendition's playlist changes.
+    pub(crate) fn watch(&self, rendition: RenditionId) -> Option<watch::Receiver<()>> {
+        self.changed
+            .get(rendition.index())
+            .map(watch::Sender::subscribe)
+    }
+
+    /// Adds what a publisher made, all of it before anybody is told.
+    pub(crate) fn add(&self, now: Moment, steps: Vec<Step>) -> Result<(), AddError> {
+        self.change(|state| steps.into_iter().try_for_each(|step| state.add(now, step)))
+    }
+
+    /// The publisher is back, or its timeline broke: what follows comes after a discontinuity.
+    pub(crate) fn resume(
+        &self,
+        now: Moment,
+        tracks: Tracks,
+        anchor: WallTime,
+    ) -> Result<(), AddError> {
+        self.change(|state| {
+            let changed = |id: &RenditionId| match self.name(*id) {
+                AUDIO => state.tracks.audio != tracks.audio,
+                _ => state.tracks.video != tracks.video,
+            };
+            let new_init: Vec<_> = self
+                .config
+                .renditions()
+                .map(|(id, _)| id)
+                .filter(changed)
+                .collect();
+            state
+                .live
+                .handle(now, Input::Returned { anchor, new_init })?;
+            state.tracks = tracks;
+            state.master = None;
+            state.shelve_inits(&self.config)
+        })
+    }
+
+    /// The publisher is gone and may return.
+    pub(crate) fn lose(&self, now: Moment) {
+        self.tell(now, Input::Lost);
+    }
+
+    /// The publisher does not return.
+    pub(crate) fn end(&self, now: Moment) {
+        self.tell(now, Input::End);
+    }
+
+    /// Lets time pass; says when to let it pass again.
+    pub(crate) fn handle_time(&self, now: Moment) -> Option<Moment> {
+        self.tell(now, Input::Timeout);
+        self.lock().live.poll_timeout().map(|(at, _)| at)
+    }
+
+    /// The multivariant playlist, once a player can be sent here.
+    pub(crate) fn master(&self) -> Option<Arc<Playlist>> {
+        let mut state = self.lock();
+        if !state.live.ready() {
+            return None;
+        }
+        let State {
+            master,
+            tracks,
+            shelves,
+            ..
+        } = &mut *state;
+        let playlist = master.get_or_insert_with(|| {
+            Arc::new(Playlist::multivariant(multivariant(
+                &self.prefix,
+                tracks,
+                shelves,
+            )))
+        });
+        Some(Arc::clone(playlist))
+    }
+
+    /// Answers a request for a media playlist.
+    pub(crate) fn playlist(
+        &self,
+        asked: Asked,
+        rendition: RenditionId,
+        query: &Query,
+    ) -> Reply<Arc<Playlist>> {
+        let mut state = self.lock();
+        let snapshot = match state.live.request(asked, rendition, query) {
+            Answer::Render(snapshot) => snapshot,
+            Answer::Wait { not_past, .. } => return Reply::Wait(not_past),
+            Answer::BadRequest(why) => return Reply::BadRequest(why),
+            Answer::Unavailable => return Reply::Unavailable,
+            Answer::Gone => return Reply::Gone,
+        };
+        let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
+            return Reply::Gone;
+        };
+        let kept = shelf
+            .playlist
+            .take()
+            .filter(|kept| kept.is_version(snapshot.version));
+        let playlist = kept.unwrap_or_else(|| Arc::new(Playlist::media(snapshot)));
+        shelf.playlist = Some(Arc::clone(&playlist));
+        Reply::Ready(playlist)
+    }
+
+    /// Answers a request for media with the pieces it is made of.
+    pub(crate) fn media(
+        &self,
+        asked: Asked,
+        rendition: RenditionId,
+        media: Media,
+    ) -> Reply<Vec<Bytes>> {
+        let state = self.lock();
+        match state.live.media(asked, rendition, media) {
+            MediaAnswer::Serve => {
+                let found = state
+                    .shelves
+                    .get(rendition.index())
+                    .and_then(|shelf| shelf.find(media));
+                found.map_or(Reply::Gone, Reply::Ready)
+            }
+            MediaAnswer::Wait { not_past } => Reply::Wait(not_past),
+            MediaAnswer::Unavailable => Reply::Unavailable,
+            MediaAnswer::NotYet => Reply::NotYet,
+            MediaAnswer::Gone => Reply::Gone,
+        }
+    }
+
+    fn name(&self, rendition: RenditionId) -> &str {
+        let spec = self.config.renditions().find(|(id, _)| *id == rendition);
+        spec.map_or("", |(_, spec)| spec.name.as_str())
+    }
+
+    /// An input that cannot be refused, or whose refusal means that it came too late to matter.
+    fn tell(&self, now: Moment, input: Input) {
+        let told = self.change(|state| Ok(state.live.handle(now, input)?));
+        if let Err(error) = told {
+            tracing::debug!(prefix = %self.prefix, %error, "stream did not take an input");
+        }
+    }
+
+    /// Does one thing to the state, obeys what the machine then says, and wakes who waits.
+    fn change(&self, act: impl FnOnce(&mut State) -> Result<(), AddError>) -> Result<(), AddError> {
+        let mut state = self.lock();
+        let done = act(&mut state);
+        let changed = state.obey(self.changed.len());
+        drop(state);
+        for (sender, _) in self
+            .changed
+            .iter()
+            .zip(changed)
+            .filter(|(_, changed)| *changed)
+        {
+            sender.send_replace(());
+        }
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while it was held leaves a stream that is at worst incomplete, which every reader copes with.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, now: Moment, step: Step) -> Result<(), AddError> {
+        match step {
+            Step::Part {
+                rendition,
+                start,
+                duration,
+                independence,
+                bytes,
+            } => {
+                let place = self
+                    .next_part(rendition)
+                    .ok_or(HandleError::UnknownRendition)?;
+                self.live.handle(
+                    now,
+                    Input::Part {
+                        rendition,
+                        start,
+                        duration,
+                        independence,
+                    },
+                )?;
+                self.bytes = self.bytes.saturating_add(bytes.len());
+                if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
+                    shelf.rate.add(bytes.len(), duration);
+                    shelf.segments.entry(place.msn).or_default().push(bytes);
+                }
+                if self.bytes > STREAM_BYTES_MAX {
+                    Err(AddError::TooMuchMedia)
+                } else {
+                    Ok(())
+                }
+            }
+            Step::SegmentEnd { rendition } => {
+                self.live.handle(now, Input::SegmentEnd { rendition })?;
+                if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
+                    shelf.rate.end_segment();
+                    self.master = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the machine will put the next part: exactly where it hints at.
+    fn next_part(&self, rendition: RenditionId) -> Option<Position> {
+        match self.live.snapshot(rendition)?.state {
+            PlaylistState::Live(hint) => Some(hint.part),
+            PlaylistState::Ended => None,
+        }
+    }
+
+    /// Drains the machine's outputs; says which renditions changed.
+    fn obey(&mut self, renditions: usize) -> Vec<bool> {
+        let mut changed = vec![false; renditions];
+        while let Some(output) = self.live.poll_output() {
+            match output {
+                Output::Changed { rendition } => {
+                    if let Some(flag) = changed.get_mut(rendition.index()) {
+                        *flag = true;
+                    }
+                }
+                Output::Forget { rendition, msn } => {
+                    let shelf = self.shelves.get_mut(rendition.index());
+                    let parts = shelf
+                        .and_then(|shelf| shelf.segments.remove(&msn))
+                        .unwrap_or_default();
+                    let bytes: usize = parts.iter().map(Bytes::len).sum();
+                    self.bytes = self.bytes.saturating_sub(bytes);
+                }
+                Output::ForgetInit { rendition, init } => {
+                    if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
+                        shelf.inits.remove(&init);
+                    }
+                }
+                Output::Ended => {}
+                Output::Finished => {
+                    self.finished = true;
+                    self.shelves
+                        .iter_mut()
+                        .for_each(|shelf| *shelf = Shelf::default());
+                    changed.fill(true);
+                }
+            }
+        }
+        changed
+    }
+
+    /// Writes the init sections that the next parts need and that are not there yet.
+    fn shelve_inits(&mut self, config: &Config) -> Result<(), AddError> {
+        for (id, spec) in config.renditions() {
+            let (Some(init), Some(shelf)) = (self.live.init(id), self.shelves.get_mut(id.index()))
+            else {
+                continue;
+            };
+            if shelf.inits.contains_key(&init) {
+                continue;
+            }
+            let bytes = match (&self.tracks.audio, spec.name.as_str()) {
+                (Some(audio), AUDIO) => cmaf::audio_init(audio)?,
+                _ => cmaf::video_init(&self.tracks.video)?,
+            };
+            shelf.inits.insert(init, bytes);
+        }
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn find(&self, media: Media) -> Option<Vec<Bytes>> {
+        match media {
+            Media::Init(init) => self.inits.get(&init).map(|bytes| vec![bytes.clone()]),
+            Media::Segment(msn) => self.segments.get(&msn).cloned(),
+            Media::Part(Position { msn, part }) => {
+                let index = usize::try_from(part.0).ok()?;
+                self.segments
+                    .get(&msn)?
+                    .get(index)
+                    .map(|bytes| vec![bytes.clone()])
+            }
+        }
+    }
+}
+
+/// Measures the bandwidth that the multivariant playlist has to state.
+#[derive(Debug, Default)]
+struct Rate {
+    segment: Amount,
+    total: Amount,
+    peak: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Amount {
+    bytes: u64,
+    duration: Duration,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: usize, duration: Duration) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.duration = self.duration.saturating_add(duration);
+    }
+
+    fn bits_per_second(self) -> u64 {
+        let micros = self.duration.as_micros().max(1);
+        u64::try_from(u128::from(self.bytes) * 8 * 1_000_000 / micros).unwrap_or(u64::MAX)
+    }
+}
+
+impl Rate {
+    fn add(&mut self, bytes: usize, duration: Duration) {
+        self.segment.add(bytes, duration);
+        self.total.add(bytes, duration);
+    }
+
+    fn end_segment(&mut self) {
+        self.peak = self
+            .peak
+            .max(std::mem::take(&mut self.segment).bits_per_second());
+    }
+
+    /// The greatest of any segment with a tenth to spare: a live peak may exceed what was stated by a quarter at most
+    /// (authoring rule 9.14), and what is to come is not known.
+    fn stated_peak(&self) -> u64 {
+        let peak = self.peak.max(self.average());
+        peak.saturating_add(peak / 10)
+    }
+
+    fn average(&self) -> u64 {
+        self.total.bits_per_second()
+    }
+}
+
+fn multivariant(prefix: &str, tracks: &Tracks, shelves: &[Shelf]) -> Multivariant {
+    let video = &tracks.video;
+    let sum = |of: fn(&Rate) -> u64| {
+        shelves
+            .iter()
+            .map(|shelf| of(&shelf.rate))
+            .fold(0_u64, u64::saturating_add)
+    };
+    let audio_codec = tracks.audio.as_ref().map(fanwave_media::AacConfig::codec);
+    let variant = Variant {
+        uri: format!("{prefix}/{VIDEO}.m3u8"),
+        bandwidth: sum(Rate::stated_peak),
+        average_bandwidth: sum(Rate::average),
+        codecs: std::iter::once(video.codec()).chain(audio_codec).collect(),
+        resolution: Some((video.width().into(), video.height().into())),
+        frame_rate_millihertz: video.frame_rate_milli(),
+    };
+    let audio = tracks.audio.as_ref().map(|audio| AudioGroup {
+        uri: format!("{prefix}/{AUDIO}.m3u8"),
+        name: "Audio".to_owned(),
+        channels: audio.channels().into(),
+    });
+    Multivariant {
+        variants: vec![variant],
+        audio,
+    }
+}
