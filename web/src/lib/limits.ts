@@ -49,6 +49,15 @@ export const BEHIND_JUMP_MS = 8_000;
 /** Farther behind its target than this, the page offers the way back to live. */
 export const BEHIND_SHOWN_MS = 3_000;
 
+/** The first picture may be this far behind its target, from the time that loading took, without a jump. */
+export const START_BEHIND_MS_MAX = 400;
+
+/** For so long after the first picture a jump to the target goes unnoticed, and is done if it costs no loading. */
+export const START_SETTLES_MS = 3_000;
+
+/** A jump costs no loading when so much is buffered beyond its end. */
+export const START_AHEAD_MS_MIN = 1_500;
+
 /** A clock that differs from the server's by less than this is taken as right: the Date header has whole seconds. */
 export const CLOCK_SKEW_MS_MIN = 2_000;
 

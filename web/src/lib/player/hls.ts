@@ -90,8 +90,12 @@ export class HlsEngine implements Engine {
     return target === null ? 0 : (this.#hls.latency - target) * 1000;
   }
 
+  target(): number | null {
+    return this.#hls.liveSyncPosition;
+  }
+
   goLive(): void {
-    const position = this.#hls.liveSyncPosition;
+    const position = this.target();
     if (position !== null) this.video.currentTime = position;
   }
 

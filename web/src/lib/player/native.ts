@@ -42,6 +42,11 @@ export class NativeEngine implements Engine {
     return newest === null ? 0 : (newest - this.video.currentTime) * 1000 - NATIVE_TARGET_MS;
   }
 
+  target(): number | null {
+    // The browser places itself; a jump of ours would only make it load anew.
+    return null;
+  }
+
   goLive(): void {
     const newest = this.#newest();
     if (newest !== null) this.video.currentTime = Math.max(0, newest - NATIVE_TARGET_MS / 1000);

@@ -5,13 +5,14 @@
  * Sound starts muted, because browsers refuse anything else without a gesture; the page offers the sound visibly.
  */
 
-import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS } from '../limits';
+import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS, START_SETTLES_MS } from '../limits';
 import { recall, remember } from '../keep';
 import type { Engine, EngineEvents } from './engine';
 import { HlsEngine } from './hls';
 import { latencyMs, smoothed } from './latency';
 import { NativeEngine } from './native';
 import { type QualityState, noQualities } from './quality';
+import { jumpsAtStart } from './settle';
 import { type Phase, type Supervisor, type SupervisorInput, initialSupervisor, isTroubled, step } from './supervisor';
 
 /** How often playback is measured. */
@@ -60,6 +61,8 @@ export class Player {
   #lastTime = 0;
   #stillSamples = 0;
   #chosenQuality: number | null = null;
+  /** Until when the present source may still jump to its target unnoticed; null before its first picture. */
+  #settlesUntil: number | null = null;
 
   constructor(private readonly context: PlayerContext) {}
 
@@ -212,6 +215,7 @@ export class Player {
     this.behind = false;
     this.#behindByChoice = false;
     this.#stillSamples = 0;
+    this.#settlesUntil = null;
   }
 
   /** A standing picture under "reconnecting" is kinder than a black one. */
@@ -253,6 +257,7 @@ export class Player {
     const engine = this.#engine;
     if (engine === null) return;
     this.#watchProgress(video);
+    this.#settle(engine, video);
     this.latency = smoothed(
       this.latency,
       latencyMs(Date.now(), this.context.skewMs(), video.readyState > 0 ? engine.playingDate() : null),
@@ -262,6 +267,19 @@ export class Player {
     const isLost = behindMs > BEHIND_JUMP_MS && !this.#behindByChoice && !video.paused;
     if (isLost && this.phase === 'playing') engine.goLive();
     if (!this.behind && !video.paused) this.#behindByChoice = false;
+  }
+
+  #settle(engine: Engine, video: HTMLVideoElement): void {
+    if (this.phase !== 'playing' || video.paused || video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) return;
+    const now = performance.now();
+    this.#settlesUntil ??= now + START_SETTLES_MS;
+    if (now > this.#settlesUntil) return;
+    const { buffered } = video;
+    const stretches = Array.from({ length: buffered.length }, (_, n) => ({ start: buffered.start(n), end: buffered.end(n) }));
+    if (!jumpsAtStart(engine.behindMs(), engine.target(), stretches)) return;
+    engine.goLive();
+    // Once is enough: what is left is for the playback rate.
+    this.#settlesUntil = now;
   }
 
   /** Not every stall makes the browser say "waiting"; a clock that stands still says it always. */
