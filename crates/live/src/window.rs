@@ -22,7 +22,7 @@ pub(crate) struct Window {
     open: Option<SegmentEntry>,
     /// Number of the growing segment, or of the next to grow.
     next_msn: MediaSeq,
-    /// Not listed any more, and not yet forgotten; oldest first, in the order of their `forget_at`.
+    /// Not listed any more, and not yet forgotten; oldest first, and forgotten in that order.
     removed: VecDeque<Removed>,
     discontinuity_sequence: u64,
     /// Discontinuities in front of the next segment.
@@ -169,11 +169,7 @@ impl Window {
     fn forget_at(&self, now: Moment, since: Moment, duration: Duration, config: &Config) -> Moment {
         let available = since.after(duration).after(self.longest);
         let parts = now.after(config.target_duration() * 3);
-        let before = self
-            .removed
-            .back()
-            .map_or(Moment::default(), |removed| removed.forget_at);
-        available.max(parts).max(before)
+        available.max(parts)
     }
 
     /// The publisher returned: the next segment begins with a discontinuity.
