@@ -247,3 +247,26 @@ impl Drop for EndGuard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_reactor_is_visible() {
+        let admission = Admission::new(1);
+        let (end, ended) = oneshot::channel();
+        let guard = EndGuard {
+            admission: Arc::clone(&admission),
+            end: Some(end),
+        };
+        let thread = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("as the test wants it");
+        });
+        assert_eq!(ended.blocking_recv(), Ok(()));
+        assert!(thread.join().is_err());
+        assert!(!admission.is_alive());
+        assert!(admission.take().is_err());
+    }
+}

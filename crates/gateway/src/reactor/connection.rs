@@ -28,7 +28,8 @@ pub(crate) struct Connection {
     pub(crate) decoder: ws::Decoder,
     /// Who it is, once connected.
     pub(crate) identity: Option<Box<Identity>>,
-    pub(crate) subscriptions: Vec<Subscription>,
+    /// A boxed slice rather than a vector: eight bytes less in every record, and it seldom changes.
+    pub(crate) subscriptions: Box<[Subscription]>,
     /// Present while an engine call of this connection is under way; holds those that wait for it.
     #[expect(
         clippy::box_collection,
@@ -43,6 +44,8 @@ pub(crate) struct Connection {
     pub(crate) blocked: bool,
     /// A ping is unanswered.
     pub(crate) awaits_pong: bool,
+    /// It has more to be read than its turn allowed, and is in the queue for it.
+    pub(crate) reads_on: bool,
 }
 
 /// Where a connection is in its life.
@@ -61,8 +64,6 @@ pub(crate) enum State {
 pub(crate) struct Identity {
     pub(crate) sender: Sender,
     pub(crate) expires_at: UnixMillis,
-    /// The connection's own number on this node.
-    pub(crate) serial: u64,
 }
 
 /// One channel that a connection follows, or is about to.
@@ -112,13 +113,14 @@ impl Connection {
             generation,
             decoder: ws::Decoder::new(),
             identity: None,
-            subscriptions: Vec::new(),
+            subscriptions: Box::default(),
             calls: None,
             unsent: None,
             budget,
             state: State::Fresh,
             blocked: false,
             awaits_pong: false,
+            reads_on: false,
         }
     }
 
@@ -135,6 +137,23 @@ impl Connection {
         self.subscriptions
             .iter()
             .position(|subscription| subscription.channel == channel)
+    }
+
+    /// Adds a subscription.
+    pub(crate) fn add_subscription(&mut self, subscription: Subscription) {
+        let mut all = std::mem::take(&mut self.subscriptions).into_vec();
+        all.reserve_exact(1);
+        all.push(subscription);
+        self.subscriptions = all.into_boxed_slice();
+    }
+
+    /// Removes the subscription of a channel, if there is one.
+    pub(crate) fn remove_subscription(&mut self, channel: ChannelKey) -> Option<Subscription> {
+        let at = self.subscription(channel)?;
+        let mut all = std::mem::take(&mut self.subscriptions).into_vec();
+        let removed = all.remove(at);
+        self.subscriptions = all.into_boxed_slice();
+        Some(removed)
     }
 
     /// The subscription's place among the channel's members has changed.
@@ -333,17 +352,13 @@ mod tests {
     /// 100,000 idle fans are the case to be small for.
     #[test]
     fn a_record_is_small() {
-        assert!(
-            size_of::<Connection>() <= 112,
-            "{}",
-            size_of::<Connection>()
-        );
+        assert!(size_of::<Connection>() <= 80, "{}", size_of::<Connection>());
         assert!(
             size_of::<Subscription>() <= 16,
             "{}",
             size_of::<Subscription>()
         );
-        assert!(size_of::<Identity>() <= 56, "{}", size_of::<Identity>());
+        assert!(size_of::<Identity>() <= 48, "{}", size_of::<Identity>());
     }
 
     /// All that a fan who follows one channel takes of our memory, beside what the allocator rounds up.
@@ -358,7 +373,7 @@ mod tests {
         let room =
             size_of::<u32>() + (size_of::<fanwave_wire::UserId>() + size_of::<u32>()) * 3 / 2;
         let fan = size_of::<Connection>() + identity + subscription + room;
-        assert!(fan <= 288, "{fan}");
+        assert!(fan <= 256, "{fan}");
     }
 
     #[test]

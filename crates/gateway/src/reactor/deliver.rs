@@ -43,7 +43,7 @@ impl Reactor {
             }
             Answer::Refilled(key, result) => self.handle_refilled(key, result),
             Answer::Published(asked, reply, result) => {
-                self.handle_published(asked, &reply, &result)
+                self.handle_published(asked, &reply, &result);
             }
             Answer::Read(asked, epoch, result) => {
                 self.handle_history(asked, epoch.as_ref(), result);

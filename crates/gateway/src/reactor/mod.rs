@@ -72,8 +72,10 @@ pub(crate) struct Reactor {
     pub(crate) frame: Vec<u8>,
     /// Makes this run's connection ids and message ids unlike those of any other.
     pub(crate) node: u64,
-    /// Counts connections, and messages that came without an id.
-    pub(crate) serial: u64,
+    /// Counts the connections there have been; comes round after four billion.
+    pub(crate) generations: u32,
+    /// Counts the messages that came without an id.
+    pub(crate) messages: u64,
     /// Channel calls that found the node at its bound; one per channel at most.
     pub(crate) channel_calls_waiting: VecDeque<Call>,
     /// Sockets that had more to read than their turn allowed; one entry per connection at most.
@@ -150,7 +152,8 @@ impl Reactor {
             replies: Replies::default(),
             frame: Vec::new(),
             node,
-            serial: 0,
+            generations: 0,
+            messages: 0,
             channel_calls_waiting: VecDeque::new(),
             unfinished_reads: VecDeque::new(),
             read_buffer: vec![0; limits::READ_BUFFER_BYTES].into_boxed_slice(),
@@ -177,19 +180,14 @@ impl Reactor {
             Err(error) => return Err(error),
         }
         self.clock.tick();
-        for _ in 0..self.unfinished_reads.len() {
-            let Some(key) = self.unfinished_reads.pop_front() else {
-                break;
-            };
-            self.handle_readable(key.index(), Some(key.generation));
-        }
+        self.handle_unfinished_reads();
         for event in events.iter().filter(|event| event.token() != WAKER) {
             let index = event.token().0;
             if event.is_writable() {
                 self.handle_writable(index);
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.handle_readable(index, None);
+                self.handle_readable(index);
             }
         }
         self.handle_inbox();
@@ -265,8 +263,26 @@ impl Reactor {
     }
 
     /// Remembers that a socket has more to read.
-    pub(crate) fn read_on_later(&mut self, key: ConnectionKey) {
-        self.unfinished_reads.push_back(key);
+    pub(crate) fn read_on_later(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get_mut(index)
+            && !connection.reads_on
+        {
+            connection.reads_on = true;
+            self.unfinished_reads.push_back(connection.key(index));
+        }
+    }
+
+    /// Reads on where a turn was over before the socket was empty.
+    fn handle_unfinished_reads(&mut self) {
+        for _ in 0..self.unfinished_reads.len() {
+            let Some(key) = self.unfinished_reads.pop_front() else {
+                break;
+            };
+            if let Some(index) = self.find(key) {
+                self.connections[index].reads_on = false;
+                self.handle_readable(index);
+            }
+        }
     }
 
     /// Lends the read buffer: nobody else reads while a socket is worked on.
@@ -277,12 +293,6 @@ impl Reactor {
     /// Takes the read buffer back.
     pub(crate) fn return_read_buffer(&mut self, buffer: Box<[u8]>) {
         self.read_buffer = buffer;
-    }
-
-    /// A number no other connection or message of this run has.
-    pub(crate) fn next_serial(&mut self) -> u64 {
-        self.serial += 1;
-        self.serial
     }
 }
 

@@ -278,9 +278,7 @@ impl Reactor {
                 continue;
             };
             if let Some(connection) = self.connections.get_mut(index) {
-                connection
-                    .subscriptions
-                    .retain(|subscription| subscription.channel != key);
+                connection.remove_subscription(key);
                 self.replies
                     .refuse_because(waiter.command, ErrorCode::Internal, message);
                 self.flush(index);

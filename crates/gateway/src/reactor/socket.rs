@@ -36,7 +36,8 @@ impl Reactor {
             // Dropping both closes the socket and frees the place.
             return;
         }
-        let generation = u32::try_from(self.next_serial() & u64::from(u32::MAX)).unwrap_or(0);
+        self.generations = self.generations.wrapping_add(1);
+        let generation = self.generations;
         let budget = Budget::full(self.config.commands_per_second.get(), self.clock.millis());
         let entry = self.connections.vacant_entry();
         let index = entry.key();
@@ -72,13 +73,9 @@ impl Reactor {
         self.flush(index);
     }
 
-    /// A socket has something to read. `generation` is given where the place may have got another tenant since.
-    pub(crate) fn handle_readable(&mut self, index: usize, generation: Option<u32>) {
-        let tenant = self
-            .connections
-            .get(index)
-            .map(|connection| connection.generation);
-        if tenant.is_none() || generation.is_some_and(|generation| tenant != Some(generation)) {
+    /// A socket has something to read.
+    pub(crate) fn handle_readable(&mut self, index: usize) {
+        if !self.connections.contains(index) {
             return;
         }
         let mut buffer = self.lend_read_buffer();
@@ -86,9 +83,7 @@ impl Reactor {
         while let ReadOnce::Some = self.read_once(index, &mut buffer) {
             reads += 1;
             if reads == limits::READS_PER_TURN {
-                if let Some(connection) = self.connections.get(index) {
-                    self.read_on_later(connection.key(index));
-                }
+                self.read_on_later(index);
                 break;
             }
         }

@@ -9,6 +9,7 @@ use fanwave_wire::{
     token::{Claims, TokenError},
 };
 
+use super::client_id;
 use crate::reactor::{
     Reactor,
     connection::{Identity, State},
@@ -23,8 +24,6 @@ impl Reactor {
         let Some(claims) = self.verify(index, id, &request.token) else {
             return;
         };
-        let serial = self.next_serial();
-        let client = self.client_id(serial);
         let expires_at = claims.expires_at();
         let Some(connection) = self.connections.get_mut(index) else {
             return;
@@ -32,9 +31,9 @@ impl Reactor {
         connection.identity = Some(Box::new(Identity {
             sender: claims.into_sender(),
             expires_at,
-            serial,
         }));
         connection.state = State::Open;
+        let client = client_id(self.node, connection.generation);
         let result = ConnectResult {
             client: &client,
             version: VERSION,
@@ -51,11 +50,11 @@ impl Reactor {
         let Some(claims) = self.verify(index, id, token) else {
             return;
         };
-        let Some(identity) = self
-            .connections
-            .get_mut(index)
-            .and_then(|connection| connection.identity.as_mut())
-        else {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let client = client_id(self.node, connection.generation);
+        let Some(identity) = &mut connection.identity else {
             return;
         };
         if identity.sender.user != claims.sender().user {
@@ -65,11 +64,7 @@ impl Reactor {
         }
         identity.expires_at = claims.expires_at();
         identity.sender = claims.into_sender();
-        let (serial, ttl) = (
-            identity.serial,
-            seconds_until(identity.expires_at, self.clock.unix),
-        );
-        let client = self.client_id(serial);
+        let ttl = seconds_until(identity.expires_at, self.clock.unix);
         let result = RefreshResult {
             client: &client,
             version: VERSION,

@@ -241,8 +241,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_publication_takes_is_never_underestimated() {
+        for text in [
+            "plain",
+            "사랑해 💜",
+            "\"\\\n\u{1}\u{2028}\u{2029}\u{2027}€",
+            "",
+        ] {
+            let publication = publication(u64::MAX, text);
+            let mut encoded = Vec::new();
+            fanwave_wire::protocol::publication::encode(&publication, &mut encoded);
+            let estimate = reply_bytes(&publication);
+            assert!(
+                estimate >= encoded.len() && estimate < encoded.len() + 256,
+                "{estimate} for {}",
+                encoded.len()
+            );
+        }
+    }
+
+    #[test]
     fn a_page_is_cut_where_a_reply_is_full() {
         let long = "x".repeat(100_000);
+        let page: Vec<_> = (1..=5).map(|offset| publication(offset, &long)).collect();
+        assert_eq!(within_reply(&page).len(), 5);
+        let long = "\"".repeat(100_000);
         let page: Vec<_> = (1..=5).map(|offset| publication(offset, &long)).collect();
         assert_eq!(within_reply(&page).len(), 2);
         assert_eq!(within_reply(&page[..1]).len(), 1);

@@ -191,11 +191,11 @@ impl Reactor {
             }
         }
     }
+}
 
-    /// The id of a connection, as its client and other clients know it.
-    fn client_id(&self, serial: u64) -> String {
-        format!("{:016x}{serial:016x}", self.node)
-    }
+/// The id of a connection, as its client and other clients know it.
+fn client_id(node: u64, generation: u32) -> String {
+    format!("{node:016x}{generation:08x}")
 }
 
 /// What a fan is told when the node has too many calls under way.

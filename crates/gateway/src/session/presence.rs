@@ -4,6 +4,7 @@
 
 use fanwave_wire::protocol::{ClientInfo, ErrorCode, Response};
 
+use super::client_id;
 use crate::{limits, reactor::Reactor};
 
 impl Reactor {
@@ -25,8 +26,12 @@ impl Reactor {
         }
         let present: Vec<(String, &str)> = members
             .iter()
-            .filter_map(|member| self.connections.get(*member as usize)?.identity.as_ref())
-            .map(|identity| (self.client_id(identity.serial), &*identity.sender.user.0))
+            .filter_map(|member| self.connections.get(*member as usize))
+            .filter_map(|connection| {
+                let identity = connection.identity.as_ref()?;
+                let client = client_id(self.node, connection.generation);
+                Some((client, &*identity.sender.user.0))
+            })
             .collect();
         let infos: Vec<ClientInfo<'_>> = present
             .iter()

@@ -91,8 +91,8 @@ impl Reactor {
                 refused => return self.refuse_message(command, &refused),
             };
         let message_id = message.id.unwrap_or_else(|| {
-            self.serial += 1;
-            ClientMessageId(format!("{:016x}{:016x}", self.node, self.serial).into())
+            self.messages += 1;
+            ClientMessageId(format!("{:016x}{:016x}", self.node, self.messages).into())
         });
         let reply = match form {
             Form::Publish => PublishReply::Publish,

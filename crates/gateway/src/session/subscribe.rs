@@ -66,8 +66,7 @@ impl Reactor {
         ) else {
             return;
         };
-        connection.subscriptions.reserve_exact(1);
-        connection.subscriptions.push(Subscription {
+        connection.add_subscription(Subscription {
             channel: key,
             place: SubscriptionPlace::PENDING,
             cursor: 0,
@@ -161,10 +160,9 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        let Some(at) = connection.subscription(key) else {
+        let Some(subscription) = connection.remove_subscription(key) else {
             return;
         };
-        let subscription = connection.subscriptions.remove(at);
         self.leave_room(index, key, subscription.place);
     }
 }
@@ -183,13 +181,27 @@ fn missed(recent: &Recent, epoch: &Epoch, offset: Offset) -> Option<Vec<Arc<Publ
     }
 }
 
-/// An upper bound of what a publication takes in a reply, near enough for ordinary text.
-///
-/// Admitted text has no control characters, so that a character is escaped to at most twice its bytes.
+/// An upper bound of what a publication takes in a reply, near to the truth for any ordinary text.
 pub(super) fn reply_bytes(publication: &Publication) -> usize {
-    const FIELDS: usize = 320;
+    /// Field names, punctuation, numbers of 20 digits and the role.
+    const FIELDS: usize = 256;
     let draft = &publication.draft;
-    let strings =
-        draft.text.len() + draft.sender.name.len() + draft.sender.user.0.len() + draft.id.0.len();
-    FIELDS + 2 * strings
+    let strings: [&str; 4] = [
+        &draft.text,
+        &draft.sender.name,
+        &draft.sender.user.0,
+        &draft.id.0,
+    ];
+    FIELDS + strings.into_iter().map(escaped_bytes).sum::<usize>()
+}
+
+/// What a string takes as JSON, if every character that shares its first byte with U+2028 were escaped as that one is.
+fn escaped_bytes(text: &str) -> usize {
+    let extra = |byte: u8| match byte {
+        b'"' | b'\\' => 1,
+        0xE2 => 3,
+        0..=0x1F => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(extra).sum::<usize>()
 }
