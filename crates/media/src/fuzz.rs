@@ -73,11 +73,19 @@ pub fn demux(data: &[u8]) {
     demux.finish();
     collect(&mut demux, &mut tracks);
     for samples in &tracks {
-        for chunk in samples.chunks(FRAGMENT_SAMPLES_MAX) {
-            assert!(
-                cmaf::fragment(1, chunk).is_ok(),
-                "the samples of a track follow one another"
-            );
+        assert!(
+            samples
+                .windows(2)
+                .all(|pair| pair[0].end() <= pair[1].decode_time),
+            "no sample overlaps the next"
+        );
+        for stretch in samples.chunk_by(|a, b| a.end() == b.decode_time) {
+            for chunk in stretch.chunks(FRAGMENT_SAMPLES_MAX) {
+                assert!(
+                    cmaf::fragment(1, chunk).is_ok(),
+                    "what follows without a hole fits a fragment"
+                );
+            }
         }
     }
 }

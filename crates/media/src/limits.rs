@@ -37,6 +37,10 @@ pub const COMPOSITION_MS_MAX: i64 = 5_000;
 /// Largest step back that is repaired by nudging, milliseconds; a larger one is a broken publisher.
 pub const BACKWARD_MS_MAX: i64 = 1_000;
 
+/// Longest time one sample is stretched over when the next one is late, milliseconds. A later one leaves a hole, which is
+/// for whoever cuts to see.
+pub const STRETCH_MS_MAX: i64 = 2_500;
+
 /// Largest hole between two samples of one track, milliseconds; a larger one is a broken publisher.
 pub const GAP_MS_MAX: i64 = 10_000;
 
@@ -57,6 +61,7 @@ const _: () = assert!(FRAME_BYTES_MAX <= TRACK_WAIT_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= FRAGMENT_BYTES_MAX);
 const _: () = assert!(AUDIO_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(AUDIO_DRIFT_MS_MAX < BACKWARD_MS_MAX && BACKWARD_MS_MAX < GAP_MS_MAX);
+const _: () = assert!(STRETCH_MS_MAX < GAP_MS_MAX);
 const _: () = assert!(TRACK_WAIT_MS < GAP_MS_MAX);
 // A fragment's sizes and offsets are 32-bit signed in the box.
 const _: () = assert!(FRAGMENT_BYTES_MAX < i32::MAX as usize / 2);

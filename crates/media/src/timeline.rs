@@ -5,6 +5,9 @@
 //! * [`AudioTimeline`] counts samples, which is exact where milliseconds are not, and sets its clock again only when it
 //!   has drifted from the timestamps by more than [`AUDIO_DRIFT_MS_MAX`].
 //!
+//! A sample lasts until the next one, however late that comes, up to [`STRETCH_MS_MAX`]; then it lasts as long as usual,
+//! and a hole follows.
+//!
 //! Decode times of a track rise strictly whatever is sent. A step that no repair makes sensible is a [`JumpError`]: the
 //! publisher's clock is broken, and a new connection with a discontinuity is the honest answer.
 
@@ -12,7 +15,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
-    limits::{AUDIO_DRIFT_MS_MAX, BACKWARD_MS_MAX, GAP_MS_MAX, RUN_MS_MAX},
+    limits::{AUDIO_DRIFT_MS_MAX, BACKWARD_MS_MAX, GAP_MS_MAX, RUN_MS_MAX, STRETCH_MS_MAX},
     sample::{Sample, VIDEO_TIMESCALE},
 };
 
@@ -122,19 +125,27 @@ impl VideoTimeline {
         };
         let done = self.pending.replace(pending);
         Ok(done.map(|done| {
-            self.last_duration = decode_time - done.decode_time;
-            done.into_sample(self.last_duration)
+            let distance = decode_time - done.decode_time;
+            if distance <= STRETCH_MS_MAX * VIDEO_TICKS_PER_MS {
+                self.last_duration = distance;
+                done.into_sample(distance)
+            } else {
+                let usual = self.usual_duration();
+                done.into_sample(usual)
+            }
         }))
     }
 
     /// Gives out the last picture when the run is over; it lasts as long as the one before it.
     pub fn finish(&mut self) -> Option<Sample> {
-        let last_duration = self
-            .last_duration
-            .clamp(VIDEO_TICKS_PER_MS, VIDEO_TIMESCALE.into());
-        self.pending
-            .take()
-            .map(|last| last.into_sample(last_duration))
+        let usual = self.usual_duration();
+        self.pending.take().map(|last| last.into_sample(usual))
+    }
+
+    /// How long a picture lasts whose next one is unknown: as long as the one before it, within reason.
+    fn usual_duration(&self) -> i64 {
+        self.last_duration
+            .clamp(VIDEO_TICKS_PER_MS, VIDEO_TIMESCALE.into())
     }
 }
 
@@ -193,10 +204,17 @@ impl AudioTimeline {
             data,
         };
         let done = self.pending.replace(pending);
-        // After a hole the frame before it lasts until the hole's end: its fragment then has no hole in it.
+        let (stretch_max, usual) = (
+            STRETCH_MS_MAX * self.sample_rate / 1_000,
+            self.frame_samples,
+        );
         Ok(done.map(|done| {
-            let duration = decode_time - done.decode_time;
-            done.into_sample(duration)
+            let distance = decode_time - done.decode_time;
+            done.into_sample(if distance <= stretch_max {
+                distance
+            } else {
+                usual
+            })
         }))
     }
 
@@ -269,6 +287,24 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_is_stretched_so_far_and_then_leaves_a_hole() {
+        let lasts = |times: &[i64]| {
+            video(times)
+                .iter()
+                .map(|s| s.duration / 90)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lasts(&[0, 40, 2_540, 2_580]), [40, 2_500, 40, 40]);
+        assert_eq!(lasts(&[0, 40, 2_541, 2_581]), [40, 40, 40, 40]);
+        let mut audio = AudioTimeline::new(48_000, 1_024);
+        audio.push(0, Bytes::new()).unwrap();
+        assert_eq!(
+            audio.push(2_501, Bytes::new()).unwrap().unwrap().duration,
+            1_024
+        );
+    }
+
+    #[test]
     fn leaps_are_errors() {
         let leap = |to| {
             let mut timeline = VideoTimeline::default();
@@ -318,7 +354,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decode_times_rise_without_holes(steps in proptest::collection::vec((-900_i64..9_000, -9_000_i64..9_000), 1..60)) {
+        fn decode_times_rise_and_holes_are_long(steps in proptest::collection::vec((-900_i64..9_000, -9_000_i64..9_000), 1..60)) {
             let mut timeline = VideoTimeline::default();
             let mut at = 0;
             let mut out = Vec::new();
@@ -333,7 +369,9 @@ mod tests {
             out.extend(timeline.finish());
             for pair in out.windows(2) {
                 prop_assert!(pair[0].duration > 0);
-                prop_assert_eq!(pair[0].end(), pair[1].decode_time);
+                let distance = pair[1].decode_time - pair[0].decode_time;
+                let follows = pair[0].end() == pair[1].decode_time;
+                prop_assert_eq!(follows, distance <= 2_500 * 90, "{}", distance);
             }
         }
 

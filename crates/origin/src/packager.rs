@@ -94,6 +94,8 @@ struct Queue {
     rendition: RenditionId,
     samples: VecDeque<Sample>,
     bytes: usize,
+    /// Where the newest sample ends, in the present stretch.
+    end: Option<u64>,
     sequence: u32,
 }
 
@@ -187,6 +189,10 @@ impl Packager {
             audio = tracks.audio.as_ref().map(fanwave_media::AacConfig::codec),
             "stream begins"
         );
+        // The cutter begins with a picture: sound of the same moment must not come before it.
+        self.early.sort_by_key(|(kind, sample)| {
+            (millis(sample.decode_time, timescale(*kind, &tracks)), *kind)
+        });
         let channel = Arc::clone(self.claim.channel());
         self.run = Some(Run::new(
             channel,
@@ -218,6 +224,7 @@ impl Run {
                 rendition,
                 samples,
                 bytes: 0,
+                end: None,
                 sequence: 0,
             })
         };
@@ -244,11 +251,14 @@ impl Run {
         let Some(index) = self.queues.iter().position(|queue| queue.kind == kind) else {
             return Ok(());
         };
+        // A part cannot have a hole in it.
+        if !self.queues[index].is_followed_by(&sample) {
+            self.restart("a hole")?;
+        }
         let times = self.queues[index].times_of(&sample);
         let taken = match self.cutter.handle(times) {
             Err(CutError::Broken(why)) if self.state == RunState::Made => {
-                tracing::info!(channel = %self.channel.id(), %why, "the publisher's timeline broke");
-                self.restart()?;
+                self.restart(&why.to_string())?;
                 self.cutter.handle(times)?
             }
             taken => taken?,
@@ -267,7 +277,8 @@ impl Run {
     }
 
     /// Makes parts of what waits and starts over; the stream is told when the next picture shows where it goes on.
-    fn restart(&mut self) -> Result<(), PackError> {
+    fn restart(&mut self, why: &str) -> Result<(), PackError> {
+        tracing::info!(channel = %self.channel.id(), why, "the publisher's timeline broke");
         self.close()?;
         self.queues.iter_mut().for_each(Queue::clear);
         self.state = RunState::Broken;
@@ -350,7 +361,12 @@ impl Queue {
         }
     }
 
+    fn is_followed_by(&self, sample: &Sample) -> bool {
+        self.end.is_none_or(|end| end == sample.decode_time)
+    }
+
     fn push(&mut self, sample: Sample) -> Result<(), PackError> {
+        self.end = Some(sample.end());
         self.bytes = self.bytes.saturating_add(sample.data.len());
         self.samples.push_back(sample);
         if self.bytes > FRAGMENT_BYTES_MAX {
@@ -374,9 +390,21 @@ impl Queue {
     fn clear(&mut self) {
         self.samples.clear();
         self.bytes = 0;
+        self.end = None;
     }
 }
 
 fn video_millis(ticks: u64) -> u64 {
-    ticks.saturating_mul(1_000) / u64::from(VIDEO_TIMESCALE)
+    millis(ticks, VIDEO_TIMESCALE)
+}
+
+fn millis(ticks: u64, timescale: u32) -> u64 {
+    ticks.saturating_mul(1_000) / u64::from(timescale.max(1))
+}
+
+fn timescale(kind: TrackKind, tracks: &Tracks) -> u32 {
+    match (kind, &tracks.audio) {
+        (TrackKind::Audio, Some(audio)) => audio.sample_rate(),
+        (TrackKind::Audio, None) | (TrackKind::Video, _) => VIDEO_TIMESCALE,
+    }
 }

@@ -72,7 +72,7 @@ async fn what_ffmpeg_publishes_is_what_ffprobe_reads() {
     let mut publisher = ffmpeg_publisher(&show, KEY);
     show.until(|status| status.live).await;
     let folder = show.folder().await;
-    let path = format!("{folder}/video.m3u8?_HLS_msn=3");
+    let path = format!("{folder}/video.m3u8?_HLS_msn=1");
     let playing = show.get(&path).await.text();
     assert!(playing.contains("#EXT-X-PART:"), "{playing}");
     timeout(DEADLINE, publisher.wait())
