@@ -349,10 +349,16 @@ pub(crate) enum Taken {
 mod tests {
     use super::*;
 
+    /// The record as a release build has it: mio's sockets carry a check of their own where debug assertions are on.
+    fn record_bytes() -> usize {
+        let socket = size_of::<std::os::fd::RawFd>();
+        (size_of::<Connection>() - size_of::<TcpStream>() + socket).next_multiple_of(8)
+    }
+
     /// 100,000 idle fans are the case to be small for.
     #[test]
     fn a_record_is_small() {
-        assert!(size_of::<Connection>() <= 80, "{}", size_of::<Connection>());
+        assert!(record_bytes() <= 80, "{}", record_bytes());
         assert!(
             size_of::<Subscription>() <= 16,
             "{}",
@@ -372,7 +378,7 @@ mod tests {
         // A place among the members, and an entry of the presence count, in a tree two thirds full.
         let room =
             size_of::<u32>() + (size_of::<fanwave_wire::UserId>() + size_of::<u32>()) * 3 / 2;
-        let fan = size_of::<Connection>() + identity + subscription + room;
+        let fan = record_bytes() + identity + subscription + room;
         assert!(fan <= 256, "{fan}");
     }
 
