@@ -50,11 +50,26 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 
 /// The headers of every answer of the server, where the handler has not set its own.
 pub const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::X_FRAME_OPTIONS,
+        HeaderValue::from_static("SAMEORIGIN"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 /// One file, ready to be sent.
@@ -90,7 +105,11 @@ async fn index(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
 }
 
 /// The page itself finds out whether there is such a channel.
-async fn watch(State(site): State<Arc<Site>>, Path(_): Path<String>, headers: HeaderMap) -> Response {
+async fn watch(
+    State(site): State<Arc<Site>>,
+    Path(_): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     site.index(&headers)
 }
 
@@ -108,14 +127,19 @@ impl Site {
             let asset = Asset::new(&path, file.data, &file.metadata)?;
             Some((path.into_owned(), asset))
         });
-        Self { assets: assets.collect() }
+        Self {
+            assets: assets.collect(),
+        }
     }
 
     fn index(&self, headers: &HeaderMap) -> Response {
         match self.assets.get("index.html") {
             Some(asset) => asset.answer(headers),
             None => {
-                let html = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+                let html = (
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("text/html; charset=utf-8"),
+                );
                 (StatusCode::SERVICE_UNAVAILABLE, [html], NOT_BUILT).into_response()
             }
         }
@@ -139,7 +163,11 @@ impl Asset {
             _ => "public, max-age=3600",
         };
         // Half of a SHA-256 never repeats by accident.
-        let digits = metadata.sha256_hash().into_iter().take(16).map(|byte| format!("{byte:02x}"));
+        let digits = metadata
+            .sha256_hash()
+            .into_iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"));
         let tag = format!("\"{}\"", digits.collect::<String>());
         Some(Self {
             plain,
@@ -155,11 +183,19 @@ impl Asset {
         headers.insert(header::ETAG, self.tag.clone());
         headers.insert(header::CACHE_CONTROL, self.cache.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        if lists(asked, header::IF_NONE_MATCH, self.tag.to_str().unwrap_or_default()) {
+        if lists(
+            asked,
+            header::IF_NONE_MATCH,
+            self.tag.to_str().unwrap_or_default(),
+        ) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.insert(header::CONTENT_TYPE, self.kind.clone());
-        let compressed = if lists(asked, header::ACCEPT_ENCODING, "gzip") { self.compressed() } else { None };
+        let compressed = if lists(asked, header::ACCEPT_ENCODING, "gzip") {
+            self.compressed()
+        } else {
+            None
+        };
         let body = match compressed {
             Some(body) => {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -175,7 +211,9 @@ impl Asset {
             if self.plain.len() < COMPRESS_FROM_BYTES {
                 return None;
             }
-            let smaller = gzip(&self.plain).ok().filter(|body| body.len() < self.plain.len());
+            let smaller = gzip(&self.plain)
+                .ok()
+                .filter(|body| body.len() < self.plain.len());
             smaller.map(Bytes::from)
         });
         compressed.clone()
@@ -191,12 +229,18 @@ fn gzip(plain: &[u8]) -> io::Result<Vec<u8>> {
 /// Whether one of a header's comma-separated values is this one; parameters such as `;q=1` are looked through, a weak
 /// tag counts as its strong one (RFC 9110, section 13.1.2), and a value that is refused by `q=0` does not count.
 fn lists(headers: &HeaderMap, name: HeaderName, value: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
-    values.map(|entry| entry.split_once(';').unwrap_or((entry, ""))).any(|(entry, parameters)| {
-        let entry = entry.trim();
-        let refused = matches!(parameters.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
-        !refused && entry.strip_prefix("W/").unwrap_or(entry) == value
-    })
+    let values = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    values
+        .map(|entry| entry.split_once(';').unwrap_or((entry, "")))
+        .any(|(entry, parameters)| {
+            let entry = entry.trim();
+            let refused = matches!(parameters.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+            !refused && entry.strip_prefix("W/").unwrap_or(entry) == value
+        })
 }
 
 #[cfg(test)]
@@ -210,12 +254,22 @@ mod tests {
             plain: Bytes::from_static(body),
             gzip: OnceLock::new(),
             kind: kind.parse().unwrap(),
-            cache: HeaderValue::from_static(if path == "index.html" { "no-cache" } else { "immutable" }),
+            cache: HeaderValue::from_static(if path == "index.html" {
+                "no-cache"
+            } else {
+                "immutable"
+            }),
             tag: HeaderValue::from_static("\"tag\""),
         };
         let page = asset("index.html", "text/html; charset=utf-8", b"<!doctype html>");
         let script = asset("assets/a.js", "text/javascript", &[b'a'; 4096]);
-        Site { assets: [("index.html".to_owned(), page), ("assets/a.js".to_owned(), script)].into() }
+        Site {
+            assets: [
+                ("index.html".to_owned(), page),
+                ("assets/a.js".to_owned(), script),
+            ]
+            .into(),
+        }
     }
 
     fn asking(name: HeaderName, value: &'static str) -> HeaderMap {
@@ -228,13 +282,38 @@ mod tests {
         let script = &site.assets["assets/a.js"];
         for accepted in ["gzip", "br;q=1, gzip;q=0.8", "deflate,gzip"] {
             let response = script.answer(&asking(header::ACCEPT_ENCODING, accepted));
-            assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip", "{accepted}");
-            assert!(response.into_body().collect().await.unwrap().to_bytes().len() < 100);
+            assert_eq!(
+                response.headers()[header::CONTENT_ENCODING],
+                "gzip",
+                "{accepted}"
+            );
+            assert!(
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .unwrap()
+                    .to_bytes()
+                    .len()
+                    < 100
+            );
         }
         for refused in ["", "br", "gzip;q=0", "xgzip"] {
             let response = script.answer(&asking(header::ACCEPT_ENCODING, refused));
-            assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "{refused}");
-            assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 4096);
+            assert!(
+                !response.headers().contains_key(header::CONTENT_ENCODING),
+                "{refused}"
+            );
+            assert_eq!(
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .unwrap()
+                    .to_bytes()
+                    .len(),
+                4096
+            );
         }
     }
 
@@ -246,7 +325,13 @@ mod tests {
             assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{tag}");
         }
         let response = site.index(&asking(header::IF_NONE_MATCH, "\"old\""));
-        assert_eq!((response.status(), &response.headers()[header::CACHE_CONTROL]), (StatusCode::OK, &HeaderValue::from_static("no-cache")));
+        assert_eq!(
+            (
+                response.status(),
+                &response.headers()[header::CACHE_CONTROL]
+            ),
+            (StatusCode::OK, &HeaderValue::from_static("no-cache"))
+        );
     }
 
     #[tokio::test]
@@ -259,7 +344,10 @@ mod tests {
 
     #[test]
     fn the_policy_lets_no_inline_script_run() {
-        let scripts = POLICY.split(';').find(|part| part.trim().starts_with("script-src")).unwrap();
+        let scripts = POLICY
+            .split(';')
+            .find(|part| part.trim().starts_with("script-src"))
+            .unwrap();
         assert_eq!(scripts.trim(), "script-src 'self'");
     }
 }

@@ -160,7 +160,11 @@ pub fn run() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Token(args) => token(&args),
-        Command::StreamKey { channel, place, rotate } => stream_key(&channel, &place, rotate),
+        Command::StreamKey {
+            channel,
+            place,
+            rotate,
+        } => stream_key(&channel, &place, rotate),
     };
     done.unwrap_or_else(|error| {
         complain(&error);
@@ -173,7 +177,10 @@ fn serve(place: &Place, demo: bool) -> Result<ExitCode, anyhow::Error> {
     let plan = place.plan()?;
     telemetry::start_log(&plan.log)?;
     let show = if demo { Show::Demo } else { Show::Real };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to be had")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads to be had")?;
     let code = runtime.block_on(Box::pin(serve::run(&plan, show)));
     // What still runs after the deadline or a second signal is not waited for.
     runtime.shutdown_background();
@@ -182,7 +189,11 @@ fn serve(place: &Place, demo: bool) -> Result<ExitCode, anyhow::Error> {
 
 fn check(file: &Path) -> Result<ExitCode, anyhow::Error> {
     let plan = config::load(Some(file), env::variables())?;
-    let channels: Vec<&str> = plan.channels.iter().map(|channel| channel.id.as_str()).collect();
+    let channels: Vec<&str> = plan
+        .channels
+        .iter()
+        .map(|channel| channel.id.as_str())
+        .collect();
     output::print(&format!(
         "{} is fine: HTTP on {}, RTMP on {}, channels {}, data in {}.\nNext: fanwave serve --config {}\n",
         file.display(),
@@ -203,10 +214,17 @@ fn token(args: &TokenArgs) -> Result<ExitCode, anyhow::Error> {
         StaffRole::Artist => (Role::Artist, "artist"),
         StaffRole::Staff => (Role::Staff, "staff"),
     };
-    let user = args.user.clone().unwrap_or_else(|| format!("{prefix}-{name}"));
+    let user = args
+        .user
+        .clone()
+        .unwrap_or_else(|| format!("{prefix}-{name}"));
     let now = clock::now();
     let ttl = Duration::from_secs(u64::from(args.days) * 86_400).as_secs() * 1000;
-    let sender = Sender { user: UserId(user.into()), name, role };
+    let sender = Sender {
+        user: UserId(user.into()),
+        name,
+        role,
+    };
     let claims = Claims::new(sender, now, UnixMillis(now.0 + ttl))?;
     output::print(&format!("{}\n", key.issue(&claims)));
     Ok(ExitCode::SUCCESS)
@@ -216,13 +234,23 @@ fn stream_key(channel: &RoomId, place: &Place, rotate: bool) -> Result<ExitCode,
     let plan = place.plan()?;
     let known = plan.channels.iter().find(|planned| planned.id == *channel);
     let Some(planned) = known else {
-        let ids: Vec<&str> = plan.channels.iter().map(|planned| planned.id.as_str()).collect();
-        anyhow::bail!("no channel `{channel}` is configured; there are: {}", ids.join(", "));
+        let ids: Vec<&str> = plan
+            .channels
+            .iter()
+            .map(|planned| planned.id.as_str())
+            .collect();
+        anyhow::bail!(
+            "no channel `{channel}` is configured; there are: {}",
+            ids.join(", ")
+        );
     };
     let folder = DataDir::open(&plan.data_dir)?;
     let key: Secret = match (&planned.stream_key_file, rotate) {
         (Some(file), true) => {
-            anyhow::bail!("this channel's key is in {}: change it there", file.display())
+            anyhow::bail!(
+                "this channel's key is in {}: change it there",
+                file.display()
+            )
         }
         (file, false) => folder.stream_key(channel, file.as_deref())?,
         (None, true) => folder.rotate_stream_key(channel)?,
@@ -242,7 +270,10 @@ impl Place {
 }
 
 /// Says on standard error what went wrong, with its causes.
-#[expect(clippy::print_stderr, reason = "this is the one place where the program speaks before or without a log")]
+#[expect(
+    clippy::print_stderr,
+    reason = "this is the one place where the program speaks before or without a log"
+)]
 fn complain(error: &anyhow::Error) {
     eprintln!("fanwave: {error:#}");
 }

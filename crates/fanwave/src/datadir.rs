@@ -82,13 +82,21 @@ impl DataDir {
     ///
     /// [`DataDirError::Io`].
     pub fn open(root: &Path) -> Result<Self, DataDirError> {
-        let folder = Self { root: root.to_owned() };
+        let folder = Self {
+            root: root.to_owned(),
+        };
         for path in [root.to_owned(), folder.stream_keys()] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-            made.map_err(|source| DataDirError::Io { path: path.clone(), source })?;
+            made.map_err(|source| DataDirError::Io {
+                path: path.clone(),
+                source,
+            })?;
         }
         // Addresses shown to people are easier to follow when they are absolute.
-        let root = fs::canonicalize(root).map_err(|source| DataDirError::Io { path: root.to_owned(), source })?;
+        let root = fs::canonicalize(root).map_err(|source| DataDirError::Io {
+            path: root.to_owned(),
+            source,
+        })?;
         Ok(Self { root })
     }
 
@@ -99,11 +107,22 @@ impl DataDir {
     /// [`DataDirError::InUse`] when another process has it, [`DataDirError::Io`].
     pub fn lock(self) -> Result<Locked, DataDirError> {
         let path = self.root.join("lock");
-        let failed = |source| DataDirError::Io { path: path.clone(), source };
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let failed = |source| DataDirError::Io {
+            path: path.clone(),
+            source,
+        };
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
         let file = opened.map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Locked { folder: self, _lock: file }),
+            Ok(()) => Ok(Locked {
+                folder: self,
+                _lock: file,
+            }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: self.root }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -129,7 +148,11 @@ impl DataDir {
     pub fn token_key(&self, file: Option<&Path>) -> Result<TokenKey, DataDirError> {
         let secret = match file {
             Some(file) => secret::read(file, KEY_BYTES_MIN)?,
-            None => secret::read_or_make(&self.root.join("token-secret"), KEY_BYTES_MIN, Secret::generate)?,
+            None => secret::read_or_make(
+                &self.root.join("token-secret"),
+                KEY_BYTES_MIN,
+                Secret::generate,
+            )?,
         };
         Ok(TokenKey::new(secret.expose().as_bytes())?)
     }
@@ -139,10 +162,18 @@ impl DataDir {
     /// # Errors
     ///
     /// [`DataDirError::Secret`].
-    pub fn stream_key(&self, channel: &RoomId, file: Option<&Path>) -> Result<Secret, DataDirError> {
+    pub fn stream_key(
+        &self,
+        channel: &RoomId,
+        file: Option<&Path>,
+    ) -> Result<Secret, DataDirError> {
         let key = match file {
             Some(file) => secret::read(file, STREAM_KEY_CHARS_MIN)?,
-            None => secret::read_or_make(&self.stream_key_path(channel), STREAM_KEY_CHARS_MIN, stream_key)?,
+            None => secret::read_or_make(
+                &self.stream_key_path(channel),
+                STREAM_KEY_CHARS_MIN,
+                stream_key,
+            )?,
         };
         Ok(key)
     }
@@ -194,7 +225,10 @@ mod tests {
         let first = DataDir::open(&root).unwrap().lock().unwrap();
         let refused = DataDir::open(&root).unwrap().lock().unwrap_err();
         assert!(matches!(refused, DataDirError::InUse { .. }));
-        assert!(refused.to_string().contains("--data-dir"), "it says what to do: {refused}");
+        assert!(
+            refused.to_string().contains("--data-dir"),
+            "it says what to do: {refused}"
+        );
         drop(first);
         assert!(DataDir::open(&root).unwrap().lock().is_ok());
     }
@@ -202,14 +236,24 @@ mod tests {
     #[test]
     fn secrets_stay_the_same_from_start_to_start() {
         let parent = tempfile::tempdir().unwrap();
-        let sender = Sender { user: UserId("u".into()), name: "n".into(), role: Role::Fan };
+        let sender = Sender {
+            user: UserId("u".into()),
+            name: "n".into(),
+            role: Role::Fan,
+        };
         let claims = Claims::new(sender, UnixMillis(0), UnixMillis(10_000_000)).unwrap();
         let (demo, other): (RoomId, RoomId) = ("demo".parse().unwrap(), "other".parse().unwrap());
         let first = DataDir::open(parent.path()).unwrap();
         let token = first.token_key(None).unwrap().issue(&claims);
         let key = first.stream_key(&demo, None).unwrap();
         let second = DataDir::open(parent.path()).unwrap();
-        assert!(second.token_key(None).unwrap().verify(&token, UnixMillis(0)).is_ok());
+        assert!(
+            second
+                .token_key(None)
+                .unwrap()
+                .verify(&token, UnixMillis(0))
+                .is_ok()
+        );
         assert_eq!(second.stream_key(&demo, None).unwrap(), key);
         assert_ne!(second.stream_key(&other, None).unwrap(), key);
     }

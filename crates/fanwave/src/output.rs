@@ -6,5 +6,9 @@ use std::io::{self, Write};
 pub fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     // The only failure here is a closed or full output, and there is nowhere left to say so.
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    drop(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
 }

@@ -119,13 +119,23 @@ pub fn check_file(path: &Path) -> Result<(), SecretError> {
 pub fn read(path: &Path, least: usize) -> Result<Secret, SecretError> {
     let file = File::open(path).map_err(|source| failed(path, source))?;
     check_mode(path, &file)?;
-    let content = || SecretError::Content { path: path.to_owned(), least };
+    let content = || SecretError::Content {
+        path: path.to_owned(),
+        least,
+    };
     let mut text = String::new();
     let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX) + 2;
-    file.take(limit).read_to_string(&mut text).map_err(|_| content())?;
+    file.take(limit)
+        .read_to_string(&mut text)
+        .map_err(|_| content())?;
     let line = text.trim_end_matches(['\r', '\n']);
-    let legal = (least..=SECRET_BYTES_MAX).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_graphic());
-    if legal { Ok(Secret(line.to_owned())) } else { Err(content()) }
+    let legal = (least..=SECRET_BYTES_MAX).contains(&line.len())
+        && line.bytes().all(|b| b.is_ascii_graphic());
+    if legal {
+        Ok(Secret(line.to_owned()))
+    } else {
+        Err(content())
+    }
 }
 
 /// Reads a secret, or makes one with `make` when there is no file yet.
@@ -165,30 +175,53 @@ pub fn write(path: &Path, secret: &Secret) -> Result<(), SecretError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(secret.expose().as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         // The rename itself survives a power loss only when the folder is flushed too.
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     attempt().map_err(|source| failed(path, source))
 }
 
 fn check_mode(path: &Path, file: &File) -> Result<(), SecretError> {
-    let mode = file.metadata().map_err(|source| failed(path, source))?.permissions().mode() & 0o777;
-    if mode & MODE_OF_OTHERS == 0 { Ok(()) } else { Err(SecretError::OpenToOthers { path: path.to_owned(), mode }) }
+    let mode = file
+        .metadata()
+        .map_err(|source| failed(path, source))?
+        .permissions()
+        .mode()
+        & 0o777;
+    if mode & MODE_OF_OTHERS == 0 {
+        Ok(())
+    } else {
+        Err(SecretError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        })
+    }
 }
 
 fn failed(path: &Path, source: io::Error) -> SecretError {
-    SecretError::Io { path: path.to_owned(), source }
+    SecretError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Lower-case hexadecimal.
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -201,8 +234,14 @@ mod tests {
         let path = folder.path().join("key");
         let made = read_or_make(&path, 32, Secret::generate).unwrap();
         assert_eq!(made.expose().len(), 64);
-        assert_eq!(read_or_make(&path, 32, || panic!("there is one already")).unwrap(), made);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            read_or_make(&path, 32, || panic!("there is one already")).unwrap(),
+            made
+        );
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -213,7 +252,9 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o777] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let refused = read(&path, 8);
-            assert!(matches!(refused, Err(SecretError::OpenToOthers { mode: found, .. }) if found == mode));
+            assert!(
+                matches!(refused, Err(SecretError::OpenToOthers { mode: found, .. }) if found == mode)
+            );
             assert!(check_file(&path).is_err());
         }
     }
@@ -222,9 +263,18 @@ mod tests {
     fn content_that_is_no_secret_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        for content in ["", "short\n", "two words long enough\n", "line\nline-line-line\n", &"x".repeat(1025)] {
+        for content in [
+            "",
+            "short\n",
+            "two words long enough\n",
+            "line\nline-line-line\n",
+            &"x".repeat(1025),
+        ] {
             write(&path, &Secret(content.to_owned())).unwrap();
-            assert!(matches!(read(&path, 8), Err(SecretError::Content { .. })), "{content:?}");
+            assert!(
+                matches!(read(&path, 8), Err(SecretError::Content { .. })),
+                "{content:?}"
+            );
         }
     }
 
@@ -241,6 +291,10 @@ mod tests {
         write(&path, &Secret("a-long-first-secret".into())).unwrap();
         write(&path, &Secret("second-one".into())).unwrap();
         assert_eq!(read(&path, 8).unwrap().expose(), "second-one");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 }

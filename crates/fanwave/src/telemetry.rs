@@ -21,8 +21,11 @@ use crate::config::plan::{Log, LogFormat};
 ///
 /// Somebody else has set up logging in this process.
 pub fn start_log(log: &Log) -> Result<(), anyhow::Error> {
-    let filter = EnvFilter::try_new(&log.filter).context("the log filter was checked with the configuration")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filter = EnvFilter::try_new(&log.filter)
+        .context("the log filter was checked with the configuration")?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let started = match log.format {
         LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -46,8 +49,16 @@ impl HttpMetrics {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("fanwave_http_connections", "HTTP connections being served", metrics.connections.clone());
-        registry.register("fanwave_http_accepted", "HTTP connections accepted", metrics.accepted.clone());
+        registry.register(
+            "fanwave_http_connections",
+            "HTTP connections being served",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "fanwave_http_accepted",
+            "HTTP connections accepted",
+            metrics.accepted.clone(),
+        );
         registry.register(
             "fanwave_http_accept_failures",
             "Times that no connection could be accepted",

@@ -28,12 +28,17 @@ fn plan(data: &Path, more: &[(&str, &str)]) -> Plan {
         ("FANWAVE__RTMP__LISTEN", "127.0.0.1:0"),
         ("FANWAVE__DATA__DIR", data),
     ];
-    let variables = fixed.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = fixed
+        .iter()
+        .chain(more)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     config::parse(None, variables).expect("the test's configuration is fine")
 }
 
 async fn start(plan: &Plan) -> Server {
-    Box::pin(Server::start(plan, Show::Real)).await.expect("the server starts")
+    Box::pin(Server::start(plan, Show::Real))
+        .await
+        .expect("the server starts")
 }
 
 struct Answer {
@@ -44,7 +49,10 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
     }
 
     fn json(&self) -> Value {
@@ -55,12 +63,20 @@ impl Answer {
 async fn http(server: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     let exchange = async {
         let stream = TcpStream::connect(server).await.expect("the port is open");
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP is spoken there");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP is spoken there");
         let driver = tokio::spawn(connection);
-        let response = sender.send_request(request).await.expect("there is an answer");
+        let response = sender
+            .send_request(request)
+            .await
+            .expect("there is an answer");
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("the answer is whole").to_bytes();
+        let body = body
+            .collect()
+            .await
+            .expect("the answer is whole")
+            .to_bytes();
         driver.abort();
         Answer {
             status: parts.status,
@@ -68,22 +84,31 @@ async fn http(server: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
             body: String::from_utf8(body.to_vec()).expect("the answer is text"),
         }
     };
-    timeout(DEADLINE, exchange).await.expect("the answer comes in time")
+    timeout(DEADLINE, exchange)
+        .await
+        .expect("the answer comes in time")
 }
 
 async fn get(server: &Server, path: &str) -> Answer {
     let address = server.http_addr();
-    let request = Request::get(path).header("host", address.to_string()).body(Full::default());
+    let request = Request::get(path)
+        .header("host", address.to_string())
+        .body(Full::default());
     http(address, request.expect("the request is well-formed")).await
 }
 
 async fn guest_token(server: &Server, name: &str) -> String {
     let address = server.http_addr();
     let body = Bytes::from(json!({"name": name}).to_string());
-    let request = Request::post("/api/v1/guests").header("host", address.to_string()).body(Full::new(body));
+    let request = Request::post("/api/v1/guests")
+        .header("host", address.to_string())
+        .body(Full::new(body));
     let answer = http(address, request.expect("the request is well-formed")).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
-    answer.json()["token"].as_str().expect("there is a token").to_owned()
+    answer.json()["token"]
+        .as_str()
+        .expect("there is a token")
+        .to_owned()
 }
 
 /// A chat client that asks one thing after the other.
@@ -97,10 +122,18 @@ struct Fan {
 impl Fan {
     async fn connect(server: &Server, name: &str) -> Self {
         let token = guest_token(server, name).await;
-        let stream = TcpStream::connect(server.http_addr()).await.expect("the port is open");
+        let stream = TcpStream::connect(server.http_addr())
+            .await
+            .expect("the port is open");
         let url = format!("ws://{}/connection/websocket", server.http_addr());
-        let (socket, _) = client_async(url, stream).await.expect("the handshake is taken");
-        let mut fan = Self { socket, asked: 0, heard: Vec::new() };
+        let (socket, _) = client_async(url, stream)
+            .await
+            .expect("the handshake is taken");
+        let mut fan = Self {
+            socket,
+            asked: 0,
+            heard: Vec::new(),
+        };
         fan.ask("connect", json!({"token": token})).await;
         fan
     }
@@ -110,7 +143,10 @@ impl Fan {
         self.asked += 1;
         let id = self.asked;
         let command = json!({"id": id, method: request}).to_string();
-        self.socket.send(Message::text(command)).await.expect("the command is sent");
+        self.socket
+            .send(Message::text(command))
+            .await
+            .expect("the command is sent");
         loop {
             let reply = self.read().await;
             if reply["id"] == id {
@@ -129,17 +165,28 @@ impl Fan {
 
     async fn read(&mut self) -> Value {
         loop {
-            let message = timeout(DEADLINE, self.socket.next()).await.expect("something comes in time");
-            let message = message.expect("the connection is open").expect("the frame is well-formed");
-            let Message::Text(text) = message else { continue };
-            let mut replies: Vec<Value> =
-                text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
+            let message = timeout(DEADLINE, self.socket.next())
+                .await
+                .expect("something comes in time");
+            let message = message
+                .expect("the connection is open")
+                .expect("the frame is well-formed");
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let mut replies: Vec<Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("every line is JSON"))
+                .collect();
             for reply in &replies {
                 if let Some(text) = reply["push"]["pub"]["data"]["text"].as_str() {
                     self.heard.push(text.to_owned());
                 }
             }
-            let answer = replies.iter().position(|reply| reply.get("id").is_some()).unwrap_or(0);
+            let answer = replies
+                .iter()
+                .position(|reply| reply.get("id").is_some())
+                .unwrap_or(0);
             return replies.swap_remove(answer);
         }
     }
@@ -152,21 +199,41 @@ async fn one_port_serves_the_page_the_api_and_the_health() {
 
     for path in ["/", "/watch/demo"] {
         let page = get(&server, path).await;
-        assert!(page.body.starts_with("<!doctype html>") || page.body.starts_with("<!DOCTYPE html>"), "{path}");
-        assert!(page.header("content-security-policy").contains("script-src 'self';"), "{path}");
+        assert!(
+            page.body.starts_with("<!doctype html>") || page.body.starts_with("<!DOCTYPE html>"),
+            "{path}"
+        );
+        assert!(
+            page.header("content-security-policy")
+                .contains("script-src 'self';"),
+            "{path}"
+        );
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("referrer-policy"), "same-origin");
     }
     let ready = get(&server, "/readyz").await;
-    assert_eq!((ready.status, ready.body.as_str()), (StatusCode::OK, "ready\n"));
+    assert_eq!(
+        (ready.status, ready.body.as_str()),
+        (StatusCode::OK, "ready\n")
+    );
     assert_eq!(get(&server, "/livez").await.status, StatusCode::OK);
     let metrics = get(&server, "/metrics").await;
     assert_eq!(metrics.status, StatusCode::OK);
-    assert!(metrics.body.contains("fanwave_http_connections"), "{}", metrics.body);
+    assert!(
+        metrics.body.contains("fanwave_http_connections"),
+        "{}",
+        metrics.body
+    );
     let channel = get(&server, "/api/v1/channels/demo").await.json();
-    assert_eq!((&channel["live"], &channel["playlist"]), (&json!(false), &json!("/live/demo/master.m3u8")));
+    assert_eq!(
+        (&channel["live"], &channel["playlist"]),
+        (&json!(false), &json!("/live/demo/master.m3u8"))
+    );
     let nothing = get(&server, "/no/such/file.js").await;
-    assert_eq!((nothing.status, nothing.header("content-type")), (StatusCode::NOT_FOUND, "application/problem+json"));
+    assert_eq!(
+        (nothing.status, nothing.header("content-type")),
+        (StatusCode::NOT_FOUND, "application/problem+json")
+    );
 
     Box::pin(server.stop(DEADLINE)).await;
 }
@@ -187,16 +254,22 @@ async fn two_fans_chat_and_a_second_start_shows_it() {
     assert_eq!(ack["data"]["offset"], 1);
     minji.hear("안녕하세요").await;
     ana.hear("안녕하세요").await;
+    drop((ana, minji));
     Box::pin(server.stop(DEADLINE)).await;
 
     let again = start(&plan).await;
-    let page = get(&again, "/api/v1/channels/demo/messages?lane=chat").await.json();
+    let page = get(&again, "/api/v1/channels/demo/messages?lane=chat")
+        .await
+        .json();
     assert_eq!(page["messages"][0]["text"], "안녕하세요");
     assert_eq!(page["messages"][0]["name"], "Ana");
     let mut late = Fan::connect(&again, "さくら").await;
     late.ask("subscribe", json!({"channel": "chat:demo"})).await;
-    let history = late.ask("history", json!({"channel": "chat:demo", "limit": 10})).await;
+    let history = late
+        .ask("history", json!({"channel": "chat:demo", "limit": 10}))
+        .await;
     assert_eq!(history["publications"][0]["data"]["text"], "안녕하세요");
+    drop(late);
     Box::pin(again.stop(DEADLINE)).await;
 }
 
@@ -205,13 +278,19 @@ async fn stopping_tells_fans_to_come_back() {
     let data = tempfile::tempdir().unwrap();
     let server = start(&plan(data.path(), &[])).await;
     let mut fan = Fan::connect(&server, "Ana").await;
-    Box::pin(server.stop(DEADLINE)).await;
-    let mut code = None;
-    while let Some(Ok(message)) = timeout(DEADLINE, fan.socket.next()).await.expect("the end comes in time") {
-        if let Message::Close(Some(frame)) = message {
-            code = Some(u16::from(frame.code));
+    let read_to_the_end = async {
+        let mut code = None;
+        while let Some(Ok(message)) = fan.socket.next().await {
+            if let Message::Close(Some(frame)) = message {
+                code = Some(u16::from(frame.code));
+            }
         }
-    }
+        code
+    };
+    let stopping = Box::pin(server.stop(DEADLINE));
+    let (code, ()) = timeout(DEADLINE, async { tokio::join!(read_to_the_end, stopping) })
+        .await
+        .expect("the end comes in time");
     assert_eq!(code, Some(3001));
 }
 
@@ -220,7 +299,9 @@ async fn two_servers_never_share_a_data_folder() {
     let data = tempfile::tempdir().unwrap();
     let plan = plan(data.path(), &[]);
     let server = start(&plan).await;
-    let refused = Box::pin(Server::start(&plan, Show::Real)).await.expect_err("the folder is taken");
+    let refused = Box::pin(Server::start(&plan, Show::Real))
+        .await
+        .expect_err("the folder is taken");
     assert!(matches!(refused, StartError::DataDir(_)), "{refused}");
     Box::pin(server.stop(DEADLINE)).await;
     Box::pin(start(&plan).await.stop(DEADLINE)).await;
@@ -230,10 +311,16 @@ async fn two_servers_never_share_a_data_folder() {
 async fn a_taken_port_is_an_error_that_says_which_key_changes_it() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for (variable, key) in [("FANWAVE__HTTP__LISTEN", "http.listen"), ("FANWAVE__RTMP__LISTEN", "rtmp.listen")] {
+    for (variable, key) in [
+        ("FANWAVE__HTTP__LISTEN", "http.listen"),
+        ("FANWAVE__RTMP__LISTEN", "rtmp.listen"),
+    ] {
         let data = tempfile::tempdir().unwrap();
         let plan = plan(data.path(), &[(variable, &address)]);
-        let refused = Box::pin(Server::start(&plan, Show::Real)).await.expect_err("the port is taken").to_string();
+        let refused = Box::pin(Server::start(&plan, Show::Real))
+            .await
+            .expect_err("the port is taken")
+            .to_string();
         for part in [key, variable, address.as_str()] {
             assert!(refused.contains(part), "{refused}");
         }
@@ -244,8 +331,14 @@ async fn a_taken_port_is_an_error_that_says_which_key_changes_it() {
 async fn a_demo_without_ffmpeg_does_not_start_and_says_how_to_get_it() {
     let data = tempfile::tempdir().unwrap();
     let plan = plan(data.path(), &[("FANWAVE__DEMO__FFMPEG", "/nowhere/ffmpeg")]);
-    let refused = Box::pin(Server::start(&plan, Show::Demo)).await.expect_err("there is no ffmpeg").to_string();
-    assert!(refused.contains("apt-get install ffmpeg") && refused.contains("demo.ffmpeg"), "{refused}");
+    let refused = Box::pin(Server::start(&plan, Show::Demo))
+        .await
+        .expect_err("there is no ffmpeg")
+        .to_string();
+    assert!(
+        refused.contains("apt-get install ffmpeg") && refused.contains("demo.ffmpeg"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -254,17 +347,25 @@ async fn a_header_that_drips_or_never_ends_is_cut_off() {
     let server = start(&plan(data.path(), &[("FANWAVE__HTTP__HEADER_WAIT", "1s")])).await;
 
     let mut slow = TcpStream::connect(server.http_addr()).await.unwrap();
-    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        .await
+        .unwrap();
     let mut rest = Vec::new();
     // The end comes by itself, as a close or as a reset.
     let ended = timeout(DEADLINE, slow.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "a header that does not end is cut off");
 
     let mut large = TcpStream::connect(server.http_addr()).await.unwrap();
-    let header = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+    let header = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "y".repeat(20_000)
+    );
     large.write_all(header.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
-    timeout(DEADLINE, large.read_exact(&mut answer)).await.expect("there is an answer").unwrap();
+    timeout(DEADLINE, large.read_exact(&mut answer))
+        .await
+        .expect("there is an answer")
+        .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
 
     Box::pin(server.stop(DEADLINE)).await;
@@ -275,8 +376,13 @@ async fn a_request_that_hangs_does_not_hold_up_stopping() {
     let data = tempfile::tempdir().unwrap();
     let server = start(&plan(data.path(), &[])).await;
     let mut hanging = TcpStream::connect(server.http_addr()).await.unwrap();
-    hanging.write_all(b"POST /api/v1/guests HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    hanging
+        .write_all(b"POST /api/v1/guests HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        .await
+        .unwrap();
     // Another request is answered, so the first one has been accepted.
     assert_eq!(get(&server, "/livez").await.status, StatusCode::OK);
-    timeout(DEADLINE, Box::pin(server.stop(Duration::from_secs(3)))).await.expect("stopping keeps its deadline");
+    timeout(DEADLINE, Box::pin(server.stop(Duration::from_secs(3))))
+        .await
+        .expect("stopping keeps its deadline");
 }

@@ -26,14 +26,22 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         _ => return Err(DurationError),
     };
     let number: u64 = number.parse().map_err(|_| DurationError)?;
-    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or(DurationError)
+    number
+        .checked_mul(unit_ms)
+        .map(Duration::from_millis)
+        .ok_or(DurationError)
 }
 
 /// Writes a duration in the largest unit that keeps it whole.
 #[must_use]
 pub fn format(duration: Duration) -> String {
     let ms = duration.as_millis();
-    for (unit, unit_ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+    for (unit, unit_ms) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ] {
         if ms >= unit_ms && ms.is_multiple_of(unit_ms) {
             return format!("{}{unit}", ms / unit_ms);
         }
@@ -54,7 +62,18 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "s", "10", "10 s", "-1s", "1.5s", "10sec", "1S", "99999999999999999999s", "300000000000d"] {
+        for text in [
+            "",
+            "s",
+            "10",
+            "10 s",
+            "-1s",
+            "1.5s",
+            "10sec",
+            "1S",
+            "99999999999999999999s",
+            "300000000000d",
+        ] {
             assert_eq!(parse(text), Err(DurationError), "{text:?}");
         }
     }

@@ -16,7 +16,12 @@ use super::{
 
 /// Reads a file's text over the settings, and reports everything that is wrong with it.
 pub fn apply(path: &Path, text: &str, settings: &mut Settings) -> Vec<Problem> {
-    let mut reader = Reader { path, text, settings, problems: Vec::new() };
+    let mut reader = Reader {
+        path,
+        text,
+        settings,
+        problems: Vec::new(),
+    };
     match DeTable::parse(text) {
         Ok(root) => reader.root(root.get_ref()),
         Err(error) => {
@@ -39,7 +44,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn root(&mut self, root: &DeTable<'_>) {
         for (name, value) in root.iter() {
-            let keys: Vec<&'static Key> = KEYS.iter().filter(|key| key.section == name.get_ref()).collect();
+            let keys: Vec<&'static Key> = KEYS
+                .iter()
+                .filter(|key| key.section == name.get_ref())
+                .collect();
             let Some(first) = keys.first() else {
                 self.unknown(name.span(), name.get_ref());
                 continue;
@@ -48,9 +56,16 @@ impl Reader<'_> {
                 (false, DeValue::Table(table)) => self.section(&keys, None, table),
                 (true, DeValue::Array(list)) => self.list(first.section, &keys, list),
                 (listed, found) => {
-                    let expected = if listed { "a list of tables, [[channels]]" } else { "a table" };
-                    let fault =
-                        Fault::Kind { key: name.get_ref().to_string(), expected, found: described(found) };
+                    let expected = if listed {
+                        "a list of tables, [[channels]]"
+                    } else {
+                        "a table"
+                    };
+                    let fault = Fault::Kind {
+                        key: name.get_ref().to_string(),
+                        expected,
+                        found: described(found),
+                    };
                     self.report(value.span(), fault);
                 }
             }
@@ -58,15 +73,24 @@ impl Reader<'_> {
     }
 
     /// The file's entries replace the default ones.
-    fn list(&mut self, section: &'static str, keys: &[&'static Key], list: &[Spanned<DeValue<'_>>]) {
+    fn list(
+        &mut self,
+        section: &'static str,
+        keys: &[&'static Key],
+        list: &[Spanned<DeValue<'_>>],
+    ) {
         self.settings.clear_list(section);
         for entry in list {
-            let index = self.settings.append_entry(section);
+            let origin = self.origin(entry.span());
+            let index = self.settings.append_entry(section, &origin);
             match entry.get_ref() {
                 DeValue::Table(table) => self.section(keys, Some(index), table),
                 found => {
-                    let fault =
-                        Fault::Kind { key: section.to_owned(), expected: "a list of tables", found: described(found) };
+                    let fault = Fault::Kind {
+                        key: section.to_owned(),
+                        expected: "a list of tables",
+                        found: described(found),
+                    };
                     self.report(entry.span(), fault);
                 }
             }
@@ -80,7 +104,11 @@ impl Reader<'_> {
                 self.unknown(name.span(), &format!("{section}.{}", name.get_ref()));
                 continue;
             };
-            let path = KeyPath { section: key.section, index, name: key.name };
+            let path = KeyPath {
+                section: key.section,
+                index,
+                name: key.name,
+            };
             match convert(key.kind, value.get_ref()) {
                 Some(converted) => {
                     let origin = self.origin(value.span());
@@ -88,7 +116,11 @@ impl Reader<'_> {
                 }
                 None => {
                     let found = described(value.get_ref());
-                    let fault = Fault::Kind { key: path.to_string(), expected: key.kind.described(), found };
+                    let fault = Fault::Kind {
+                        key: path.to_string(),
+                        expected: key.kind.described(),
+                        found,
+                    };
                     self.report(value.span(), fault);
                 }
             }
@@ -96,20 +128,37 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, at: Range<usize>, written: &str) {
-        let sections = super::schema::SECTIONS.iter().map(|(name, _)| (*name).to_owned());
-        let keys = KEYS.iter().map(|key| format!("{}.{}", key.section, key.name));
+        let sections = super::schema::SECTIONS
+            .iter()
+            .map(|(name, _)| (*name).to_owned());
+        let keys = KEYS
+            .iter()
+            .map(|key| format!("{}.{}", key.section, key.name));
         // A lone word is a mistyped section, or a key that stands before any section.
         let nearest = match written.contains('.') {
             true => suggest::nearest(written, keys),
-            false => suggest::nearest(written, sections).or_else(|| suggest::nearest(written, keys)),
+            false => {
+                suggest::nearest(written, sections).or_else(|| suggest::nearest(written, keys))
+            }
         };
         // In its own section a key is written without the section's name.
-        let section = written.split_once('.').map(|(section, _)| format!("{section}."));
-        let nearest = nearest.map(|name| match section.and_then(|section| name.strip_prefix(&section)) {
-            Some(bare) => bare.to_owned(),
-            None => name,
-        });
-        self.report(at, Fault::UnknownKey { key: written.to_owned(), nearest });
+        let section = written
+            .split_once('.')
+            .map(|(section, _)| format!("{section}."));
+        let nearest =
+            nearest.map(
+                |name| match section.and_then(|section| name.strip_prefix(&section)) {
+                    Some(bare) => bare.to_owned(),
+                    None => name,
+                },
+            );
+        self.report(
+            at,
+            Fault::UnknownKey {
+                key: written.to_owned(),
+                nearest,
+            },
+        );
     }
 
     fn report(&mut self, at: Range<usize>, fault: Fault) {
@@ -122,7 +171,11 @@ impl Reader<'_> {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;
         let column = before[line_start..].chars().count() + 1;
-        Origin::File { path: self.path.to_owned(), line, column }
+        Origin::File {
+            path: self.path.to_owned(),
+            line,
+            column,
+        }
     }
 }
 
@@ -135,7 +188,9 @@ fn convert(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
             (parsed >= 0).then_some(Value::Integer(parsed))
         }
         (Kind::TextList, DeValue::Array(list)) => {
-            let texts = list.iter().map(|entry| convert(Kind::Text, entry.get_ref()));
+            let texts = list
+                .iter()
+                .map(|entry| convert(Kind::Text, entry.get_ref()));
             texts.collect::<Option<Vec<Value>>>().map(Value::Array)
         }
         _ => None,

@@ -94,16 +94,26 @@ pub fn parse(
     }
     problems.extend(env::apply(variables, &mut settings));
     // A plan made from half-read settings would report problems that are only consequences.
-    if !problems.is_empty() {
-        return Err(ConfigError::Invalid { problems });
-    }
-    plan::make(&settings).map_err(|problems| ConfigError::Invalid { problems })
+    let made = if problems.is_empty() {
+        plan::make(&settings)
+    } else {
+        Err(problems)
+    };
+    made.map_err(|mut problems| {
+        problems.sort_by(|a, b| a.origin.cmp(&b.origin));
+        ConfigError::Invalid { problems }
+    })
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let failed = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
+        return Err(ConfigError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     std::fs::read_to_string(path).map_err(failed)
 }
@@ -116,7 +126,11 @@ fn list(problems: &[Problem]) -> String {
         let _ = write!(text, "{separator}{problem}");
     }
     if problems.len() > PROBLEMS_SHOWN_MAX {
-        let _ = write!(text, "\n... and {} more", problems.len() - PROBLEMS_SHOWN_MAX);
+        let _ = write!(
+            text,
+            "\n... and {} more",
+            problems.len() - PROBLEMS_SHOWN_MAX
+        );
     }
     text
 }

@@ -138,8 +138,17 @@ pub struct Demo {
 }
 
 /// The names that x264 gives its presets, without `placebo`, which no live show survives.
-const PRESETS: [&str; 9] =
-    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
+const PRESETS: [&str; 9] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+];
 
 /// Makes the plan, or reports everything that stands against it.
 ///
@@ -147,18 +156,28 @@ const PRESETS: [&str; 9] =
 ///
 /// At least one problem, each with the place of its key.
 pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
-    let mut check = Check { settings, problems: Vec::new() };
+    let mut check = Check {
+        settings,
+        problems: Vec::new(),
+    };
     let config = match settings.config() {
         Ok(config) => config,
         Err(error) => {
             let fault = Fault::Syntax(error.message().to_owned());
-            return Err(vec![Problem { origin: super::problem::Origin::Default, fault }]);
+            return Err(vec![Problem {
+                origin: super::problem::Origin::Default,
+                fault,
+            }]);
         }
     };
     let plan = Plan {
         http: http(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
-        part_target: check.duration(KeyPath::of("live", "part_target"), &config.live.part_target, ms(200)..=secs(2)),
+        part_target: check.duration(
+            KeyPath::of("live", "part_target"),
+            &config.live.part_target,
+            ms(200)..=secs(2),
+        ),
         reconnect_window: check.duration(
             KeyPath::of("live", "reconnect_window"),
             &config.live.reconnect_window,
@@ -171,7 +190,10 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             &config.tokens.guest_ttl,
             secs(60)..=secs(400 * 86_400),
         ),
-        token_secret_file: check.secret_file(KeyPath::of("tokens", "secret_file"), &config.tokens.secret_file),
+        token_secret_file: check.secret_file(
+            KeyPath::of("tokens", "secret_file"),
+            &config.tokens.secret_file,
+        ),
         data_dir: check.path(KeyPath::of("data", "dir"), &config.data.dir),
         log: log(&mut check, &config),
         shutdown_deadline: check.duration(
@@ -181,7 +203,11 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         ),
         demo: demo(&mut check, &config),
     };
-    if check.problems.is_empty() { Ok(plan) } else { Err(check.problems) }
+    if check.problems.is_empty() {
+        Ok(plan)
+    } else {
+        Err(check.problems)
+    }
 }
 
 fn http(check: &mut Check<'_>, config: &Config) -> Http {
@@ -189,12 +215,22 @@ fn http(check: &mut Check<'_>, config: &Config) -> Http {
     let http = &config.http;
     let public_url = http.public_url.trim_end_matches('/');
     if !public_url.is_empty() && !is_origin(public_url) {
-        check.refuse(key("public_url"), "must be http:// or https:// and a host, without a path");
+        check.refuse(
+            key("public_url"),
+            "must be http:// or https:// and a host, without a path",
+        );
     }
     if http.allowed_origins.len() > ORIGINS_MAX {
-        check.refuse(key("allowed_origins"), format!("has at most {ORIGINS_MAX} entries"));
+        check.refuse(
+            key("allowed_origins"),
+            format!("has at most {ORIGINS_MAX} entries"),
+        );
     }
-    if let Some(wrong) = http.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+    if let Some(wrong) = http
+        .allowed_origins
+        .iter()
+        .find(|origin| !is_origin(origin))
+    {
         check.refuse(
             key("allowed_origins"),
             format!("holds \"{wrong}\"; an origin is http:// or https:// and a host, without a slash at the end"),
@@ -202,7 +238,10 @@ fn http(check: &mut Check<'_>, config: &Config) -> Http {
     }
     let listen = check.address(key("listen"), &http.listen);
     if listen.port() != 0 && config.rtmp.listen.parse() == Ok(listen) {
-        check.refuse(KeyPath::of("rtmp", "listen"), "is the address of http.listen too: each needs its own port");
+        check.refuse(
+            KeyPath::of("rtmp", "listen"),
+            "is the address of http.listen too: each needs its own port",
+        );
     }
     Http {
         listen,
@@ -210,7 +249,11 @@ fn http(check: &mut Check<'_>, config: &Config) -> Http {
         allowed_origins: http.allowed_origins.clone(),
         connections_max: check.number(key("connections_max"), http.connections_max, 1..=1_000_000),
         header_wait: check.duration(key("header_wait"), &http.header_wait, secs(1)..=secs(300)),
-        header_bytes_max: check.number(key("header_bytes_max"), http.header_bytes_max, 8192..=1_048_576),
+        header_bytes_max: check.number(
+            key("header_bytes_max"),
+            http.header_bytes_max,
+            8192..=1_048_576,
+        ),
     }
 }
 
@@ -224,8 +267,13 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
     for (index, channel) in config.channels.iter().enumerate() {
         let key = |name| KeyPath::entry(CHANNELS, index, name);
         let stream_key_file = check.secret_file(key("stream_key_file"), &channel.stream_key_file);
-        if channel.title.chars().count() > TITLE_CHARS_MAX || channel.title.chars().any(char::is_control) {
-            check.refuse(key("title"), format!("must have at most {TITLE_CHARS_MAX} characters, on one line"));
+        if channel.title.chars().count() > TITLE_CHARS_MAX
+            || channel.title.chars().any(char::is_control)
+        {
+            check.refuse(
+                key("title"),
+                format!("must have at most {TITLE_CHARS_MAX} characters, on one line"),
+            );
         }
         let id = match channel.id.parse::<RoomId>() {
             Ok(id) if is_file_name(id.as_str()) => id,
@@ -241,8 +289,16 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
         if !ids.insert(id.clone()) {
             check.refuse(key("id"), "is the id of another channel too");
         }
-        let title = if channel.title.is_empty() { id.as_str() } else { &channel.title };
-        planned.push(Channel { title: title.into(), id, stream_key_file });
+        let title = if channel.title.is_empty() {
+            id.as_str()
+        } else {
+            &channel.title
+        };
+        planned.push(Channel {
+            title: title.into(),
+            id,
+            stream_key_file,
+        });
     }
     planned
 }
@@ -257,8 +313,16 @@ fn chat(check: &mut Check<'_>, config: &Config) -> Chat {
     let chat = &config.chat;
     let chars_max = u64::try_from(MESSAGE_TEXT_CHARS_MAX).unwrap_or(u64::MAX);
     let burst: u32 = check.number(key("burst"), chat.burst, 1..=1000);
-    let commands: u16 = check.number(key("commands_per_second"), chat.commands_per_second, 1..=1000);
-    let ping_interval = check.duration(key("ping_interval"), &chat.ping_interval, secs(5)..=secs(300));
+    let commands: u16 = check.number(
+        key("commands_per_second"),
+        chat.commands_per_second,
+        1..=1000,
+    );
+    let ping_interval = check.duration(
+        key("ping_interval"),
+        &chat.ping_interval,
+        secs(5)..=secs(300),
+    );
     let pong_timeout = check.duration(key("pong_timeout"), &chat.pong_timeout, secs(1)..=secs(300));
     if pong_timeout >= ping_interval {
         check.refuse(key("pong_timeout"), "must be below chat.ping_interval");
@@ -267,7 +331,11 @@ fn chat(check: &mut Check<'_>, config: &Config) -> Chat {
     Chat {
         connections_max: check.number(key("connections_max"), chat.connections_max, 1..=1_000_000),
         rules: Rules {
-            text_chars_max: check.number(key("message_chars_max"), chat.message_chars_max, 1..=chars_max),
+            text_chars_max: check.number(
+                key("message_chars_max"),
+                chat.message_chars_max,
+                1..=chars_max,
+            ),
             burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
             refill: check.duration(key("refill"), &chat.refill, ms(0)..=secs(600)),
         },
@@ -291,18 +359,27 @@ fn log(check: &mut Check<'_>, config: &Config) -> Log {
         "human" => LogFormat::Human,
         "json" => LogFormat::Json,
         _ => {
-            check.refuse(KeyPath::of("log", "format"), "must be \"human\" or \"json\"");
+            check.refuse(
+                KeyPath::of("log", "format"),
+                "must be \"human\" or \"json\"",
+            );
             LogFormat::Human
         }
     };
-    Log { filter: log.level.clone(), format }
+    Log {
+        filter: log.level.clone(),
+        format,
+    }
 }
 
 fn demo(check: &mut Check<'_>, config: &Config) -> Demo {
     let key = |name| KeyPath::of("demo", name);
     let preset = config.demo.preset.clone();
     if !PRESETS.contains(&preset.as_str()) {
-        check.refuse(key("preset"), format!("must be one of {}", PRESETS.join(", ")));
+        check.refuse(
+            key("preset"),
+            format!("must be one of {}", PRESETS.join(", ")),
+        );
     }
     Demo {
         ffmpeg: check.path(key("ffmpeg"), &config.demo.ffmpeg),
@@ -320,13 +397,22 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn refuse(&mut self, path: KeyPath, reason: impl Into<String>) {
-        let fault = Fault::Value { key: path.to_string(), reason: reason.into() };
-        self.problems.push(Problem { origin: self.settings.origin(path), fault });
+        let fault = Fault::Value {
+            key: path.to_string(),
+            reason: reason.into(),
+        };
+        self.problems.push(Problem {
+            origin: self.settings.origin(path),
+            fault,
+        });
     }
 
     fn address(&mut self, path: KeyPath, text: &str) -> SocketAddr {
         SocketAddr::from_str(text).unwrap_or_else(|_| {
-            self.refuse(path, "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"");
+            self.refuse(
+                path,
+                "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"",
+            );
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
     }
@@ -335,7 +421,10 @@ impl Check<'_> {
         match duration::parse(text) {
             Ok(parsed) if range.contains(&parsed) => return parsed,
             Ok(_) => {
-                let (least, most) = (duration::format(*range.start()), duration::format(*range.end()));
+                let (least, most) = (
+                    duration::format(*range.start()),
+                    duration::format(*range.end()),
+                );
                 self.refuse(path, format!("must be from {least} to {most}"));
             }
             Err(error) => self.refuse(path, error.to_string()),
@@ -344,10 +433,20 @@ impl Check<'_> {
     }
 
     /// A number of the range, as the type that the program wants.
-    fn number<T: TryFrom<u64> + Default>(&mut self, path: KeyPath, number: u64, range: RangeInclusive<u64>) -> T {
-        let fitting = Some(number).filter(|n| range.contains(n)).and_then(|n| T::try_from(n).ok());
+    fn number<T: TryFrom<u64> + Default>(
+        &mut self,
+        path: KeyPath,
+        number: u64,
+        range: RangeInclusive<u64>,
+    ) -> T {
+        let fitting = Some(number)
+            .filter(|n| range.contains(n))
+            .and_then(|n| T::try_from(n).ok());
         fitting.unwrap_or_else(|| {
-            self.refuse(path, format!("must be from {} to {}", range.start(), range.end()));
+            self.refuse(
+                path,
+                format!("must be from {} to {}", range.start(), range.end()),
+            );
             T::default()
         })
     }
@@ -373,7 +472,9 @@ impl Check<'_> {
 
 /// Scheme, host and port and nothing behind them.
 fn is_origin(text: &str) -> bool {
-    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let authority = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
     authority.is_some_and(|host| {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
         !host.is_empty() && host.bytes().all(legal)

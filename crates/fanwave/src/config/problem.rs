@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 /// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// Nobody set it.
     Default,
@@ -89,15 +89,28 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax(message) => f.write_str(message),
-            Self::UnknownKey { key, nearest: Some(nearest) } => {
+            Self::UnknownKey {
+                key,
+                nearest: Some(nearest),
+            } => {
                 write!(f, "unknown key `{key}`; did you mean `{nearest}`?")
             }
             Self::UnknownKey { key, nearest: None } => {
-                write!(f, "unknown key `{key}`; `fanwave config-reference` lists every key")
+                write!(
+                    f,
+                    "unknown key `{key}`; `fanwave config-reference` lists every key"
+                )
             }
-            Self::Kind { key, expected, found } => write!(f, "`{key}` must be {expected}, not {found}"),
+            Self::Kind {
+                key,
+                expected,
+                found,
+            } => write!(f, "`{key}` must be {expected}, not {found}"),
             Self::Gap { section, length } => {
-                write!(f, "`{section}` has {length} entries: the next one has the index {length}")
+                write!(
+                    f,
+                    "`{section}` has {length} entries: the next one has the index {length}"
+                )
             }
             Self::Value { key, reason } => write!(f, "`{key}` {reason}"),
         }

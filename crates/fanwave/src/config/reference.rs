@@ -27,25 +27,51 @@ pub fn print() -> String {
     for (section, heading) in SECTIONS {
         text.push('\n');
         comment(&mut text, heading);
-        let brackets = if *section == CHANNELS { ("[[", "]]") } else { ("[", "]") };
-        line(&mut text, format_args!("{}{section}{}", brackets.0, brackets.1));
-        for key in KEYS.iter().filter(|key| key.section == *section) {
-            entry(&mut text, key, &settings);
+        let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == *section).collect();
+        if *section == CHANNELS {
+            entries(&mut text, &keys, &settings);
+        } else {
+            line(&mut text, format_args!("[{section}]"));
+            for key in keys {
+                explain(&mut text, key);
+                assign(&mut text, KeyPath::of(key.section, key.name), &settings);
+            }
         }
     }
     text
 }
 
-fn entry(text: &mut String, key: &Key, settings: &Settings) {
-    let path = KeyPath { section: key.section, index: key.is_listed().then_some(0), name: key.name };
-    let default = settings.value(path);
+/// The default entries of the list; keys are explained at the first one.
+fn entries(text: &mut String, keys: &[&Key], settings: &Settings) {
+    for index in 0..settings.list_length(CHANNELS) {
+        if index > 0 {
+            text.push('\n');
+        }
+        line(text, format_args!("[[{CHANNELS}]]"));
+        for key in keys {
+            if index == 0 {
+                explain(text, key);
+            }
+            assign(text, KeyPath::entry(key.section, index, key.name), settings);
+        }
+    }
+}
+
+fn explain(text: &mut String, key: &Key) {
     text.push('\n');
     comment(text, key.doc);
     if !key.cost.is_empty() {
         comment(text, &format!("Costs at most: {}.", key.cost));
     }
     comment(text, &format!("Variable: {}", env::variable(key)));
-    line(text, format_args!("{} = {}", key.name, default.map(Value::to_string).unwrap_or_default()));
+}
+
+fn assign(text: &mut String, path: KeyPath, settings: &Settings) {
+    let default = settings
+        .value(path)
+        .map(Value::to_string)
+        .unwrap_or_default();
+    line(text, format_args!("{} = {default}", path.name));
 }
 
 /// A comment, folded at [`WIDTH`].

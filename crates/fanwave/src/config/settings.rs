@@ -24,13 +24,21 @@ impl KeyPath {
     /// A key of an ordinary section.
     #[must_use]
     pub const fn of(section: &'static str, name: &'static str) -> Self {
-        Self { section, index: None, name }
+        Self {
+            section,
+            index: None,
+            name,
+        }
     }
 
     /// A key of one entry of a list.
     #[must_use]
     pub const fn entry(section: &'static str, index: usize, name: &'static str) -> Self {
-        Self { section, index: Some(index), name }
+        Self {
+            section,
+            index: Some(index),
+            name,
+        }
     }
 }
 
@@ -62,13 +70,19 @@ impl Settings {
     /// What holds when nothing is configured.
     #[must_use]
     pub fn defaults() -> Self {
-        let mut settings = Self { entries: BTreeMap::new() };
-        let table = Table::try_from(Config::default()).expect("the plain structs of the schema are TOML tables");
+        let mut settings = Self {
+            entries: BTreeMap::new(),
+        };
+        let table = Table::try_from(Config::default())
+            .expect("the plain structs of the schema are TOML tables");
         for key in KEYS {
             match table.get(key.section) {
                 Some(Value::Array(list)) => {
                     for (index, entry) in list.iter().enumerate() {
-                        settings.set_default(KeyPath::entry(key.section, index, key.name), entry.get(key.name));
+                        settings.set_default(
+                            KeyPath::entry(key.section, index, key.name),
+                            entry.get(key.name),
+                        );
                     }
                 }
                 section => {
@@ -81,8 +95,16 @@ impl Settings {
     }
 
     fn set_default(&mut self, path: KeyPath, value: Option<&Value>) {
-        let value = value.expect("every key of the table is a field of the structs; a test compares them").clone();
-        self.entries.insert(path, Setting { value, origin: Origin::Default });
+        let value = value
+            .expect("every key of the table is a field of the structs; a test compares them")
+            .clone();
+        self.entries.insert(
+            path,
+            Setting {
+                value,
+                origin: Origin::Default,
+            },
+        );
     }
 
     /// Sets a value whose kind has been checked.
@@ -95,11 +117,16 @@ impl Settings {
         self.entries.retain(|path, _| path.section != section);
     }
 
-    /// Adds an entry to a list, with every key at its empty value, and returns its index.
-    pub fn append_entry(&mut self, section: &'static str) -> usize {
+    /// Adds an entry to a list, with every key at its empty value, and returns its index. What is left out of the
+    /// entry counts as set where the entry begins.
+    pub fn append_entry(&mut self, section: &'static str, origin: &Origin) -> usize {
         let index = self.list_length(section);
         for key in KEYS.iter().filter(|key| key.section == section) {
-            self.set(KeyPath::entry(section, index, key.name), key.kind.empty(), Origin::Default);
+            self.set(
+                KeyPath::entry(section, index, key.name),
+                key.kind.empty(),
+                origin.clone(),
+            );
         }
         index
     }
@@ -107,7 +134,12 @@ impl Settings {
     /// Entries of a list.
     #[must_use]
     pub fn list_length(&self, section: &str) -> usize {
-        let last = self.entries.keys().filter(|path| path.section == section).filter_map(|path| path.index).max();
+        let last = self
+            .entries
+            .keys()
+            .filter(|path| path.section == section)
+            .filter_map(|path| path.index)
+            .max();
         last.map_or(0, |index| index + 1)
     }
 
@@ -120,7 +152,9 @@ impl Settings {
     /// Where a key was set.
     #[must_use]
     pub fn origin(&self, path: KeyPath) -> Origin {
-        self.entries.get(&path).map_or(Origin::Default, |setting| setting.origin.clone())
+        self.entries
+            .get(&path)
+            .map_or(Origin::Default, |setting| setting.origin.clone())
     }
 
     /// The plain structs of all values.
@@ -136,9 +170,13 @@ impl Settings {
         }
         for (path, setting) in &self.entries {
             let table = match path.index {
-                None => root.entry(path.section).or_insert_with(|| Value::Table(Table::new())),
+                None => root
+                    .entry(path.section)
+                    .or_insert_with(|| Value::Table(Table::new())),
                 Some(index) => {
-                    let list = root.entry(path.section).or_insert_with(|| Value::Array(Vec::new()));
+                    let list = root
+                        .entry(path.section)
+                        .or_insert_with(|| Value::Array(Vec::new()));
                     let Value::Array(list) = list else { continue };
                     if list.len() == index {
                         list.push(Value::Table(Table::new()));
@@ -156,8 +194,13 @@ impl Settings {
 
 /// The sections that are lists of tables.
 fn list_sections() -> impl Iterator<Item = &'static str> {
-    let listed = KEYS.iter().filter(|key| key.is_listed()).map(|key| key.section);
-    listed.collect::<std::collections::BTreeSet<_>>().into_iter()
+    let listed = KEYS
+        .iter()
+        .filter(|key| key.is_listed())
+        .map(|key| key.section);
+    listed
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
 }
 
 impl Key {

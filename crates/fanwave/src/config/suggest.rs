@@ -7,8 +7,7 @@ const LIKENESS_MIN: f64 = 0.6;
 
 /// The candidate that is most like the word, if one is like it at all.
 ///
-/// Names are compared whole and by what stands after the last separator, so that a right key in the wrong section is
-/// found too; of two equally good ones the first wins.
+/// A right name in the wrong section is found too; of two equally good ones the first wins.
 pub fn nearest(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
     let mut best: Option<(f64, String)> = None;
     for candidate in candidates {
@@ -21,15 +20,22 @@ pub fn nearest(word: &str, candidates: impl IntoIterator<Item = String>) -> Opti
 }
 
 fn likeness(word: &str, candidate: &str) -> f64 {
-    let whole = normalized_damerau_levenshtein(word, candidate);
-    let last = normalized_damerau_levenshtein(last_part(word), last_part(candidate));
-    // A near name in another section counts a little less than one in the right section.
-    whole.max(last - 0.1)
+    let (section, name) = split(word);
+    let (candidate_section, candidate_name) = split(candidate);
+    let names = normalized_damerau_levenshtein(name, candidate_name);
+    if section == candidate_section {
+        return names;
+    }
+    // In another section a name counts a little less, and less still the less that section is like the written one.
+    let sections = normalized_damerau_levenshtein(section, candidate_section);
+    names - 0.1 - 0.1 * (1.0 - sections)
 }
 
-/// What stands after the last `.` of a key or `__` of a variable.
-fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().and_then(|part| part.rsplit("__").next()).unwrap_or(name)
+/// A key or variable as its section and its name: they meet at the last `.` or `__`.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('.')
+        .or_else(|| name.rsplit_once("__"))
+        .unwrap_or(("", name))
 }
 
 #[cfg(test)]
@@ -37,7 +43,16 @@ mod tests {
     use super::*;
 
     fn among(word: &str) -> Option<String> {
-        nearest(word, ["http.listen", "rtmp.listen", "live.part_target", "log.format"].map(str::to_owned))
+        nearest(
+            word,
+            [
+                "http.listen",
+                "rtmp.listen",
+                "live.part_target",
+                "log.format",
+            ]
+            .map(str::to_owned),
+        )
     }
 
     #[test]
@@ -48,7 +63,30 @@ mod tests {
 
     #[test]
     fn the_right_key_in_the_wrong_section_is_found() {
-        assert_eq!(among("http.part_target").as_deref(), Some("live.part_target"));
+        assert_eq!(
+            among("http.part_target").as_deref(),
+            Some("live.part_target")
+        );
+    }
+
+    #[test]
+    fn of_two_like_names_the_one_in_the_same_section_is_meant() {
+        let both = ["FANWAVE__RTMP__LISTEN", "FANWAVE__HTTP__LISTEN"];
+        for (word, meant) in [
+            ("FANWAVE__HTTP__LISTN", "FANWAVE__HTTP__LISTEN"),
+            ("FANWAVE__HTPP__LISTN", "FANWAVE__HTTP__LISTEN"),
+            ("FANWAVE__RTMP__LISTN", "FANWAVE__RTMP__LISTEN"),
+        ] {
+            assert_eq!(
+                nearest(word, both.map(str::to_owned)).as_deref(),
+                Some(meant)
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_not_found_for_its_section_alone() {
+        assert_eq!(among("http.zebra"), None);
     }
 
     #[test]

@@ -5,15 +5,21 @@ use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, time::Duration};
 use super::{schema::KEYS, *};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn plan(text: &str, pairs: &[(&str, &str)]) -> Plan {
-    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs)).expect("this configuration is fine")
+    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs))
+        .expect("this configuration is fine")
 }
 
 fn complaints(text: &str, pairs: &[(&str, &str)]) -> String {
-    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs)).expect_err("this is no configuration").to_string()
+    parse(Some((Path::new("fanwave.toml"), text)), variables(pairs))
+        .expect_err("this is no configuration")
+        .to_string()
 }
 
 #[test]
@@ -31,10 +37,22 @@ fn every_key_is_a_field_and_every_field_is_a_key() {
     let defaults = toml::Table::try_from(schema::Config::default()).unwrap();
     let mut fields = BTreeSet::new();
     for (section, value) in &defaults {
-        let table = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-        fields.extend(table.as_table().unwrap().keys().map(|name| format!("{section}.{name}")));
+        let table = value
+            .as_array()
+            .and_then(|list| list.first())
+            .unwrap_or(value);
+        fields.extend(
+            table
+                .as_table()
+                .unwrap()
+                .keys()
+                .map(|name| format!("{section}.{name}")),
+        );
     }
-    let keys: BTreeSet<String> = KEYS.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
+    let keys: BTreeSet<String> = KEYS
+        .iter()
+        .map(|key| format!("{}.{}", key.section, key.name))
+        .collect();
     assert_eq!(fields, keys);
     assert_eq!(KEYS.len(), keys.len(), "no key is there twice");
     let sections: BTreeSet<&str> = schema::SECTIONS.iter().map(|(name, _)| *name).collect();
@@ -50,8 +68,16 @@ fn the_reference_is_a_configuration_that_means_the_defaults() {
     assert_eq!(read.config().unwrap(), schema::Config::default());
     assert!(parse(Some((path, &text)), []).is_ok());
     for key in KEYS {
-        assert!(text.contains(&format!("\n{} = ", key.name)), "{} is in the reference", key.name);
-        assert!(text.contains(&env::variable(key)), "{} has its variable there", key.name);
+        assert!(
+            text.contains(&format!("\n{} = ", key.name)),
+            "{} is in the reference",
+            key.name
+        );
+        assert!(
+            text.contains(&env::variable(key)),
+            "{} has its variable there",
+            key.name
+        );
     }
 }
 
@@ -60,7 +86,10 @@ fn the_reference_reads_well() {
     let text = reference::print();
     let beginning: Vec<&str> = text.lines().take(24).collect();
     insta::assert_snapshot!(beginning.join("\n"));
-    assert!(text.lines().all(|line| line.chars().count() <= 130), "no line is too long for a screen");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 130),
+        "no line is too long for a screen"
+    );
 }
 
 #[test]
@@ -188,7 +217,10 @@ fn a_variable_beats_the_file() {
     let text = "[http]\nlisten = \"127.0.0.1:1\"\nconnections_max = 7\n[[channels]]\nid = \"a\"\ntitle = \"A\"\n";
     let pairs = [
         ("FANWAVE__HTTP__LISTEN", "127.0.0.1:2"),
-        ("FANWAVE__HTTP__ALLOWED_ORIGINS", "https://a.example, https://b.example:8443"),
+        (
+            "FANWAVE__HTTP__ALLOWED_ORIGINS",
+            "https://a.example, https://b.example:8443",
+        ),
         ("FANWAVE__CHANNELS__0__TITLE", "Renamed"),
         ("FANWAVE__CHANNELS__1__ID", "b"),
         ("FANWAVE__CHAT__BURST", "9"),
@@ -197,8 +229,15 @@ fn a_variable_beats_the_file() {
     let plan = plan(text, &pairs);
     assert_eq!(plan.http.listen.port(), 2);
     assert_eq!(plan.http.connections_max, 7);
-    assert_eq!(plan.http.allowed_origins, ["https://a.example", "https://b.example:8443"]);
-    let channels: Vec<(&str, &str)> = plan.channels.iter().map(|c| (c.id.as_str(), &*c.title)).collect();
+    assert_eq!(
+        plan.http.allowed_origins,
+        ["https://a.example", "https://b.example:8443"]
+    );
+    let channels: Vec<(&str, &str)> = plan
+        .channels
+        .iter()
+        .map(|c| (c.id.as_str(), &*c.title))
+        .collect();
     assert_eq!(channels, [("a", "Renamed"), ("b", "b")]);
     assert_eq!(plan.chat.rules.burst.get(), 9);
 }
@@ -208,11 +247,23 @@ fn every_key_can_be_reached_by_its_variable() {
     for key in KEYS {
         let name = env::variable(key).replace("__N__", "__0__");
         let mut settings = Settings::defaults();
-        let text = if key.kind == schema::Kind::Number { "1" } else { "x" };
+        let text = if key.kind == schema::Kind::Number {
+            "1"
+        } else {
+            "x"
+        };
         assert_eq!(env::apply(variables(&[(&name, text)]), &mut settings), []);
-        let path =
-            settings::KeyPath { section: key.section, index: key.is_listed().then_some(0), name: key.name };
-        assert_eq!(settings.origin(path), problem::Origin::Variable { name }, "{} was set", key.name);
+        let path = settings::KeyPath {
+            section: key.section,
+            index: key.is_listed().then_some(0),
+            name: key.name,
+        };
+        assert_eq!(
+            settings.origin(path),
+            problem::Origin::Variable { name },
+            "{} was set",
+            key.name
+        );
     }
 }
 
@@ -238,7 +289,10 @@ fn a_secret_file_that_others_may_read_is_refused_with_its_line() {
     let text = format!("[tokens]\nsecret_file = \"{}\"\n", path.display());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let complaint = complaints(&text, &[]);
-    assert!(complaint.starts_with("fanwave.toml:2:15: `tokens.secret_file` cannot be used:"), "{complaint}");
+    assert!(
+        complaint.starts_with("fanwave.toml:2:15: `tokens.secret_file` cannot be used:"),
+        "{complaint}"
+    );
     assert!(complaint.contains("chmod 600"), "{complaint}");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(plan(&text, &[]).token_secret_file, Some(path));
@@ -256,8 +310,16 @@ fn a_long_list_of_complaints_is_cut() {
 fn a_file_that_is_not_there_or_too_large_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fanwave.toml");
-    assert!(load(Some(&path), []).unwrap_err().to_string().contains("fanwave.toml"));
+    assert!(
+        load(Some(&path), [])
+            .unwrap_err()
+            .to_string()
+            .contains("fanwave.toml")
+    );
     let file = std::fs::File::create(&path).unwrap();
     file.set_len(FILE_BYTES_MAX + 1).unwrap();
-    assert!(matches!(load(Some(&path), []), Err(ConfigError::TooLarge { .. })));
+    assert!(matches!(
+        load(Some(&path), []),
+        Err(ConfigError::TooLarge { .. })
+    ));
 }

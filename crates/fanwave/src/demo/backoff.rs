@@ -43,7 +43,10 @@ mod tests {
             assert!((limits::BACKOFF_MIN..=limits::BACKOFF_MAX).contains(&wait));
         }
         assert!(ceilings.is_sorted());
-        assert_eq!((ceilings.first(), ceilings.last()), (Some(&limits::BACKOFF_MIN), Some(&limits::BACKOFF_MAX)));
+        assert_eq!(
+            (ceilings.first(), ceilings.last()),
+            (Some(&limits::BACKOFF_MIN), Some(&limits::BACKOFF_MAX))
+        );
         assert_eq!(backoff.after(limits::HEALTHY_AFTER), limits::BACKOFF_MIN);
     }
 }

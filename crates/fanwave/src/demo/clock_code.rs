@@ -40,7 +40,10 @@ const TIME_BITS: u32 = 44;
 /// Bits of the checksum.
 const CRC_BITS: u32 = 16;
 
-const _: () = assert!(4 + TIME_BITS as usize + CRC_BITS as usize == COLUMNS * ROWS, "the code fills the grid");
+const _: () = assert!(
+    4 + TIME_BITS as usize + CRC_BITS as usize == COLUMNS * ROWS,
+    "the code fills the grid"
+);
 
 /// The 64 bits for a time; what is beyond 44 bits of it is dropped.
 #[must_use]
@@ -68,7 +71,13 @@ fn crc16(head: u64) -> u16 {
     let [_, _, bytes @ ..] = head.to_be_bytes();
     bytes.iter().fold(0xFFFF, |crc, byte| {
         let mixed = crc ^ u16::from(*byte) << 8;
-        (0..8).fold(mixed, |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 })
+        (0..8).fold(mixed, |crc, _| {
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                crc << 1 ^ 0x1021
+            }
+        })
     })
 }
 
@@ -93,7 +102,17 @@ mod tests {
     fn one_known_code_bit_by_bit() {
         let code = encode(1_795_374_123_456);
         let rows: Vec<String> = (0..ROWS)
-            .map(|row| (0..COLUMNS).map(|column| if is_white(code, column, row) { '#' } else { '.' }).collect())
+            .map(|row| {
+                (0..COLUMNS)
+                    .map(|column| {
+                        if is_white(code, column, row) {
+                            '#'
+                        } else {
+                            '.'
+                        }
+                    })
+                    .collect()
+            })
             .collect();
         insta::assert_snapshot!(rows.join("\n"));
     }

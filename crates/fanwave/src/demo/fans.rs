@@ -6,7 +6,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use fanwave_wire::{Lane, Role, RoomId, Sender, UnixMillis, UserId, token::Claims, token::TokenKey};
+use fanwave_wire::{
+    Lane, Role, RoomId, Sender, UnixMillis, UserId, token::Claims, token::TokenKey,
+};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use self::client::Client;
@@ -50,12 +52,18 @@ impl Fans {
         let fans = (0..venue.fans).map(|index| {
             let persona = &script::FANS[index % script::FANS.len()];
             let round = index / script::FANS.len();
-            let name = if round == 0 { persona.name.to_owned() } else { format!("{} {}", persona.name, round + 1) };
+            let name = if round == 0 {
+                persona.name.to_owned()
+            } else {
+                format!("{} {}", persona.name, round + 1)
+            };
             let pass = Pass::Guest { name, token: None };
             invite(&mut tasks, &venue, persona, pass)
         });
         let fans: Vec<Seat> = fans.collect();
-        let artist = Pass::Artist { key: venue.token_key.clone() };
+        let artist = Pass::Artist {
+            key: venue.token_key.clone(),
+        };
         let artist = invite(&mut tasks, &venue, &script::ARTIST, artist);
         tasks.spawn(direct(fans, artist));
         Self { tasks }
@@ -98,9 +106,16 @@ fn invite(tasks: &mut JoinSet<()>, venue: &Venue, persona: &'static Persona, pas
         Pass::Guest { .. } => Lane::Chat,
         Pass::Artist { .. } => Lane::Room,
     };
-    let channel = fanwave_wire::Channel { lane, room: venue.channel.clone() };
+    let channel = fanwave_wire::Channel {
+        lane,
+        room: venue.channel.clone(),
+    };
     tasks.spawn(attend(venue.http, channel, pass, heard));
-    Seat { persona, next: random::below(persona.lines.len()), lines }
+    Seat {
+        persona,
+        next: random::below(persona.lines.len()),
+        lines,
+    }
 }
 
 /// Says who speaks when, for ever.
@@ -176,7 +191,14 @@ async fn visit(
 fn artist_token(key: &TokenKey) -> Result<String, anyhow::Error> {
     let now = clock::now();
     let ttl = u64::try_from(ARTIST_TOKEN_TTL.as_millis()).unwrap_or(u64::MAX);
-    let sender =
-        Sender { user: UserId("demo-artist".into()), name: script::ARTIST.name.into(), role: Role::Artist };
-    Ok(key.issue(&Claims::new(sender, now, UnixMillis(now.0.saturating_add(ttl)))?))
+    let sender = Sender {
+        user: UserId("demo-artist".into()),
+        name: script::ARTIST.name.into(),
+        role: Role::Artist,
+    };
+    Ok(key.issue(&Claims::new(
+        sender,
+        now,
+        UnixMillis(now.0.saturating_add(ttl)),
+    )?))
 }

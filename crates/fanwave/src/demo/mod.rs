@@ -80,7 +80,9 @@ pub struct Demo {
 /// [`DemoError::NoFfmpeg`].
 pub fn find_ffmpeg(plan: &plan::Demo) -> Result<PathBuf, DemoError> {
     let found = ffmpeg::find(&plan.ffmpeg, std::env::var_os("PATH").as_deref());
-    found.ok_or_else(|| DemoError::NoFfmpeg { program: plan.ffmpeg.clone() })
+    found.ok_or_else(|| DemoError::NoFfmpeg {
+        program: plan.ffmpeg.clone(),
+    })
 }
 
 impl Demo {

@@ -59,7 +59,11 @@ async fn supervise(encoder: Encoder, key: Secret, mut stopped: watch::Receiver<b
             End::Died(reason) => reason,
         };
         let wait = backoff.after(started.elapsed());
-        tracing::warn!(reason, wait_ms = millis(wait), "the demo publisher ended and will be started again");
+        tracing::warn!(
+            reason,
+            wait_ms = millis(wait),
+            "the demo publisher ended and will be started again"
+        );
         if timeout(wait, stop_of(&mut stopped)).await.is_ok() {
             break;
         }
@@ -78,20 +82,30 @@ async fn run(encoder: &Encoder, key: &Secret, stopped: &mut watch::Receiver<bool
     let (Some(input), Some(words)) = (child.stdin.take(), child.stderr.take()) else {
         return End::Died("it has no pipes".to_owned());
     };
-    let reader = tokio::spawn(log_words(words, key.clone()));
+    let reader = tokio::spawn(last_words(words, key.clone()));
     let end = tokio::select! {
         () = stop_of(stopped) => None,
         error = paint(input) => Some(format!("it takes no more frames: {error}")),
         status = child.wait() => Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
     };
     // Its input is closed by now, so it finishes the stream by itself; one that hangs is killed.
-    if timeout(limits::CHILD_EXIT_WAIT, child.wait()).await.is_err() {
+    if timeout(limits::CHILD_EXIT_WAIT, child.wait())
+        .await
+        .is_err()
+    {
         if let Err(error) = child.kill().await {
             tracing::warn!(%error, "the demo's ffmpeg could not be killed");
         }
     }
-    reader.abort();
-    end.map_or(End::Stopped, End::Died)
+    // Its end of the pipe is closed, unless a child of its own holds it.
+    let words = timeout(limits::CHILD_EXIT_WAIT, reader)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    end.map_or(End::Stopped, |reason| {
+        End::Died(format!("{reason}; it said: {words}"))
+    })
 }
 
 fn spawn(encoder: &Encoder) -> io::Result<Child> {
@@ -125,20 +139,26 @@ async fn paint(mut input: ChildStdin) -> io::Error {
     }
 }
 
-/// Logs the child's warnings line by line, without the key.
-async fn log_words(words: ChildStderr, key: Secret) {
+/// Logs what the child complains of line by line, without the key, and returns the last line.
+async fn last_words(words: ChildStderr, key: Secret) -> String {
     let mut reader = BufReader::new(words);
     let mut line = Vec::with_capacity(limits::CHILD_LINE_BYTES_MAX);
+    let mut last = String::new();
     let bytes_max = u64::try_from(limits::CHILD_LINE_BYTES_MAX).unwrap_or(u64::MAX);
     loop {
         line.clear();
-        match (&mut reader).take(bytes_max).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
+        match (&mut reader)
+            .take(bytes_max)
+            .read_until(b'\n', &mut line)
+            .await
+        {
+            Ok(0) | Err(_) => return last,
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line).replace(key.expose(), "(stream key)");
         if !text.trim().is_empty() {
-            tracing::info!(target: "fanwave::demo::ffmpeg", "{}", text.trim());
+            tracing::debug!(target: "fanwave::demo::ffmpeg", "{}", text.trim());
+            text.trim().clone_into(&mut last);
         }
     }
 }

@@ -145,8 +145,21 @@ mod tests {
         let fans = FANS.iter().map(|fan| (Lane::Chat, Role::Fan, fan));
         for (lane, role, persona) in fans.chain([(Lane::Room, Role::Artist, &ARTIST)]) {
             for line in persona.lines {
-                let verdict = Gate::new().admit(UnixMillis(0), &Rules::default(), Attempt { lane, role, text: line });
-                assert_eq!(verdict, Verdict::Admit { text: (*line).into() });
+                let verdict = Gate::new().admit(
+                    UnixMillis(0),
+                    &Rules::default(),
+                    Attempt {
+                        lane,
+                        role,
+                        text: line,
+                    },
+                );
+                assert_eq!(
+                    verdict,
+                    Verdict::Admit {
+                        text: (*line).into()
+                    }
+                );
             }
         }
     }

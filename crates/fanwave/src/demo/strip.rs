@@ -27,7 +27,10 @@ const ADVANCE: usize = 6;
 /// Above the digits.
 const TEXT_TOP: usize = (ROWS + 2) * CELL + 2;
 
-const _: () = assert!("00:00:00.000 UTC".len() * ADVANCE * DOT <= WIDTH, "the digits fit the strip");
+const _: () = assert!(
+    "00:00:00.000 UTC".len() * ADVANCE * DOT <= WIDTH,
+    "the digits fit the strip"
+);
 
 /// One gray frame of [`WIDTH`] x [`HEIGHT`] bytes, painted over and over.
 #[derive(Debug)]
@@ -37,7 +40,9 @@ pub struct Strip {
 
 impl Default for Strip {
     fn default() -> Self {
-        Self { pixels: vec![WHITE; WIDTH * HEIGHT] }
+        Self {
+            pixels: vec![WHITE; WIDTH * HEIGHT],
+        }
     }
 }
 
@@ -77,27 +82,60 @@ impl Strip {
 fn clock(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
     let (hours, minutes, seconds) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}.{:03} UTC", unix_ms % 1000)
+    format!(
+        "{hours:02}:{minutes:02}:{seconds:02}.{:03} UTC",
+        unix_ms % 1000
+    )
 }
 
 /// Seven rows of five dots, the leftmost the most significant; empty for what the clock does not need.
 fn glyph(character: char) -> [u8; 7] {
     match character {
-        '0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],
-        '1' => [0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110],
-        '2' => [0b01110, 0b10001, 0b00001, 0b00010, 0b00100, 0b01000, 0b11111],
-        '3' => [0b11111, 0b00010, 0b00100, 0b00010, 0b00001, 0b10001, 0b01110],
-        '4' => [0b00010, 0b00110, 0b01010, 0b10010, 0b11111, 0b00010, 0b00010],
-        '5' => [0b11111, 0b10000, 0b11110, 0b00001, 0b00001, 0b10001, 0b01110],
-        '6' => [0b00110, 0b01000, 0b10000, 0b11110, 0b10001, 0b10001, 0b01110],
-        '7' => [0b11111, 0b00001, 0b00010, 0b00100, 0b01000, 0b01000, 0b01000],
-        '8' => [0b01110, 0b10001, 0b10001, 0b01110, 0b10001, 0b10001, 0b01110],
-        '9' => [0b01110, 0b10001, 0b10001, 0b01111, 0b00001, 0b00010, 0b01100],
-        ':' => [0b00000, 0b00100, 0b00100, 0b00000, 0b00100, 0b00100, 0b00000],
-        '.' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100],
-        'U' => [0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110],
-        'T' => [0b11111, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100],
-        'C' => [0b01110, 0b10001, 0b10000, 0b10000, 0b10000, 0b10001, 0b01110],
+        '0' => [
+            0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110,
+        ],
+        '1' => [
+            0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110,
+        ],
+        '2' => [
+            0b01110, 0b10001, 0b00001, 0b00010, 0b00100, 0b01000, 0b11111,
+        ],
+        '3' => [
+            0b11111, 0b00010, 0b00100, 0b00010, 0b00001, 0b10001, 0b01110,
+        ],
+        '4' => [
+            0b00010, 0b00110, 0b01010, 0b10010, 0b11111, 0b00010, 0b00010,
+        ],
+        '5' => [
+            0b11111, 0b10000, 0b11110, 0b00001, 0b00001, 0b10001, 0b01110,
+        ],
+        '6' => [
+            0b00110, 0b01000, 0b10000, 0b11110, 0b10001, 0b10001, 0b01110,
+        ],
+        '7' => [
+            0b11111, 0b00001, 0b00010, 0b00100, 0b01000, 0b01000, 0b01000,
+        ],
+        '8' => [
+            0b01110, 0b10001, 0b10001, 0b01110, 0b10001, 0b10001, 0b01110,
+        ],
+        '9' => [
+            0b01110, 0b10001, 0b10001, 0b01111, 0b00001, 0b00010, 0b01100,
+        ],
+        ':' => [
+            0b00000, 0b00100, 0b00100, 0b00000, 0b00100, 0b00100, 0b00000,
+        ],
+        '.' => [
+            0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100,
+        ],
+        'U' => [
+            0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110,
+        ],
+        'T' => [
+            0b11111, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100,
+        ],
+        'C' => [
+            0b01110, 0b10001, 0b10000, 0b10000, 0b10000, 0b10001, 0b01110,
+        ],
         _ => [0; 7],
     }
 }
@@ -129,7 +167,9 @@ mod tests {
         let dots: Vec<String> = (0..7)
             .map(|row| {
                 let line = &pixels[(TEXT_TOP + row * DOT) * WIDTH..][..WIDTH];
-                let dots = line.chunks_exact(DOT).map(|dot| if dot[0] == BLACK { '#' } else { ' ' });
+                let dots = line
+                    .chunks_exact(DOT)
+                    .map(|dot| if dot[0] == BLACK { '#' } else { ' ' });
                 dots.collect::<String>().trim_end().to_owned()
             })
             .collect();

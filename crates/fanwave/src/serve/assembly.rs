@@ -136,14 +136,19 @@ impl Server {
         let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
         let channels = served_channels(plan, data.folder())?;
         let address = plan.http.listen;
-        let listener = http::bind(address).await.map_err(|source| StartError::Listen {
-            what: "HTTP",
-            address,
-            key: "http.listen",
-            variable: "FANWAVE__HTTP__LISTEN",
+        let listener = http::bind(address)
+            .await
+            .map_err(|source| StartError::Listen {
+                what: "HTTP",
+                address,
+                key: "http.listen",
+                variable: "FANWAVE__HTTP__LISTEN",
+                source,
+            })?;
+        let http_addr = listener.local_addr().map_err(|source| DataDirError::Io {
+            path: "/".into(),
             source,
         })?;
-        let http_addr = listener.local_addr().map_err(|source| DataDirError::Io { path: "/".into(), source })?;
 
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
@@ -152,9 +157,20 @@ impl Server {
         let engine = Arc::new(MemoryEngine::open(store.clone()));
         let shared: Arc<dyn Engine> = Arc::clone(&engine) as Arc<dyn Engine>;
         let config = gateway_config(plan);
-        let gateway = Arc::new(Gateway::start(config, Arc::clone(&shared), token_key.clone(), &mut registry)?);
+        let gateway = Arc::new(Gateway::start(
+            config,
+            Arc::clone(&shared),
+            token_key.clone(),
+            &mut registry,
+        )?);
         let readiness = Readiness::default();
-        let api = api(plan, &channels, token_key.clone(), shared, Arc::clone(&origin));
+        let api = api(
+            plan,
+            &channels,
+            token_key.clone(),
+            shared,
+            Arc::clone(&origin),
+        );
         let reactor = Arc::clone(&gateway);
         let pulse: health::Pulse = Arc::new(move || reactor.is_alive());
         let routes = Router::new()
@@ -163,7 +179,12 @@ impl Server {
             .merge(fanwave_api::router(api))
             .merge(health::router(readiness.clone(), pulse, registry))
             .merge(assets::router());
-        let http = HttpServer::start(listener, &plan.http, with_security_headers(routes), http_metrics);
+        let http = HttpServer::start(
+            listener,
+            &plan.http,
+            with_security_headers(routes),
+            http_metrics,
+        );
         readiness.set(true);
         let mut server = Self {
             rtmp_addr: origin.rtmp_addr(),
@@ -244,7 +265,11 @@ impl Server {
     /// Whether the demo plays.
     #[must_use]
     pub fn show(&self) -> Show {
-        if self.demo.is_some() { Show::Demo } else { Show::Real }
+        if self.demo.is_some() {
+            Show::Demo
+        } else {
+            Show::Real
+        }
     }
 }
 
@@ -254,7 +279,11 @@ struct OriginShows(Arc<Origin>);
 impl ShowStatus for OriginShows {
     fn state(&self, channel: &RoomId) -> ShowState {
         match self.0.status(channel) {
-            Some(ChannelStatus { live: true, since: Some(since), .. }) => ShowState::Live { since },
+            Some(ChannelStatus {
+                live: true,
+                since: Some(since),
+                ..
+            }) => ShowState::Live { since },
             _ => ShowState::OffAir,
         }
     }
@@ -263,7 +292,11 @@ impl ShowStatus for OriginShows {
 fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, DataDirError> {
     let served = plan.channels.iter().map(|channel| {
         let stream_key = folder.stream_key(&channel.id, channel.stream_key_file.as_deref())?;
-        Ok(ServedChannel { id: channel.id.clone(), title: Arc::clone(&channel.title), stream_key })
+        Ok(ServedChannel {
+            id: channel.id.clone(),
+            title: Arc::clone(&channel.title),
+            stream_key,
+        })
     });
     served.collect()
 }
@@ -283,16 +316,19 @@ fn start_origin(
         reconnect_window: plan.reconnect_window,
         ..OriginConfig::new(channels.collect())
     };
-    let origin = Origin::start(config, registry).map_err(|error| match error {
-        fanwave_origin::StartError::Bind { addr, source } => StartError::Listen {
-            what: "RTMP",
-            address: addr,
-            key: "rtmp.listen",
-            variable: "FANWAVE__RTMP__LISTEN",
-            source,
-        },
-        other => StartError::Origin(other),
-    })?;
+    let origin =
+        Origin::start(config, registry.sub_registry_with_prefix("fanwave")).map_err(|error| {
+            match error {
+                fanwave_origin::StartError::Bind { addr, source } => StartError::Listen {
+                    what: "RTMP",
+                    address: addr,
+                    key: "rtmp.listen",
+                    variable: "FANWAVE__RTMP__LISTEN",
+                    source,
+                },
+                other => StartError::Origin(other),
+            }
+        })?;
     Ok(Arc::new(origin))
 }
 
@@ -309,7 +345,12 @@ fn gateway_config(plan: &Plan) -> GatewayConfig {
         tick: plan.chat.tick,
         room_log_bytes: plan.chat.room_log_bytes,
         commands_per_second: plan.chat.commands_per_second,
-        rooms: Rooms::Only(plan.channels.iter().map(|channel| channel.id.clone()).collect()),
+        rooms: Rooms::Only(
+            plan.channels
+                .iter()
+                .map(|channel| channel.id.clone())
+                .collect(),
+        ),
         rules: plan.chat.rules.clone(),
         ..GatewayConfig::default()
     }
@@ -322,7 +363,10 @@ fn api(
     engine: Arc<dyn Engine>,
     origin: Arc<Origin>,
 ) -> Api {
-    let infos = channels.iter().map(|c| ChannelInfo { id: c.id.clone(), title: Arc::clone(&c.title) });
+    let infos = channels.iter().map(|c| ChannelInfo {
+        id: c.id.clone(),
+        title: Arc::clone(&c.title),
+    });
     Api {
         channels: infos.collect(),
         part_target: plan.part_target,
@@ -336,9 +380,12 @@ fn api(
 
 /// Headers that every answer has unless its handler knows better; and a handler that panics costs one answer.
 fn with_security_headers(routes: Router) -> Router {
-    let with_headers = assets::SECURITY_HEADERS.into_iter().fold(routes, |routes, (name, value): (_, HeaderValue)| {
-        routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
-    });
+    let with_headers = assets::SECURITY_HEADERS.into_iter().fold(
+        routes,
+        |routes, (name, value): (_, HeaderValue)| {
+            routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
+        },
+    );
     with_headers.layer(CatchPanicLayer::new())
 }
 

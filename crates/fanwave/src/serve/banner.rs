@@ -28,9 +28,20 @@ pub fn render(plan: &Plan, server: &Server, descriptors: &Descriptors) -> String
     screen.line(&format!("  Fanwave {} is up.", env!("CARGO_PKG_VERSION")));
     screen.blank();
     screen.pair("Watch", &format!("{url}/"));
-    for (index, channel) in server.channels().iter().take(CHANNELS_SHOWN_MAX).enumerate() {
+    for (index, channel) in server
+        .channels()
+        .iter()
+        .take(CHANNELS_SHOWN_MAX)
+        .enumerate()
+    {
         screen.blank();
-        screen.pair("Channel", &format!("{} ({})  {url}/watch/{}", channel.title, channel.id, channel.id));
+        screen.pair(
+            "Channel",
+            &format!(
+                "{} ({})  {url}/watch/{}",
+                channel.title, channel.id, channel.id
+            ),
+        );
         if index == 0 && server.show() == Show::Demo {
             screen.pair("", "the demo show is on: moving picture, wall clock, a tone, and a few fans in the chat");
             screen.pair("", "one publisher at a time: start `fanwave serve` without --demo to use this one in OBS");
@@ -42,10 +53,16 @@ pub fn render(plan: &Plan, server: &Server, descriptors: &Descriptors) -> String
     if server.channels().len() > CHANNELS_SHOWN_MAX {
         screen.pair("", "the other channels' keys: `fanwave stream-key CHANNEL`");
     }
-    screen.pair("OBS output", "encoder x264, keyframe interval 2 s, bitrate 2500 to 6000 kbit/s; audio AAC, 160 kbit/s");
+    screen.pair(
+        "OBS output",
+        "encoder x264, keyframe interval 2 s, bitrate 2500 to 6000 kbit/s; audio AAC, 160 kbit/s",
+    );
     screen.pair("Data", &server.data_dir().display().to_string());
     let fans = descriptors.fans(plan.chat.connections_max);
-    screen.pair("Room for", &format!("about {fans} fans in the chat (open files allowed: {descriptors})"));
+    screen.pair(
+        "Room for",
+        &format!("about {fans} fans in the chat (open files allowed: {descriptors})"),
+    );
     screen.pair("Health", &format!("{url}/readyz  {url}/metrics"));
     screen.pair("Stop", "Ctrl-C");
     screen.blank();
@@ -62,7 +79,11 @@ fn page_url(plan: &Plan, http: SocketAddr) -> String {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    if http.port() == 80 { format!("http://{host}") } else { format!("http://{host}:{}", http.port()) }
+    if http.port() == 80 {
+        format!("http://{host}")
+    } else {
+        format!("http://{host}:{}", http.port())
+    }
 }
 
 /// The host of an address of the page, without scheme and port.

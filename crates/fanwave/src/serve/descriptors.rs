@@ -17,7 +17,10 @@ pub struct Descriptors(Option<u64>);
 #[must_use]
 pub fn raise() -> Descriptors {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
@@ -29,7 +32,9 @@ impl Descriptors {
     #[must_use]
     pub fn fans(self, configured_max: usize) -> u64 {
         let configured = u64::try_from(configured_max).unwrap_or(u64::MAX);
-        self.0.map_or(configured, |limit| configured.min(limit.saturating_sub(OWN)))
+        self.0.map_or(configured, |limit| {
+            configured.min(limit.saturating_sub(OWN))
+        })
     }
 }
 

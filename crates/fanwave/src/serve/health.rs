@@ -53,21 +53,37 @@ pub fn router(readiness: Readiness, reactor: Pulse, registry: Registry) -> Route
         .route(path::LIVEZ, get(alive))
         .route(path::READYZ, get(ready))
         .route(path::METRICS, get(metrics))
-        .with_state(Arc::new(Health { readiness, reactor, registry }))
+        .with_state(Arc::new(Health {
+            readiness,
+            reactor,
+            registry,
+        }))
 }
 
 async fn alive(State(health): State<Arc<Health>>) -> Response {
-    answer((health.reactor)(), "alive\n", "the gateway's reactor has stopped\n")
+    answer(
+        (health.reactor)(),
+        "alive\n",
+        "the gateway's reactor has stopped\n",
+    )
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    answer(health.readiness.is_ready(), "ready\n", "starting or stopping\n")
+    answer(
+        health.readiness.is_ready(),
+        "ready\n",
+        "starting or stopping\n",
+    )
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     let mut body = String::new();
     match text::encode(&mut body, &health.registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))], body).into_response(),
+        Ok(()) => (
+            [(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))],
+            body,
+        )
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -77,6 +93,10 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
 
 fn answer(good: bool, yes: &'static str, no: &'static str) -> Response {
     let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    let (status, body) = if good { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) };
+    let (status, body) = if good {
+        (StatusCode::OK, yes)
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, no)
+    };
     (status, uncached, body).into_response()
 }

@@ -71,10 +71,19 @@ impl HttpServer {
             .header_read_timeout(plan.header_wait)
             .max_header_size(plan.header_bytes_max)
             .max_buf_size(plan.header_bytes_max.max(BUFFER_BYTES_MIN));
-        let shared = Arc::new(Shared { router, protocol, metrics });
+        let shared = Arc::new(Shared {
+            router,
+            protocol,
+            metrics,
+        });
         let accepting = tokio::spawn(accept(listener, shared, Arc::clone(&permits), staged));
         let connections_max = u32::try_from(plan.connections_max).unwrap_or(u32::MAX);
-        Self { stage, accepting, permits, connections_max }
+        Self {
+            stage,
+            accepting,
+            permits,
+            connections_max,
+        }
     }
 
     /// Takes no new request, waits until the answers under way are finished, and cuts what is not by the deadline.
@@ -142,7 +151,10 @@ async fn serve(
     }
     shared.metrics.connections.inc();
     let service = TowerToHyperService::new(shared.router.clone());
-    let connection = shared.protocol.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection = shared
+        .protocol
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),

@@ -18,13 +18,24 @@ struct Guest {
 }
 
 /// Asks for a token; the previous one keeps the identity.
-pub(super) async fn token(http: SocketAddr, name: &str, previous: Option<&str>) -> Result<String, anyhow::Error> {
-    timeout(limits::STEP_WAIT, ask(http, name, previous)).await.context("the API did not answer")?
+pub(super) async fn token(
+    http: SocketAddr,
+    name: &str,
+    previous: Option<&str>,
+) -> Result<String, anyhow::Error> {
+    timeout(limits::STEP_WAIT, ask(http, name, previous))
+        .await
+        .context("the API did not answer")?
 }
 
-async fn ask(http: SocketAddr, name: &str, previous: Option<&str>) -> Result<String, anyhow::Error> {
+async fn ask(
+    http: SocketAddr,
+    name: &str,
+    previous: Option<&str>,
+) -> Result<String, anyhow::Error> {
     let stream = TcpStream::connect(http).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let body = serde_json::json!({"name": name, "token": previous}).to_string();
     let request = Request::post(path::GUESTS)
         .header(header::HOST, http.to_string())
@@ -36,7 +47,9 @@ async fn ask(http: SocketAddr, name: &str, previous: Option<&str>) -> Result<Str
         if !status.is_success() {
             bail!("the API answered {status}");
         }
-        let body = Limited::new(response.into_body(), limits::ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), limits::ANSWER_BYTES_MAX)
+            .collect()
+            .await;
         let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         Ok(serde_json::from_slice::<Guest>(&body)?.token)
     };
