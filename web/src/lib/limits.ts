@@ -34,8 +34,11 @@ export const TOKEN_LEFT_MS_MIN = 60_000;
 /** The player gives a load so long to show its first picture. */
 export const LOAD_DEADLINE_MS = 15_000;
 
-/** A stall longer than this starts the player anew; above the server's 10 s of patience for a returning publisher. */
-export const STALL_DEADLINE_MS = 20_000;
+/** A stall longer than this starts the player anew, where the stream itself goes on. */
+export const STALL_DEADLINE_MS = 12_000;
+
+/** A playlist that has brought nothing new for so long is silent: its publisher is gone, for the moment at least. */
+export const SILENT_MS = 4_000;
 
 /** The same when the server says that the show is off: nothing more will come. */
 export const STALL_OFFLINE_DEADLINE_MS = 4_000;

@@ -42,7 +42,7 @@ export const en: Catalogue = {
     'state.reconnectingBody': 'We lost the picture for a moment. No need to reload.',
     'state.endedTitle': 'That was the show',
     'state.endedBody': 'Thanks for being here. If it goes on, so does this page.',
-    'state.buffering': 'Buffering',
+    'state.buffering': 'Waiting for the stage…',
 
     'chat.title': 'Live chat',
     'chat.log': 'Chat messages',

@@ -42,7 +42,7 @@ export const es: Catalogue = {
     'state.reconnectingBody': 'Perdimos la imagen un momento. No hace falta recargar.',
     'state.endedTitle': 'Eso fue todo',
     'state.endedBody': 'Gracias por estar aquí. Si el concierto sigue, esta página también.',
-    'state.buffering': 'Cargando',
+    'state.buffering': 'Esperando al escenario…',
 
     'chat.title': 'Chat en vivo',
     'chat.log': 'Mensajes del chat',

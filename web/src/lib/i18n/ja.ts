@@ -42,7 +42,7 @@ export const ja: Catalogue = {
     'state.reconnectingBody': '映像が途切れました。再読み込みは必要ありません。',
     'state.endedTitle': 'ライブは終了しました',
     'state.endedBody': 'ご参加ありがとうございました。再開したら、この画面も自動で再開します。',
-    'state.buffering': '読み込み中',
+    'state.buffering': 'ステージを待っています…',
 
     'chat.title': 'ライブチャット',
     'chat.log': 'チャットのメッセージ',

@@ -42,7 +42,7 @@ export const ko: Catalogue = {
     'state.reconnectingBody': '잠깐 끊겼어요. 새로고침하지 않아도 돼요.',
     'state.endedTitle': '공연이 끝났어요',
     'state.endedBody': '함께해 주셔서 고마워요. 공연이 이어지면 이 화면도 이어져요.',
-    'state.buffering': '버퍼링 중',
+    'state.buffering': '무대를 기다리는 중…',
 
     'chat.title': '실시간 채팅',
     'chat.log': '채팅 메시지',

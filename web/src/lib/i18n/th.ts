@@ -42,7 +42,7 @@ export const th: Catalogue = {
     'state.reconnectingBody': 'ภาพหลุดไปชั่วครู่ ไม่ต้องโหลดหน้าใหม่',
     'state.endedTitle': 'การแสดงจบแล้ว',
     'state.endedBody': 'ขอบคุณที่มาร่วมสนุก ถ้ามีต่อ หน้านี้จะเล่นต่อเอง',
-    'state.buffering': 'กำลังโหลด',
+    'state.buffering': 'กำลังรอสัญญาณจากเวที…',
 
     'chat.title': 'แชตสด',
     'chat.log': 'ข้อความในแชต',

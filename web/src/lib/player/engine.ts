@@ -22,6 +22,8 @@ export interface Engine {
   playingDate(): number | null;
   /** How far playback is behind where it wants to be, ms. */
   behindMs(): number;
+  /** How long the playlist has brought nothing new, ms; 0 when that is not known. */
+  silentMs(): number;
   /** Where it wants to be, seconds of the video element; null when it does not say. */
   target(): number | null;
   /** Jumps to where it wants to be. */

@@ -18,6 +18,9 @@ type HlsModule = typeof import('hls.js');
 /** Second fatal media error within this time: resetting the decoder did not help. */
 const MEDIA_RECOVERY_MS = 10_000;
 
+/** After the last picture: whoever plays a little behind their clock shall see it, too. */
+const END_MARGIN_MS = 500;
+
 const CONFIG: Partial<HlsConfig> = {
   lowLatencyMode: true,
   maxLiveSyncPlaybackRate: 1.05,
@@ -51,9 +54,9 @@ const CONFIG: Partial<HlsConfig> = {
 
 export class HlsEngine implements Engine {
   readonly #hls: HlsType;
-  readonly #onVideoEnded = () => this.events.ended();
   #mediaErrorAt = Number.NEGATIVE_INFINITY;
   #hasPlayed = false;
+  #endTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly module: HlsModule,
@@ -72,11 +75,9 @@ export class HlsEngine implements Engine {
       this.#hasPlayed = true;
     });
     this.#hls.on(Events.LEVEL_LOADED, (_event, { details }) => {
-      // A stream that is over before we saw any of it is not the show the fan came for.
-      if (!details.live && !this.#hasPlayed) this.events.ended();
+      if (!details.live) this.#endAfter(details.edge);
     });
     this.#hls.on(Events.ERROR, (_event, data) => this.#onError(data));
-    video.addEventListener('ended', this.#onVideoEnded);
     this.#hls.loadSource(playlist);
     this.#hls.attachMedia(video);
   }
@@ -88,6 +89,10 @@ export class HlsEngine implements Engine {
   behindMs(): number {
     const target = this.#hls.targetLatency;
     return target === null ? 0 : (this.#hls.latency - target) * 1000;
+  }
+
+  silentMs(): number {
+    return (this.#hls.latestLevelDetails?.age ?? 0) * 1000;
   }
 
   target(): number | null {
@@ -105,8 +110,21 @@ export class HlsEngine implements Engine {
   }
 
   destroy(): void {
-    this.video.removeEventListener('ended', this.#onVideoEnded);
+    clearTimeout(this.#endTimer);
     this.#hls.destroy();
+  }
+
+  /**
+   * The playlist has ended: plays what is left, then reports.
+   *
+   * The element's own `ended` is not to be relied upon: where sound and picture end some milliseconds apart, as after a
+   * publisher that vanished, it may never come.
+   */
+  #endAfter(edge: number): void {
+    // A stream that is over before we saw any of it is not the show the fan came for.
+    const leftMs = this.#hasPlayed ? Math.max(0, edge - this.video.currentTime) * 1000 + END_MARGIN_MS : 0;
+    clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => this.events.ended(), leftMs);
   }
 
   #reportQualities(): void {

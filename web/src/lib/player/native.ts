@@ -42,6 +42,10 @@ export class NativeEngine implements Engine {
     return newest === null ? 0 : (newest - this.video.currentTime) * 1000 - NATIVE_TARGET_MS;
   }
 
+  silentMs(): number {
+    return 0;
+  }
+
   target(): number | null {
     // The browser places itself; a jump of ours would only make it load anew.
     return null;

@@ -5,7 +5,7 @@
  * Sound starts muted, because browsers refuse anything else without a gesture; the page offers the sound visibly.
  */
 
-import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS, START_SETTLES_MS } from '../limits';
+import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS, SILENT_MS, START_SETTLES_MS } from '../limits';
 import { recall, remember } from '../keep';
 import type { Engine, EngineEvents } from './engine';
 import { HlsEngine } from './hls';
@@ -256,7 +256,7 @@ export class Player {
   #sample(video: HTMLVideoElement): void {
     const engine = this.#engine;
     if (engine === null) return;
-    this.#watchProgress(video);
+    this.#watchProgress(engine, video);
     this.#settle(engine, video);
     this.latency = smoothed(
       this.latency,
@@ -283,12 +283,13 @@ export class Player {
   }
 
   /** Not every stall makes the browser say "waiting"; a clock that stands still says it always. */
-  #watchProgress(video: HTMLVideoElement): void {
+  #watchProgress(engine: Engine, video: HTMLVideoElement): void {
     const moved = video.currentTime !== this.#lastTime;
     this.#lastTime = video.currentTime;
     this.#stillSamples = moved || video.paused ? 0 : this.#stillSamples + 1;
     if (moved && this.phase === 'buffering') this.#feed({ kind: 'flowing' });
     if (this.#stillSamples === STILL_SAMPLES) this.#feed({ kind: 'stalled' });
+    if (this.phase === 'buffering' && engine.silentMs() > SILENT_MS) this.#feed({ kind: 'silent' });
   }
 }
 

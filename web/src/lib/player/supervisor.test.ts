@@ -38,6 +38,7 @@ const offline = { kind: 'show', status: 'offline' } as const;
 const unreachable = { kind: 'show', status: 'unreachable' } as const;
 const flowing = { kind: 'flowing' } as const;
 const stalled = { kind: 'stalled' } as const;
+const silent = { kind: 'silent' } as const;
 const failed = { kind: 'failed' } as const;
 const ended = { kind: 'ended' } as const;
 
@@ -149,6 +150,19 @@ describe('a stall', () => {
     expect(drive.commands[0]).toBe('unload');
   });
 
+  test('of a stream whose publisher has vanished is waited out, and the last seconds are not played again', () => {
+    const drive = playing().feed(stalled);
+    for (let waited = 0; waited < 30_000; waited += 500) drive.feed(silent).pass(500);
+    expect(drive.commands).toEqual([]);
+    expect(drive.feed(flowing).state.phase).toBe('playing');
+  });
+
+  test('of a silent stream is not waited out for ever', () => {
+    const drive = playing().feed(stalled);
+    for (let waited = 0; waited < RETURN_GRACE_MS + 10_000; waited += 500) drive.feed(silent).pass(500);
+    expect(drive.commands[0]).toBe('unload');
+  });
+
   test('is none while the fan has paused', () => {
     const drive = playing().feed(stalled, { kind: 'paused' }).pass(STALL_DEADLINE_MS * 3);
     expect(drive.commands).toEqual([]);
@@ -179,7 +193,7 @@ test('inputs of a source that was dropped change nothing', () => {
 
 test('whatever happens in whatever order, there is always a way on', () => {
   const inputs: SupervisorInput[] = [
-    live, offline, unreachable, flowing, stalled, failed, ended, { kind: 'paused' }, { kind: 'nudged' }, { kind: 'timeout' },
+    live, offline, unreachable, flowing, stalled, silent, failed, ended, { kind: 'paused' }, { kind: 'nudged' }, { kind: 'timeout' },
   ];
   let seed = 7;
   const random = () => {

@@ -62,6 +62,11 @@ export type SupervisorInput =
   | { readonly kind: 'flowing' }
   /** The picture stands still although the fan wants it to play. */
   | { readonly kind: 'stalled' }
+  /**
+   * The picture stands still because the stream itself brings nothing new: its publisher has vanished and may return.
+   * Starting anew would only play the last seconds again.
+   */
+  | { readonly kind: 'silent' }
   /** The fan paused: standing still is no fault now. */
   | { readonly kind: 'paused' }
   /** The source is lost: a fatal error, or its addresses are gone. */
@@ -106,6 +111,8 @@ export function step(state: Supervisor, input: SupervisorInput, now: number, ran
       return onFlowing(state, now);
     case 'stalled':
       return onStalled(state, now);
+    case 'silent':
+      return onSilent(state, now);
     case 'paused':
       return state.phase === 'buffering' ? keep({ ...state, phase: 'playing', deadline: null }) : keep(state);
     case 'failed':
@@ -156,6 +163,12 @@ function onStalled(state: Supervisor, now: number): Step {
   if (!state.loaded || state.phase !== 'playing') return keep(state);
   const patience = state.show === 'offline' ? STALL_OFFLINE_DEADLINE_MS : STALL_DEADLINE_MS;
   return keep({ ...steadied(state, now), phase: 'buffering', deadline: { at: now + patience, reason: 'stall' } });
+}
+
+function onSilent(state: Supervisor, now: number): Step {
+  if (state.deadline?.reason !== 'stall' || state.show === 'offline' || !expectsReturn(state, now)) return keep(state);
+  const at = Math.max(state.deadline.at, now + STALL_OFFLINE_DEADLINE_MS);
+  return keep({ ...state, deadline: { at, reason: 'stall' } });
 }
 
 function onEnded(state: Supervisor, now: number, random: number): Step {
