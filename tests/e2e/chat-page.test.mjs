@@ -140,6 +140,8 @@ async function openTapped(scene, browser, server) {
  * @param {string} text
  */
 async function isVisible(page, text) {
-  const [list, message] = await Promise.all([chat.log(page).boundingBox(), chat.messages(page, text).last().boundingBox()]);
+  // While a fan reads further up, what is new need not be in the page at all.
+  if ((await chat.messages(page, text).count()) === 0) return false;
+  const [list, message] = await Promise.all([chat.log(page).boundingBox(), chat.messages(page, text).boundingBox()]);
   return Boolean(list && message && message.y >= list.y - 1 && message.y + message.height <= list.y + list.height + 1);
 }

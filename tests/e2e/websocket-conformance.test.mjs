@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Child, run } from "../harness/child.mjs";
 import { freePorts, scene } from "../harness/scene.mjs";
-import { until } from "../harness/wait.mjs";
+import { Hopeless, until } from "../harness/wait.mjs";
 import { connect } from "node:net";
 
 const GROUPS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"];
@@ -33,7 +33,7 @@ scene("every case of groups 1 to 7 and 10 passes", async (scene) => {
   const [port] = /** @type {[number]} */ (await freePorts(1));
   const echo = new Child(scene, "echo", setting("FANWAVE_ECHO_BINARY"), [`127.0.0.1:${port}`]);
   await until("the echo server takes connections", 10_000, async () => {
-    if (!echo.running) throw new Error(`the echo server ended: ${await echo.log()}`);
+    if (!echo.running) throw new Hopeless(`the echo server ended: ${await echo.log()}`);
     return new Promise((resolve) => {
       const socket = connect(port, "127.0.0.1");
       socket.once("connect", () => resolve(true));

@@ -4,7 +4,7 @@
  */
 
 import { Child } from "./child.mjs";
-import { until } from "./wait.mjs";
+import { Hopeless, until } from "./wait.mjs";
 import { playlists } from "./hls.mjs";
 
 /** How long a publisher may take from its start to its first part in the playlist. */
@@ -25,10 +25,20 @@ export const ENCODERS = {
     args: ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-b:v", "600k",
       "-c:a", "aac", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
   },
-  /** What ffmpeg does when told nothing but the container: High profile, B-frames, a keyframe every 250 frames. */
-  ffmpegDefault: {
+  /** What ffmpeg does when told the codecs and a keyframe every two seconds, and nothing else: High profile, B-frames. */
+  ffmpeg: {
     picture: "testsrc2=size=1280x720:rate=25",
-    args: ["-pix_fmt", "yuv420p"],
+    args: ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"],
+  },
+  /** The same without the keyframes: ffmpeg then makes one every ten seconds. */
+  ffmpegLongInterval: {
+    picture: "testsrc2=size=640x360:rate=25",
+    args: ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"],
+  },
+  /** What ffmpeg puts into FLV when told nothing at all: codecs of the year 2002. */
+  ffmpegOldCodecs: {
+    picture: "testsrc2=size=640x360:rate=25",
+    args: [],
   },
   /** What OBS Studio sends with its x264 encoder and the settings that the README recommends. */
   obs: {
@@ -86,7 +96,7 @@ export async function publish(scene, server, options) {
  */
 export async function onAir(server, encoder) {
   await until("the show is on the air", ON_AIR_MS, async () => {
-    if (!encoder.running) throw new Error(`the encoder ended: ${await encoder.log()}`);
+    if (!encoder.running) throw new Hopeless(`the encoder ended: ${await encoder.log()}`);
     return playlists(server);
   });
 }

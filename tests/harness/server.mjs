@@ -7,7 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Child } from "./child.mjs";
 import { freePorts } from "./scene.mjs";
-import { until, within } from "./wait.mjs";
+import { Hopeless, until, within } from "./wait.mjs";
 
 /** A debug build on a busy machine; the release binary's own limit is in `make bench-idle`. */
 const READY_MS = 15_000;
@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, sendRate?: "limited" | "unlimited" }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited" }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort] = /** @type {[number, number]} */ (await freePorts(2));
@@ -53,7 +53,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, sendRate?: "limited" | "unlimited" }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited" }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -63,6 +63,8 @@ export class Server {
     this.partTargetMs = options.partTargetMs ?? 1_000;
     this.dataFolder = options.dataFolder ?? join(scene.folder, "data");
     this.logLevel = options.logLevel ?? "info";
+    // For people, the start shows the stream key; for machines, it must not.
+    this.logFormat = options.logFormat ?? "human";
     this.sendRate = options.sendRate ?? "limited";
     this.configPath = join(scene.folder, "fanwave.toml");
     this.keyPath = join(scene.folder, "stream-key");
@@ -101,6 +103,7 @@ dir = "${this.dataFolder}"
 
 [log]
 level = "${this.logLevel}"
+format = "${this.logFormat}"
 `;
   }
 
@@ -121,7 +124,7 @@ level = "${this.logLevel}"
     const child = new Child(this.#scene, `server-${this.#starts}`, binary(), args);
     this.#child = child;
     await until("the server is ready", READY_MS, async () => {
-      if (!child.running) throw new Error(`the server ended: ${await child.log()}`);
+      if (!child.running) throw new Hopeless(`the server ended: ${await child.log()}`);
       return (await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(1_000) })).ok;
     });
   }

@@ -9,6 +9,9 @@
 /** How often a condition that has no event of its own is looked at. */
 const PROBE_INTERVAL_MS = 50;
 
+/** Thrown by a probe when waiting on is of no use: what is waited for cannot happen any more. */
+export class Hopeless extends Error {}
+
 /**
  * Resolves with the first value of `probe` that is neither `undefined`, `null` nor `false`.
  *
@@ -32,7 +35,9 @@ export async function until(what, deadlineMs, probe) {
       }
       last = value;
     } catch (error) {
-      last = error;
+      if (error instanceof Hopeless) throw error;
+      // The last probe is cut short by the deadline; what the one before it saw says more.
+      if (performance.now() < ends || last === undefined) last = error;
     }
     if (performance.now() >= ends) {
       throw new Error(`not within ${deadlineMs} ms: ${what} (last seen: ${last instanceof Error ? last.message : String(last)})`);
