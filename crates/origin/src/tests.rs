@@ -12,6 +12,7 @@ mod watching;
 
 use std::{net::SocketAddr, time::Duration};
 
+use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, shared::Patience};
@@ -35,6 +36,14 @@ impl Show {
     }
 
     async fn start_with(reconnect_window: Duration, patience: Patience) -> Self {
+        Self::start_in(&mut Registry::default(), reconnect_window, patience).await
+    }
+
+    async fn start_in(
+        registry: &mut Registry,
+        reconnect_window: Duration,
+        patience: Patience,
+    ) -> Self {
         let channel = |id: &str, key: &str| ChannelConfig {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
@@ -45,12 +54,7 @@ impl Show {
         ]);
         config.rtmp_listen = "127.0.0.1:0".parse().unwrap();
         config.reconnect_window = reconnect_window;
-        let origin = Origin::start_with(
-            config,
-            patience,
-            &mut prometheus_client::registry::Registry::default(),
-        )
-        .unwrap();
+        let origin = Origin::start_with(config, patience, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
         let router = origin.router();

@@ -189,3 +189,100 @@ impl RtmpSession for SapflowSession {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// C0, C1 and C2 of the original handshake.
+    fn shaken() -> SapflowSession {
+        let mut session = SapflowSession::new(1);
+        session.feed(&[&[3][..], &[0; 1_536 * 2]].concat()).unwrap();
+        session
+    }
+
+    /// Plays the peer's bytes as a connection would; says how much was to be sent back.
+    fn play(session: &mut SapflowSession, reads: &[Vec<u8>]) -> usize {
+        let mut replies = 0;
+        for read in reads {
+            if session.feed(read).is_err() {
+                break;
+            }
+            loop {
+                match session.poll() {
+                    Ok(Some(Event::Publish { .. })) => session.deny_publish(Denial::UnknownKey),
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => return replies,
+                }
+            }
+            replies += session.take_output().len();
+        }
+        replies
+    }
+
+    #[test]
+    fn keys_are_cut_at_their_query_and_never_shown() {
+        let mut session = shaken();
+        let command = |values: &[Value], stream: u32| {
+            let mut body = Vec::new();
+            values
+                .iter()
+                .for_each(|value| amf0::encode(value, &mut body));
+            let mut out = Vec::new();
+            ChunkWriter::default().write(
+                &mut out,
+                CSID_COMMAND,
+                MESSAGE_AMF0_COMMAND,
+                stream,
+                0,
+                &body,
+            );
+            out
+        };
+        let text = |text: &str| Value::String(text.into());
+        let app = Value::Object(vec![("app".into(), text("live"))]);
+        session
+            .feed(&command(&[text("connect"), Value::Number(1.0), app], 0))
+            .unwrap();
+        session
+            .feed(&command(
+                &[text("createStream"), Value::Number(2.0), Value::Null],
+                0,
+            ))
+            .unwrap();
+        session
+            .feed(&command(
+                &[
+                    text("publish"),
+                    Value::Number(3.0),
+                    Value::Null,
+                    text("secret-key?a=b"),
+                ],
+                1,
+            ))
+            .unwrap();
+        let event = session.poll().unwrap().unwrap();
+        assert!(!format!("{event:?}").contains("secret-key"));
+        let Event::Publish { key } = event else {
+            panic!("a publish command")
+        };
+        assert!(key.matches(&Secret::new("secret-key")));
+    }
+
+    proptest! {
+        #[test]
+        fn strangers_never_panic_a_session_nor_make_it_talk_much(
+            reads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..512), 0..16),
+        ) {
+            let sent: usize = reads.iter().map(Vec::len).sum();
+            let mut session = shaken();
+            let greeting = session.take_output().len();
+            let replies = play(&mut session, &reads);
+            // A ping of 12 bytes is answered with 18 and a command of 30 with 300.
+            prop_assert!(greeting < 4_096 && replies <= 16 * sent);
+            play(&mut SapflowSession::new(2), &reads);
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! What viewers get while all is well.
 
-use super::{Show, count, hint, parts, publisher::Publisher, segments};
-use crate::tests::KEY;
+use std::{sync::Arc, time::Duration};
+
+use super::{KEY, Show, count, hint, parts, publisher::Publisher, segments};
+use crate::{limits::WAITING_REQUESTS_MAX, shared::Patience};
 
 /// A show with two whole segments and 400 ms of the third.
 async fn on_air() -> (Show, Publisher, String) {
@@ -253,5 +255,54 @@ async fn both_renditions_are_dated_and_cut_together() {
         (segments(&video).len(), segments(&audio).len()),
         (2, 2),
         "{audio}"
+    );
+}
+
+#[tokio::test]
+async fn no_more_requests_wait_than_there_are_places() {
+    let (show, mut publisher, folder) = on_air().await;
+    let places = u32::try_from(WAITING_REQUESTS_MAX).unwrap();
+    let taken = Arc::clone(&show.origin.shared.waiting)
+        .acquire_many_owned(places)
+        .await
+        .unwrap();
+    let blocking = format!("{folder}/video.m3u8?_HLS_msn=2");
+    let answer = show.get(&blocking).await;
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (503, "no-store")
+    );
+    // What need not wait is answered as ever.
+    assert_eq!(show.get(&format!("{folder}/video.m3u8")).await.status, 200);
+    drop(taken);
+    publisher.send_until(6_400).await;
+    assert_eq!(show.get(&blocking).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let show = Show::start_in(&mut registry, Duration::from_secs(30), Patience::default()).await;
+    let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    publisher.send_until(2_200).await;
+    show.until(|status| status.live).await;
+    show.get("/live/demo/master.m3u8").await;
+    Publisher::connect(show.rtmp(), "a-wrong-key-0000")
+        .await
+        .map(|_| ())
+        .unwrap_err();
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "origin_publishers 1",
+        "origin_playlist_requests_total 1",
+        "origin_waiting_requests 0",
+        "origin_publishers_refused_total{reason=\"key\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} in {text}");
+    }
+    assert!(
+        text.contains("origin_rtmp_received_bytes_total ") && text.contains("origin_parts_total "),
+        "{text}"
     );
 }
