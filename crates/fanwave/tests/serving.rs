@@ -278,7 +278,8 @@ async fn stopping_tells_fans_to_come_back() {
     let data = tempfile::tempdir().unwrap();
     let server = start(&plan(data.path(), &[])).await;
     let mut fan = Fan::connect(&server, "Ana").await;
-    let read_to_the_end = async {
+    // The fan hangs up at the end, as every client does; the gateway waits for it.
+    let read_to_the_end = async move {
         let mut code = None;
         while let Some(Ok(message)) = fan.socket.next().await {
             if let Message::Close(Some(frame)) = message {

@@ -7,8 +7,8 @@
 use toml::Value;
 
 use super::{
+    keys::{KEYS, Key, Kind},
     problem::{Fault, Origin, Problem},
-    schema::{KEYS, Key, Kind},
     settings::{KeyPath, Settings},
     suggest,
 };

@@ -8,8 +8,8 @@ use toml::{
 };
 
 use super::{
+    keys::{KEYS, Key, Kind},
     problem::{Fault, Origin, Problem},
-    schema::{KEYS, Key, Kind},
     settings::{KeyPath, Settings},
     suggest,
 };
@@ -128,7 +128,7 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, at: Range<usize>, written: &str) {
-        let sections = super::schema::SECTIONS
+        let sections = super::keys::SECTIONS
             .iter()
             .map(|(name, _)| (*name).to_owned());
         let keys = KEYS

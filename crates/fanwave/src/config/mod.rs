@@ -1,7 +1,7 @@
 //! Configuration: one TOML file, environment variables over it, and a checked plan out of both.
 //!
-//! 1. [`schema`] is the one table of keys: name, kind, meaning and worst-case cost; the defaults are the `Default` of
-//!    the plain structs beside it. `fanwave config-reference` is printed from that table ([`reference`]).
+//! 1. [`keys`] is the one table of keys: name, kind, meaning and worst-case cost; the defaults are the `Default` of
+//!    the plain structs in [`schema`]. `fanwave config-reference` is printed from that table ([`reference`]).
 //! 2. [`file`] reads the TOML file and [`env`] the variables `FANWAVE__SECTION__KEY` into [`settings::Settings`], which
 //!    remember where every value came from. A key that the table does not know is refused with its place and the
 //!    nearest name that the table does know.
@@ -10,9 +10,11 @@
 //!
 //! Nothing here opens sockets or creates files; reading the secret files' permissions is all it does to the disk.
 
+mod check;
 pub mod duration;
 pub mod env;
 pub mod file;
+pub mod keys;
 pub mod plan;
 pub mod problem;
 pub mod reference;

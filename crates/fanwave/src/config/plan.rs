@@ -4,9 +4,7 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     num::{NonZeroU16, NonZeroU32},
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    str::FromStr,
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -16,12 +14,12 @@ use fanwave_wire::{RoomId, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    duration,
+    check::Check,
+    keys::CHANNELS,
     problem::{Fault, Problem},
-    schema::{CHANNELS, Config},
+    schema::Config,
     settings::{KeyPath, Settings},
 };
-use crate::secret;
 
 /// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
 pub const CHANNELS_MAX: usize = 64;
@@ -156,10 +154,7 @@ const PRESETS: [&str; 9] = [
 ///
 /// At least one problem, each with the place of its key.
 pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
-    let mut check = Check {
-        settings,
-        problems: Vec::new(),
-    };
+    let mut check = Check::new(settings);
     let config = match settings.config() {
         Ok(config) => config,
         Err(error) => {
@@ -203,11 +198,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         ),
         demo: demo(&mut check, &config),
     };
-    if check.problems.is_empty() {
-        Ok(plan)
-    } else {
-        Err(check.problems)
-    }
+    check.finish(plan)
 }
 
 fn http(check: &mut Check<'_>, config: &Config) -> Http {
@@ -385,88 +376,6 @@ fn demo(check: &mut Check<'_>, config: &Config) -> Demo {
         ffmpeg: check.path(key("ffmpeg"), &config.demo.ffmpeg),
         preset,
         fans: check.number(key("fans"), config.demo.fans, 0..=60),
-    }
-}
-
-/// Collects problems. A value that is refused is replaced by one that lets the checking go on; the plan it would be in
-/// is never seen.
-struct Check<'a> {
-    settings: &'a Settings,
-    problems: Vec<Problem>,
-}
-
-impl Check<'_> {
-    fn refuse(&mut self, path: KeyPath, reason: impl Into<String>) {
-        let fault = Fault::Value {
-            key: path.to_string(),
-            reason: reason.into(),
-        };
-        self.problems.push(Problem {
-            origin: self.settings.origin(path),
-            fault,
-        });
-    }
-
-    fn address(&mut self, path: KeyPath, text: &str) -> SocketAddr {
-        SocketAddr::from_str(text).unwrap_or_else(|_| {
-            self.refuse(
-                path,
-                "must be an IP address and a port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"",
-            );
-            SocketAddr::from(([127, 0, 0, 1], 0))
-        })
-    }
-
-    fn duration(&mut self, path: KeyPath, text: &str, range: RangeInclusive<Duration>) -> Duration {
-        match duration::parse(text) {
-            Ok(parsed) if range.contains(&parsed) => return parsed,
-            Ok(_) => {
-                let (least, most) = (
-                    duration::format(*range.start()),
-                    duration::format(*range.end()),
-                );
-                self.refuse(path, format!("must be from {least} to {most}"));
-            }
-            Err(error) => self.refuse(path, error.to_string()),
-        }
-        *range.start()
-    }
-
-    /// A number of the range, as the type that the program wants.
-    fn number<T: TryFrom<u64> + Default>(
-        &mut self,
-        path: KeyPath,
-        number: u64,
-        range: RangeInclusive<u64>,
-    ) -> T {
-        let fitting = Some(number)
-            .filter(|n| range.contains(n))
-            .and_then(|n| T::try_from(n).ok());
-        fitting.unwrap_or_else(|| {
-            self.refuse(
-                path,
-                format!("must be from {} to {}", range.start(), range.end()),
-            );
-            T::default()
-        })
-    }
-
-    fn path(&mut self, path: KeyPath, text: &str) -> PathBuf {
-        if text.is_empty() {
-            self.refuse(path, "must not be empty");
-        }
-        PathBuf::from(text)
-    }
-
-    /// A file whose content only its owner may read; an empty text means none.
-    fn secret_file(&mut self, path: KeyPath, text: &str) -> Option<PathBuf> {
-        if text.is_empty() {
-            return None;
-        }
-        if let Err(error) = secret::check_file(Path::new(text)) {
-            self.refuse(path, format!("cannot be used: {error}"));
-        }
-        Some(PathBuf::from(text))
     }
 }
 

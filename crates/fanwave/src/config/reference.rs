@@ -8,7 +8,7 @@ use toml::Value;
 
 use super::{
     env,
-    schema::{CHANNELS, KEYS, Key, SECTIONS},
+    keys::{CHANNELS, KEYS, Key, SECTIONS},
     settings::{KeyPath, Settings},
 };
 

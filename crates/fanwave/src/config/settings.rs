@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use toml::{Table, Value};
 
-use super::{
-    problem::Origin,
-    schema::{Config, KEYS, Key},
-};
+use super::{keys::KEYS, problem::Origin, schema::Config};
 
 /// A key at a place: `http.listen`, or `channels[1].title`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,12 +198,4 @@ fn list_sections() -> impl Iterator<Item = &'static str> {
     listed
         .collect::<std::collections::BTreeSet<_>>()
         .into_iter()
-}
-
-impl Key {
-    /// Whether the section is a list of tables.
-    #[must_use]
-    pub fn is_listed(&self) -> bool {
-        self.section == super::schema::CHANNELS
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, time::Duration};
 
-use super::{schema::KEYS, *};
+use super::{keys::KEYS, *};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs
@@ -55,7 +55,7 @@ fn every_key_is_a_field_and_every_field_is_a_key() {
         .collect();
     assert_eq!(fields, keys);
     assert_eq!(KEYS.len(), keys.len(), "no key is there twice");
-    let sections: BTreeSet<&str> = schema::SECTIONS.iter().map(|(name, _)| *name).collect();
+    let sections: BTreeSet<&str> = keys::SECTIONS.iter().map(|(name, _)| *name).collect();
     assert_eq!(sections, KEYS.iter().map(|key| key.section).collect());
 }
 
@@ -247,7 +247,7 @@ fn every_key_can_be_reached_by_its_variable() {
     for key in KEYS {
         let name = env::variable(key).replace("__N__", "__0__");
         let mut settings = Settings::defaults();
-        let text = if key.kind == schema::Kind::Number {
+        let text = if key.kind == keys::Kind::Number {
             "1"
         } else {
             "x"

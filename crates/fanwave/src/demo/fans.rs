@@ -47,7 +47,7 @@ pub struct Fans {
 impl Fans {
     /// Lets them in.
     #[must_use]
-    pub fn start(venue: Venue) -> Self {
+    pub fn start(venue: &Venue) -> Self {
         let mut tasks = JoinSet::new();
         let fans = (0..venue.fans).map(|index| {
             let persona = &script::FANS[index % script::FANS.len()];
@@ -58,13 +58,13 @@ impl Fans {
                 format!("{} {}", persona.name, round + 1)
             };
             let pass = Pass::Guest { name, token: None };
-            invite(&mut tasks, &venue, persona, pass)
+            invite(&mut tasks, venue, persona, pass)
         });
         let fans: Vec<Seat> = fans.collect();
         let artist = Pass::Artist {
             key: venue.token_key.clone(),
         };
-        let artist = invite(&mut tasks, &venue, &script::ARTIST, artist);
+        let artist = invite(&mut tasks, venue, &script::ARTIST, artist);
         tasks.spawn(direct(fans, artist));
         Self { tasks }
     }

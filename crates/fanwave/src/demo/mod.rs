@@ -101,7 +101,7 @@ impl Demo {
             key_file,
         };
         let publisher = publisher::Publisher::start(encoder, stage.stream_key);
-        let fans = fans::Fans::start(fans::Venue {
+        let fans = fans::Fans::start(&fans::Venue {
             http: loopback(stage.http),
             channel: stage.channel,
             token_key: stage.token_key,

@@ -89,13 +89,9 @@ async fn run(encoder: &Encoder, key: &Secret, stopped: &mut watch::Receiver<bool
         status = child.wait() => Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
     };
     // Its input is closed by now, so it finishes the stream by itself; one that hangs is killed.
-    if timeout(limits::CHILD_EXIT_WAIT, child.wait())
-        .await
-        .is_err()
-    {
-        if let Err(error) = child.kill().await {
-            tracing::warn!(%error, "the demo's ffmpeg could not be killed");
-        }
+    let ended = timeout(limits::CHILD_EXIT_WAIT, child.wait()).await.is_ok();
+    if !ended && let Err(error) = child.kill().await {
+        tracing::warn!(%error, "the demo's ffmpeg could not be killed");
     }
     // Its end of the pipe is closed, unless a child of its own holds it.
     let words = timeout(limits::CHILD_EXIT_WAIT, reader)

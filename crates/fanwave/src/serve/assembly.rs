@@ -27,7 +27,7 @@ use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
@@ -135,21 +135,7 @@ impl Server {
         let data = DataDir::open(&plan.data_dir)?.lock()?;
         let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
         let channels = served_channels(plan, data.folder())?;
-        let address = plan.http.listen;
-        let listener = http::bind(address)
-            .await
-            .map_err(|source| StartError::Listen {
-                what: "HTTP",
-                address,
-                key: "http.listen",
-                variable: "FANWAVE__HTTP__LISTEN",
-                source,
-            })?;
-        let http_addr = listener.local_addr().map_err(|source| DataDirError::Io {
-            path: "/".into(),
-            source,
-        })?;
-
+        let (listener, http_addr) = listen(plan.http.listen).await?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
         let origin = start_origin(plan, &channels, &mut registry)?;
@@ -287,6 +273,18 @@ impl ShowStatus for OriginShows {
             _ => ShowState::OffAir,
         }
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = http::bind(address).await;
+    let bound = bound.and_then(|listener| listener.local_addr().map(|taken| (listener, taken)));
+    bound.map_err(|source| StartError::Listen {
+        what: "HTTP",
+        address,
+        key: "http.listen",
+        variable: "FANWAVE__HTTP__LISTEN",
+        source,
+    })
 }
 
 fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, DataDirError> {

@@ -20,7 +20,7 @@ use axum::{
 use fanwave_wire::path;
 use prometheus_client::{encoding::text, registry::Registry};
 
-/// Prometheus' text format in the OpenMetrics dialect.
+/// Prometheus' text format in the `OpenMetrics` dialect.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether new fans should be sent here.

@@ -1,0 +1,322 @@
+//! The one table of configuration keys: what each is called, takes, does, and costs at worst.
+//!
+//! Every key is also a field of the plain structs in [`super::schema`], whose `Default` is the key's default. A test
+//! compares the two, so that the printed reference can never lag behind the code. Texts get their meaning in
+//! [`super::plan`].
+
+use toml::Value;
+
+/// The one section that is a list of tables.
+pub const CHANNELS: &str = "channels";
+
+/// What a key's value is in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// A list of strings; in a variable, separated by commas.
+    TextList,
+}
+
+impl Kind {
+    /// For error messages, with its article.
+    #[must_use]
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::Number => "a whole number, 0 or more",
+            Self::TextList => "a list of strings",
+        }
+    }
+
+    /// The value of a key that a list entry leaves out.
+    #[must_use]
+    pub fn empty(self) -> Value {
+        match self {
+            Self::Text => Value::String(String::new()),
+            Self::Number => Value::Integer(0),
+            Self::TextList => Value::Array(Vec::new()),
+        }
+    }
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// The table it is in.
+    pub section: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// What it does, and what it takes.
+    pub doc: &'static str,
+    /// What its worst value costs; empty when it costs nothing.
+    pub cost: &'static str,
+}
+
+impl Key {
+    /// Whether the section is a list of tables.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.section == CHANNELS
+    }
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    doc: &'static str,
+    cost: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        kind,
+        doc,
+        cost,
+    }
+}
+
+/// Every section with its heading in the reference, in the order in which it is printed.
+pub const SECTIONS: &[(&str, &str)] = &[
+    (
+        "http",
+        "The one port for the page, the API, the broadcast and the chat.",
+    ),
+    ("rtmp", "Where OBS and other encoders publish to."),
+    ("live", "The broadcast. Fixed at start."),
+    (
+        CHANNELS,
+        "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 64.",
+    ),
+    (
+        "chat",
+        "What the rooms ask of a message, and what each fan's connection may cost.",
+    ),
+    ("tokens", "Who a fan is: signed tokens."),
+    ("data", "Where everything is kept."),
+    ("log", "The log, on standard error."),
+    ("shutdown", "Stopping."),
+    (
+        "demo",
+        "The demo show of `fanwave serve --demo`; it plays on the first channel.",
+    ),
+];
+
+/// Every key, in the order of the reference.
+pub const KEYS: &[Key] = &[
+    key(
+        "http",
+        "listen",
+        Kind::Text,
+        "Address and port; port 0 takes a free one.",
+        "",
+    ),
+    key(
+        "http",
+        "public_url",
+        Kind::Text,
+        "Address under which fans reach the server, when it is behind a proxy: \"https://fans.example\". Shown at start. Empty: http://localhost and the port.",
+        "",
+    ),
+    key(
+        "http",
+        "allowed_origins",
+        Kind::TextList,
+        "Web pages that may open the chat, as a browser names them: [\"https://fans.example\"]. Empty: only pages served under the request's own host.",
+        "",
+    ),
+    key(
+        "http",
+        "connections_max",
+        Kind::Number,
+        "HTTP connections at once, 1 to 1000000; chat sockets count on their own once they are open. One more waits in the system's queue.",
+        "header_bytes_max and two file descriptors each",
+    ),
+    key(
+        "http",
+        "header_wait",
+        Kind::Text,
+        "Longest wait for a request's header, 1s to 5m.",
+        "a connection held for so long",
+    ),
+    key(
+        "http",
+        "header_bytes_max",
+        Kind::Number,
+        "Largest request header, 8192 to 1048576 bytes; a larger one is answered 431.",
+        "so many bytes per connection",
+    ),
+    key(
+        "rtmp",
+        "listen",
+        Kind::Text,
+        "Address and port; port 0 takes a free one.",
+        "",
+    ),
+    key(
+        "live",
+        "part_target",
+        Kind::Text,
+        "Target duration of a playlist part, 200ms to 2s. Shorter is closer to live and costs more requests.",
+        "per viewer, two requests in each part target",
+    ),
+    key(
+        "live",
+        "reconnect_window",
+        Kind::Text,
+        "How long a vanished publisher may take to return to the same show, 1s to 10m.",
+        "the last segments held for so long",
+    ),
+    key(
+        CHANNELS,
+        "id",
+        Kind::Text,
+        "1 to 64 characters of a-z A-Z 0-9 - _ . ; no two alike.",
+        "",
+    ),
+    key(
+        CHANNELS,
+        "title",
+        Kind::Text,
+        "What the page shows, at most 100 characters. Empty: the id.",
+        "",
+    ),
+    key(
+        CHANNELS,
+        "stream_key_file",
+        Kind::Text,
+        "A file that holds the stream key, readable by its owner alone. Empty: made in the data folder at first start.",
+        "",
+    ),
+    key(
+        "chat",
+        "connections_max",
+        Kind::Number,
+        "Chat sockets at once, 1 to 1000000; one more is answered 503.",
+        "400 bytes of ours, 4 KiB of the kernel's and a file descriptor each",
+    ),
+    key(
+        "chat",
+        "message_chars_max",
+        Kind::Number,
+        "Longest message, 1 to 500 characters.",
+        "12 bytes a character while it is read",
+    ),
+    key(
+        "chat",
+        "burst",
+        Kind::Number,
+        "Messages that a rested fan may send at once, 1 to 1000.",
+        "",
+    ),
+    key(
+        "chat",
+        "refill",
+        Kind::Text,
+        "After how long a fan may send one more, up to 10m; \"0s\" sets no limit.",
+        "",
+    ),
+    key(
+        "chat",
+        "commands_per_second",
+        Kind::Number,
+        "Commands of one connection in the long run, 1 to 1000; beyond it the connection is closed.",
+        "",
+    ),
+    key(
+        "chat",
+        "ping_interval",
+        Kind::Text,
+        "How often each connection is pinged, 5s to 5m.",
+        "",
+    ),
+    key(
+        "chat",
+        "pong_timeout",
+        Kind::Text,
+        "How long a ping may stay unanswered, 1s and up, below ping_interval.",
+        "",
+    ),
+    key(
+        "chat",
+        "tick",
+        Kind::Text,
+        "Shortest time between two rounds over a busy room, 1ms to 1s. Longer merges more into one write.",
+        "so much delay",
+    ),
+    key(
+        "chat",
+        "room_log_kib",
+        Kind::Number,
+        "Encoded messages kept per lane for fans who lag, 64 to 65536 KiB; who lags further is closed and recovers.",
+        "so many KiB per lane",
+    ),
+    key(
+        "tokens",
+        "guest_ttl",
+        Kind::Text,
+        "How long a guest token is valid, 1m to 400d.",
+        "",
+    ),
+    key(
+        "tokens",
+        "secret_file",
+        Kind::Text,
+        "A file that holds the signing secret, at least 32 bytes, readable by its owner alone. Empty: made in the data folder at first start.",
+        "",
+    ),
+    key(
+        "data",
+        "dir",
+        Kind::Text,
+        "The data folder: chat log, stream keys, signing secret. One server at a time.",
+        "about 300 bytes per chat message, kept for ever",
+    ),
+    key(
+        "log",
+        "level",
+        Kind::Text,
+        "error, warn, info, debug or trace; or per module: \"info,fanwave_gateway=debug\".",
+        "",
+    ),
+    key(
+        "log",
+        "format",
+        Kind::Text,
+        "\"human\" for a terminal, \"json\" for machines; with json nothing is printed at start, so that stream keys stay out of collected output.",
+        "",
+    ),
+    key(
+        "shutdown",
+        "deadline",
+        Kind::Text,
+        "How long stopping may take before what is left is cut, 1s to 5m.",
+        "",
+    ),
+    key(
+        "demo",
+        "ffmpeg",
+        Kind::Text,
+        "The ffmpeg to run: a name on PATH, or a path.",
+        "",
+    ),
+    key(
+        "demo",
+        "preset",
+        Kind::Text,
+        "x264 preset of the demo picture, \"ultrafast\" to \"veryslow\".",
+        "half a core at ultrafast, two at medium",
+    ),
+    key(
+        "demo",
+        "fans",
+        Kind::Number,
+        "Demo fans in the chat, 0 to 60.",
+        "a task and a socket each",
+    ),
+];
