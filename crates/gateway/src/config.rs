@@ -35,10 +35,25 @@ pub struct GatewayConfig {
     /// Commands per second and connection, in the long run; twice as many at once. Beyond it the connection is closed
     /// with 3013. Default 30.
     pub commands_per_second: NonZeroU16,
+    /// What is spoken inside the frames. Default: the client protocol.
+    pub dialect: Dialect,
+    /// How long a connection outlives its token, whose refresh may be under way. Default 25 s.
+    pub expired_grace: Duration,
     /// Which rooms there are; a channel of any other is error 102. Default: any, which lets strangers make rooms.
     pub rooms: Rooms,
     /// What the rooms ask of a message: length and rate per user.
     pub rules: Rules,
+}
+
+/// What a gateway makes of a whole message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// Commands of the Centrifuge client protocol in JSON.
+    #[default]
+    Centrifuge,
+    /// Every message is sent back as it came, and nobody has to connect first: for judges of what lies under the
+    /// commands, such as the Autobahn cases. Never for fans.
+    Echo,
 }
 
 /// Which rooms a node serves.
@@ -75,6 +90,8 @@ impl Default for GatewayConfig {
             room_log_bytes: limits::ROOM_LOG_BYTES,
             socket_send_bytes: limits::SOCKET_SEND_BYTES,
             commands_per_second: limits::COMMANDS_PER_SECOND,
+            dialect: Dialect::Centrifuge,
+            expired_grace: limits::EXPIRED_GRACE,
             rooms: Rooms::Any,
             rules: Rules::default(),
         }

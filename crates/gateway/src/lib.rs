@@ -51,7 +51,7 @@ mod room_log;
 mod session;
 mod users;
 
-pub use config::{ConfigError, GatewayConfig, Rooms};
+pub use config::{ConfigError, Dialect, GatewayConfig, Rooms};
 pub use origin::OriginPolicy;
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactor to stop at once.

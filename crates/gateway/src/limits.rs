@@ -86,6 +86,9 @@ pub const PING_SLOTS: u32 = 128;
 /// How long a socket may stay open without a successful `connect` command.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection outlives its token.
+pub const EXPIRED_GRACE: Duration = Duration::from_secs(25);
+
 /// How long a socket lingers after our close frame for the peer's.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 

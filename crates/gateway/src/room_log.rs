@@ -60,7 +60,7 @@ impl RoomLog {
         self.ends.push_back(self.head());
     }
 
-    /// What a reader at `cursor` still lacks: whole frames, `bytes_max` of them and the frame that goes over it.
+    /// What a reader at `cursor` still lacks, in whole frames: `bytes_max` bytes (above 0) and the rest of the frame there.
     pub(crate) fn since(&self, cursor: u64, bytes_max: usize) -> Stretch<'_> {
         debug_assert!(cursor <= self.head(), "a cursor cannot be ahead of its log");
         if cursor < self.base {
@@ -121,6 +121,8 @@ impl RoomLog {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn bytes(log: &RoomLog, cursor: u64) -> Vec<u8> {
@@ -184,6 +186,50 @@ mod tests {
         let held = bytes(&log, log.base);
         assert!(held.len() <= 64);
         assert!(held.starts_with(b"<") && held.ends_with(b"<499>"));
+    }
+
+    proptest! {
+        /// Against a plain list: a reader gets exactly the frames it lacks, in order, or is told that some are gone.
+        #[test]
+        fn any_reader_gets_exactly_what_it_lacks(
+            bytes_max in 1_usize..60,
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..60),
+            stride in 1_usize..7,
+            at_once in 1_usize..40,
+        ) {
+            let mut log = RoomLog::new(bytes_max);
+            let mut all = Vec::new();
+            let mut ends = vec![0_u64];
+            let mut cursor = 0;
+            for (n, frame) in frames.iter().enumerate() {
+                log.append(frame);
+                all.extend_from_slice(frame);
+                ends.push(all.len() as u64);
+                let held: usize = log.bytes.len();
+                prop_assert!(held <= bytes_max || log.ends.len() == 1);
+                prop_assert_eq!(log.head(), all.len() as u64);
+                if n % stride != 0 {
+                    continue;
+                }
+                match log.since(cursor, at_once) {
+                    Stretch::Current => prop_assert_eq!(cursor, log.head()),
+                    Stretch::Lapped => {
+                        prop_assert!(cursor < log.base);
+                        cursor = log.head();
+                    }
+                    Stretch::Frames(first, second) => {
+                        let got = [first, second].concat();
+                        let reached = cursor + got.len() as u64;
+                        prop_assert_eq!(&got, &all[usize::try_from(cursor).unwrap()..usize::try_from(reached).unwrap()]);
+                        prop_assert!(ends.contains(&reached), "a stretch ends with a frame");
+                        prop_assert!(!first.is_empty() && got.len() < at_once + 20);
+                        let between = ends.iter().filter(|end| **end > cursor && **end <= reached).count();
+                        prop_assert_eq!(log.frames_between(cursor, reached), between as u64);
+                        cursor = reached;
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -72,24 +72,34 @@ async fn a_closing_socket_is_not_waited_for_without_end() {
 }
 
 #[tokio::test]
-async fn an_expired_token_ends_the_connection_after_its_grace() {
+async fn an_expired_token_ends_the_connection_unless_it_is_refreshed() {
     let node = Node::start(GatewayConfig {
         ping_interval: Duration::from_millis(200),
         pong_timeout: Duration::from_millis(100),
+        expired_grace: Duration::ZERO,
         ..config()
     })
     .await;
-    // A token that is good for a second more, on a connection that is asked to wait no longer than its pings.
-    let mut fan = node.socket().await;
-    fan.log_in(&node.token_of("anna", Role::Fan, now() + 2_000))
-        .await;
+    let soon = node.token_of("anna", Role::Fan, now() + 2_000);
+    let mut expiring = node.socket().await;
+    expiring.log_in(&soon).await;
+    let mut refreshing = node.socket().await;
+    refreshing.log_in(&soon).await;
     let longer = node.token_of("anna", Role::Fan, now() + 60_000);
-    let reply = fan
+    let reply = refreshing
         .command("refresh", serde_json::json!({ "token": longer }))
         .await;
     assert!(
         reply["refresh"]["ttl"].as_u64().is_some_and(|ttl| ttl > 50),
         "{reply}"
     );
-    assert!(node.gateway.is_alive());
+    // Both answer their pings; only one of them is still somebody.
+    let pinged = async {
+        let before = refreshing.pings;
+        while refreshing.pings < before + 20 {
+            refreshing.say("chat:demo", "still somebody").await;
+        }
+    };
+    let (code, ()) = tokio::join!(expiring.closed(), pinged);
+    assert_eq!(code, 3005);
 }

@@ -14,7 +14,7 @@ use super::{
     connection::{Budget, Connection, State, Written},
     key::ConnectionKey,
 };
-use crate::{inbox::Handover, limits, session::Obeyed};
+use crate::{config::Dialect, inbox::Handover, limits, session::Obeyed};
 
 /// What reading once came to.
 enum ReadOnce {
@@ -144,22 +144,30 @@ impl Reactor {
     }
 
     fn handle_event(&mut self, index: usize, event: ws::Event<'_>) -> Obeyed {
-        match event {
-            ws::Event::Text(text) => self.handle_frame(index, text),
-            ws::Event::Ping(payload) => {
+        match (event, self.config.dialect) {
+            (ws::Event::Text(text), Dialect::Centrifuge) => self.handle_frame(index, text),
+            (ws::Event::Text(text), Dialect::Echo) => {
+                ws::frame::encode_text(&mut self.replies.frames, text);
+                Obeyed::GoOn
+            }
+            (ws::Event::Binary(payload), Dialect::Echo) => {
+                ws::frame::encode_binary(&mut self.replies.frames, payload);
+                Obeyed::GoOn
+            }
+            (ws::Event::Ping(payload), _) => {
                 if self.spend_budget(index) == Obeyed::Ended {
                     return Obeyed::Ended;
                 }
                 ws::frame::encode_pong(&mut self.replies.frames, payload);
                 Obeyed::GoOn
             }
-            ws::Event::Pong(_) => self.spend_budget(index),
-            ws::Event::Binary(_) => {
+            (ws::Event::Pong(_), _) => self.spend_budget(index),
+            (ws::Event::Binary(_), Dialect::Centrifuge) => {
                 // This endpoint speaks the JSON dialect, whose frames are text.
                 self.end(index, Farewell::Code(ws::CloseCode::UNSUPPORTED));
                 Obeyed::Ended
             }
-            ws::Event::Close { code, .. } => {
+            (ws::Event::Close { code, .. }, _) => {
                 self.end(index, Farewell::Answer(code));
                 Obeyed::Ended
             }

@@ -21,9 +21,6 @@ use fanwave_wire::{protocol, ws};
 use super::{Reactor, connection::State, key::ConnectionKey};
 use crate::{config::GatewayConfig, limits};
 
-/// How long a connection outlives its token: the client's own refresh may be under way.
-const EXPIRED_GRACE_MILLIS: u64 = 25_000;
-
 /// Entries a deadline queue may have beyond one per connection before those of lost connections are dropped.
 const STALE_DEADLINES_MAX: usize = 1_024;
 
@@ -208,7 +205,9 @@ impl Reactor {
         else {
             return;
         };
-        if identity.expires_at.0.saturating_add(EXPIRED_GRACE_MILLIS) <= self.clock.unix.0 {
+        let expired_for =
+            Duration::from_millis(self.clock.unix.0.saturating_sub(identity.expires_at.0));
+        if self.clock.unix >= identity.expires_at && expired_for >= self.config.expired_grace {
             self.disconnect(index, protocol::DisconnectCode::Expired);
             return;
         }
