@@ -13,7 +13,7 @@
 //! * A leading audio rendition ends a segment with the first part that reaches the shortest segment.
 //!
 //! Parts never exceed the part target, which comes from the configuration and is never fitted to what arrives; the cut
-//! is fitted instead (section 4.4.4.9). A part closes as soon as another sample like its last would not fit. Nothing
+//! is fitted instead (section 4.4.4.9). A part closes as soon as another sample like its shortest would not fit. Nothing
 //! is decided before every rendition has its first part, so that they enter and leave the stream together.
 //!
 //! The cutter lives from a publisher's coming to its going; it never looks at a clock.

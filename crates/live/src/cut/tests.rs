@@ -156,6 +156,23 @@ fn fast_parts_with_the_millisecond_times_of_rtmp() {
 }
 
 #[test]
+fn whole_milliseconds_cost_no_part_its_last_picture() {
+    // Thirty pictures a second as RTMP times them: whichever of 33, 33 and 34 ms comes first, thirty are a part.
+    for first in 0..3 {
+        let mut intervals = [2970, 2970, 3060];
+        intervals.rotate_left(first);
+        let seen = run(
+            &show(Duration::from_secs(1)),
+            &samples(9, &intervals, 60, 48_000),
+        );
+        assert_eq!(seen.error, None);
+        for segment in lengths(&seen, VIDEO).into_iter().take(4) {
+            assert_eq!(segment, [1000, 1000]);
+        }
+    }
+}
+
+#[test]
 fn a_part_closes_with_the_picture_that_fills_it() {
     let mut cutter = Cutter::new(&only(Kind::Video, 90_000));
     let mut closed_at = Vec::new();

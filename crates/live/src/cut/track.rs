@@ -56,6 +56,8 @@ struct Pending {
     samples: usize,
     start: u64,
     ticks: u64,
+    /// The shortest sample's ticks.
+    shortest: u64,
     independent: bool,
 }
 
@@ -179,26 +181,32 @@ impl Track {
         if self.pending.samples == 0 {
             self.pending = Pending {
                 start: sample.dts,
+                shortest: duration,
                 ..Pending::default()
             };
         }
         self.running = true;
         self.pending.samples += 1;
         self.pending.ticks += duration;
+        self.pending.shortest = self.pending.shortest.min(duration);
         self.pending.independent |= sample.sync == Sync::Sync;
         if self.pending.ticks > self.limits.part_max {
             self.close_part(Fit::Stretched, origin, decisions);
-        } else if self.closes_early(duration) {
+        } else if self.closes_early() {
             self.close_part(Fit::Full, origin, decisions);
         }
     }
 
     /// Whether the part can close without seeing the next sample, which saves the viewer one sample of latency.
     ///
+    /// Whole milliseconds make the samples of a steady rate differ by one (33 and 34 at 30 pictures/s), so the next
+    /// may be as short as the shortest: taken as long as the last, a part of 30 pictures would lose one, and every
+    /// segment would end in a part of a single picture.
+    ///
     /// Where the next picture may begin a segment it is waited for: then the playlist never hints at a part
     /// of a segment that ends right here.
-    fn closes_early(&self, duration: u64) -> bool {
-        let next_fits = self.pending.ticks + duration <= self.limits.part_max;
+    fn closes_early(&self) -> bool {
+        let next_fits = self.pending.ticks + self.pending.shortest <= self.limits.part_max;
         let may_be_last = self.kind == Kind::Video && self.segment_may_end();
         !next_fits && !may_be_last && self.pending.ticks >= self.limits.part_min
     }
