@@ -269,11 +269,18 @@ impl Place {
     }
 }
 
-/// Says on standard error what went wrong, with its causes.
+/// Says on standard error what went wrong, with those of its causes that it does not name itself.
 #[expect(
     clippy::print_stderr,
     reason = "this is the one place where the program speaks before or without a log"
 )]
 fn complain(error: &anyhow::Error) {
-    eprintln!("fanwave: {error:#}");
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    eprintln!("fanwave: {text}");
 }

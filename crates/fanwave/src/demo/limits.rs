@@ -8,6 +8,9 @@ pub const FRAMES_PER_SECOND: u32 = 30;
 /// A painter that is later than this gives up catching up and goes on from now.
 pub const LATE_MAX: Duration = Duration::from_secs(2);
 
+/// For so long a new ffmpeg counts as starting: it connects, and takes no frame meanwhile.
+pub const CHILD_START_WAIT: Duration = Duration::from_secs(3);
+
 /// Wait before the first restart of a child or connection that ended; it doubles each time.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(500);
 

@@ -5,6 +5,7 @@
 
 use std::{io, process::Stdio, time::Duration};
 
+use rustix::process::{Pid, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStderr, ChildStdin, Command},
@@ -88,7 +89,8 @@ async fn run(encoder: &Encoder, key: &Secret, stopped: &mut watch::Receiver<bool
         error = paint(input) => Some(format!("it takes no more frames: {error}")),
         status = child.wait() => Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
     };
-    // Its input is closed by now, so it finishes the stream by itself; one that hangs is killed.
+    // Asked to end, it ends its stream in order; one that hangs is killed.
+    ask_to_end(&child);
     let ended = timeout(limits::CHILD_EXIT_WAIT, child.wait()).await.is_ok();
     if !ended && let Err(error) = child.kill().await {
         tracing::warn!(%error, "the demo's ffmpeg could not be killed");
@@ -115,21 +117,39 @@ fn spawn(encoder: &Encoder) -> io::Result<Child> {
         .spawn()
 }
 
+/// A polite signal. The end of its input alone would not do: the tone has no end.
+fn ask_to_end(child: &Child) {
+    // A child that has been waited for has no id any more.
+    let pid = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = kill_process(pid, rustix::process::Signal::TERM)
+    {
+        tracing::warn!(%error, "the demo's ffmpeg could not be asked to end");
+    }
+}
+
 /// Writes one strip per frame with the wall clock of that moment, until ffmpeg takes no more.
 ///
-/// A late painter catches up by painting faster, each strip with its own moment; the frame rate on average is exact,
-/// which the tone, paced by the picture, depends on.
+/// A late painter catches up by painting faster, each strip with its own moment, so that the stream's time keeps up with
+/// the wall clock. Only while ffmpeg is still starting it does not: what the first frames waited is no part of the show.
 async fn paint(mut input: ChildStdin) -> io::Error {
     let mut strip = Strip::default();
-    let mut due = Instant::now();
+    let period = Duration::from_secs(1) / limits::FRAMES_PER_SECOND;
+    let began = Instant::now();
+    let mut due = began;
     loop {
         sleep_until(due).await;
         if let Err(error) = input.write_all(strip.paint(clock::now().0)).await {
             return error;
         }
-        due += Duration::from_secs(1) / limits::FRAMES_PER_SECOND;
+        due += period;
         let now = Instant::now();
-        if due + limits::LATE_MAX < now {
+        let starting = now.duration_since(began) < limits::CHILD_START_WAIT;
+        let late_max = if starting { period } else { limits::LATE_MAX };
+        if due + late_max < now {
             due = now;
         }
     }
