@@ -99,9 +99,6 @@ pub enum ShutdownError {
     Panicked,
 }
 
-/// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
-const JOIN_GRACE: Duration = Duration::from_secs(1);
-
 impl Gateway {
     /// Starts the reactor and attaches it to the engine. Must be called on a tokio runtime, once per engine.
     ///
@@ -192,7 +189,7 @@ impl Gateway {
         self.door.admission.close();
         self.door.inbox.stop(Instant::now() + deadline);
         // Whether it is told or the teller is gone: the thread is at its end.
-        let told = tokio::time::timeout(deadline + JOIN_GRACE, ended).await;
+        let told = tokio::time::timeout(deadline + limits::JOIN_GRACE, ended).await;
         if told.is_err() {
             return Err(ShutdownError::Stuck);
         }

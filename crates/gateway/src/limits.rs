@@ -80,6 +80,13 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// How long a ping may stay unanswered.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Entries a deadline queue may have beyond two per connection before those of lost connections are dropped: 24 bytes
+/// each.
+pub const STALE_DEADLINES_MAX: usize = 1_024;
+
+/// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
+pub const JOIN_GRACE: Duration = Duration::from_secs(1);
+
 /// Groups the connections are divided into, so that pings spread evenly over the interval.
 pub const PING_SLOTS: u32 = 128;
 

@@ -12,6 +12,7 @@ use fanwave_wire::{
 use serde_json::json;
 use support::{Node, PATIENCE, config};
 use tokio::{
+    io::AsyncReadExt,
     sync::{Semaphore, mpsc},
     time::timeout,
 };
@@ -186,7 +187,11 @@ async fn room(stored: usize) -> (Node, Arc<Scripted>, Calls, support::Fan) {
     engine.store(stored);
     engine.snapshots.add_permits(1_000);
     let dynamic: Arc<dyn Engine> = Arc::<Scripted>::clone(&engine);
-    let node = Node::with_engine(config(), dynamic).await;
+    let config = fanwave_gateway::GatewayConfig {
+        close_timeout: PATIENCE,
+        ..config()
+    };
+    let node = Node::with_engine(config, dynamic).await;
     let fan = node.follower("anna", "chat:demo").await;
     assert_eq!(calls.next().await, "subscribe");
     (node, engine, calls, fan)
@@ -392,4 +397,34 @@ async fn who_leaves_while_the_room_opens_is_not_in_it() {
     engine.snapshots.add_permits(1);
     assert_eq!(fan.reply(id).await["error"]["code"], 107);
     assert_eq!(calls.next().await, "unsubscribe", "nobody is left");
+}
+
+/// What the engine answers after our close frame has nobody to go to: an attempt to write it would find our half of the
+/// stream at its end, and give up the socket before the peer has read why.
+#[tokio::test]
+async fn nothing_follows_a_close_frame() {
+    let (node, engine, mut calls, mut fan) = room(0).await;
+    fan.ask(
+        "publish",
+        json!({ "channel": "chat:demo", "data": { "text": "hold" } }),
+    )
+    .await;
+    assert_eq!(calls.next().await, "publish hold");
+    fan.send("garbage").await;
+    let mut stream = fan.socket.into_inner();
+    let mut heard = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut heard))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(heard, b"\x88\x0d\x0d\xadbad request");
+    engine.held.add_permits(1);
+    // Another fan's message goes the same way after it.
+    let mut bora = node.fan("bora").await;
+    bora.say("chat:demo", "from bora").await;
+    assert_eq!(
+        node.gateway.connections(),
+        2,
+        "the peer is still waited for"
+    );
 }

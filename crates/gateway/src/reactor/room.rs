@@ -274,7 +274,7 @@ impl Reactor {
         };
         self.rooms_by_channel.remove(&room.channel);
         for waiter in room.waiters {
-            let Some(index) = self.find(waiter.by) else {
+            let Some(index) = self.find_open(waiter.by) else {
                 continue;
             };
             if let Some(connection) = self.connections.get_mut(index) {

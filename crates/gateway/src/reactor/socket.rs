@@ -252,6 +252,13 @@ impl Reactor {
         }
     }
 
+    /// The connection of a key, unless it is gone or going: nothing may follow our close frame (RFC 6455, section
+    /// 5.5.1).
+    pub(crate) fn find_open(&self, key: ConnectionKey) -> Option<usize> {
+        let index = self.find(key)?;
+        (self.connections[index].state == State::Open).then_some(index)
+    }
+
     /// The connection of a key, unless it is gone.
     pub(crate) fn find(&self, key: ConnectionKey) -> Option<usize> {
         let connection = self.connections.get(key.index())?;

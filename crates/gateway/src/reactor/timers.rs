@@ -21,9 +21,6 @@ use fanwave_wire::{protocol, ws};
 use super::{Reactor, connection::State, key::ConnectionKey};
 use crate::{config::GatewayConfig, limits};
 
-/// Entries a deadline queue may have beyond one per connection before those of lost connections are dropped.
-const STALE_DEADLINES_MAX: usize = 1_024;
-
 /// The reactor's deadlines; see the module.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -164,7 +161,7 @@ impl Reactor {
 
     /// Forgets the deadlines of lost connections once they outnumber the living.
     fn drop_stale_deadlines(&mut self) {
-        let bound = self.connections.len() + STALE_DEADLINES_MAX;
+        let bound = self.connections.len() + limits::STALE_DEADLINES_MAX;
         let Self {
             timers,
             connections,

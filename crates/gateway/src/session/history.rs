@@ -82,7 +82,7 @@ impl Reactor {
         epoch: Option<&Epoch>,
         result: Result<History, EngineError>,
     ) {
-        let Some(index) = self.find(asked.by) else {
+        let Some(index) = self.find_open(asked.by) else {
             return;
         };
         match result {

@@ -140,7 +140,7 @@ impl Reactor {
         if let Err(error) = result {
             tracing::warn!(%error, "a message was not stored");
         }
-        let Some(index) = self.find(asked.by) else {
+        let Some(index) = self.find_open(asked.by) else {
             return;
         };
         match (result, reply) {

@@ -80,7 +80,7 @@ impl Reactor {
 
     /// The channel is open now: answers a subscribe that waited for it.
     pub(crate) fn admit_waiter(&mut self, key: ChannelKey, waiter: &Waiter) {
-        let Some(index) = self.find(waiter.by) else {
+        let Some(index) = self.find_open(waiter.by) else {
             return;
         };
         let pending = self.connections.get(index).is_some_and(|connection| {
