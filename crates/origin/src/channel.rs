@@ -1,9 +1,12 @@
 //! One channel: who publishes to it, the stream it shows, and those it showed.
 //!
-//! 1. A publisher that names the key gets a [`Claim`]; while one is held, nobody else gets it.
+//! 1. A publisher that names the key gets a [`Claim`]; while one is held, nobody else gets it, unless its holder has gone
+//!    silent: a dead network does not tell that it is dead, and the encoder behind it comes back before that is noticed.
 //! 2. [`Claim::begin`] starts a stream, or goes on with the one that lost its publisher, if it is of the same kind.
 //! 3. Dropping the claim, however that comes about, loses the publisher: the stream waits for the reconnect window.
 //! 4. [`Channel::handle_time`] ends it when the window is over and lets ended streams go. The channel's keeper calls it.
+
+mod claim;
 
 use std::{
     collections::VecDeque,
@@ -17,11 +20,13 @@ use fanwave_wire::{RoomId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
+pub(crate) use self::claim::Claim;
+use self::claim::Holder;
 use crate::{
     clock::Clock,
     config::{ChannelConfig, Secret},
     limits::ENDED_STREAMS_MAX,
-    stream::{AUDIO, AddError, Stream, VIDEO},
+    stream::{AUDIO, AddError, Stream, Turn, VIDEO},
 };
 
 /// How a channel is doing.
@@ -63,12 +68,23 @@ pub(crate) enum BeginError {
 #[error("the channel has a publisher")]
 pub(crate) struct Busy;
 
+/// How long a channel waits for its publisher.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// To return before its stream ends.
+    pub(crate) reconnect_window: Duration,
+    /// To be heard of before another may take its place.
+    pub(crate) silence: Duration,
+}
+
 #[derive(Debug)]
 pub(crate) struct Channel {
     id: RoomId,
     key: Secret,
     settings: Settings,
     reconnect_window: Duration,
+    /// A holder that was not heard of for so long is replaced by whoever comes.
+    silence: Duration,
     clock: Clock,
     state: Mutex<State>,
     status: watch::Sender<ChannelStatus>,
@@ -77,9 +93,17 @@ pub(crate) struct Channel {
 
 #[derive(Debug, Default)]
 struct State {
-    claimed: bool,
+    holder: Option<Arc<Holder>>,
     current: Option<Current>,
     ended: VecDeque<Arc<Stream>>,
+}
+
+/// A stream that a publisher has begun or goes on with.
+#[derive(Debug)]
+pub(crate) struct OnAir {
+    pub(crate) stream: Arc<Stream>,
+    /// What the publisher adds under; void once another has taken over.
+    pub(crate) turn: Turn,
 }
 
 #[derive(Debug)]
@@ -93,7 +117,7 @@ impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
         settings: Settings,
-        reconnect_window: Duration,
+        waits: Waits,
         clock: Clock,
     ) -> Self {
         let offline = ChannelStatus {
@@ -105,7 +129,8 @@ impl Channel {
             id: config.id,
             key: config.stream_key,
             settings,
-            reconnect_window,
+            reconnect_window: waits.reconnect_window,
+            silence: waits.silence,
             clock,
             state: Mutex::default(),
             status: watch::Sender::new(offline),
@@ -133,10 +158,10 @@ impl Channel {
     /// Tells who watches how the channel is doing, if that changed.
     pub(crate) fn announce(&self) {
         let state = self.lock();
-        let publisher = match (state.claimed, &state.current) {
-            (true, _) => PublisherStatus::Connected,
-            (false, Some(_)) => PublisherStatus::Lost,
-            (false, None) => PublisherStatus::Absent,
+        let publisher = match (&state.holder, &state.current) {
+            (Some(_), _) => PublisherStatus::Connected,
+            (None, Some(_)) => PublisherStatus::Lost,
+            (None, None) => PublisherStatus::Absent,
         };
         let current = state.current.as_ref();
         let status = ChannelStatus {
@@ -168,18 +193,22 @@ impl Channel {
             .cloned()
     }
 
-    /// Lets a publisher in, unless there is one.
+    /// Lets a publisher in, unless there is one that was heard of lately.
     pub(crate) fn claim(self: &Arc<Self>) -> Result<Claim, Busy> {
+        let now = self.clock.now();
         let mut state = self.lock();
-        if std::mem::replace(&mut state.claimed, true) {
-            return Err(Busy);
+        if let Some(holder) = &state.holder {
+            if now < holder.heard().after(self.silence) {
+                return Err(Busy);
+            }
+            holder.replace();
+            state.lose(now);
         }
+        let holder = Arc::new(Holder::new(now));
+        state.holder = Some(Arc::clone(&holder));
         drop(state);
         self.announce();
-        Ok(Claim {
-            channel: Arc::clone(self),
-            has_begun: false,
-        })
+        Ok(Claim::new(Arc::clone(self), holder))
     }
 
     /// Returns when something happened that [`Channel::handle_time`] should look at early.
@@ -216,16 +245,29 @@ impl Channel {
         ended.into_iter().chain(window_ends).chain(forgets).min()
     }
 
-    fn begin(&self, tracks: Tracks, anchor: WallTime) -> Result<Arc<Stream>, BeginError> {
+    /// Starts a stream for the holder of the claim, or goes on with the one that waits.
+    fn begin(
+        &self,
+        holder: &Arc<Holder>,
+        tracks: Tracks,
+        anchor: WallTime,
+    ) -> Result<OnAir, BeginError> {
         let now = self.clock.now();
         let config = Config::new(self.settings.clone(), renditions(&tracks))?;
         let mut state = self.lock();
+        if !state.is_held_by(holder) {
+            return Err(AddError::Superseded.into());
+        }
         if let Some(current) = &mut state.current
             && *current.stream.config() == config
         {
-            current.stream.resume(now, tracks, anchor)?;
+            let turn = current.stream.turn();
+            current.stream.resume(now, turn, tracks, anchor)?;
             current.lost_at = None;
-            return Ok(Arc::clone(&current.stream));
+            return Ok(OnAir {
+                stream: Arc::clone(&current.stream),
+                turn,
+            });
         }
         // Other tracks, or none before: players that know the old stream are told that it is over.
         state.retire(now);
@@ -234,16 +276,16 @@ impl Channel {
             stream: Arc::clone(&stream),
             lost_at: None,
         });
-        Ok(stream)
+        let turn = stream.turn();
+        Ok(OnAir { stream, turn })
     }
 
-    fn release(&self, has_begun: bool) {
+    fn release(&self, holder: &Arc<Holder>) {
         let now = self.clock.now();
         let mut state = self.lock();
-        state.claimed = false;
-        if let Some(current) = state.current.as_mut().filter(|_| has_begun) {
-            current.stream.lose(now);
-            current.lost_at = Some(now);
+        if state.is_held_by(holder) {
+            state.holder = None;
+            state.lose(now);
         }
         drop(state);
         self.announce();
@@ -256,6 +298,24 @@ impl Channel {
 }
 
 impl State {
+    fn is_held_by(&self, holder: &Arc<Holder>) -> bool {
+        self.holder
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, holder))
+    }
+
+    /// The present stream has no publisher from now on; nothing happens if it had none before.
+    fn lose(&mut self, now: Moment) {
+        if let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.lost_at.is_none())
+        {
+            current.stream.lose(now);
+            current.lost_at = Some(now);
+        }
+    }
+
     /// Ends the present stream and keeps it for as long as its media may be asked for.
     fn retire(&mut self, now: Moment) {
         let Some(Current { stream, .. }) = self.current.take() else {
@@ -266,47 +326,6 @@ impl State {
         while self.ended.len() > ENDED_STREAMS_MAX {
             self.ended.pop_front();
         }
-    }
-}
-
-/// The right to publish to a channel. Dropping it loses the publisher.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    channel: Arc<Channel>,
-    has_begun: bool,
-}
-
-impl Claim {
-    pub(crate) fn channel(&self) -> &Arc<Channel> {
-        &self.channel
-    }
-
-    /// Milliseconds from the beginning of the stream that waits for its publisher, 0 without one: decode times then go on
-    /// where they would be by now, so that they never repeat within a stream.
-    pub(crate) fn start_ms(&self) -> u32 {
-        let since = self.channel.current().map(|stream| stream.since().0);
-        let elapsed = since.map_or(0, |since| self.channel.clock.wall().0.saturating_sub(since));
-        // After 49 days they may begin again: a discontinuity lies between.
-        u32::try_from(elapsed).unwrap_or(0)
-    }
-
-    /// Starts a stream, or goes on with the one that waits; `anchor` is the wall clock at the first picture.
-    pub(crate) fn begin(
-        &mut self,
-        tracks: Tracks,
-        anchor: WallTime,
-    ) -> Result<Arc<Stream>, BeginError> {
-        let stream = self.channel.begin(tracks, anchor)?;
-        self.has_begun = true;
-        self.channel.announce();
-        self.channel.wake.notify_one();
-        Ok(stream)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.channel.release(self.has_begun);
     }
 }
 

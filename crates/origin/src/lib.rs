@@ -37,7 +37,7 @@ use tokio::{
 };
 
 use crate::{
-    channel::Channel,
+    channel::{Channel, Waits},
     clock::Clock,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
@@ -76,16 +76,15 @@ impl Origin {
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
         Config::new(settings.clone(), channel::renditions_to_check())?;
         let clock = Clock::start();
+        let waits = Waits {
+            reconnect_window: config.reconnect_window,
+            silence: patience.silence,
+        };
         let channel = |channel: ChannelConfig| {
             let id = channel.id.clone();
             (
                 id,
-                Arc::new(Channel::new(
-                    channel,
-                    settings.clone(),
-                    config.reconnect_window,
-                    clock,
-                )),
+                Arc::new(Channel::new(channel, settings.clone(), waits, clock)),
             )
         };
         let shared = Arc::new(Shared {

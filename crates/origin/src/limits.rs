@@ -1,4 +1,9 @@
 //! Every maximum of the origin, with its bytes, in one place.
+//!
+//! A stranger holds little ([`BEFORE_PUBLISH_BYTES_MAX`]). A publisher is trusted with more, since it knows a key: its
+//! session may hold 40 MiB of unfinished messages, `media` 40 MiB before its codecs are known and one frame after that,
+//! and each of its two renditions one unfinished part. What it publishes is kept up to [`STREAM_BYTES_MAX`]. A usual
+//! publisher of 6 Mb/s needs 1 MB, and its stream 130 MB.
 
 use std::time::Duration;
 
@@ -32,6 +37,9 @@ pub const BEFORE_PUBLISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A publisher that sends nothing for so long is lost.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A publisher that sent no media for so long makes way for another with its key; encoders send some every 40 ms.
+pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
+
 /// Time for the peer to take what is written to it; replies are a few hundred bytes.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,5 +67,6 @@ const _: () = assert!(
     "a bad peer holds at most 1 MB"
 );
 const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_BEFORE_PUBLISH);
+const _: () = assert!(TAKEOVER_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
 const _: () = assert!(CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

@@ -80,6 +80,7 @@ impl Packager {
             Event::Audio { timestamp, body } => self.demux.handle_audio(*timestamp, body)?,
             Event::Publish { .. } | Event::Finished => {}
         }
+        self.claim.touch();
         self.advance()
     }
 
@@ -138,15 +139,15 @@ impl Packager {
             .saturating_sub(video_millis(last.end()));
         let zero = WallTime(zero);
         let anchor = WallTime(zero.0.saturating_add(video_millis(first.decode_time)));
-        let stream = self.claim.begin((*tracks).clone(), anchor)?;
+        let on_air = self.claim.begin((*tracks).clone(), anchor)?;
         tracing::info!(
             channel = %self.claim.channel().id(),
-            prefix = stream.prefix(),
+            prefix = on_air.stream.prefix(),
             video = tracks.video.codec(),
             width = tracks.video.width(),
             height = tracks.video.height(),
             audio = tracks.audio.as_ref().map(fanwave_media::AacConfig::codec),
-            "stream begins"
+            "on air"
         );
         // The cutter begins with a picture: sound of the same moment must not come before it.
         self.early.sort_by_key(|(kind, sample)| {
@@ -155,7 +156,7 @@ impl Packager {
         let channel = Arc::clone(self.claim.channel());
         self.run = Some(Run::new(
             channel,
-            stream,
+            on_air,
             *tracks,
             zero,
             self.parts_made.clone(),

@@ -9,7 +9,7 @@ use crate::{
     channel::{Channel, Claim},
     clock::Clock,
     config::Secret,
-    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT},
+    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, TAKEOVER_SILENCE},
     metrics::Metrics,
     rtmp::session::Denial,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Patience {
     pub(crate) before_publish: Duration,
     /// Between two reads of a publisher.
     pub(crate) idle: Duration,
+    /// For a publisher's media, when another wants its place.
+    pub(crate) silence: Duration,
 }
 
 impl Default for Patience {
@@ -40,6 +42,7 @@ impl Default for Patience {
         Self {
             before_publish: BEFORE_PUBLISH_DEADLINE,
             idle: IDLE_TIMEOUT,
+            silence: TAKEOVER_SILENCE,
         }
     }
 }

@@ -64,12 +64,19 @@ pub(crate) enum AddError {
     /// An init section could not be written.
     #[error(transparent)]
     Init(#[from] WriteError),
+    /// Another publisher has taken the place of the one that adds.
+    #[error("another publisher has taken over")]
+    Superseded,
     /// More media than is kept.
     #[error(
         "more than {STREAM_BYTES_MAX} bytes of media to keep: lower the bitrate in the encoder"
     )]
     TooMuchMedia,
 }
+
+/// One publisher's time on air. What is added in another's turn comes too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn(u64);
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -105,6 +112,7 @@ struct State {
     shelves: Vec<Shelf>,
     bytes: usize,
     master: Option<Arc<Playlist>>,
+    turn: Turn,
     finished: bool,
 }
 
@@ -128,6 +136,7 @@ impl Stream {
             shelves,
             bytes: 0,
             master: None,
+            turn: Turn(0),
             finished: false,
         };
         state.shelve_inits(&config)?;
@@ -171,19 +180,29 @@ impl Stream {
             .map(watch::Sender::subscribe)
     }
 
-    /// Adds what a publisher made, all of it before anybody is told.
-    pub(crate) fn add(&self, now: Moment, steps: Vec<Step>) -> Result<(), AddError> {
-        self.change(|state| steps.into_iter().try_for_each(|step| state.add(now, step)))
+    /// Whose turn it is.
+    pub(crate) fn turn(&self) -> Turn {
+        self.lock().turn
     }
 
-    /// The publisher is back, or its timeline broke: what follows comes after a discontinuity.
+    /// Adds what a publisher made in its turn, all of it before anybody is told.
+    pub(crate) fn add(&self, now: Moment, turn: Turn, steps: Vec<Step>) -> Result<(), AddError> {
+        self.change(|state| {
+            state.check(turn)?;
+            steps.into_iter().try_for_each(|step| state.add(now, step))
+        })
+    }
+
+    /// The publisher is back in a new turn, or its timeline broke in this one: a discontinuity lies before what follows.
     pub(crate) fn resume(
         &self,
         now: Moment,
+        turn: Turn,
         tracks: Tracks,
         anchor: WallTime,
     ) -> Result<(), AddError> {
         self.change(|state| {
+            state.check(turn)?;
             let changed = |id: &RenditionId| match self.name(*id) {
                 AUDIO => state.tracks.audio != tracks.audio,
                 _ => state.tracks.video != tracks.video,
@@ -203,9 +222,11 @@ impl Stream {
         })
     }
 
-    /// The publisher is gone and may return.
+    /// The publisher is gone and may return: its turn is over.
     pub(crate) fn lose(&self, now: Moment) {
         self.tell(now, Input::Lost);
+        let mut state = self.lock();
+        state.turn = Turn(state.turn.0.wrapping_add(1));
     }
 
     /// The publisher does not return.
@@ -328,6 +349,14 @@ impl Stream {
 }
 
 impl State {
+    fn check(&self, turn: Turn) -> Result<(), AddError> {
+        if self.turn == turn {
+            Ok(())
+        } else {
+            Err(AddError::Superseded)
+        }
+    }
+
     fn add(&mut self, now: Moment, step: Step) -> Result<(), AddError> {
         match step {
             Step::Part {

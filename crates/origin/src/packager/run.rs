@@ -19,8 +19,8 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::{PackError, video_millis};
 use crate::{
-    channel::Channel,
-    stream::{AUDIO, Step, Stream, VIDEO},
+    channel::{Channel, OnAir},
+    stream::{AUDIO, Step, Stream, Turn, VIDEO},
 };
 
 /// From a publisher's first picture on.
@@ -28,6 +28,7 @@ use crate::{
 pub(super) struct Run {
     channel: Arc<Channel>,
     stream: Arc<Stream>,
+    turn: Turn,
     tracks: Tracks,
     cutter: Cutter,
     queues: Vec<Queue>,
@@ -65,11 +66,12 @@ struct Queue {
 impl Run {
     pub(super) fn new(
         channel: Arc<Channel>,
-        stream: Arc<Stream>,
+        on_air: OnAir,
         tracks: Tracks,
         zero: WallTime,
         parts_made: Counter,
     ) -> Self {
+        let OnAir { stream, turn } = on_air;
         let config = stream.config();
         let queue = |(kind, name)| {
             let (rendition, _) = config
@@ -93,6 +95,7 @@ impl Run {
         Self {
             channel,
             stream,
+            turn,
             tracks,
             cutter,
             queues,
@@ -126,8 +129,12 @@ impl Run {
         }
         if self.state == RunState::Broken && kind == TrackKind::Video {
             let anchor = WallTime(self.zero.0.saturating_add(video_millis(sample.decode_time)));
-            self.stream
-                .resume(self.channel.clock().now(), self.tracks.clone(), anchor)?;
+            self.stream.resume(
+                self.channel.clock().now(),
+                self.turn,
+                self.tracks.clone(),
+                anchor,
+            )?;
             self.state = RunState::Begun;
         }
         self.queues[index].push(sample)
@@ -172,7 +179,8 @@ impl Run {
                 .count() as u64,
         );
         self.state = RunState::Made;
-        self.stream.add(self.channel.clock().now(), steps)?;
+        self.stream
+            .add(self.channel.clock().now(), self.turn, steps)?;
         if !self.is_ready && self.stream.is_ready() {
             self.is_ready = true;
             self.channel.announce();

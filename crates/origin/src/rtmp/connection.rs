@@ -54,11 +54,14 @@ enum Closed {
     #[error("protocol error: {0}")]
     Protocol(#[from] ProtocolError),
     /// It may not publish.
-    #[error("refused: {0:?}")]
+    #[error("refused: {0}")]
     Denied(Denial),
     /// What it sends cannot be taken.
     #[error(transparent)]
     Media(#[from] Box<PackError>),
+    /// It was silent, and another has its place.
+    #[error("another publisher took over after a silence")]
+    Replaced,
     /// The origin stops.
     #[error("the server stops")]
     Stopping,
@@ -96,16 +99,24 @@ impl Connection {
             Ok(claim) => claim,
             Err(why) => {
                 self.count_refusal(&why);
-                tracing::warn!(%peer, %why, "RTMP peer turned away");
+                match why {
+                    // Health checks and port scans do no more than this.
+                    Closed::HungUp | Closed::Stopping => {
+                        tracing::debug!(%peer, %why, "RTMP peer gone");
+                    }
+                    why => tracing::warn!(%peer, %why, "RTMP peer turned away"),
+                }
                 return self.linger().await;
             }
         };
         let channel = claim.channel().id().clone();
         tracing::info!(%peer, %channel, "publisher connected");
         let counted = Counted::new(&self.shared.metrics.publishers);
+        let replacement = claim.replacement();
         let mut packager = Packager::new(claim, self.shared.metrics.parts.clone());
         let closed = tokio::select! {
             () = stopped(&mut stop) => Closed::Stopping,
+            () = replacement.happened() => Closed::Replaced,
             closed = self.publish(&mut packager) => closed,
         };
         packager.finish();

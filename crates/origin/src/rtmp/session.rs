@@ -50,17 +50,19 @@ pub(crate) enum Event {
 #[error("{0}")]
 pub(crate) struct ProtocolError(String);
 
-/// Why a publisher is not taken, in the protocol's own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a publisher is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Denial {
     /// No channel has that key.
+    #[error("unknown stream key")]
     UnknownKey,
     /// Somebody else is publishing under it.
+    #[error("the channel is already being published to")]
     Busy,
 }
 
 impl Denial {
-    /// The `code` and `description` of the `onStatus` message that encoders show.
+    /// The `code` and `description` of the `onStatus` message, which encoders show: the protocol's own words.
     fn status(self) -> (&'static str, &'static str) {
         match self {
             Self::UnknownKey => ("NetStream.Publish.Denied", "Unknown stream key."),

@@ -47,6 +47,29 @@ async fn a_second_publisher_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
+async fn a_silent_publisher_makes_way_for_its_successor() {
+    let patience = Patience {
+        silence: Duration::ZERO,
+        ..Patience::default()
+    };
+    let show = Show::start_with(Duration::from_secs(30), patience).await;
+    let mut first = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    first.send_until(2_200).await;
+    show.until(|status| status.live).await;
+    let folder = show.folder().await;
+    let mut second = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    assert_eq!(first.until_dismissed().await, ClientError::Disconnected);
+    second.send_until(4_400).await;
+    let text = show
+        .get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
+        .await
+        .text();
+    assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 1, "{text}");
+    show.until(|status| status.publisher == PublisherStatus::Connected)
+        .await;
+}
+
+#[tokio::test]
 async fn a_publisher_that_returns_goes_on_after_one_discontinuity() {
     let show = Show::start().await;
     let mut first = Publisher::connect(show.rtmp(), KEY).await.unwrap();

@@ -1,0 +1,100 @@
+//! The right to publish to a channel, and what the channel knows of who has it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fanwave_live::{Moment, WallTime};
+use fanwave_media::Tracks;
+use tokio::sync::Notify;
+
+use super::{BeginError, Channel, OnAir};
+
+/// Who has the claim, as the channel sees it.
+#[derive(Debug)]
+pub(super) struct Holder {
+    heard: Mutex<Moment>,
+    replaced: Notify,
+}
+
+impl Holder {
+    pub(super) fn new(now: Moment) -> Self {
+        Self {
+            heard: Mutex::new(now),
+            replaced: Notify::new(),
+        }
+    }
+
+    /// When it last sent media.
+    pub(super) fn heard(&self) -> Moment {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells it that another has its place.
+    pub(super) fn replace(&self) {
+        self.replaced.notify_one();
+    }
+}
+
+/// The right to publish to a channel. Dropping it loses the publisher.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    channel: Arc<Channel>,
+    holder: Arc<Holder>,
+}
+
+/// Tells the holder of a claim that it has it no more.
+#[derive(Debug)]
+pub(crate) struct Replacement(Arc<Holder>);
+
+impl Replacement {
+    /// Returns once another publisher has taken the place.
+    pub(crate) async fn happened(&self) {
+        self.0.replaced.notified().await;
+    }
+}
+
+impl Claim {
+    pub(super) fn new(channel: Arc<Channel>, holder: Arc<Holder>) -> Self {
+        Self { channel, holder }
+    }
+
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    pub(crate) fn replacement(&self) -> Replacement {
+        Replacement(Arc::clone(&self.holder))
+    }
+
+    /// The publisher has sent media: its place is safe for a while.
+    pub(crate) fn touch(&self) {
+        *self
+            .holder
+            .heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = self.channel.clock.now();
+    }
+
+    /// Milliseconds from the beginning of the stream that waits for its publisher, 0 without one.
+    ///
+    /// Decode times then go on where they would be by now, so that they never repeat within a stream.
+    pub(crate) fn start_ms(&self) -> u32 {
+        let since = self.channel.current().map(|stream| stream.since().0);
+        let elapsed = since.map_or(0, |since| self.channel.clock.wall().0.saturating_sub(since));
+        // After 49 days they may begin again: a discontinuity lies between.
+        u32::try_from(elapsed).unwrap_or(0)
+    }
+
+    /// Starts a stream, or goes on with the one that waits; `anchor` is the wall clock at the first picture.
+    pub(crate) fn begin(&self, tracks: Tracks, anchor: WallTime) -> Result<OnAir, BeginError> {
+        let on_air = self.channel.begin(&self.holder, tracks, anchor)?;
+        self.channel.announce();
+        self.channel.wake.notify_one();
+        Ok(on_air)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.channel.release(&self.holder);
+    }
+}
