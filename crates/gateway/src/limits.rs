@@ -45,7 +45,7 @@ pub const OUT_BYTES_MAX: usize = 1024 * 1024;
 /// a history page is cut short.
 pub const REPLY_PUBLICATIONS_BYTES_MAX: usize = 512 * 1024;
 
-/// Channels one connection may follow. 24 bytes each.
+/// Channels one connection may follow. 16 bytes each, and 4 in the channel's list of members.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 16;
 
 /// Engine calls of one connection that wait for the one in flight. A draft is at most about 4 KiB: 64 KiB.
@@ -111,7 +111,7 @@ pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 /// Events taken from one poll: 12 KiB.
 pub const EVENTS_PER_POLL: usize = 1_024;
 
-/// Connections the clients are told to keep away for when the node is full, seconds.
+/// How long clients are told to keep away when the node is full, seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
 const _: () = assert!(

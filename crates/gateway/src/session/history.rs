@@ -62,7 +62,8 @@ impl Reactor {
             self.reply_history(id, epoch.as_ref(), &page);
             return;
         }
-        if !self.may_call(index, id) {
+        if !self.has_room_for_call(index) {
+            self.replies.refuse(id, ErrorCode::TooManyRequests);
             return;
         }
         let Some(connection) = self.connections.get(index) else {

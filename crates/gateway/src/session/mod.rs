@@ -139,18 +139,13 @@ impl Reactor {
         channel
     }
 
-    /// Whether one more call of this connection may wait; otherwise the refusal has been written.
-    fn may_call(&mut self, index: usize, id: u32) -> bool {
-        let waiting = self
+    /// Whether one more call of this connection may wait for the one under way.
+    fn has_room_for_call(&self, index: usize) -> bool {
+        let calls = self
             .connections
             .get(index)
-            .and_then(|connection| connection.calls.as_ref())
-            .map_or(0, |c| c.len());
-        if waiting < limits::CALLS_WAITING_PER_CONNECTION_MAX {
-            return true;
-        }
-        self.replies.refuse(id, ErrorCode::TooManyRequests);
-        false
+            .and_then(|connection| connection.calls.as_ref());
+        calls.is_none_or(|waiting| waiting.len() < limits::CALLS_WAITING_PER_CONNECTION_MAX)
     }
 
     /// Hands a connection's call to the engine, after the one under way if there is one: the calls of a connection

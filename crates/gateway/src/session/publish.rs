@@ -63,7 +63,8 @@ impl Reactor {
         form: Form,
         (channel, message): (Channel, ClientMessage),
     ) {
-        if !self.may_call(index, command) {
+        if !self.has_room_for_call(index) {
+            self.replies.refuse(command, ErrorCode::TooManyRequests);
             return;
         }
         let Some(connection) = self.connections.get(index) else {
