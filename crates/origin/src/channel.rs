@@ -224,6 +224,7 @@ impl Channel {
             lost_at: Some(lost_at),
             ..
         }) = state.current
+            && state.holder.is_none()
             && lost_at.after(self.reconnect_window) <= now
         {
             state.retire(now);
@@ -236,9 +237,11 @@ impl Channel {
             .collect();
         state.ended.retain(|stream| !stream.is_finished());
         let current = state.current.as_ref();
-        let window_ends = current
-            .and_then(|current| current.lost_at)
-            .map(|lost| lost.after(self.reconnect_window));
+        // A publisher that has just returned is given the time to show what it sends; it has a deadline of its own.
+        let lost_at = current
+            .filter(|_| state.holder.is_none())
+            .and_then(|current| current.lost_at);
+        let window_ends = lost_at.map(|lost| lost.after(self.reconnect_window));
         let forgets = current.and_then(|current| current.stream.handle_time(now));
         drop(state);
         self.announce();

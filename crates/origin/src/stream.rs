@@ -4,6 +4,7 @@
 //! held for moments and never across an await. Whoever waits is woken by a watch per rendition and asks again. Written
 //! to by the publisher's task and its channel's keeper, read by HTTP handlers.
 
+mod answer;
 mod shelf;
 
 use std::{
@@ -13,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use fanwave_live::{
-    Answer, Asked, BadRequest, Config, HandleError, Independence, Input, Live, Media, MediaAnswer,
-    Moment, Output, Position, Query, RenditionId, State as PlaylistState, WallTime,
+    Config, HandleError, Independence, Input, Live, Moment, Output, Position, RenditionId,
+    State as PlaylistState, WallTime,
 };
 use fanwave_media::{
     Tracks,
@@ -23,6 +24,7 @@ use fanwave_media::{
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub(crate) use self::answer::Reply;
 use self::shelf::Shelf;
 use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
 
@@ -77,23 +79,6 @@ pub(crate) enum AddError {
 /// One publisher's time on air. What is added in another's turn comes too late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn(u64);
-
-/// What to do with a request.
-#[derive(Debug)]
-pub(crate) enum Reply<T> {
-    /// 200 with this.
-    Ready(T),
-    /// Ask again when the rendition changes, or at this moment.
-    Wait(Moment),
-    /// 400.
-    BadRequest(BadRequest),
-    /// 503.
-    Unavailable,
-    /// 404, and may be otherwise in a moment.
-    NotYet,
-    /// 404 for good.
-    Gone,
-}
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -238,78 +223,6 @@ impl Stream {
     pub(crate) fn handle_time(&self, now: Moment) -> Option<Moment> {
         self.tell(now, Input::Timeout);
         self.lock().live.poll_timeout().map(|(at, _)| at)
-    }
-
-    /// The multivariant playlist, once a player can be sent here.
-    pub(crate) fn master(&self) -> Option<Arc<Playlist>> {
-        let mut state = self.lock();
-        if !state.live.ready() {
-            return None;
-        }
-        let State {
-            master,
-            tracks,
-            shelves,
-            ..
-        } = &mut *state;
-        let playlist = master.get_or_insert_with(|| {
-            Arc::new(Playlist::multivariant(shelf::multivariant(
-                &self.prefix,
-                tracks,
-                shelves,
-            )))
-        });
-        Some(Arc::clone(playlist))
-    }
-
-    /// Answers a request for a media playlist.
-    pub(crate) fn playlist(
-        &self,
-        asked: Asked,
-        rendition: RenditionId,
-        query: &Query,
-    ) -> Reply<Arc<Playlist>> {
-        let mut state = self.lock();
-        let snapshot = match state.live.request(asked, rendition, query) {
-            Answer::Render(snapshot) => snapshot,
-            Answer::Wait { not_past, .. } => return Reply::Wait(not_past),
-            Answer::BadRequest(why) => return Reply::BadRequest(why),
-            Answer::Unavailable => return Reply::Unavailable,
-            Answer::Gone => return Reply::Gone,
-        };
-        let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
-            return Reply::Gone;
-        };
-        let kept = shelf
-            .playlist
-            .take()
-            .filter(|kept| kept.is_version(snapshot.version));
-        let playlist = kept.unwrap_or_else(|| Arc::new(Playlist::media(snapshot)));
-        shelf.playlist = Some(Arc::clone(&playlist));
-        Reply::Ready(playlist)
-    }
-
-    /// Answers a request for media with the pieces it is made of.
-    pub(crate) fn media(
-        &self,
-        asked: Asked,
-        rendition: RenditionId,
-        media: Media,
-    ) -> Reply<Vec<Bytes>> {
-        let state = self.lock();
-        match state.live.media(asked, rendition, media) {
-            MediaAnswer::Serve => {
-                let found = state
-                    .shelves
-                    .get(rendition.index())
-                    .and_then(|shelf| shelf.find(media));
-                found.map_or(Reply::Gone, Reply::Ready)
-            }
-            MediaAnswer::Wait { not_past } => Reply::Wait(not_past),
-            MediaAnswer::Unavailable => Reply::Unavailable,
-            MediaAnswer::NotYet => Reply::NotYet,
-            MediaAnswer::Gone => Reply::Gone,
-        }
     }
 
     fn name(&self, rendition: RenditionId) -> &str {

@@ -1,0 +1,100 @@
+//! What a stream answers to viewers: the playlist machine's word, with the bytes that belong to it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanwave_live::{Answer, Asked, BadRequest, Media, MediaAnswer, Moment, Query, RenditionId};
+
+use super::{State, Stream, shelf};
+use crate::playlist::Playlist;
+
+/// What to do with a request.
+#[derive(Debug)]
+pub(crate) enum Reply<T> {
+    /// 200 with this.
+    Ready(T),
+    /// Ask again when the rendition changes, or at this moment.
+    Wait(Moment),
+    /// 400.
+    BadRequest(BadRequest),
+    /// 503.
+    Unavailable,
+    /// 404, and may be otherwise in a moment.
+    NotYet,
+    /// 404 for good.
+    Gone,
+}
+
+impl Stream {
+    /// The multivariant playlist, once a player can be sent here.
+    pub(crate) fn master(&self) -> Option<Arc<Playlist>> {
+        let mut state = self.lock();
+        if !state.live.ready() {
+            return None;
+        }
+        let State {
+            master,
+            tracks,
+            shelves,
+            ..
+        } = &mut *state;
+        let playlist = master.get_or_insert_with(|| {
+            Arc::new(Playlist::multivariant(shelf::multivariant(
+                &self.prefix,
+                tracks,
+                shelves,
+            )))
+        });
+        Some(Arc::clone(playlist))
+    }
+
+    /// Answers a request for a media playlist.
+    pub(crate) fn playlist(
+        &self,
+        asked: Asked,
+        rendition: RenditionId,
+        query: &Query,
+    ) -> Reply<Arc<Playlist>> {
+        let mut state = self.lock();
+        let snapshot = match state.live.request(asked, rendition, query) {
+            Answer::Render(snapshot) => snapshot,
+            Answer::Wait { not_past, .. } => return Reply::Wait(not_past),
+            Answer::BadRequest(why) => return Reply::BadRequest(why),
+            Answer::Unavailable => return Reply::Unavailable,
+            Answer::Gone => return Reply::Gone,
+        };
+        let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
+            return Reply::Gone;
+        };
+        let kept = shelf
+            .playlist
+            .take()
+            .filter(|kept| kept.is_version(snapshot.version));
+        let playlist = kept.unwrap_or_else(|| Arc::new(Playlist::media(snapshot)));
+        shelf.playlist = Some(Arc::clone(&playlist));
+        Reply::Ready(playlist)
+    }
+
+    /// Answers a request for media with the pieces it is made of.
+    pub(crate) fn media(
+        &self,
+        asked: Asked,
+        rendition: RenditionId,
+        media: Media,
+    ) -> Reply<Vec<Bytes>> {
+        let state = self.lock();
+        match state.live.media(asked, rendition, media) {
+            MediaAnswer::Serve => {
+                let found = state
+                    .shelves
+                    .get(rendition.index())
+                    .and_then(|shelf| shelf.find(media));
+                found.map_or(Reply::Gone, Reply::Ready)
+            }
+            MediaAnswer::Wait { not_past } => Reply::Wait(not_past),
+            MediaAnswer::Unavailable => Reply::Unavailable,
+            MediaAnswer::NotYet => Reply::NotYet,
+            MediaAnswer::Gone => Reply::Gone,
+        }
+    }
+}
