@@ -2,10 +2,18 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nothing here takes this long; whatever does has failed.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 fn fanwave(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fanwave"))
@@ -147,4 +155,115 @@ fn a_token_is_signed_with_the_data_folder_s_secret() {
         let refused = fanwave(folder.path(), &[&["token"], wrong].concat());
         assert_ne!(refused.status.code(), Some(0), "{wrong:?}");
     }
+}
+
+/// A server as a person starts it, and the screen that it printed.
+struct Serving {
+    child: Child,
+    screen: String,
+    /// Kept open: the program may print more.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Serving {
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fanwave"))
+            .arg("serve")
+            .current_dir(folder)
+            .env_remove("FANWAVE_CONFIG")
+            .env("FANWAVE__HTTP__LISTEN", "127.0.0.1:0")
+            .env("FANWAVE__RTMP__LISTEN", "127.0.0.1:0")
+            .env("FANWAVE__LOG__LEVEL", "trace")
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut screen = String::new();
+        while !screen.contains("Ctrl-C") {
+            assert_ne!(
+                stdout.read_line(&mut screen).unwrap(),
+                0,
+                "the server ended: {screen}"
+            );
+        }
+        Self {
+            child,
+            screen,
+            _stdout: stdout,
+        }
+    }
+
+    /// What stands behind a word on the screen.
+    fn shown(&self, name: &str) -> &str {
+        let line = self
+            .screen
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        line.and_then(|line| line.split_whitespace().last())
+            .expect("the screen says it")
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+#[test]
+fn serving_shows_one_screen_and_stops_in_order_at_either_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut serving = Serving::start(folder.path());
+        assert!(
+            serving.screen.lines().count() <= 24,
+            "one screen:\n{}",
+            serving.screen
+        );
+        assert!(serving.shown("Watch").starts_with("http://localhost:"));
+        assert!(serving.shown("Server").starts_with("rtmp://localhost:"));
+        let key = fs::read_to_string(folder.path().join("data/stream-keys/demo")).unwrap();
+        assert_eq!(serving.shown("Stream key"), key.trim());
+        serving.signal(signal);
+        assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        let secret = fs::read_to_string(folder.path().join("data/token-secret")).unwrap();
+        assert!(log.contains("serving") && log.contains("stopped"), "{log}");
+        assert!(
+            !log.contains(key.trim()) && !log.contains(secret.trim()),
+            "no secret is in the log"
+        );
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(folder.path());
+    let address = serving
+        .shown("Watch")
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
+    let mut hanging = TcpStream::connect(address.replace("localhost", "127.0.0.1")).unwrap();
+    // The interim answer shows that the request is being served; its body never comes.
+    let request = "POST /api/v1/guests HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    hanging.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    hanging.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    serving.signal(Signal::INT);
+    // Stopping has begun, and waits for the request.
+    let log = folder.path().join("log");
+    let asked_at = Instant::now();
+    while !fs::read_to_string(&log)
+        .unwrap()
+        .contains("a second signal ends it at once")
+    {
+        assert!(asked_at.elapsed() < DEADLINE, "the first signal is taken");
+        std::thread::yield_now();
+    }
+    serving.signal(Signal::INT);
+    let code = serving.child.wait().unwrap().code();
+    assert_eq!(code, Some(130), "{}", fs::read_to_string(&log).unwrap());
 }

@@ -1,8 +1,8 @@
 //! Configuration: one TOML file, environment variables over it, and a checked plan out of both.
 //!
 //! 1. [`keys`] is the one table of keys: name, kind, meaning and worst-case cost; the defaults are the `Default` of
-//!    the plain structs in [`schema`]. `fanwave config-reference` is printed from that table ([`reference`]).
-//! 2. [`file`] reads the TOML file and [`env`] the variables `FANWAVE__SECTION__KEY` into [`settings::Settings`], which
+//!    the plain structs in [`schema`]. `fanwave config-reference` is printed from that table ([`mod@reference`]).
+//! 2. [`mod@file`] reads the TOML file and [`mod@env`] the variables `FANWAVE__SECTION__KEY` into [`settings::Settings`], which
 //!    remember where every value came from. A key that the table does not know is refused with its place and the
 //!    nearest name that the table does know.
 //! 3. [`plan`] gives every text its meaning (addresses, durations, ids), checks ranges and what keys mean together, and

@@ -2,7 +2,7 @@
 //!
 //! Every connection is a task around hyper's own connection over a bare TCP stream, so that the gateway can take an
 //! upgraded socket out of it whole. A stranger can hold a connection for as long as the header wait, with as many bytes
-//! as the header limit, and no longer: a peer that stops reading is cut by the kernel after [`UNREAD_MAX`]. A permit is
+//! as the header limit, and no longer: a peer that stops reading is cut by the kernel after half a minute. A permit is
 //! taken before a connection is accepted: what is beyond the maximum waits in the kernel's queue.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
