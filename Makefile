@@ -4,7 +4,7 @@
 MINUTES ?= 10
 SECONDS ?= 30
 
-.PHONY: help run test e2e check fix bench-latency bench-idle fuzz
+.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ fix: ## Apply the formatting and the lints that can be applied by machine
 
 bench-latency: ## Glass-to-glass latency and stalls over MINUTES=10, for 1.0 s and 0.5 s parts
 	@MINUTES=$(MINUTES) scripts/bench latency
+
+bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and for OBS's encoder settings
+	@MINUTES=$(MINUTES) scripts/bench playback
 
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle
