@@ -175,14 +175,14 @@ impl Serving {
             .env("FANWAVE__RTMP__LISTEN", "127.0.0.1:0")
             .env("FANWAVE__LOG__LEVEL", "trace")
             .stdout(Stdio::piped())
-            .stderr(fs::File::create(folder.join("log")).unwrap())
+            .stderr(fs::File::create(folder.join("log")).expect("the log can be made"))
             .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            .expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("it was piped"));
         let mut screen = String::new();
         while !screen.contains("Ctrl-C") {
             assert_ne!(
-                stdout.read_line(&mut screen).unwrap(),
+                stdout.read_line(&mut screen).expect("the screen is text"),
                 0,
                 "the server ended: {screen}"
             );
@@ -205,8 +205,11 @@ impl Serving {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("it has an id");
+        kill_process(pid, signal).expect("it runs");
     }
 }
 
