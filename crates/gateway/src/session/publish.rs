@@ -139,7 +139,8 @@ impl Reactor {
         result: &Result<Ack, EngineError>,
     ) {
         if let Err(error) = result {
-            tracing::warn!(%error, "a message was not stored");
+            // The engine tells the operator once; a line for every fan's message would fill the disk that is full.
+            tracing::debug!(%error, "a message was not stored");
         }
         let Some(index) = self.find_open(asked.by) else {
             return;
