@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { openPage, startBrowser } from "../tests/harness/browser.mjs";
 import { percentile, pictureAge } from "../tests/harness/glass.mjs";
 import { countStalls, stalls, untilPlaying } from "../tests/harness/player.mjs";
+import { underWay } from "../tests/harness/publisher.mjs";
 import { artifactsFolder, inScene } from "../tests/harness/scene.mjs";
 import { Server } from "../tests/harness/server.mjs";
 import { latencyChart } from "./chart.mjs";
@@ -22,6 +23,7 @@ const SAMPLE_EVERY_MS = 1_000;
 function measure(partTargetMs) {
   return inScene(`latency ${partTargetMs}`, async (scene) => {
     const server = await Server.start(scene, { demo: true, partTargetMs });
+    await underWay(server);
     const browser = await startBrowser(scene);
     const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan" });
     const opened = performance.now();
@@ -31,32 +33,27 @@ function measure(partTargetMs) {
     const began = performance.now();
     /** @type {{ atS: number, latencyS: number }[]} */
     const samples = [];
-    /** @type {number[]} */
-    const stallsS = [];
-    let seen = 0;
     for (let n = 0; performance.now() - began < minutes * 60_000; n += 1) {
       const age = await pictureAge(page);
       const atS = (performance.now() - began) / 1000;
       samples.push({ atS, latencyS: age / 1000 });
-      const { waiting, frozen } = await stalls(page);
-      for (; seen < Math.max(waiting, frozen); seen += 1) stallsS.push(atS);
       const next = began + (n + 1) * SAMPLE_EVERY_MS - performance.now();
       if (next > 0) await new Promise((resolve) => setTimeout(resolve, next));
     }
     const latencies = samples.map((sample) => sample.latencyS);
+    const seen = await stalls(page);
     const result = {
       partTargetMs,
       startupS,
       p50S: percentile(latencies, 0.5),
       p95S: percentile(latencies, 0.95),
       maxS: Math.max(...latencies),
-      stalls: await stalls(page),
-      stallsS,
+      stalls: seen,
       samples,
     };
     console.log(
       `parts of ${partTargetMs} ms over ${minutes} min: p50 ${result.p50S.toFixed(2)} s, p95 ${result.p95S.toFixed(2)} s, ` +
-        `max ${result.maxS.toFixed(2)} s, ${result.stalls.waiting} waits, ${result.stalls.frozen} freezes, playing after ${startupS.toFixed(1)} s`,
+        `max ${result.maxS.toFixed(2)} s, ${seen.waitedAtS.length} waits, ${seen.frozen} freezes, playing after ${startupS.toFixed(1)} s`,
     );
     return result;
   });
@@ -70,6 +67,6 @@ await writeFile(join(artifacts, "latency.json"), `${JSON.stringify({ machine: ma
 const title = "Glass-to-glass latency, read from the picture";
 await writeFile(
   join(artifacts, "latency.svg"),
-  latencyChart(title, runs.map((run) => ({ ...run, name: `parts of ${(run.partTargetMs / 1000).toFixed(1)} s` }))),
+  latencyChart(title, runs.map((run) => ({ ...run, stallsS: run.stalls.waitedAtS, name: `parts of ${(run.partTargetMs / 1000).toFixed(1)} s` }))),
 );
 console.log("written: artifacts/latency.json, artifacts/latency.svg");

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { openPage, startBrowser } from "../harness/browser.mjs";
 import { percentile, pictureAge } from "../harness/glass.mjs";
 import { playOn, untilPlaying } from "../harness/player.mjs";
+import { underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 
@@ -22,6 +23,7 @@ for (const { partTargetMs, p50MsMax } of [
 ]) {
   scene(`with parts of ${partTargetMs} ms the picture is at most ${p50MsMax} ms old`, async (scene) => {
     const server = await Server.start(scene, { demo: true, partTargetMs });
+    await underWay(server);
     const browser = await startBrowser(scene);
     const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan" });
     await untilPlaying(page);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openPage, PHONE, startBrowser } from "../harness/browser.mjs";
 import * as chat from "../harness/chat-panel.mjs";
 import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs";
+import { underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 
@@ -12,6 +13,7 @@ const WATCHED_S = 20;
 
 scene("the show plays for 20 s without a stall, live and with its latency", async (scene) => {
   const server = await Server.start(scene, { demo: true });
+  await underWay(server);
   const browser = await startBrowser(scene);
   const { page, console } = await openPage(scene, browser, server.watchUrl, { name: "wide" });
   await untilPlaying(page);
@@ -21,7 +23,7 @@ scene("the show plays for 20 s without a stall, live and with its latency", asyn
 
   await playOn(page, WATCHED_S);
   const seen = await stalls(page);
-  assert.deepEqual({ waiting: seen.waiting, frozen: seen.frozen }, { waiting: 0, frozen: 0 }, JSON.stringify(seen));
+  assert.deepEqual({ waitedAtS: seen.waitedAtS, frozen: seen.frozen }, { waitedAtS: [], frozen: 0 }, JSON.stringify(seen));
   assert.ok(Math.abs(seen.playedS - seen.elapsedS) < 1, `played ${seen.playedS} s in ${seen.elapsedS} s`);
   const errors = console.filter((line) => /^(error|uncaught)/.test(line));
   assert.deepEqual(errors, [], "nothing in the browser's console");

@@ -55,10 +55,26 @@ export async function openPage(scene, browser, url, options) {
   page.on("console", (message) => console_.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => console_.push(`uncaught: ${error.message}`));
   scene.onFailure(async () => {
-    console.error(`--- console of ${options.name}\n${console_.slice(-50).join("\n")}`);
+    console.error(`--- page of ${options.name}: ${await pictureState(page)}\n${console_.slice(-50).join("\n")}`);
     await page.screenshot({ path: join(scene.artifacts, `failed-${slug(scene.name)}-${options.name}.png`) });
   });
   await options.prepare?.(page);
   await page.goto(url);
   return { page, console: console_ };
+}
+
+/**
+ * Where the picture stands and what is loaded, for whoever looks into a failure.
+ *
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<string>}
+ */
+async function pictureState(page) {
+  return page.evaluate(() => {
+    const video = document.querySelector("video");
+    if (!video) return "no picture";
+    const loaded = Array.from({ length: video.buffered.length }, (_, i) => `${video.buffered.start(i).toFixed(2)}-${video.buffered.end(i).toFixed(2)}`);
+    return `at ${video.currentTime.toFixed(2)}, loaded ${loaded.join(" ") || "nothing"}, ready ${video.readyState}, ` +
+      `${video.paused ? "paused" : "playing"}${video.seeking ? ", seeking" : ""}${video.error ? `, ${video.error.message}` : ""}`;
+  });
 }

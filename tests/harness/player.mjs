@@ -43,9 +43,14 @@ export function currentTime(page) {
 export async function countStalls(page) {
   await page.locator(VIDEO).evaluate((element, frozenMs) => {
     const video = /** @type {HTMLVideoElement} */ (element);
-    const record = { waiting: 0, frozen: 0, longestFrozenMs: 0, from: video.currentTime, since: performance.now() };
+    /** @type {number[]} */
+    const waitedAtS = [];
+    const record = { waitedAtS, frozen: 0, longestFrozenMs: 0, from: video.currentTime, since: performance.now() };
     Object.assign(window, { stallRecord: record });
-    video.addEventListener("waiting", () => (record.waiting += 1));
+    video.addEventListener("waiting", () => {
+      // A jump that the page itself makes within what it has loaded is no stall; if it lasts, it counts as frozen.
+      if (!video.seeking) waitedAtS.push(Math.round((performance.now() - record.since) / 100) / 10);
+    });
     let last = video.currentTime;
     let movedAt = performance.now();
     let counted = false;
@@ -76,20 +81,36 @@ export async function countStalls(page) {
  * What was counted since `countStalls`.
  *
  * @param {import("playwright-core").Page} page
- * @returns {Promise<{ waiting: number, frozen: number, longestFrozenMs: number, playedS: number, elapsedS: number }>}
+ * @returns {Promise<{ waiting: number, waitedAtS: number[], frozen: number, longestFrozenMs: number, playedS: number, elapsedS: number }>}
  */
 export function stalls(page) {
   return page.locator(VIDEO).evaluate((element) => {
     const video = /** @type {HTMLVideoElement} */ (element);
     const record = /** @type {any} */ (window).stallRecord;
     return {
-      waiting: record.waiting,
+      waiting: record.waitedAtS.length,
+      waitedAtS: record.waitedAtS,
       frozen: record.frozen,
       longestFrozenMs: Math.round(record.longestFrozenMs),
       playedS: video.currentTime - record.from,
       elapsedS: (performance.now() - record.since) / 1000,
     };
   });
+}
+
+/**
+ * Waits until the player has nothing left to show, and gives back where the picture stands.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} deadlineMs
+ * @returns {Promise<number>}
+ */
+export function untilDry(page, deadlineMs) {
+  return until("the page has run dry", deadlineMs, () =>
+    page.locator(VIDEO).evaluate((element) => {
+      const video = /** @type {HTMLVideoElement} */ (element);
+      return video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && video.currentTime;
+    }));
 }
 
 /**

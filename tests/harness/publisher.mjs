@@ -102,6 +102,17 @@ export async function onAir(server, encoder) {
 }
 
 /**
+ * Waits until the show has run for so many segments: a fan usually comes into one that is under way, and only then is
+ * there as much to load as a player wants.
+ *
+ * @param {import("./server.mjs").Server} server
+ * @param {number} [segments]
+ */
+export async function underWay(server, segments = 3) {
+  await until(`the show has run for ${segments} segments`, ON_AIR_MS, async () => ((await playlists(server))?.video.nextMsn ?? 0) >= segments);
+}
+
+/**
  * An encoder that connects again for as long as the scene lasts, as OBS does when its connection breaks.
  *
  * @param {import("./scene.mjs").Scene} scene
