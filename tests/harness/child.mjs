@@ -18,6 +18,20 @@ const KILL_MS = 5_000;
  * @property {NodeJS.Signals | null} signal
  */
 
+/**
+ * Processes of ours that run. Nobody may be left behind, also when a person stops the run in the middle.
+ *
+ * @type {Set<import("node:child_process").ChildProcess>}
+ */
+const running = new Set();
+
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const [signal, status] of /** @type {const} */ ([["SIGINT", 130], ["SIGTERM", 143]])) {
+  process.once(signal, () => process.exit(status));
+}
+
 /** A running child process, its log, and its end. */
 export class Child {
   /**
@@ -37,6 +51,9 @@ export class Child {
       cwd: options.cwd ?? scene.folder,
       env: { ...process.env, ...options.env },
     });
+    const child = this.process;
+    running.add(child);
+    child.once("close", () => running.delete(child));
     this.process.stdout.pipe(log, { end: false });
     this.process.stderr.pipe(log, { end: false });
     /** @type {Promise<Exit>} Settles when the process is gone and its output is read. */
