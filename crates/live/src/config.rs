@@ -8,9 +8,12 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use thiserror::Error;
 
-use crate::limits::{
-    NAME_BYTES_MAX, PART_TARGET_MAX, PART_TARGET_MIN, RENDITIONS_MAX, SEGMENT_MIN,
-    TARGET_DURATION_SECONDS_MAX, WINDOW_MAX,
+use crate::{
+    limits::{
+        NAME_BYTES_MAX, PART_TARGET_MAX, PART_TARGET_MIN, RENDITIONS_MAX, SEGMENT_MIN,
+        TARGET_DURATION_SECONDS_MAX, WINDOW_MAX,
+    },
+    position::MediaSeq,
 };
 
 /// What an operator chooses; [`Config::new`] checks it.
@@ -26,6 +29,8 @@ pub struct Settings {
     pub window: Duration,
     /// A playlist lists at least so many segments (once there are so many). Default 6.
     pub window_segments_min: usize,
+    /// Media sequence number of a rendition's first segment. Default 0.
+    pub first_msn: MediaSeq,
 }
 
 impl Default for Settings {
@@ -36,6 +41,7 @@ impl Default for Settings {
             segment_min: Duration::from_secs(2),
             window: Duration::from_secs(60),
             window_segments_min: 6,
+            first_msn: MediaSeq(0),
         }
     }
 }
@@ -200,6 +206,12 @@ impl Config {
     #[must_use]
     pub fn window_segments_min(&self) -> usize {
         self.settings.window_segments_min
+    }
+
+    /// Media sequence number of a rendition's first segment.
+    #[must_use]
+    pub fn first_msn(&self) -> MediaSeq {
+        self.settings.first_msn
     }
 
     /// Longest time a request is held before it is answered with 503: three target durations (section 6.2.5.2).

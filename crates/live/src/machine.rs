@@ -63,7 +63,7 @@ impl Live {
     pub fn new(config: Config, anchor: WallTime) -> Self {
         let windows = config
             .renditions()
-            .map(|(_, spec)| Window::new(spec.name.clone()))
+            .map(|(_, spec)| Window::new(spec.name.clone(), config.first_msn()))
             .collect();
         let mut live = Self {
             config,

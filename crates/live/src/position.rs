@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Media sequence number of a segment; a rendition's first segment has 0.
+/// Media sequence number of a segment; a rendition's first segment has the one its stream was configured with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MediaSeq(pub u64);
 

@@ -20,6 +20,7 @@ pub(crate) struct Window {
     longest: Duration,
     /// Growing; has a part.
     open: Option<SegmentEntry>,
+    first_msn: MediaSeq,
     /// Number of the growing segment, or of the next to grow.
     next_msn: MediaSeq,
     /// Not listed any more, and not yet forgotten; oldest first, and forgotten in that order.
@@ -55,14 +56,15 @@ pub(crate) enum Presence {
 }
 
 impl Window {
-    pub(crate) fn new(name: RenditionName) -> Self {
+    pub(crate) fn new(name: RenditionName, first_msn: MediaSeq) -> Self {
         Self {
             name,
             listed: VecDeque::new(),
             listed_duration: Duration::ZERO,
             longest: Duration::ZERO,
             open: None,
-            next_msn: MediaSeq(0),
+            first_msn,
+            next_msn: first_msn,
             removed: VecDeque::new(),
             discontinuity_sequence: 0,
             discontinuities_due: 0,
@@ -71,7 +73,7 @@ impl Window {
     }
 
     pub(crate) fn has_whole_segment(&self) -> bool {
-        self.next_msn > MediaSeq(0)
+        self.next_msn > self.first_msn
     }
 
     pub(crate) fn longest(&self) -> Duration {

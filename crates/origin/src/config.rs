@@ -6,13 +6,17 @@ use std::{
     time::Duration,
 };
 
-use fanwave_live::{ConfigError, Settings};
+use fanwave_live::{ConfigError, MediaSeq, Settings};
 use fanwave_wire::RoomId;
 use thiserror::Error;
 
 use crate::limits::{
     CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
 };
+
+/// Number of a stream's first segment. Not 0: a player may take that for "no segment" (hls.js 1.7.4 does, forgets that it
+/// has the part it just loaded, and asks for it some hundred times a second until the next one is there).
+const FIRST_MSN: MediaSeq = MediaSeq(1);
 
 /// What [`crate::Origin::start`] needs to know.
 #[derive(Debug, Clone)]
@@ -42,6 +46,7 @@ impl OriginConfig {
     pub(crate) fn live_settings(&self) -> Settings {
         Settings {
             part_target: self.part_target,
+            first_msn: FIRST_MSN,
             ..Settings::default()
         }
     }

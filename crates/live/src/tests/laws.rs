@@ -365,7 +365,7 @@ impl Shell {
             prop_assert!(segment.parts.is_empty() || from_end <= target * 3.0 + 0.001);
             from_end += segment.duration;
         }
-        let removed = parsed.media_sequence > 0;
+        let removed = parsed.media_sequence > self.live.config().first_msn().0;
         let listed: f64 = parsed.segments.iter().map(|segment| segment.duration).sum();
         prop_assert!(
             !removed || listed >= target * 3.0 - 0.001,
@@ -462,6 +462,7 @@ proptest! {
         history in history(),
         part_target in prop_oneof![Just(500u64), Just(1000)],
         target_duration_seconds in 2u32..4,
+        first_msn in 0u64..3,
     ) {
         let settings = Settings {
             target_duration_seconds,
@@ -469,6 +470,7 @@ proptest! {
             segment_min: Duration::from_secs(1),
             window: Duration::from_secs(u64::from(target_duration_seconds) * 3),
             window_segments_min: 3,
+            first_msn: MediaSeq(first_msn),
         };
         let mut shell = Shell::new(settings);
         for step in history {

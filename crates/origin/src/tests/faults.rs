@@ -61,7 +61,7 @@ async fn a_silent_publisher_makes_way_for_its_successor() {
     assert_eq!(first.until_dismissed().await, ClientError::Disconnected);
     second.send_until(4_400).await;
     let text = show
-        .get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
+        .get(&format!("{folder}/video.m3u8?_HLS_msn=3"))
         .await
         .text();
     assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 1, "{text}");
@@ -77,7 +77,7 @@ async fn a_publisher_that_returns_goes_on_after_one_discontinuity() {
     show.until(|status| status.live).await;
     let folder = show.folder().await;
     assert_eq!(
-        show.get(&format!("{folder}/video.m3u8?_HLS_msn=1"))
+        show.get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
             .await
             .status,
         200
@@ -93,7 +93,7 @@ async fn a_publisher_that_returns_goes_on_after_one_discontinuity() {
     second.send_until(4_400).await;
     assert_eq!(show.folder().await, folder);
     for rendition in ["video", "audio"] {
-        let path = format!("{folder}/{rendition}.m3u8?_HLS_msn=3");
+        let path = format!("{folder}/{rendition}.m3u8?_HLS_msn=4");
         let text = show.get(&path).await.text();
         assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 1, "{text}");
         assert_eq!(text.matches("#EXT-X-MAP:").count(), 1, "{text}");
@@ -114,7 +114,7 @@ async fn a_changed_encoder_returns_with_a_new_init_section() {
     let mut second = Publisher::connect_changed(show.rtmp(), KEY).await.unwrap();
     second.send_until(4_400).await;
     let text = show
-        .get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
+        .get(&format!("{folder}/video.m3u8?_HLS_msn=3"))
         .await
         .text();
     assert!(
@@ -134,7 +134,7 @@ async fn a_changed_encoder_returns_with_a_new_init_section() {
     );
     // The sound did not change.
     let audio = show
-        .get(&format!("{folder}/audio.m3u8?_HLS_msn=2"))
+        .get(&format!("{folder}/audio.m3u8?_HLS_msn=3"))
         .await
         .text();
     assert!(!audio.contains("init-1.mp4"), "{audio}");
@@ -148,7 +148,7 @@ async fn a_stream_ends_when_its_publisher_does_not_return() {
     show.until(|status| status.live).await;
     let folder = show.folder().await;
     // A viewer that waits for more is told that there is no more.
-    let (viewer, path) = (show.viewer(), format!("{folder}/video.m3u8?_HLS_msn=2"));
+    let (viewer, path) = (show.viewer(), format!("{folder}/video.m3u8?_HLS_msn=3"));
     let asked = tokio::spawn(async move { viewer.get(&path).await });
     first.vanish();
     let ended = show
@@ -158,7 +158,7 @@ async fn a_stream_ends_when_its_publisher_does_not_return() {
     let text = asked.await.unwrap().text();
     assert_eq!(count(&text, "#EXT-X-ENDLIST"), 1, "{text}");
     assert_eq!(show.get("/live/demo/master.m3u8").await.status, 404);
-    assert_eq!(show.get(&format!("{folder}/video/0.m4s")).await.status, 200);
+    assert_eq!(show.get(&format!("{folder}/video/1.m4s")).await.status, 200);
 
     let mut second = Publisher::connect(show.rtmp(), KEY).await.unwrap();
     second.send_until(2_200).await;
@@ -191,7 +191,7 @@ async fn a_hole_in_an_unbroken_connection_is_a_discontinuity() {
     show.until(|status| status.live).await;
     let folder = show.folder().await;
     let text = show
-        .get(&format!("{folder}/video.m3u8?_HLS_msn=3"))
+        .get(&format!("{folder}/video.m3u8?_HLS_msn=4"))
         .await
         .text();
     assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 1, "{text}");
@@ -222,7 +222,7 @@ async fn stopping_lets_everybody_go_without_ending_the_show() {
     publisher.send_until(2_200).await;
     show.until(|status| status.live).await;
     let folder = show.folder().await;
-    let (viewer, path) = (show.viewer(), format!("{folder}/video.m3u8?_HLS_msn=2"));
+    let (viewer, path) = (show.viewer(), format!("{folder}/video.m3u8?_HLS_msn=3"));
     let asked = tokio::spawn(async move { viewer.get(&path).await });
     show.origin.shutdown().await;
     let answer = asked.await.unwrap();

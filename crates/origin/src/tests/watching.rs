@@ -14,7 +14,7 @@ async fn on_air() -> (Show, Publisher, String) {
     let folder = show.folder().await;
     // The second segment ends when the picture after it arrives.
     assert_eq!(
-        show.get(&format!("{folder}/video.m3u8?_HLS_msn=1"))
+        show.get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
             .await
             .status,
         200
@@ -54,20 +54,20 @@ async fn a_blocked_playlist_has_the_part_that_was_asked_for() {
         assert!(
             !plain
                 .text()
-                .contains(&format!("{rendition}/2.0.m4s\",DURATION")),
+                .contains(&format!("{rendition}/3.0.m4s\",DURATION")),
             "not made yet"
         );
     }
     let (viewer, path) = (
         show.viewer(),
-        format!("{folder}/video.m3u8?_HLS_msn=2&_HLS_part=0"),
+        format!("{folder}/video.m3u8?_HLS_msn=3&_HLS_part=0"),
     );
     let asked = tokio::spawn(async move { viewer.get(&path).await });
     publisher.send_until(5_400).await;
     let answer = asked.await.unwrap();
     assert_eq!(answer.header("cache-control"), "public, max-age=36");
     let text = answer.text();
-    assert!(parts(&text).contains(&"video/2.0.m4s".to_owned()), "{text}");
+    assert!(parts(&text).contains(&"video/3.0.m4s".to_owned()), "{text}");
     assert!(
         text.contains("#EXT-X-RENDITION-REPORT:URI=\"audio.m3u8\""),
         "{text}"
@@ -81,10 +81,10 @@ async fn the_hinted_part_is_held_until_it_is_made() {
         "{folder}/{}",
         hint(&show.get(&format!("{folder}/video.m3u8")).await.text())
     );
-    assert!(hinted.ends_with("video/2.0.m4s"), "{hinted}");
+    assert!(hinted.ends_with("video/3.0.m4s"), "{hinted}");
     let (viewer, path) = (show.viewer(), hinted.clone());
     let asked = tokio::spawn(async move { viewer.get(&path).await });
-    let beyond = show.get(&format!("{folder}/video/2.1.m4s")).await;
+    let beyond = show.get(&format!("{folder}/video/3.1.m4s")).await;
     assert_eq!(
         (beyond.status, beyond.header("cache-control")),
         (404, "no-store")
@@ -100,11 +100,11 @@ async fn a_segment_is_its_parts_one_after_the_other() {
     let (show, _publisher, folder) = on_air().await;
     for rendition in ["video", "audio"] {
         let text = show
-            .get(&format!("{folder}/{rendition}.m3u8?_HLS_msn=1"))
+            .get(&format!("{folder}/{rendition}.m3u8?_HLS_msn=2"))
             .await
             .text();
         let mut joined = Vec::new();
-        for part in parts(&text).iter().filter(|uri| uri.contains("/0.")) {
+        for part in parts(&text).iter().filter(|uri| uri.contains("/1.")) {
             joined.extend(show.get(&format!("{folder}/{part}")).await.bytes());
         }
         assert!(!joined.is_empty());
@@ -124,7 +124,7 @@ async fn directives_without_sense_are_refused_at_once() {
         "_HLS_msn=1000",
         "_HLS_part=1",
         "_HLS_msn=x",
-        "_HLS_msn=2&_HLS_part=9",
+        "_HLS_msn=3&_HLS_part=9",
     ] {
         let answer = show.get(&format!("{folder}/video.m3u8?{query}")).await;
         assert_eq!(
@@ -138,7 +138,7 @@ async fn directives_without_sense_are_refused_at_once() {
         "video/x.m4s",
         "video/init-1.mp4",
         "video/99.m4s",
-        "sound/0.m4s",
+        "sound/1.m4s",
     ] {
         assert_eq!(
             show.get(&format!("{folder}/{path}")).await.status,
@@ -157,7 +157,7 @@ async fn directives_without_sense_are_refused_at_once() {
 #[tokio::test]
 async fn media_is_served_whole_in_ranges_and_as_a_head() {
     let (show, _publisher, folder) = on_air().await;
-    let path = format!("{folder}/video/0.m4s");
+    let path = format!("{folder}/video/1.m4s");
     let whole = show.get(&path).await;
     assert_eq!(whole.header("content-type"), "video/mp4");
     assert_eq!(whole.header("cache-control"), "public, max-age=36");
@@ -242,11 +242,11 @@ async fn both_renditions_are_dated_and_cut_together() {
         line.to_owned()
     };
     let video = show
-        .get(&format!("{folder}/video.m3u8?_HLS_msn=1"))
+        .get(&format!("{folder}/video.m3u8?_HLS_msn=2"))
         .await
         .text();
     let audio = show
-        .get(&format!("{folder}/audio.m3u8?_HLS_msn=1"))
+        .get(&format!("{folder}/audio.m3u8?_HLS_msn=2"))
         .await
         .text();
     assert_eq!(date(&video), date(&audio));
@@ -266,7 +266,7 @@ async fn no_more_requests_wait_than_there_are_places() {
         .acquire_many_owned(places)
         .await
         .unwrap();
-    let blocking = format!("{folder}/video.m3u8?_HLS_msn=2");
+    let blocking = format!("{folder}/video.m3u8?_HLS_msn=3");
     let answer = show.get(&blocking).await;
     assert_eq!(
         (answer.status, answer.header("cache-control")),
