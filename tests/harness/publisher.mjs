@@ -109,7 +109,10 @@ export async function onAir(server, encoder) {
  * @param {number} [segments]
  */
 export async function underWay(server, segments = 3) {
-  await until(`the show has run for ${segments} segments`, ON_AIR_MS, async () => ((await playlists(server))?.video.nextMsn ?? 0) >= segments);
+  await until(`the show has run for ${segments} segments`, ON_AIR_MS, async () => {
+    const now = await playlists(server);
+    return now && now.video.nextMsn - now.video.firstMsn >= segments;
+  });
 }
 
 /**
