@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { openPage, startBrowser } from "../harness/browser.mjs";
-import { percentile, pictureAge } from "../harness/glass.mjs";
+import { percentile, pictureAge, untilSettled } from "../harness/glass.mjs";
 import { playOn, untilPlaying } from "../harness/player.mjs";
 import { underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
@@ -14,8 +14,8 @@ import { Server } from "../harness/server.mjs";
 const SAMPLES = 20;
 /** Apart far enough to fall into different parts. */
 const BETWEEN_S = 0.7;
-/** The player starts a little behind and settles. */
-const SETTLE_S = 5;
+/** What the player may take to win back a slow start, at the 5 % more speed that nobody hears. */
+const SETTLE_MS = 60_000;
 
 for (const { partTargetMs, p50MsMax } of [
   { partTargetMs: 1_000, p50MsMax: 4_200 },
@@ -27,7 +27,7 @@ for (const { partTargetMs, p50MsMax } of [
     const browser = await startBrowser(scene);
     const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan" });
     await untilPlaying(page);
-    await playOn(page, SETTLE_S);
+    await untilSettled(page, SETTLE_MS);
     /** @type {number[]} */
     const ages = [];
     while (ages.length < SAMPLES) {

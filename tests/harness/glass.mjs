@@ -4,6 +4,7 @@
  */
 
 import { readBlockCode } from "./block-code.mjs";
+import { playOn } from "./player.mjs";
 import { until } from "./wait.mjs";
 
 /** How long a readable picture may take. One that is between two clock values is unreadable, the next one is not. */
@@ -19,6 +20,28 @@ export async function pictureAge(page) {
   return until("the clock in the picture can be read", READ_MS, async () => {
     const seen = await readBlockCode(page);
     return seen && seen.readAt - seen.clock;
+  });
+}
+
+/** A player that catches up plays 5 % faster: over this much of the show it would win back 250 ms. */
+const SETTLING_S = 5;
+/** What the age of the picture may differ by from one part to the next. */
+const SETTLED_MS = 100;
+
+/**
+ * Waits until the player no longer catches up, which it does after a slow start or a stall.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} deadlineMs
+ */
+export async function untilSettled(page, deadlineMs) {
+  let before = await pictureAge(page);
+  await until("the player is where it wants to be", deadlineMs, async () => {
+    await playOn(page, SETTLING_S);
+    const now = await pictureAge(page);
+    const won = before - now;
+    before = now;
+    return won < SETTLED_MS;
   });
 }
 
