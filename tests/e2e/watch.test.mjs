@@ -24,7 +24,8 @@ scene("the show plays for 20 s without a stall, live and with its latency", asyn
   await playOn(page, WATCHED_S);
   const seen = await stalls(page);
   assert.deepEqual({ waitedAtS: seen.waitedAtS, frozen: seen.frozen }, { waitedAtS: [], frozen: 0 }, JSON.stringify(seen));
-  assert.ok(Math.abs(seen.playedS - seen.elapsedS) < 1, `played ${seen.playedS} s in ${seen.elapsedS} s`);
+  // More than the time that passed is no fault: the page may be on its way to the live edge.
+  assert.ok(seen.playedS > seen.elapsedS - 1, `played ${seen.playedS} s in ${seen.elapsedS} s`);
   const errors = console.filter((line) => /^(error|uncaught)/.test(line));
   assert.deepEqual(errors, [], "nothing in the browser's console");
   await page.screenshot({ path: join(scene.artifacts, "watch-wide.png") });
