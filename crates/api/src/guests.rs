@@ -72,6 +72,7 @@ pub(crate) async fn create(
         user: user.clone(),
         name: Arc::clone(&name),
         role: Role::Fan,
+        badge: None,
     };
     // The name and the identity satisfy the token's rules, which are the milder ones; the compiler cannot know.
     let claims = Claims::new(sender, now, expires_at).map_err(|_| internal())?;

@@ -120,7 +120,10 @@ fn message(publication: &Publication) -> Message {
         user: draft.sender.user.clone(),
         name: Arc::clone(&draft.sender.name),
         role: draft.sender.role,
-        text: Arc::clone(&draft.text),
+        text: draft
+            .body
+            .as_text()
+            .map_or_else(|| "".into(), |text| Arc::clone(&text.text)),
         at: publication.at,
     }
 }

@@ -84,8 +84,9 @@ fn publication(n: u64) -> Publication {
                 user: UserId("g-1".into()),
                 name: "민지".into(),
                 role: Role::Fan,
+                badge: None,
             },
-            text: format!("line {n}").into(),
+            body: fanwave_wire::Body::Text(fanwave_wire::Text::plain(format!("line {n}"))),
         },
     }
 }
@@ -236,6 +237,7 @@ async fn a_token_that_does_not_count_makes_a_new_guest() {
         user: UserId("kept".into()),
         name: "A".into(),
         role,
+        badge: None,
     };
     let claims = |role, exp| Claims::new(sender(role), NOW, exp).unwrap();
     let later = UnixMillis(NOW.0 + DAY_MS);

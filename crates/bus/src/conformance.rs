@@ -11,7 +11,9 @@ mod writing;
 
 use std::{future::Future, sync::Arc};
 
-use fanwave_wire::{Channel, ClientMessageId, Draft, Publication, Role, Sender, UserId};
+use fanwave_wire::{
+    Body, Channel, ClientMessageId, Draft, Publication, Role, Sender, Text, UserId,
+};
 
 pub use self::{duplicates::*, faults::*, reading::*, recorder::Recorder, writing::*};
 use crate::{Ack, Engine, EngineError, HistoryQuery};
@@ -50,8 +52,9 @@ fn draft(user: &str, id: &str) -> Draft {
             user: UserId(user.into()),
             name: "Mina".into(),
             role: Role::Fan,
+            badge: None,
         },
-        text: format!("message {id} 🎤").into(),
+        body: Body::Text(Text::plain(format!("message {id} 🎤"))),
     }
 }
 

@@ -20,7 +20,7 @@ use std::{
     time::SystemTime,
 };
 
-use fanwave_store::{Order, Page, Store};
+use fanwave_store::{Kind, Order, Page, Store};
 use fanwave_wire::{Channel, Draft, Offset, Publication, UnixMillis, limits::HISTORY_PAGE_MAX};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -173,6 +173,7 @@ impl MemoryEngine {
                 through: before,
                 limit,
                 order: Order::NewestFirst,
+                kind: Kind::Everything,
             }
         } else {
             let after = query.since.unwrap_or_default();
@@ -181,6 +182,7 @@ impl MemoryEngine {
                 through: head,
                 limit,
                 order: Order::OldestFirst,
+                kind: Kind::Everything,
             }
         };
         self.store.read(channel, page).await.map_err(unavailable)

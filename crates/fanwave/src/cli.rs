@@ -224,6 +224,7 @@ fn token(args: &TokenArgs) -> Result<ExitCode, anyhow::Error> {
         user: UserId(user.into()),
         name,
         role,
+        badge: None,
     };
     let claims = Claims::new(sender, now, UnixMillis(now.0 + ttl))?;
     output::print(&format!("{}\n", key.issue(&claims)));

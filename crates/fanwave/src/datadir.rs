@@ -240,6 +240,7 @@ mod tests {
             user: UserId("u".into()),
             name: "n".into(),
             role: Role::Fan,
+            badge: None,
         };
         let claims = Claims::new(sender, UnixMillis(0), UnixMillis(10_000_000)).unwrap();
         let (demo, other): (RoomId, RoomId) = ("demo".parse().unwrap(), "other".parse().unwrap());

@@ -121,7 +121,9 @@ impl Sink for Inbox {
 
 #[cfg(test)]
 mod tests {
-    use fanwave_wire::{ClientMessageId, Draft, Offset, Role, Sender, UnixMillis, UserId};
+    use fanwave_wire::{
+        Body, ClientMessageId, Draft, Offset, Role, Sender, Text, UnixMillis, UserId,
+    };
 
     use super::*;
 
@@ -130,11 +132,12 @@ mod tests {
             user: UserId("u".into()),
             name: "n".into(),
             role: Role::Fan,
+            badge: None,
         };
         let draft = Draft {
             id: ClientMessageId("i".into()),
             sender,
-            text: "t".into(),
+            body: Body::Text(Text::plain("t")),
         };
         Arc::new(Publication {
             offset: Offset(offset),

@@ -64,13 +64,10 @@ impl Scripted {
                 user: UserId("u".into()),
                 name: "n".into(),
                 role: Role::Fan,
+                badge: None,
             };
-            let text = offset.0.to_string().into();
-            let draft = Draft {
-                id: ClientMessageId("i".into()),
-                sender,
-                text,
-            };
+            let id = ClientMessageId("i".into());
+            let draft = Draft::text(id, sender, offset.0.to_string());
             log.push(Arc::new(Publication {
                 offset,
                 at: UnixMillis(1),
@@ -134,8 +131,8 @@ impl Engine for Scripted {
         draft: Draft,
     ) -> BoxFuture<'a, Result<Ack, EngineError>> {
         Box::pin(async move {
-            self.called(format!("publish {}", draft.text)).await;
-            match &*draft.text {
+            self.called(format!("publish {}", text_of(&draft))).await;
+            match text_of(&draft) {
                 "disk full" => {
                     return Err(EngineError::Unavailable {
                         reason: "no space on /secret/path".to_owned(),
@@ -427,4 +424,8 @@ async fn nothing_follows_a_close_frame() {
         2,
         "the peer is still waited for"
     );
+}
+
+fn text_of(draft: &Draft) -> &str {
+    draft.body.as_text().map_or("", |text| &text.text)
 }

@@ -134,9 +134,9 @@ enum Spent {
 /// Fans write to the chat lane; the lossless lane is the artist's and the staff's.
 fn may_write(lane: Lane, role: Role) -> bool {
     match (lane, role) {
-        (Lane::Chat, Role::Fan | Role::Artist | Role::Staff)
-        | (Lane::Room, Role::Artist | Role::Staff) => true,
-        (Lane::Room, Role::Fan) => false,
+        (Lane::Chat, _) => true,
+        (Lane::Room, role) => role.may_announce(),
+        (Lane::Staff | Lane::Vote, _) => false,
     }
 }
 

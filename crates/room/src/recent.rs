@@ -157,7 +157,7 @@ impl FusedIterator for Missed<'_> {}
 
 #[cfg(test)]
 mod tests {
-    use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UnixMillis, UserId};
+    use fanwave_wire::{Body, ClientMessageId, Draft, Role, Sender, Text, UnixMillis, UserId};
     use proptest::prelude::*;
 
     use super::*;
@@ -172,8 +172,9 @@ mod tests {
                     user: UserId("u".into()),
                     name: "U".into(),
                     role: Role::Fan,
+                    badge: None,
                 },
-                text: "hi".into(),
+                body: Body::Text(Text::plain("hi")),
             },
         })
     }

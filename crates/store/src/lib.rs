@@ -31,5 +31,5 @@ mod log;
 mod sqlite;
 
 pub use error::{Cause, OpenError, StoreError};
-pub use log::{Appended, Held, Order, Page, Standing};
+pub use log::{Appended, Held, Kind, Order, Page, Standing};
 pub use sqlite::Store;

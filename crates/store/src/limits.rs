@@ -17,6 +17,9 @@ pub const GROUP_MESSAGES_MAX: usize = 4_096;
 /// Messages in one answer to a read: worst 1.2 MB.
 pub const READ_MAX: usize = 500;
 
+/// Events in one answer to a read of events alone: worst 10 MB, usually 1 MB.
+pub const EVENTS_READ_MAX: usize = 5_000;
+
 /// Connections that read at once. Each is a thread and up to 2 MB of cached pages.
 pub const READERS_MAX: u32 = 4;
 

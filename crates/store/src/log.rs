@@ -42,6 +42,29 @@ pub struct Page {
     pub limit: usize,
     /// From which end to begin.
     pub order: Order,
+    /// Which kind of message.
+    pub kind: Kind,
+}
+
+/// Which kind of message to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Texts and events.
+    #[default]
+    Everything,
+    /// Only events: what a room's rules are the fold of.
+    Events,
+}
+
+impl Kind {
+    /// Most messages on one page.
+    #[must_use]
+    pub(crate) const fn read_max(self) -> usize {
+        match self {
+            Self::Everything => crate::limits::READ_MAX,
+            Self::Events => crate::limits::EVENTS_READ_MAX,
+        }
+    }
 }
 
 /// From which end to read.

@@ -19,14 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     fault::fault,
-    rows::{publication, signed, unsigned},
+    rows::{COLUMNS, publication, signed, unsigned},
     writer::{Answer, Request, Writer},
 };
 use crate::{
-    Appended, Cause, OpenError, Order, Page, Standing, StoreError,
-    limits::{
-        APPEND_MAX, READ_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, WRITE_QUEUE_MAX,
-    },
+    Appended, Cause, Kind, OpenError, Order, Page, Standing, StoreError,
+    limits::{APPEND_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, WRITE_QUEUE_MAX},
 };
 
 /// An open message log. Clones are the same log.
@@ -119,7 +117,7 @@ impl Store {
         .await
     }
 
-    /// Reads a page of a channel, in the order asked for.
+    /// Reads a page of a channel, in the order asked for; deleted messages are not on it.
     ///
     /// # Errors
     ///
@@ -129,11 +127,15 @@ impl Store {
         channel: &Channel,
         page: Page,
     ) -> Result<Vec<Arc<Publication>>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "SELECT m.message_offset, m.at, m.user_id, m.name, m.role, m.client_id, m.text \
-             FROM messages m JOIN channels c ON c.id = m.channel_id WHERE c.name = ",
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(
+            " FROM messages m JOIN channels c ON c.id = m.channel_id \
+             WHERE m.deleted = 0 AND c.name = ",
         );
         query.push_bind(channel.to_string());
+        if page.kind == Kind::Events {
+            query.push(" AND m.event IS NOT NULL");
+        }
         query
             .push(" AND m.message_offset > ")
             .push_bind(signed(page.after.0));
@@ -144,7 +146,7 @@ impl Store {
             Order::OldestFirst => " ORDER BY m.message_offset ASC LIMIT ",
             Order::NewestFirst => " ORDER BY m.message_offset DESC LIMIT ",
         });
-        query.push_bind(signed(page.limit.min(READ_MAX) as u64));
+        query.push_bind(signed(page.limit.min(page.kind.read_max()) as u64));
         let rows = query
             .build()
             .fetch_all(&self.readers)
@@ -171,6 +173,7 @@ impl Store {
             through: everything.1,
             limit: count,
             order: Order::NewestFirst,
+            kind: Kind::Everything,
         };
         let mut newest = self.read(channel, page).await?;
         newest.reverse();

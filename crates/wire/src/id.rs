@@ -1,7 +1,7 @@
 //! Identifiers and units, each its own type, parsed once at the edge.
 //!
-//! A room `demo` has two lanes, and each lane is one channel of the client protocol: `room:demo` (lossless) and
-//! `chat:demo` (chatter). Strings are shared (`Arc<str>`): a mega-room names itself 100,000 times.
+//! A room `demo` has two lanes for fans, and each lane is one channel of the client protocol: `room:demo` (lossless)
+//! and `chat:demo` (chatter); beside them `staff:demo` for moderators, and the ballot box `vote:demo`. Strings are shared (`Arc<str>`): a mega-room names itself 100,000 times.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -80,6 +80,10 @@ pub enum Lane {
     Room,
     /// `chat:ID`: the fans' chatter.
     Chat,
+    /// `staff:ID`: the moderators' own lane; lossless, and closed to fans.
+    Staff,
+    /// `vote:ID`: the ballot box; written by the room, followed by nobody.
+    Vote,
 }
 
 impl Lane {
@@ -89,6 +93,8 @@ impl Lane {
         match self {
             Self::Room => "room",
             Self::Chat => "chat",
+            Self::Staff => "staff",
+            Self::Vote => "vote",
         }
     }
 }
@@ -116,6 +122,8 @@ impl FromStr for Channel {
         let lane = match prefix {
             "room" => Lane::Room,
             "chat" => Lane::Chat,
+            "staff" => Lane::Staff,
+            "vote" => Lane::Vote,
             _ => return Err(ChannelError::Lane),
         };
         Ok(Self {
@@ -129,7 +137,7 @@ impl FromStr for Channel {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// Neither `room:` nor `chat:` stands in front.
+    /// No lane stands in front.
     #[error("a channel is room:ID or chat:ID")]
     Lane,
     /// The id is empty or too long.

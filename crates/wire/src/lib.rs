@@ -3,8 +3,10 @@
 //! This crate is pure. It knows no socket, no clock and no random source: whoever needs the time passes it in.
 //! Every shell imports it; it imports none of ours.
 
+pub mod event;
 pub mod fuzz;
 pub mod id;
+pub mod language;
 pub mod limits;
 pub mod message;
 pub mod path;
@@ -12,7 +14,9 @@ pub mod protocol;
 pub mod token;
 pub mod ws;
 
+pub use event::{Event, HoldReason, Mode};
 pub use id::{
     Channel, ChannelError, ClientMessageId, Epoch, Lane, Offset, RoomId, UnixMillis, UserId,
 };
-pub use message::{Draft, Publication, Role, Sender};
+pub use language::Language;
+pub use message::{Body, Draft, Publication, ReplyTo, Role, Sender, Text};

@@ -194,6 +194,7 @@ impl TokenKey {
             user: payload.sub,
             name: payload.name,
             role: payload.role,
+            badge: None,
         };
         Ok(Claims::new(
             sender,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanwave_store::{Appended, Order, Page, Store, StoreError, limits::READ_MAX};
+use fanwave_store::{Appended, Kind, Order, Page, Store, StoreError, limits::READ_MAX};
 use fanwave_wire::{Channel, Offset};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
@@ -114,6 +114,7 @@ async fn append(store: &Store, channel: &Channel, batch: Batch) -> Outcome {
                 through,
                 limit: READ_MAX,
                 order: Order::OldestFirst,
+                kind: Kind::Everything,
             };
             store
                 .read(channel, page)

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use fanwave_wire::{ClientMessageId, Role, Sender, UserId};
+use fanwave_wire::{Body, ClientMessageId, Role, Sender, Text, UserId};
 use tempfile::TempDir;
 
 use super::*;
@@ -93,11 +93,12 @@ fn draft(id: &str) -> Draft {
         user: UserId("fan".into()),
         name: "Mina".into(),
         role: Role::Fan,
+        badge: None,
     };
     Draft {
         id: ClientMessageId(id.into()),
         sender,
-        text: "hello".into(),
+        body: Body::Text(Text::plain("hello")),
     }
 }
 

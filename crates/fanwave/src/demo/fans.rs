@@ -195,6 +195,7 @@ fn artist_token(key: &TokenKey) -> Result<String, anyhow::Error> {
         user: UserId("demo-artist".into()),
         name: script::ARTIST.name.into(),
         role: Role::Artist,
+        badge: None,
     };
     Ok(key.issue(&Claims::new(
         sender,

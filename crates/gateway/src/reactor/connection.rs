@@ -364,7 +364,7 @@ mod tests {
             "{}",
             size_of::<Subscription>()
         );
-        assert!(size_of::<Identity>() <= 48, "{}", size_of::<Identity>());
+        assert!(size_of::<Identity>() <= 64, "{}", size_of::<Identity>());
     }
 
     /// All that a fan who follows one channel takes of our memory, beside what the allocator rounds up.

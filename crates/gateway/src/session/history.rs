@@ -158,7 +158,7 @@ fn newest_first(recent: &Recent, limit: usize) -> Option<Vec<Arc<Publication>>> 
 #[cfg(test)]
 mod tests {
     use fanwave_bus::Snapshot;
-    use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UnixMillis, UserId};
+    use fanwave_wire::{Body, ClientMessageId, Draft, Role, Sender, Text, UnixMillis, UserId};
 
     use super::*;
 
@@ -167,11 +167,12 @@ mod tests {
             user: UserId("u".into()),
             name: "n".into(),
             role: Role::Fan,
+            badge: None,
         };
         let draft = Draft {
             id: ClientMessageId("i".into()),
             sender,
-            text: text.into(),
+            body: Body::Text(Text::plain(text)),
         };
         Arc::new(Publication {
             offset: Offset(offset),

@@ -6,7 +6,7 @@
 use fanwave_bus::{Ack, EngineError};
 use fanwave_room::admit::{Attempt, Verdict};
 use fanwave_wire::{
-    Channel, ClientMessageId, Draft,
+    Body, Channel, ClientMessageId, Draft, Text,
     protocol::{
         ClientMessage, ErrorCode, PublishRequest, PublishResult, Response, RpcRequest, SendCall,
         SendResult,
@@ -102,7 +102,7 @@ impl Reactor {
         let draft = Draft {
             id: message_id,
             sender,
-            text,
+            body: Body::Text(Text::plain(text)),
         };
         self.call(index, asked, Call::Publish(asked, reply, channel, draft));
     }

@@ -187,7 +187,7 @@ pub(super) fn reply_bytes(publication: &Publication) -> usize {
     const FIELDS: usize = 256;
     let draft = &publication.draft;
     let strings: [&str; 4] = [
-        &draft.text,
+        draft.body.as_text().map_or("", |text| &text.text),
         &draft.sender.name,
         &draft.sender.user.0,
         &draft.id.0,

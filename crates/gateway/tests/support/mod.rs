@@ -98,6 +98,7 @@ impl Node {
             user: UserId(user.into()),
             name: user.into(),
             role,
+            badge: None,
         };
         let claims = Claims::new(sender, UnixMillis(now() - 60_000), UnixMillis(expires_at))
             .expect("claims");

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use fanwave_wire::{Role, Sender};
+use fanwave_wire::{Body, Role, Sender, Text};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,8 +15,9 @@ fn draft(user: &str, id: &str) -> Draft {
             user: UserId(user.into()),
             name: "Mina".into(),
             role: Role::Fan,
+            badge: None,
         },
-        text: "hello".into(),
+        body: Body::Text(Text::plain("hello")),
     }
 }
 

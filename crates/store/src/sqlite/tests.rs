@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UnixMillis, UserId};
+use fanwave_wire::{Body, ClientMessageId, Draft, Role, Sender, Text, UnixMillis, UserId};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
@@ -56,8 +56,9 @@ fn message(offset: u64, id: &str) -> Arc<Publication> {
                 user: UserId("fan-1".into()),
                 name: "미나".into(),
                 role: Role::Fan,
+                badge: None,
             },
-            text: "최고다! 🎉 '; DROP TABLE messages; --".into(),
+            body: Body::Text(Text::plain("최고다! 🎉 '; DROP TABLE messages; --")),
         },
     })
 }
@@ -140,6 +141,7 @@ async fn a_page_is_a_stretch_in_either_order() {
             through: Offset(through),
             limit,
             order,
+            kind: Kind::Everything,
         };
         offsets(&store.read(&lane, page).await.unwrap())
     };

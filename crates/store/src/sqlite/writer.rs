@@ -10,7 +10,7 @@
 
 use std::{fs::File, sync::Arc};
 
-use fanwave_wire::{Epoch, Offset, Publication, UnixMillis};
+use fanwave_wire::{Epoch, Event, Language, Offset, Publication, UnixMillis};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, QueryBuilder, Row, SqliteConnection,
     sqlite::SqliteConnectOptions,
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     fault::fault,
-    rows::{role_name, signed, unsigned},
+    rows::{event_json, signed, unsigned},
 };
 use crate::{Appended, Held, Standing, StoreError, limits::GROUP_MESSAGES_MAX};
 
@@ -324,22 +324,86 @@ async fn append(
         return Ok(Err(StoreError::Moved));
     };
     let channel_id: i64 = row.try_get(0)?;
-    let mut insert = QueryBuilder::new(
-        "INSERT INTO messages (channel_id, message_offset, at, user_id, name, role, client_id, text) ",
-    );
-    insert.push_values(publications, |mut row, publication| {
-        let Publication { offset, at, draft } = publication.as_ref();
-        row.push_bind(channel_id)
-            .push_bind(signed(offset.0))
-            .push_bind(signed(at.0))
-            .push_bind(&*draft.sender.user.0)
-            .push_bind(&*draft.sender.name)
-            .push_bind(role_name(draft.sender.role))
-            .push_bind(&*draft.id.0)
-            .push_bind(&*draft.text);
-    });
-    insert.build().persistent(false).execute(connection).await?;
+    insert_messages(connection, channel_id, publications).await?;
+    if let Some(room) = channel.strip_prefix("room:") {
+        for publication in publications {
+            if let Some(event) = publication.draft.body.as_event() {
+                erase(connection, &format!("chat:{room}"), event).await?;
+            }
+        }
+    }
     Ok(Ok(Appended::Stored))
+}
+
+async fn insert_messages(
+    connection: &mut SqliteConnection,
+    channel_id: i64,
+    publications: &[Arc<Publication>],
+) -> Result<(), sqlx::Error> {
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO messages (channel_id, message_offset, at, user_id, name, role, client_id, text, badge, language, \
+         reply_offset, reply_user, event) ",
+    );
+    let events = publications
+        .iter()
+        .map(|publication| event_json(&publication.draft.body))
+        .collect::<Result<Vec<_>, _>>()?;
+    insert.push_values(
+        publications.iter().zip(events),
+        |mut row, (publication, event)| {
+            let Publication { offset, at, draft } = publication.as_ref();
+            let text = draft.body.as_text();
+            let reply = text.and_then(|text| text.reply_to.as_deref());
+            let language = text
+                .map(|text| text.language)
+                .filter(|language| !language.is_unknown());
+            row.push_bind(channel_id)
+                .push_bind(signed(offset.0))
+                .push_bind(signed(at.0))
+                .push_bind(&*draft.sender.user.0)
+                .push_bind(&*draft.sender.name)
+                .push_bind(draft.sender.role.name())
+                .push_bind(&*draft.id.0)
+                .push_bind(text.map_or("", |text| &*text.text))
+                .push_bind(draft.sender.badge.as_deref())
+                .push_bind(language.map(Language::code))
+                .push_bind(reply.map(|reply| signed(reply.offset.0)))
+                .push_bind(reply.map(|reply| &*reply.user.0))
+                .push_bind(event);
+        },
+    );
+    insert.build().persistent(false).execute(connection).await?;
+    Ok(())
+}
+
+/// What a deletion in the lossless lane takes from the chat lane, in the same transaction: from the moment it is
+/// acknowledged nobody reads the text again.
+async fn erase(
+    connection: &mut SqliteConnection,
+    chat: &str,
+    event: &Event,
+) -> Result<(), sqlx::Error> {
+    let mut update = QueryBuilder::new(
+        "UPDATE messages SET text = '', event = NULL, reply_offset = NULL, reply_user = NULL, deleted = 1 \
+         WHERE channel_id = (SELECT id FROM channels WHERE name = ",
+    );
+    update.push_bind(chat);
+    match event {
+        Event::Deleted { offset } => {
+            update
+                .push(") AND message_offset = ")
+                .push_bind(signed(offset.0));
+        }
+        Event::Cleared { user, through } => {
+            update.push(") AND user_id = ").push_bind(&*user.0);
+            update
+                .push(" AND message_offset <= ")
+                .push_bind(signed(through.0));
+        }
+        _ => return Ok(()),
+    }
+    update.build().execute(connection).await?;
+    Ok(())
 }
 
 /// Which of these messages the log has under an earlier offset.

@@ -11,7 +11,7 @@ use super::{
     json::{self, Object},
     reply::ClientInfo,
 };
-use crate::{Publication, Role};
+use crate::{Body, Publication};
 
 /// Appends the publication as JSON; at most [`crate::limits::PUBLICATION_BYTES_MAX`] bytes.
 pub fn encode(publication: &Publication, out: &mut Vec<u8>) {
@@ -32,18 +32,12 @@ fn encode_data(publication: &Publication, out: &mut Vec<u8>) {
     let draft = &publication.draft;
     let mut data = Object::begin(out);
     json::push_str(data.field("id"), &draft.id.0);
-    json::push_str(data.field("text"), &draft.text);
+    match &draft.body {
+        Body::Text(text) => json::push_str(data.field("text"), &text.text),
+        Body::Event(event) => json::push_str(data.field("type"), event.name()),
+    }
     json::push_str(data.field("name"), &draft.sender.name);
-    json::push_str(data.field("role"), role_name(draft.sender.role));
+    json::push_str(data.field("role"), draft.sender.role.name());
     json::push_u64(data.field("at"), publication.at.0);
     data.end();
-}
-
-/// The role's name, the same as in a token.
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Fan => "fan",
-        Role::Artist => "artist",
-        Role::Staff => "staff",
-    }
 }

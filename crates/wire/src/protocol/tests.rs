@@ -7,7 +7,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 use crate::{
-    Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, UnixMillis, UserId,
+    Body, Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, Text,
+    UnixMillis, UserId,
     limits::{self, COMMANDS_PER_FRAME_MAX, PUBLICATION_BYTES_MAX},
 };
 
@@ -34,11 +35,12 @@ fn publication(offset: u64, text: &str) -> Publication {
         user: UserId("u-1".into()),
         name: "Ari".into(),
         role: Role::Fan,
+        badge: None,
     };
     let draft = Draft {
         id: ClientMessageId("m-1".into()),
         sender,
-        text: text.into(),
+        body: Body::Text(Text::plain(text)),
     };
     Publication {
         offset: Offset(offset),
@@ -523,11 +525,14 @@ fn the_longest_publication_is_as_long_as_the_limit_says() {
         user: UserId("\u{1}".repeat(limits::USER_ID_BYTES_MAX).into()),
         name: "\u{2028}".repeat(limits::NAME_CHARS_MAX).into(),
         role: Role::Artist,
+        badge: None,
     };
     let draft = Draft {
         id: ClientMessageId("\u{1}".repeat(limits::CLIENT_MESSAGE_ID_BYTES_MAX).into()),
         sender,
-        text: "\u{2028}".repeat(limits::MESSAGE_TEXT_CHARS_MAX).into(),
+        body: Body::Text(Text::plain(
+            "\u{2028}".repeat(limits::MESSAGE_TEXT_CHARS_MAX),
+        )),
     };
     let item = Publication {
         offset: Offset(u64::MAX),
@@ -554,8 +559,8 @@ proptest! {
     fn any_publication_reads_back_as_it_was(
         offset in 1u64.., at: u64, id in any_text(), user in any_text(), name in any_text(), text in any_text(),
     ) {
-        let sender = Sender { user: UserId(user.as_str().into()), name: name.as_str().into(), role: Role::Staff };
-        let draft = Draft { id: ClientMessageId(id.as_str().into()), sender, text: text.as_str().into() };
+        let sender = Sender { user: UserId(user.as_str().into()), name: name.as_str().into(), role: Role::Staff, badge: None };
+        let draft = Draft { id: ClientMessageId(id.as_str().into()), sender, body: Body::Text(Text::plain(text.as_str())) };
         let item = Publication { offset: Offset(offset), at: UnixMillis(at), draft };
         let mut out = Vec::new();
         publication::encode(&item, &mut out);

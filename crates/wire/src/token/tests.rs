@@ -19,6 +19,7 @@ fn sender(user: &str, name: &str) -> Sender {
         user: UserId(user.into()),
         name: name.into(),
         role: Role::Artist,
+        badge: None,
     }
 }
 
