@@ -8,7 +8,7 @@ use crate::{
     limits::{CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, TOKEN_BYTES_MAX},
     protocol::{ClientMessage, Command, Method, SendCall, parse_commands},
     token::TokenKey,
-    ws::{Decoder, Event},
+    ws::{Decoder, Deflater, Event, Inflater, Negotiated, WindowBits, negotiate},
 };
 
 /// Limit on messages in [`ws_frames`]: small, so that a fuzzer finds the way over it.
@@ -27,8 +27,56 @@ pub fn ws_frames(data: &[u8]) {
     assert_eq!(whole, pieces, "a cut changed what a stream means");
 }
 
+/// The same where compression was negotiated: cut as its first bytes say, and never more than the limit is held or
+/// handed out.
+///
+/// # Panics
+///
+/// A cut changes what a stream means, something grows over its limit, or what was deflated inflates to something else.
+pub fn ws_deflate(data: &[u8]) {
+    let (cuts, stream) = data.split_at(data.len().min(8));
+    let mut inflater = Inflater::new();
+    let whole = digest_inflating(stream, &[stream.len().max(1)], &mut inflater);
+    let cuts: Vec<usize> = cuts.iter().map(|&cut| usize::from(cut) + 1).collect();
+    let cuts = if cuts.is_empty() { vec![1] } else { cuts };
+    // An inflater that has seen all that is as good as a new one.
+    let pieces = digest_inflating(stream, &cuts, &mut inflater);
+    assert_eq!(whole, pieces, "a cut changed what a stream means");
+    let mut compressed = Vec::new();
+    Deflater::new(WindowBits::MIN).deflate(stream, &mut compressed);
+    let back = inflater.inflate(&compressed, stream.len());
+    assert_eq!(back, Ok(stream), "what was deflated is something else");
+    if let Ok(plain) = inflater.inflate(stream, MESSAGE_BYTES_MAX) {
+        assert!(plain.len() <= MESSAGE_BYTES_MAX, "a limit was overrun");
+    }
+}
+
+/// What is taken of any header of extensions is something that can be offered as it stands.
+///
+/// # Panics
+///
+/// It is not.
+pub fn ws_extensions(data: &[u8]) {
+    let Ok(header) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(Negotiated::Deflate(taken)) = negotiate([header], WindowBits::MIN) else {
+        return;
+    };
+    let again = negotiate([taken.to_string().as_str()], WindowBits::MIN);
+    assert_eq!(again, Ok(Negotiated::Deflate(taken)), "an answer of ours");
+}
+
 /// Feeds the stream in pieces of the given sizes, over and over, and writes down what comes of it.
 fn digest(stream: &[u8], sizes: &[usize]) -> Vec<String> {
+    digest_with(stream, sizes, None)
+}
+
+fn digest_inflating(stream: &[u8], sizes: &[usize], inflater: &mut Inflater) -> Vec<String> {
+    digest_with(stream, sizes, Some(inflater))
+}
+
+fn digest_with(stream: &[u8], sizes: &[usize], mut inflater: Option<&mut Inflater>) -> Vec<String> {
     let mut seen = Vec::new();
     let mut decoder = Decoder::new();
     let mut rest = stream;
@@ -40,6 +88,9 @@ fn digest(stream: &[u8], sizes: &[usize]) -> Vec<String> {
         rest = after;
         let mut piece = piece.to_vec();
         let mut feed = decoder.feed(&mut piece, MESSAGE_BYTES_MAX);
+        if let Some(inflater) = inflater.as_deref_mut() {
+            feed = feed.inflating(inflater);
+        }
         loop {
             match feed.next_event() {
                 Ok(Some(event)) => seen.push(checked(&event)),
@@ -173,6 +224,8 @@ mod tests {
         fn the_laws_hold_for_some_bytes(data: Vec<u8>, text in "\\PC*") {
             for bytes in [data.as_slice(), text.as_bytes()] {
                 ws_frames(bytes);
+                ws_deflate(bytes);
+                ws_extensions(bytes);
                 protocol_json(bytes);
                 token(bytes);
                 channel(bytes);

@@ -7,8 +7,9 @@
 use std::fmt;
 
 use super::{
+    deflate::{InflateError, Inflater},
     event::{Event, parse_close, text},
-    header::{self, Control, Data, HEADER_BYTES_MAX, Header, Opcode, Parsed},
+    header::{self, Control, Data, HEADER_BYTES_MAX, Header, Opcode, Packing, Parsed, Rsv1},
     mask::Mask,
     violation::Violation,
 };
@@ -43,6 +44,7 @@ impl Decoder {
             decoder: self,
             rest: bytes,
             message_bytes_max,
+            inflater: None,
             done: Vec::new(),
         }
     }
@@ -90,6 +92,8 @@ pub struct Feed<'d, 'b> {
     decoder: &'d mut Decoder,
     rest: &'b mut [u8],
     message_bytes_max: usize,
+    /// Present where compression was negotiated.
+    inflater: Option<&'d mut Inflater>,
     /// The payload of the last event, when it came in pieces.
     done: Vec<u8>,
 }
@@ -105,7 +109,7 @@ impl fmt::Debug for Feed<'_, '_> {
 
 /// A frame or message that is complete, with its payload where it is.
 enum Whole<'b> {
-    Message(Data, Payload<'b>),
+    Message(Data, Packing, Payload<'b>),
     Control(Control, Payload<'b>),
 }
 
@@ -116,7 +120,17 @@ enum Payload<'b> {
     Gathered,
 }
 
-impl<'b> Feed<'_, 'b> {
+impl<'d, 'b> Feed<'d, 'b> {
+    /// Takes compressed messages too, as negotiated. The inflater may serve any number of connections.
+    ///
+    /// The limit on a message holds for what is sent and for what it inflates to.
+    pub fn inflating(self, inflater: &'d mut Inflater) -> Self {
+        Self {
+            inflater: Some(inflater),
+            ..self
+        }
+    }
+
     /// The next event, or `None` when the bytes are used up.
     ///
     /// # Errors
@@ -134,14 +148,26 @@ impl<'b> Feed<'_, 'b> {
                 return Err(violation);
             }
         };
-        let Self { decoder, done, .. } = self;
+        let max = self.message_bytes_max;
+        let Self {
+            decoder,
+            done,
+            inflater,
+            ..
+        } = self;
         let payload = |payload| match payload {
             Payload::Here(bytes) => bytes,
             Payload::Gathered => done.as_slice(),
         };
         let event = match whole {
-            Whole::Message(Data::Text, bytes) => text(payload(bytes)).map(Event::Text),
-            Whole::Message(Data::Binary, bytes) => Ok(Event::Binary(payload(bytes))),
+            Whole::Message(kind, packing, bytes) => {
+                unpack(packing, payload(bytes), inflater.as_deref_mut(), max).and_then(|payload| {
+                    match kind {
+                        Data::Text => text(payload).map(Event::Text),
+                        Data::Binary => Ok(Event::Binary(payload)),
+                    }
+                })
+            }
             Whole::Control(Control::Ping, bytes) => Ok(Event::Ping(payload(bytes))),
             Whole::Control(Control::Pong, bytes) => Ok(Event::Pong(payload(bytes))),
             Whole::Control(Control::Close, bytes) => parse_close(payload(bytes)),
@@ -176,6 +202,14 @@ impl<'b> Feed<'_, 'b> {
         Ok(None)
     }
 
+    fn rsv1(&self) -> Rsv1 {
+        if self.inflater.is_some() {
+            Rsv1::Compressed
+        } else {
+            Rsv1::Zero
+        }
+    }
+
     /// Reads a header, of which some bytes may have come before.
     fn read_header(&mut self) -> Result<Option<Header>, Violation> {
         let before = self
@@ -185,7 +219,7 @@ impl<'b> Feed<'_, 'b> {
             .map_or(0, |held| held.header_bytes);
         if before == 0 {
             // The usual case: the header starts in the read buffer.
-            if let Parsed::Header(header, header_bytes) = header::parse(self.rest)? {
+            if let Parsed::Header(header, header_bytes) = header::parse(self.rest, self.rsv1())? {
                 self.consume(header_bytes);
                 return Ok(Some(header));
             }
@@ -193,10 +227,11 @@ impl<'b> Feed<'_, 'b> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        let rsv1 = self.rsv1();
         let held = self.decoder.held.get_or_insert_default();
         let added = self.rest.len().min(HEADER_BYTES_MAX - before);
         held.header[before..before + added].copy_from_slice(&self.rest[..added]);
-        match header::parse(&held.header[..before + added])? {
+        match header::parse(&held.header[..before + added], rsv1)? {
             Parsed::Header(header, header_bytes) => {
                 held.header_bytes = 0;
                 self.consume(header_bytes - before);
@@ -242,6 +277,7 @@ impl<'b> Feed<'_, 'b> {
                 Opcode::Data(kind) if header.fin => {
                     return Ok(Progress::Whole(Whole::Message(
                         kind,
+                        header.packing,
                         self.unmask_here(header.mask, payload_bytes),
                     )));
                 }
@@ -251,6 +287,7 @@ impl<'b> Feed<'_, 'b> {
         if let Opcode::Data(kind) = header.opcode {
             self.decoder.held.get_or_insert_default().message = Some(Message {
                 kind,
+                packing: header.packing,
                 bytes: Vec::new(),
                 checked: 0,
             });
@@ -297,6 +334,7 @@ impl<'b> Feed<'_, 'b> {
                 self.done = message.bytes;
                 Ok(Progress::Whole(Whole::Message(
                     message.kind,
+                    message.packing,
                     Payload::Gathered,
                 )))
             }
@@ -307,6 +345,26 @@ impl<'b> Feed<'_, 'b> {
         let (taken, rest) = std::mem::take(&mut self.rest).split_at_mut(count);
         self.rest = rest;
         taken
+    }
+}
+
+/// A message as it was before it was packed.
+fn unpack<'a>(
+    packing: Packing,
+    payload: &'a [u8],
+    inflater: Option<&'a mut Inflater>,
+    max: usize,
+) -> Result<&'a [u8], Violation> {
+    match (packing, inflater) {
+        (Packing::Plain, _) => Ok(payload),
+        (Packing::Deflated, Some(inflater)) => {
+            inflater.inflate(payload, max).map_err(|error| match error {
+                InflateError::Corrupt => Violation::Deflate,
+                InflateError::TooBig => Violation::TooBig { max },
+            })
+        }
+        // A message that began while compression was on and ends in a feed without an inflater.
+        (Packing::Deflated, None) => Err(Violation::ReservedBits),
     }
 }
 
@@ -358,6 +416,7 @@ struct Frame {
 
 struct Message {
     kind: Data,
+    packing: Packing,
     bytes: Vec<u8>,
     /// So many bytes of a text are known to be UTF-8; at most three after them may be the start of a character.
     checked: usize,
@@ -366,7 +425,7 @@ struct Message {
 impl Message {
     fn append(&mut self, piece: &[u8], frame_missing: usize) -> Result<(), Violation> {
         append(&mut self.bytes, piece, frame_missing);
-        if self.kind == Data::Binary {
+        if (self.kind, self.packing) != (Data::Text, Packing::Plain) {
             return Ok(());
         }
         // Text is judged as it arrives, so that nobody can make us hold 64 KiB of nonsense.

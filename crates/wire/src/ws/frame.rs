@@ -2,7 +2,7 @@
 //!
 //! Every function appends to a buffer of the caller, so that several frames can leave in one write.
 
-use super::CloseCode;
+use super::{CloseCode, Deflater};
 use crate::limits::CLOSE_REASON_BYTES_MAX;
 
 /// First byte of a frame: FIN and the opcode.
@@ -11,6 +11,9 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8A;
+
+/// "Per-Message Compressed" bit of a first byte (RFC 7692, section 6).
+const DEFLATED: u8 = 0x40;
 
 /// Most bytes of a header that the server writes.
 pub const HEADER_BYTES_MAX: usize = 10;
@@ -33,12 +36,32 @@ pub fn encode_binary(out: &mut Vec<u8>, payload: &[u8]) {
 /// The payload is written where it stays. Only when its length needs a header of another size than the usual one (up
 /// to 125 bytes, or 64 KiB and more) is it moved by a few bytes.
 pub fn encode_text_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    push_frame_with(out, TEXT, write);
+}
+
+/// Appends a binary frame whose payload `write` appends; moved as with [`encode_text_with`].
+pub fn encode_binary_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    push_frame_with(out, BINARY, write);
+}
+
+/// Appends a compressed text frame, for those who negotiated the compressor's window or a larger one; the payload
+/// must be UTF-8.
+pub fn encode_text_deflated(out: &mut Vec<u8>, payload: &[u8], deflater: &mut Deflater) {
+    push_frame_with(out, TEXT | DEFLATED, |out| deflater.deflate(payload, out));
+}
+
+/// Appends a compressed binary frame, for those who negotiated the compressor's window or a larger one.
+pub fn encode_binary_deflated(out: &mut Vec<u8>, payload: &[u8], deflater: &mut Deflater) {
+    push_frame_with(out, BINARY | DEFLATED, |out| deflater.deflate(payload, out));
+}
+
+fn push_frame_with(out: &mut Vec<u8>, first: u8, write: impl FnOnce(&mut Vec<u8>)) {
     const GUESS: usize = 4;
     let start = out.len();
     out.extend_from_slice(&[0; GUESS]);
     write(out);
     let payload_bytes = out.len() - start - GUESS;
-    let (header, header_bytes) = header(TEXT, payload_bytes);
+    let (header, header_bytes) = header(first, payload_bytes);
     out.splice(start..start + GUESS, header[..header_bytes].iter().copied());
 }
 

@@ -38,11 +38,29 @@ pub(super) enum Control {
     Pong,
 }
 
+/// What the first reserved bit of a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rsv1 {
+    /// 0: no extension was negotiated.
+    Zero,
+    /// 1 on the first frame of a compressed message (RFC 7692, section 6).
+    Compressed,
+}
+
+/// How a message is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    Deflated,
+}
+
 /// A frame whose payload comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) fin: bool,
     pub(super) opcode: Opcode,
+    /// Of the message that begins with it.
+    pub(super) packing: Packing,
     pub(super) payload_bytes: u64,
     pub(super) mask: Mask,
 }
@@ -60,11 +78,11 @@ pub(super) enum Parsed {
 ///
 /// What can be judged from the first two bytes is judged from them, so that the verdict on a stream does not depend
 /// on how it was cut.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Violation> {
+pub(super) fn parse(bytes: &[u8], rsv1: Rsv1) -> Result<Parsed, Violation> {
     let &[first, second, ref rest @ ..] = bytes else {
         return Ok(Parsed::Incomplete);
     };
-    let (fin, opcode) = parse_first(first)?;
+    let (fin, packing, opcode) = parse_first(first, rsv1)?;
     // "a server MUST close the connection upon receiving a frame that is not masked"
     if second & 0x80 == 0 {
         return Err(Violation::Unmasked);
@@ -103,17 +121,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Violation> {
     let header = Header {
         fin,
         opcode,
+        packing,
         payload_bytes,
         mask: Mask::new(*key),
     };
     Ok(Parsed::Header(header, 2 + length_bytes + 4))
 }
 
-fn parse_first(first: u8) -> Result<(bool, Opcode), Violation> {
+fn parse_first(first: u8, rsv1: Rsv1) -> Result<(bool, Packing, Opcode), Violation> {
     // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
-    if first & 0x70 != 0 {
-        return Err(Violation::ReservedBits);
-    }
+    let packing = match (first & 0x70, rsv1) {
+        (0, _) => Packing::Plain,
+        (0x40, Rsv1::Compressed) => Packing::Deflated,
+        _ => return Err(Violation::ReservedBits),
+    };
     let opcode = match first & 0x0F {
         0x0 => Opcode::Continuation,
         0x1 => Opcode::Data(Data::Text),
@@ -123,5 +144,9 @@ fn parse_first(first: u8) -> Result<(bool, Opcode), Violation> {
         0xA => Opcode::Control(Control::Pong),
         _ => return Err(Violation::ReservedOpcode),
     };
-    Ok((first & 0x80 != 0, opcode))
+    // "An endpoint MUST NOT set the bit of control frames and non-first fragments of a data message."
+    if packing == Packing::Deflated && !matches!(opcode, Opcode::Data(_)) {
+        return Err(Violation::ReservedBits);
+    }
+    Ok((first & 0x80 != 0, packing, opcode))
 }

@@ -9,7 +9,9 @@ use tungstenite::{
     protocol::{Role, WebSocket, WebSocketConfig},
 };
 
-use super::{CloseCode, Decoder, Event, Violation};
+use super::{
+    CloseCode, Decoder, Deflater, Event, Inflater, Violation, WindowBits, frame as server,
+};
 
 const MAX: usize = 1000;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -21,6 +23,7 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
 
 /// A masked frame as a client sends it; `first` is the whole first byte.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -81,6 +84,32 @@ fn feed(decoder: &mut Decoder, bytes: &[u8], seen: &mut Vec<Seen>) {
             Err(violation) => seen.push(Seen::Violation(violation)),
         }
     }
+}
+
+/// Feeds a whole stream of a client with whom compression was negotiated.
+fn decode_inflating(stream: &[u8]) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    feed_inflating(&mut Decoder::new(), stream, &mut seen);
+    seen
+}
+
+fn feed_inflating(decoder: &mut Decoder, bytes: &[u8], seen: &mut Vec<Seen>) {
+    let mut bytes = bytes.to_vec();
+    let mut inflater = Inflater::new();
+    let mut feed = decoder.feed(&mut bytes, MAX).inflating(&mut inflater);
+    loop {
+        match feed.next_event() {
+            Ok(Some(event)) => seen.push(event.into()),
+            Ok(None) => break,
+            Err(violation) => seen.push(Seen::Violation(violation)),
+        }
+    }
+}
+
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    Deflater::new(WindowBits::MAX).deflate(payload, &mut out);
+    out
 }
 
 fn decode(stream: &[u8]) -> Vec<Seen> {
@@ -194,6 +223,98 @@ fn fragments_become_one_message_with_control_frames_between_them() {
         text("next"),
     ];
     assert_eq!(decode(&stream), expected);
+}
+
+#[test]
+fn compressed_messages_arrive_among_others() {
+    let love = deflated("사랑 💜".as_bytes());
+    let (head, tail) = love.split_at(5);
+    let stream = [
+        frame(FIN | RSV1 | TEXT, &love),
+        frame(FIN | TEXT, b"plain"),
+        frame(RSV1 | TEXT, head),
+        frame(FIN | PING, b"p"),
+        frame(CONTINUATION, b""),
+        frame(FIN | CONTINUATION, tail),
+        frame(FIN | RSV1 | BINARY, &deflated(&[0xFF; MAX])),
+        frame(FIN | RSV1 | BINARY, &[0]),
+    ]
+    .concat();
+    let expected = [
+        text("사랑 💜"),
+        text("plain"),
+        Seen::Ping(b"p".into()),
+        text("사랑 💜"),
+        Seen::Binary(vec![0xFF; MAX]),
+        Seen::Binary(vec![]),
+    ];
+    assert_eq!(decode_inflating(&stream), expected);
+    let mut seen = Vec::new();
+    let mut decoder = Decoder::new();
+    for byte in &stream {
+        feed_inflating(&mut decoder, &[*byte], &mut seen);
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(decoder.held_bytes(), 0);
+}
+
+#[test]
+fn compression_that_breaks_the_rules_is_named() {
+    let hello = deflated(b"Hello");
+    let cases = [
+        (frame(FIN | RSV1 | PING, b""), Violation::ReservedBits),
+        (frame(FIN | RSV1 | CLOSE, b""), Violation::ReservedBits),
+        (frame(FIN | 0x20 | TEXT, &hello), Violation::ReservedBits),
+        (
+            frame(FIN | 0x10 | RSV1 | TEXT, &hello),
+            Violation::ReservedBits,
+        ),
+        (
+            [
+                frame(RSV1 | TEXT, &hello),
+                frame(FIN | RSV1 | CONTINUATION, b""),
+            ]
+            .concat(),
+            Violation::ReservedBits,
+        ),
+        (frame(FIN | RSV1 | TEXT, b"Hello"), Violation::Deflate),
+        (
+            frame(FIN | RSV1 | TEXT, &deflated(b"\xFF")),
+            Violation::InvalidUtf8,
+        ),
+        (
+            frame(FIN | RSV1 | TEXT, &deflated(&[b'x'; MAX + 1])),
+            Violation::TooBig { max: MAX },
+        ),
+    ];
+    for (stream, violation) in cases {
+        let seen = decode_inflating(&stream);
+        assert_eq!(seen, [Seen::Violation(violation)], "{stream:x?}");
+    }
+    assert_eq!(Violation::Deflate.code(), CloseCode::INVALID_DATA);
+    // Not negotiated, the bit itself is the fault.
+    let compressed = frame(FIN | RSV1 | TEXT, &hello);
+    assert_eq!(
+        decode(&compressed),
+        [Seen::Violation(Violation::ReservedBits)]
+    );
+}
+
+#[test]
+fn a_compressed_frame_of_the_server_is_one_for_a_client() {
+    let mut deflater = Deflater::new(WindowBits::MAX);
+    let mut out = Vec::new();
+    server::encode_text_deflated(&mut out, "사랑 ".repeat(100).as_bytes(), &mut deflater);
+    assert_eq!(out[0], FIN | RSV1 | TEXT);
+    let payload_bytes = usize::from(out[1]);
+    assert_eq!(out.len(), 2 + payload_bytes);
+    assert_eq!(
+        decode_inflating(&frame(out[0], &out[2..])),
+        [text(&"사랑 ".repeat(100))]
+    );
+    out.clear();
+    server::encode_binary_deflated(&mut out, b"", &mut deflater);
+    assert_eq!(out, [FIN | RSV1 | BINARY, 1, 0]);
 }
 
 #[test]

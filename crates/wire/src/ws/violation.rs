@@ -11,7 +11,7 @@ pub enum Violation {
     /// A frame is not masked (section 5.1).
     #[error("frame is not masked")]
     Unmasked,
-    /// A reserved bit is set although no extension was negotiated (section 5.2).
+    /// A reserved bit is set that no negotiated extension gives a meaning there (section 5.2; RFC 7692, section 6.1).
     #[error("reserved bit is set")]
     ReservedBits,
     /// The opcode is one of those kept for the future (section 5.2).
@@ -38,6 +38,9 @@ pub enum Violation {
         /// What is allowed, bytes.
         max: usize,
     },
+    /// A compressed message cannot be inflated (RFC 7692, section 7.2.2).
+    #[error("message is not deflated data")]
+    Deflate,
     /// A close frame has half a code, or one that must not be sent (sections 5.5.1 and 7.4).
     #[error("close frame without a legal code")]
     CloseFrame,
@@ -48,7 +51,7 @@ impl Violation {
     #[must_use]
     pub const fn code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::Deflate => CloseCode::INVALID_DATA,
             Self::TooBig { .. } => CloseCode::TOO_BIG,
             Self::Unmasked
             | Self::ReservedBits
