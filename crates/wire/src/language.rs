@@ -120,10 +120,6 @@ impl Language {
 
     /// Whether it could not be told.
     #[must_use]
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde asks for a reference"
-    )]
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }

@@ -36,23 +36,97 @@ pub const USER_ID_BYTES_MAX: usize = ID_BYTES_MAX;
 /// Most bytes of a client message id: a UUID has 36.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 64;
 
-/// Most bytes of a channel: `room:` or `chat:` and a room id.
-pub const CHANNEL_BYTES_MAX: usize = "room:".len() + ID_BYTES_MAX;
+/// Most bytes of a channel: the longest lane, `staff:`, and a room id.
+pub const CHANNEL_BYTES_MAX: usize = "staff:".len() + ID_BYTES_MAX;
+
+/// Most characters (Unicode scalar values) of a badge: at most 96 bytes as UTF-8, 144 as JSON.
+pub const BADGE_CHARS_MAX: usize = 24;
+
+/// Most channels that a token may subscribe its holder to. A token with more is refused.
+pub const TOKEN_CHANNELS_MAX: usize = 16;
+
+/// Most bytes of the name of a gift, as the shop calls it.
+pub const GIFT_NAME_BYTES_MAX: usize = 64;
+
+/// Most pieces of one gift.
+pub const GIFT_COUNT_MAX: u32 = 10_000;
+
+/// Most characters of what a fan says with a gift: 1.2 kB as JSON.
+pub const GIFT_TEXT_CHARS_MAX: usize = 200;
+
+/// Fewest choices of a poll.
+pub const POLL_CHOICES_MIN: usize = 2;
+
+/// Most choices of a poll.
+pub const POLL_CHOICES_MAX: usize = 10;
+
+/// Most characters of one choice: 600 bytes as JSON, 6 kB for a whole poll.
+pub const POLL_CHOICE_CHARS_MAX: usize = 100;
+
+/// Most characters of a poll's question: 1.2 kB as JSON.
+pub const POLL_QUESTION_CHARS_MAX: usize = 200;
+
+/// Longest time that a poll can be given, in seconds: a day. A poll without a time is open until it is closed.
+pub const POLL_SECONDS_MAX: u32 = 24 * 60 * 60;
+
+/// Longest mute or ban that is given in seconds: ten years. One without a time is for ever.
+pub const PENALTY_SECONDS_MAX: u32 = 10 * 365 * 24 * 60 * 60;
+
+/// Longest wait of the slow mode, in seconds: an hour.
+pub const SLOW_SECONDS_MAX: u32 = 60 * 60;
+
+/// Longest time that a room can ask a writer to have followed, in minutes: a year.
+pub const FOLLOWERS_MINUTES_MAX: u32 = 365 * 24 * 60;
+
+/// Most words in one language's list of words that may not be said.
+pub const WORDS_MAX: usize = 500;
+
+/// Most bytes of one such word; a whole list has at most 32 kB as text.
+pub const WORD_BYTES_MAX: usize = 64;
+
+/// Most kinds of reactions in one batch, in one notice, and in one room.
+pub const REACTION_KINDS_MAX: usize = 16;
+
+/// Most bytes of the name of a reaction.
+pub const REACTION_KIND_BYTES_MAX: usize = 32;
+
+/// Most taps of one kind in one batch. What is above is cut, not refused: a thumb is quick.
+pub const REACTION_TAPS_MAX: u32 = 100;
+
+/// Most users on one page of a room's presence: 100 * 600 B = 60 kB at the worst, 4 kB usually.
+pub const PRESENCE_PAGE_MAX: usize = 100;
 
 /// Publications of a channel kept in memory to recover a returning client from; a client that missed more is told so.
 ///
-/// At the worst `500 * 4184 B` = 2.1 MB per channel; at 250 bytes, which is usual, 125 kB.
+/// At the worst `500 * 4.8 kB` = 2.4 MB of texts per channel; at 250 bytes, which is usual, 125 kB. Events can be
+/// longer ([`EVENT_BYTES_MAX`]), but are written by moderators and artists, by hand.
 pub const RECENT_MAX: usize = 500;
 
-/// Most publications in one answer to a history request: 0.8 MB at the worst, 50 kB usually.
+/// Most publications in one answer to a history request: 1 MB of texts at the worst, 50 kB usually.
 pub const HISTORY_PAGE_MAX: usize = 200;
 
-/// Most bytes that one publication has as JSON: 4184.
+/// Most bytes that the publication of a text has as JSON: 4.8 kB.
 ///
-/// Every character of the text, the name and the two ids in its longest escape of 6 bytes (3960), and the fixed part.
+/// Every character of the text, the name, the badge and the ids in its longest escape of 6 bytes, and the fixed part.
 pub const PUBLICATION_BYTES_MAX: usize = JSON_ESCAPE_BYTES_MAX
-    * (MESSAGE_TEXT_CHARS_MAX + NAME_CHARS_MAX + USER_ID_BYTES_MAX + CLIENT_MESSAGE_ID_BYTES_MAX)
+    * (MESSAGE_TEXT_CHARS_MAX
+        + NAME_CHARS_MAX
+        + BADGE_CHARS_MAX
+        + 2 * USER_ID_BYTES_MAX
+        + CLIENT_MESSAGE_ID_BYTES_MAX)
     + PUBLICATION_FIXED_BYTES;
+
+/// Most bytes that the publication of an event has as JSON: 70 kB, which is a list of words; any other has 14 kB.
+///
+/// A word is written with at most two bytes for each of its own: it has no control characters, and U+2028, the
+/// character that grows most, has three of its own and six in JSON.
+pub const EVENT_BYTES_MAX: usize = WORDS_MAX * (2 * WORD_BYTES_MAX + 3) + PUBLICATION_BYTES_MAX;
+
+/// Most bytes that an event other than a list of words adds to what every publication has: a poll of ten choices.
+const POLL_BYTES_MAX: usize = JSON_ESCAPE_BYTES_MAX
+    * (POLL_QUESTION_CHARS_MAX
+        + POLL_CHOICES_MAX * POLL_CHOICE_CHARS_MAX
+        + CLIENT_MESSAGE_ID_BYTES_MAX);
 
 /// Most bytes of a close frame's reason: a control frame has 125, two of them are the code (RFC 6455, 5.5.1).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
@@ -60,8 +134,8 @@ pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Longest JSON form of one character in our own output: `\u2028`.
 const JSON_ESCAPE_BYTES_MAX: usize = 6;
 
-/// Field names, punctuation, two numbers of 20 digits and the role of a publication.
-const PUBLICATION_FIXED_BYTES: usize = 224;
+/// Field names, punctuation, three numbers of 20 digits, the language and the role of a publication.
+const PUBLICATION_FIXED_BYTES: usize = 304;
 
 const _: () = {
     // A message in the longest form that a client can write, with its channel and id, fits a frame.
@@ -69,10 +143,28 @@ const _: () = {
         12 * MESSAGE_TEXT_CHARS_MAX + CHANNEL_BYTES_MAX + 6 * CLIENT_MESSAGE_ID_BYTES_MAX + 256
             <= FRAME_BYTES_MAX
     );
+    // A list of words in its longest form as UTF-8, every word in quotes, fits a frame.
+    assert!(WORDS_MAX * (WORD_BYTES_MAX + 3) + CHANNEL_BYTES_MAX + 256 <= FRAME_BYTES_MAX);
+    // So does a poll, however it is written.
+    assert!(12 * POLL_BYTES_MAX / JSON_ESCAPE_BYTES_MAX + 512 <= FRAME_BYTES_MAX);
+    // The longest event is a list of words: neither a poll nor a held message, which has two senders, is longer.
+    assert!(POLL_BYTES_MAX + PUBLICATION_BYTES_MAX <= EVENT_BYTES_MAX);
+    assert!(2 * PUBLICATION_BYTES_MAX <= EVENT_BYTES_MAX);
+    // A choice is one byte in the ballot box.
+    assert!(POLL_CHOICES_MIN >= 2 && POLL_CHOICES_MAX <= 256);
     // A connect with the longest token fits a frame and leaves room for its subscriptions.
     assert!(TOKEN_BYTES_MAX * 4 <= FRAME_BYTES_MAX);
-    // The longest claims fit a token: base64 makes four characters of three bytes; header and signature have 80.
-    assert!((6 * (USER_ID_BYTES_MAX + NAME_CHARS_MAX) + 128) * 4 / 3 + 80 <= TOKEN_BYTES_MAX);
+    // The longest claims fit a token: base64 makes four characters of three bytes; header and signature have 80, and
+    // the names and numbers of the claims 192.
+    assert!(
+        (6 * (USER_ID_BYTES_MAX + NAME_CHARS_MAX + BADGE_CHARS_MAX)
+            + TOKEN_CHANNELS_MAX * (CHANNEL_BYTES_MAX + 3)
+            + 192)
+            * 4
+            / 3
+            + 80
+            <= TOKEN_BYTES_MAX
+    );
     // A page of history never reaches further than what recovery can promise.
     assert!(HISTORY_PAGE_MAX <= RECENT_MAX);
     // Replies stay far under what a client is ready to take in one frame (16 MiB is usual).

@@ -346,7 +346,7 @@ impl Envelope {
 }
 
 /// Reads `T` from a JSON object and from nothing else; a derived reader alone would also take an array.
-struct Strict<T>(T);
+pub(super) struct Strict<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Strict<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

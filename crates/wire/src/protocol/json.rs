@@ -86,6 +86,11 @@ pub(super) fn push_array<T>(
     out.push(b']');
 }
 
+/// Writes a boolean.
+pub(super) fn push_bool(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
 /// Writes a number in decimal.
 pub(super) fn push_u64(out: &mut Vec<u8>, mut value: u64) {
     // The longest u64 has 20 digits; they come out last digit first.

@@ -6,17 +6,23 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::{ClientMessageId, limits::CLIENT_MESSAGE_ID_BYTES_MAX};
+use super::command::Strict;
+use crate::{
+    ClientMessageId, Offset, ReplyTo, UserId,
+    limits::{CLIENT_MESSAGE_ID_BYTES_MAX, USER_ID_BYTES_MAX},
+};
 
-/// A message as a client publishes it: `{"id":"...","text":"..."}`.
+/// A message as a client publishes it: `{"id":"...","text":"...","reply_to":{"offset":7,"user":"u-1"}}`.
 ///
-/// Length and content of the text are the room's business.
+/// Length and content of the text are the room's business, and so is whether the message answered is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientMessage {
     /// The client's own id of the message; the gateway makes one when it is missing.
     pub id: Option<ClientMessageId>,
     /// What the client says.
     pub text: String,
+    /// The message that it answers.
+    pub reply_to: Option<ReplyTo>,
 }
 
 /// The argument of RPC `send`: a message and where it goes, `{"channel":"chat:demo","id":"...","text":"..."}`.
@@ -64,10 +70,15 @@ impl SendCall {
     ///
     /// The data has another shape, or an id that cannot be one.
     pub fn parse(data: Option<&RawValue>) -> Result<Self, MessageError> {
-        let SendFields { channel, id, text } = parse_object(data)?;
+        let fields: SendFields = parse_object(data)?;
+        let message = MessageFields {
+            id: fields.id,
+            text: fields.text,
+            reply_to: fields.reply_to,
+        };
         Ok(Self {
-            channel,
-            message: MessageFields { id, text }.into_message()?,
+            channel: fields.channel,
+            message: message.into_message()?,
         })
     }
 }
@@ -77,6 +88,8 @@ struct MessageFields {
     #[serde(default)]
     id: Option<String>,
     text: String,
+    #[serde(default)]
+    reply_to: Option<Strict<ReplyFields>>,
 }
 
 #[derive(Deserialize)]
@@ -85,20 +98,44 @@ struct SendFields {
     #[serde(default)]
     id: Option<String>,
     text: String,
+    #[serde(default)]
+    reply_to: Option<Strict<ReplyFields>>,
+}
+
+#[derive(Deserialize)]
+struct ReplyFields {
+    offset: u64,
+    user: String,
 }
 
 impl MessageFields {
     fn into_message(self) -> Result<ClientMessage, MessageError> {
         let id = self.id.map(|text| parse_id(&text)).transpose()?;
+        let reply_to = self
+            .reply_to
+            .map(|Strict(fields)| fields.into_reply())
+            .transpose()?;
         Ok(ClientMessage {
             id,
             text: self.text,
+            reply_to,
+        })
+    }
+}
+
+impl ReplyFields {
+    fn into_reply(self) -> Result<ReplyTo, MessageError> {
+        Ok(ReplyTo {
+            offset: Offset(self.offset),
+            user: parse_user(&self.user).ok_or(MessageError::Shape)?,
         })
     }
 }
 
 /// Reads an object; an array, which a derived reader would also take, is refused.
-fn parse_object<'de, T: Deserialize<'de>>(data: Option<&'de RawValue>) -> Result<T, MessageError> {
+pub(crate) fn parse_object<'de, T: Deserialize<'de>>(
+    data: Option<&'de RawValue>,
+) -> Result<T, MessageError> {
     let json = data.ok_or(MessageError::Shape)?.get();
     if !json.starts_with('{') {
         return Err(MessageError::Shape);
@@ -106,7 +143,8 @@ fn parse_object<'de, T: Deserialize<'de>>(data: Option<&'de RawValue>) -> Result
     serde_json::from_str(json).map_err(|_| MessageError::Shape)
 }
 
-fn parse_id(text: &str) -> Result<ClientMessageId, MessageError> {
+/// Reads an id that a client chose.
+pub(crate) fn parse_id(text: &str) -> Result<ClientMessageId, MessageError> {
     let legal =
         (1..=CLIENT_MESSAGE_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
     if legal {
@@ -114,6 +152,12 @@ fn parse_id(text: &str) -> Result<ClientMessageId, MessageError> {
     } else {
         Err(MessageError::Id)
     }
+}
+
+/// The id of a user, if it can be one.
+pub(crate) fn parse_user(text: &str) -> Option<UserId> {
+    let legal = (1..=USER_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    legal.then(|| UserId(Arc::from(text)))
 }
 
 #[cfg(test)]
@@ -134,7 +178,8 @@ mod tests {
             publish(r#"{"text":""}"#).unwrap(),
             ClientMessage {
                 id: None,
-                text: String::new()
+                text: String::new(),
+                reply_to: None,
             }
         );
         assert_eq!(publish(r#"{"id":null,"text":""}"#).unwrap().id, None);
@@ -177,6 +222,28 @@ mod tests {
         assert_eq!(with(&format!("{longest}i")), Err(MessageError::Id));
         assert_eq!(with(""), Err(MessageError::Id));
         assert_eq!(with("a\\u0000"), Err(MessageError::Id));
+    }
+
+    #[test]
+    fn a_message_may_answer_another() {
+        let json = r#"{"text":"x","reply_to":{"offset":7,"user":"u-1"}}"#;
+        let answered = ReplyTo {
+            offset: Offset(7),
+            user: UserId("u-1".into()),
+        };
+        assert_eq!(publish(json).unwrap().reply_to, Some(answered));
+        for wrong in [
+            "7",
+            "{}",
+            r#"[7,"u"]"#,
+            r#"{"offset":7}"#,
+            r#"{"offset":-7,"user":"u"}"#,
+            r#"{"offset":7,"user":""}"#,
+            r#"{"offset":7,"user":"a\u0000"}"#,
+        ] {
+            let json = format!(r#"{{"text":"x","reply_to":{wrong}}}"#);
+            assert_eq!(publish(&json), Err(MessageError::Shape), "{wrong}");
+        }
     }
 
     #[test]

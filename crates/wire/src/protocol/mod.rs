@@ -14,6 +14,7 @@
 pub mod command;
 pub mod disconnect;
 pub mod error;
+mod event;
 mod json;
 pub mod message;
 pub mod publication;
@@ -28,10 +29,11 @@ pub use command::{
 pub use disconnect::{DisconnectCode, Reconnect, UnsubscribeCode};
 pub use error::{ErrorCode, ErrorReply};
 pub use message::{ClientMessage, MessageError, SendCall};
+pub(crate) use message::{parse_id, parse_object, parse_user};
 pub use push::Push;
 pub use reply::{
-    ClientInfo, ConnectResult, HistoryResult, PublishResult, Recovery, RefreshResult, Reply,
-    Response, SendResult, SubscribeResult,
+    ClientInfo, ConnectResult, HistoryResult, PresencePage, PublishResult, Recovery, RefreshResult,
+    Reply, Response, SendResult, SubscribeResult,
 };
 
 /// The server's ping: the empty reply. A client with `pong` set in its connect result answers with the same bytes.

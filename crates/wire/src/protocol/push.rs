@@ -7,7 +7,7 @@ use super::{
     publication,
     reply::ClientInfo,
 };
-use crate::{Channel, Epoch, Offset, Publication};
+use crate::{Channel, Epoch, Notice, Offset, Publication};
 
 /// One push.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,13 @@ pub enum Push<'a> {
         channel: &'a Channel,
         /// What.
         publication: &'a Publication,
+    },
+    /// Something that the room says without keeping it.
+    Notice {
+        /// Where.
+        channel: &'a Channel,
+        /// What.
+        notice: &'a Notice,
     },
     /// Somebody came.
     Join {
@@ -68,6 +75,10 @@ impl Push<'_> {
             } => {
                 push_channel(push.field("channel"), channel);
                 publication::encode(publication, push.field("pub"));
+            }
+            Self::Notice { channel, notice } => {
+                push_channel(push.field("channel"), channel);
+                publication::encode_notice(notice, push.field("pub"));
             }
             Self::Join { channel, info } => {
                 push_channel(push.field("channel"), channel);

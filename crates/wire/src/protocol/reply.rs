@@ -12,7 +12,7 @@ use super::{
     json::{self, Object},
     publication,
 };
-use crate::{ClientMessageId, Epoch, Offset, Publication, UnixMillis};
+use crate::{ClientMessageId, Epoch, Offset, Publication, UnixMillis, UserId};
 
 /// The answer to one command.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +51,12 @@ pub enum Response<'a> {
     Ping,
     /// What a method of the application returned.
     Rpc(&'a RawValue),
-    /// What RPC `send` returned.
+    /// What RPC `send` returned, and every other call whose result is an event of the room.
     Sent(SendResult<'a>),
+    /// What a call returned that has nothing to say but that it was obeyed: `{}`.
+    Done,
+    /// What RPC `presence.page` returned.
+    PresencePage(PresencePage<'a>),
     /// The new token was taken.
     Refresh(RefreshResult<'a>),
     /// The subscription's new token was taken.
@@ -135,6 +139,17 @@ pub struct SendResult<'a> {
     pub duplicate: bool,
 }
 
+/// See [`Response::PresencePage`]: `{"count":120000,"users":["u-1","u-2"],"next":"u-2"}`.
+#[derive(Debug, Clone, Copy)]
+pub struct PresencePage<'a> {
+    /// How many users are there, exactly, on all pages.
+    pub count: u64,
+    /// Those of this page, in the order of their ids; at most [`crate::limits::PRESENCE_PAGE_MAX`].
+    pub users: &'a [UserId],
+    /// Whether others follow; the next page begins after the last of this one.
+    pub more: bool,
+}
+
 /// See [`Response::History`].
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryResult<'a> {
@@ -206,6 +221,16 @@ impl Reply<'_> {
                 result.encode(rpc.field("data"));
                 rpc.end();
             }
+            Response::Done => {
+                let mut rpc = Object::begin(reply.field("rpc"));
+                Object::begin(rpc.field("data")).end();
+                rpc.end();
+            }
+            Response::PresencePage(page) => {
+                let mut rpc = Object::begin(reply.field("rpc"));
+                page.encode(rpc.field("data"));
+                rpc.end();
+            }
             Response::Refresh(result) => result.encode(reply.field("refresh")),
             Response::SubRefresh { ttl_seconds } => {
                 let mut refresh = Object::begin(reply.field("sub_refresh"));
@@ -267,8 +292,21 @@ impl SendResult<'_> {
         json::push_str(object.field("epoch"), &self.epoch.0);
         json::push_u64(object.field("at"), self.at.0);
         json::push_str(object.field("id"), &self.id.0);
-        let duplicate: &[u8] = if self.duplicate { b"true" } else { b"false" };
-        object.field("duplicate").extend_from_slice(duplicate);
+        json::push_bool(object.field("duplicate"), self.duplicate);
+        object.end();
+    }
+}
+
+impl PresencePage<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        json::push_u64(object.field("count"), self.count);
+        json::push_array(object.field("users"), self.users, |out, user| {
+            json::push_str(out, &user.0);
+        });
+        if let (true, Some(last)) = (self.more, self.users.last()) {
+            json::push_str(object.field("next"), &last.0);
+        }
         object.end();
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 use crate::{
-    Body, Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, Text,
-    UnixMillis, UserId,
+    Body, Channel, ClientMessageId, Draft, Epoch, Language, Offset, Publication, ReplyTo, Role,
+    Sender, Text, UnixMillis, UserId,
     limits::{self, COMMANDS_PER_FRAME_MAX, PUBLICATION_BYTES_MAX},
 };
 
@@ -350,6 +350,12 @@ fn the_bytes_of_the_small_replies() {
         version: "0.1.0",
         ttl_seconds: Some(60),
     };
+    let users = [UserId("u-1".into()), UserId("u-2".into())];
+    let page = PresencePage {
+        count: 100_000,
+        users: &users,
+        more: true,
+    };
     let replies = [
         reply(1, ErrorCode::PermissionDenied.into()),
         reply(2, ErrorCode::Internal.into()),
@@ -374,6 +380,15 @@ fn the_bytes_of_the_small_replies() {
         reply(9, Response::Ping),
         reply(10, Response::Refresh(refresh)),
         reply(11, Response::SubRefresh { ttl_seconds: None }),
+        reply(12, Response::Done),
+        reply(13, Response::PresencePage(page)),
+        reply(
+            14,
+            Response::PresencePage(PresencePage {
+                more: false,
+                ..page
+            }),
+        ),
     ];
     insta::assert_snapshot!(replies.join("\n"), @r#"
     {"id":1,"error":{"code":103,"message":"permission denied"}}
@@ -387,6 +402,9 @@ fn the_bytes_of_the_small_replies() {
     {"id":9,"ping":{}}
     {"id":10,"refresh":{"client":"c-1","version":"0.1.0","expires":true,"ttl":60}}
     {"id":11,"sub_refresh":{}}
+    {"id":12,"rpc":{"data":{}}}
+    {"id":13,"rpc":{"data":{"count":100000,"users":["u-1","u-2"],"next":"u-2"}}}
+    {"id":14,"rpc":{"data":{"count":100000,"users":["u-1","u-2"]}}}
     "#);
 }
 
@@ -524,15 +542,21 @@ fn the_longest_publication_is_as_long_as_the_limit_says() {
     let sender = Sender {
         user: UserId("\u{1}".repeat(limits::USER_ID_BYTES_MAX).into()),
         name: "\u{2028}".repeat(limits::NAME_CHARS_MAX).into(),
-        role: Role::Artist,
-        badge: None,
+        role: Role::Moderator,
+        badge: Some("\u{2028}".repeat(limits::BADGE_CHARS_MAX).into()),
+    };
+    let text = Text {
+        text: "\u{2028}".repeat(limits::MESSAGE_TEXT_CHARS_MAX).into(),
+        language: Language::Korean,
+        reply_to: Some(Box::new(ReplyTo {
+            offset: Offset(u64::MAX),
+            user: sender.user.clone(),
+        })),
     };
     let draft = Draft {
         id: ClientMessageId("\u{1}".repeat(limits::CLIENT_MESSAGE_ID_BYTES_MAX).into()),
         sender,
-        body: Body::Text(Text::plain(
-            "\u{2028}".repeat(limits::MESSAGE_TEXT_CHARS_MAX),
-        )),
+        body: Body::Text(text),
     };
     let item = Publication {
         offset: Offset(u64::MAX),
