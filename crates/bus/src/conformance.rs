@@ -3,6 +3,7 @@
 //! An adapter implements [`Harness`] over its real server or file and runs each case in a test of its own. A case
 //! panics with what was promised and not kept. None of them sleeps: they wait for events, with a deadline.
 
+mod deletion;
 mod duplicates;
 mod faults;
 mod reading;
@@ -15,7 +16,7 @@ use fanwave_wire::{
     Body, Channel, ClientMessageId, Draft, Publication, Role, Sender, Text, UserId,
 };
 
-pub use self::{duplicates::*, faults::*, reading::*, recorder::Recorder, writing::*};
+pub use self::{deletion::*, duplicates::*, faults::*, reading::*, recorder::Recorder, writing::*};
 use crate::{Ack, Engine, EngineError, HistoryQuery};
 
 /// What a case needs of an adapter: engines over one log, and a log that can be made to fail.

@@ -22,6 +22,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///   durable.
 /// * **Duplicates**: the same sender and client message id within the duplicate window is one message: the later
 ///   publish answers with the first one's [`Ack`] and `duplicate: true`, and nothing is delivered again.
+/// * **Deletion**: once a [`Deleted`](fanwave_wire::Event::Deleted) or [`Cleared`](fanwave_wire::Event::Cleared) of a
+///   `room:` channel is acknowledged, no snapshot and no history has what it deletes from the `chat:` channel of the same
+///   room, also after a crash. The offset stays unused; a delivery that is already under way may still arrive, and is
+///   followed by the event.
 /// * **Epoch**: offsets are comparable only within one epoch; an engine that lost its log starts a new one.
 pub trait Engine: Send + Sync + 'static {
     /// Gives the engine the place where this node's deliveries go. Called once, before any other call.
@@ -46,7 +50,18 @@ pub trait Engine: Send + Sync + 'static {
         draft: Draft,
     ) -> BoxFuture<'a, Result<Ack, EngineError>>;
 
+    /// Reads the events of a channel after an offset, oldest first: what a room's rules are the fold of.
+    ///
+    /// A page has at most `limits::EVENTS_PAGE_MAX`; one with fewer reaches to the channel's head.
+    fn events<'a>(
+        &'a self,
+        channel: &'a Channel,
+        after: Offset,
+    ) -> BoxFuture<'a, Result<History, EngineError>>;
+
     /// Reads back a stretch of a channel, oldest first unless reversed.
+    ///
+    /// A page with fewer publications than asked for (and than `limits::HISTORY_PAGE_MAX`) has all that there are.
     fn history<'a>(
         &'a self,
         channel: &'a Channel,
@@ -69,7 +84,9 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// Offset of the newest durable publication, 0 when there is none.
     pub head: Offset,
-    /// The newest publications up to `head`, oldest first, without a hole; at most `limits::RECENT_MAX`.
+    /// Offset behind which `recent` has everything up to `head` that is not deleted.
+    pub floor: Offset,
+    /// The newest publications, oldest first; at most `limits::RECENT_MAX`.
     pub recent: Vec<Arc<Publication>>,
 }
 

@@ -20,6 +20,9 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Batches on their way to the store: one per channel can be.
 pub const APPENDS_MAX: usize = CHANNELS_MAX;
 
+/// Events on one page: worst 10 MB, usually 1 MB, and only while a room is being opened.
+pub const EVENTS_PAGE_MAX: usize = 5_000;
+
 // The store must never be the one to say that too many appends wait: the sequencers hold them back, one each.
 const _: () = assert!(APPENDS_MAX < fanwave_store::limits::WRITE_QUEUE_MAX);
 // A sequencer's batch must fit an append of the store.
@@ -29,3 +32,4 @@ const _: () =
     assert!(fanwave_room::limits::APPEND_WAIT_MAX.as_millis() < CHANNEL_IDLE_MAX.as_millis());
 // A page of history is one read.
 const _: () = assert!(HISTORY_PAGE_MAX <= fanwave_store::limits::READ_MAX);
+const _: () = assert!(EVENTS_PAGE_MAX <= fanwave_store::limits::EVENTS_READ_MAX);

@@ -34,7 +34,7 @@ use self::{
 };
 use crate::{
     Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot,
-    limits::{APPENDS_MAX, CHANNELS_MAX},
+    limits::{APPENDS_MAX, CHANNELS_MAX, EVENTS_PAGE_MAX},
 };
 
 /// The in-process engine over a log store.
@@ -155,6 +155,24 @@ impl MemoryEngine {
         })
     }
 
+    async fn read_events(&self, channel: &Channel, after: Offset) -> Result<History, EngineError> {
+        let slot = self.channel(channel).await?;
+        let (epoch, head) = slot.with(|open| open.standing());
+        let page = Page {
+            after,
+            through: head,
+            limit: EVENTS_PAGE_MAX,
+            order: Order::OldestFirst,
+            kind: Kind::Events,
+        };
+        let publications = self.store.read(channel, page).await.map_err(unavailable)?;
+        Ok(History {
+            epoch,
+            head,
+            publications,
+        })
+    }
+
     /// Reads from the store what the window does not reach; never beyond `head`, which is the newest that was
     /// delivered.
     async fn read_page(
@@ -219,6 +237,14 @@ impl Engine for MemoryEngine {
         draft: Draft,
     ) -> BoxFuture<'a, Result<Ack, EngineError>> {
         Box::pin(self.publish_to(channel, draft))
+    }
+
+    fn events<'a>(
+        &'a self,
+        channel: &'a Channel,
+        after: Offset,
+    ) -> BoxFuture<'a, Result<History, EngineError>> {
+        Box::pin(self.read_events(channel, after))
     }
 
     fn history<'a>(

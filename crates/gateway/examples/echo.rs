@@ -7,7 +7,7 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use fanwave_bus::{Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};
 use fanwave_gateway::{Dialect, Gateway, GatewayConfig};
-use fanwave_wire::{Channel, Draft, token::TokenKey};
+use fanwave_wire::{Channel, Draft, Offset, token::TokenKey};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -64,6 +64,14 @@ impl Engine for NoEngine {
     }
 
     fn publish<'a>(&'a self, _: &'a Channel, _: Draft) -> BoxFuture<'a, Result<Ack, EngineError>> {
+        Self::refuse()
+    }
+
+    fn events<'a>(
+        &'a self,
+        _: &'a Channel,
+        _: Offset,
+    ) -> BoxFuture<'a, Result<History, EngineError>> {
         Self::refuse()
     }
 

@@ -95,6 +95,7 @@ impl Scripted {
         Snapshot {
             epoch,
             head: Offset(log.len() as u64),
+            floor: Offset(0),
             recent: log.clone(),
         }
     }
@@ -151,6 +152,21 @@ impl Engine for Scripted {
         })
     }
 
+    fn events<'a>(
+        &'a self,
+        _: &'a Channel,
+        _: Offset,
+    ) -> BoxFuture<'a, Result<History, EngineError>> {
+        Box::pin(async move {
+            let Snapshot { epoch, head, .. } = self.snapshot();
+            Ok(History {
+                epoch,
+                head,
+                publications: Vec::new(),
+            })
+        })
+    }
+
     fn history<'a>(
         &'a self,
         _: &'a Channel,
@@ -161,6 +177,7 @@ impl Engine for Scripted {
                 epoch,
                 head,
                 recent,
+                ..
             } = self.snapshot();
             let since = query.since.unwrap_or_default();
             self.called(format!("history since {}", since.0)).await;

@@ -3,18 +3,23 @@
 //! A client of the Centrifuge protocol comes back with the epoch and the offset it has seen last. Either this window
 //! holds everything after that, and the fan gets precisely the missing ones, or it does not, and the fan is told so
 //! (`recovered: false`). It never answers with a hole, and never with offsets of another epoch.
+//!
+//! "Everything" is what there is to be had: a deleted message leaves its offset unused, and so does, in a lane that
+//! shows a sample, a message that was not shown. What the window vouches for is therefore not a run of numbers but a
+//! stretch: from [`Recent::floor`], exclusive, to [`Recent::head`].
 
 use std::{collections::VecDeque, iter::FusedIterator, sync::Arc};
 
-use fanwave_wire::{Epoch, Offset, Publication};
+use fanwave_wire::{Epoch, Event, Offset, Publication};
 
 use crate::limits::RECENT_MAX;
 
-/// The newest publications of one channel: at most [`RECENT_MAX`], consecutive, ending at the head.
+/// The newest publications of one channel: at most [`RECENT_MAX`], in the order of their offsets.
 #[derive(Debug, Clone)]
 pub struct Recent {
     epoch: Epoch,
     head: Offset,
+    floor: Offset,
     publications: VecDeque<Arc<Publication>>,
 }
 
@@ -32,36 +37,42 @@ pub enum Recovery<'a> {
 #[derive(Debug, Clone)]
 pub struct Missed<'a>(std::collections::vec_deque::Iter<'a, Arc<Publication>>);
 
+/// A stretch of a channel as its log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Where it begins, exclusive: nothing is known of this offset and those before it.
+    pub floor: Offset,
+    /// Where it ends, inclusive: the newest offset there has been.
+    pub head: Offset,
+    /// Everything that there is in between, oldest first.
+    pub publications: Vec<Arc<Publication>>,
+}
+
 impl Recent {
-    /// The window of a channel as its log has it: where it stands, and the newest publications, oldest first.
+    /// The window of a channel as its log has it. Of more than [`RECENT_MAX`] publications the newest are kept.
     ///
-    /// Only the unbroken run that ends at `head` is kept, whatever is passed in.
-    pub fn resume(
-        epoch: Epoch,
-        head: Offset,
-        publications: impl IntoIterator<Item = Arc<Publication>>,
-    ) -> Self {
-        let mut run: VecDeque<Arc<Publication>> = VecDeque::new();
-        for publication in publications {
-            let breaks = run
-                .back()
-                .is_some_and(|last| last.offset.next() != publication.offset);
-            if breaks {
-                run.clear();
-            }
-            if run.len() == RECENT_MAX {
-                run.pop_front();
-            }
-            run.push_back(publication);
-        }
-        if run.back().is_some_and(|last| last.offset != head) {
-            run.clear();
-        }
-        Self {
-            epoch,
+    /// # Panics
+    ///
+    /// When the publications are not in order, or not within the stretch: whoever read them made a mistake that a fan
+    /// would take for the truth.
+    #[must_use]
+    pub fn resume(epoch: Epoch, stretch: Stretch) -> Self {
+        let Stretch {
+            floor,
             head,
-            publications: run,
+            publications,
+        } = stretch;
+        let mut recent = Self {
+            epoch,
+            head: floor,
+            floor,
+            publications: VecDeque::new(),
+        };
+        for publication in publications {
+            recent.push(publication);
         }
+        recent.pass(head);
+        recent
     }
 
     /// The run of offsets this belongs to.
@@ -70,10 +81,16 @@ impl Recent {
         &self.epoch
     }
 
-    /// Offset of the newest publication there has been, 0 before the first.
+    /// The newest offset there has been, 0 before the first; whether it is held or not.
     #[must_use]
     pub fn head(&self) -> Offset {
         self.head
+    }
+
+    /// The offset behind which everything that there is is held.
+    #[must_use]
+    pub fn floor(&self) -> Offset {
+        self.floor
     }
 
     /// All that is held, oldest first.
@@ -82,22 +99,44 @@ impl Recent {
         Missed(self.publications.iter())
     }
 
-    /// Takes the next publication, and drops the oldest when the window is full.
+    /// Takes a newer publication, and drops the oldest when the window is full. The caller vouches that there is
+    /// nothing to be had between the head and it.
     ///
     /// # Panics
     ///
-    /// When it is not the next one: a hole here would become a hole at a fan who trusts `recovered: true`.
+    /// When it is not newer: something would be told twice.
     pub fn push(&mut self, publication: Arc<Publication>) {
-        assert_eq!(
-            publication.offset,
-            self.head.next(),
-            "publications of a channel are consecutive"
+        assert!(
+            publication.offset > self.head,
+            "publications of a channel come in order"
         );
         self.head = publication.offset;
-        if self.publications.len() == RECENT_MAX {
-            self.publications.pop_front();
+        if self.publications.len() == RECENT_MAX
+            && let Some(oldest) = self.publications.pop_front()
+        {
+            self.floor = oldest.offset;
         }
         self.publications.push_back(publication);
+    }
+
+    /// Moves the head on: there is nothing to be had up to there.
+    ///
+    /// # Panics
+    ///
+    /// When it would go back.
+    pub fn pass(&mut self, head: Offset) {
+        assert!(head >= self.head, "a channel's head never goes back");
+        self.head = head;
+    }
+
+    /// Lets go of what an event of the lossless lane deletes from this lane.
+    pub fn erase(&mut self, event: &Event) {
+        match event {
+            Event::Deleted { .. } | Event::Cleared { .. } => self
+                .publications
+                .retain(|publication| !deletes(event, publication)),
+            _ => {}
+        }
     }
 
     /// What came after `offset`, for a fan who was there in the same `epoch`.
@@ -111,25 +150,36 @@ impl Recent {
     }
 
     /// What came after `offset` of this very epoch.
+    ///
+    /// A fan who has seen what this log has not is not recovered either: one of the two lost something, and it was not
+    /// the fan.
     #[must_use]
     pub fn after(&self, offset: Offset) -> Recovery<'_> {
-        let Some(missed) = self.head.0.checked_sub(offset.0) else {
-            // The fan has seen what this log has not: one of the two lost something, and it was not the fan.
+        if offset < self.floor || offset > self.head {
             return Recovery::Unrecoverable;
-        };
-        let held = self.publications.len();
-        match usize::try_from(missed) {
-            Ok(missed) if missed <= held => {
-                Recovery::Recovered(Missed(self.publications.range(held - missed..)))
-            }
-            _ => Recovery::Unrecoverable,
         }
+        let seen = self
+            .publications
+            .partition_point(|publication| publication.offset <= offset);
+        Recovery::Recovered(Missed(self.publications.range(seen..)))
     }
 
-    /// Whether every publication there has ever been is held.
+    /// Whether everything that there is is held.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.publications.len() as u64 == self.head.0
+        self.floor == Offset(0)
+    }
+}
+
+/// Whether an event of a room's lossless lane deletes a publication of its chat lane.
+#[must_use]
+pub fn deletes(event: &Event, publication: &Publication) -> bool {
+    match event {
+        Event::Deleted { offset } => publication.offset == *offset,
+        Event::Cleared { user, through } => {
+            publication.offset <= *through && publication.draft.sender.user == *user
+        }
+        _ => false,
     }
 }
 
@@ -195,9 +245,22 @@ mod tests {
         }
     }
 
+    fn resume(floor: u64, head: u64, held: impl IntoIterator<Item = u64>) -> Recent {
+        let publications = held.into_iter().map(publication).collect();
+        let (floor, head) = (Offset(floor), Offset(head));
+        Recent::resume(
+            epoch("a"),
+            Stretch {
+                floor,
+                head,
+                publications,
+            },
+        )
+    }
+
     #[test]
     fn another_epoch_and_the_future_are_not_recoverable() {
-        let recent = Recent::resume(epoch("a"), Offset(3), (1..=3).map(publication));
+        let recent = resume(0, 3, 1..=3);
         assert_eq!(offsets(&recent.since(&epoch("a"), Offset(3))), Some(vec![]));
         assert_eq!(
             offsets(&recent.since(&epoch("a"), Offset(1))),
@@ -208,44 +271,69 @@ mod tests {
     }
 
     #[test]
-    fn a_log_with_a_hole_yields_only_the_run_behind_it() {
-        let recent = Recent::resume(epoch("a"), Offset(7), [1, 2, 3, 6, 7].map(publication));
-        assert_eq!(offsets(&recent.after(Offset(5))), Some(vec![6, 7]));
-        assert_eq!(offsets(&recent.after(Offset(4))), None);
-        let cut_short = Recent::resume(epoch("a"), Offset(9), [6, 7].map(publication));
-        assert_eq!(offsets(&cut_short.after(Offset(9))), Some(vec![]));
-        assert_eq!(offsets(&cut_short.after(Offset(8))), None);
+    fn offsets_that_were_never_shown_are_not_missed() {
+        let mut recent = resume(4, 9, [6, 8]);
+        assert_eq!(offsets(&recent.after(Offset(4))), Some(vec![6, 8]));
+        assert_eq!(offsets(&recent.after(Offset(7))), Some(vec![8]));
+        assert_eq!(offsets(&recent.after(Offset(9))), Some(vec![]));
+        assert_eq!(offsets(&recent.after(Offset(3))), None);
+        recent.pass(Offset(20));
+        recent.push(publication(30));
+        assert_eq!(offsets(&recent.after(Offset(20))), Some(vec![30]));
+        assert!(!recent.is_whole());
     }
 
     #[test]
-    #[should_panic(expected = "consecutive")]
-    fn a_hole_is_never_taken_in() {
-        let mut recent = Recent::resume(epoch("a"), Offset(1), [publication(1)]);
-        recent.push(publication(3));
+    #[should_panic(expected = "in order")]
+    fn nothing_is_told_twice() {
+        let mut recent = resume(0, 1, [1]);
+        recent.push(publication(1));
     }
 
     proptest! {
-        /// Against a model that keeps everything: the answer is exactly the missing suffix, or that there is none, and
-        /// the window refuses only what it must.
+        /// Against a model that keeps everything: the answer is exactly what was shown since and is not deleted, or that
+        /// there is none, and the window refuses only what it must.
         #[test]
         fn the_missing_suffix_or_nothing(
-            head in 0u64..30,
-            known in 0u64..30,
-            pushed in 0u64..(2 * RECENT_MAX as u64),
-            asked in 0u64..(3 * RECENT_MAX as u64),
+            steps in prop::collection::vec((1u64..4, prop::bool::weighted(0.8)), 0..(2 * RECENT_MAX)),
+            deleted in prop::collection::btree_set(0u64..1500, 0..20),
+            asked in 0u64..2000,
         ) {
-            let known = known.min(head);
-            let mut recent = Recent::resume(epoch("a"), Offset(head), (head - known + 1..=head).map(publication));
-            for offset in head + 1..=head + pushed {
-                recent.push(publication(offset));
+            let mut recent = resume(0, 0, []);
+            let mut shown = Vec::new();
+            let mut head = 0;
+            for (step, is_shown) in steps {
+                head += step;
+                if is_shown {
+                    recent.push(publication(head));
+                    shown.push(head);
+                } else {
+                    recent.pass(Offset(head));
+                }
             }
-            let newest = head + pushed;
-            let oldest_held = newest + 1 - (known + pushed).min(RECENT_MAX as u64);
-            let expected = (asked <= newest && asked + 1 >= oldest_held).then(|| (asked + 1..=newest).collect::<Vec<_>>());
+            let floor = shown.len().checked_sub(RECENT_MAX + 1).map_or(0, |last| shown[last]);
+            for offset in &deleted {
+                recent.erase(&Event::Deleted { offset: Offset(*offset) });
+            }
+            shown.retain(|offset| !deleted.contains(offset));
+            let expected = (asked <= head && asked >= floor)
+                .then(|| shown.into_iter().filter(|offset| *offset > asked).collect::<Vec<_>>());
             prop_assert_eq!(offsets(&recent.after(Offset(asked))), expected);
-            prop_assert_eq!(recent.head(), Offset(newest));
-            prop_assert_eq!(recent.is_whole(), oldest_held == 1);
-            prop_assert_eq!(recent.all().len() as u64, newest + 1 - oldest_held);
+            prop_assert_eq!((recent.head(), recent.floor()), (Offset(head), Offset(floor)));
+            prop_assert_eq!(recent.is_whole(), floor == 0);
         }
+    }
+
+    #[test]
+    fn a_user_is_cleared_up_to_an_offset() {
+        let mut recent = resume(0, 5, 1..=5);
+        let cleared = |user: &str| Event::Cleared {
+            user: UserId(user.into()),
+            through: Offset(3),
+        };
+        recent.erase(&cleared("somebody else"));
+        assert_eq!(recent.all().len(), 5);
+        recent.erase(&cleared("u"));
+        assert_eq!(offsets(&recent.after(Offset(0))), Some(vec![4, 5]));
     }
 }

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use fanwave_room::{
-    recent::{Recent, Recovery},
+    recent::{Recent, Recovery, Stretch},
     sequence::{HeldAs, Input, Output, Rejection, Repeat, Sequencer, Taken, Ticket},
 };
 use fanwave_store::{Held, Standing, StoreError};
-use fanwave_wire::{Draft, Epoch, Offset, Publication, UnixMillis};
+use fanwave_wire::{Draft, Epoch, Event, Offset, Publication, UnixMillis, limits::RECENT_MAX};
 use tokio::sync::oneshot;
 
 use super::unavailable;
@@ -25,8 +25,8 @@ pub(super) enum Outcome {
     Held(Vec<Held>),
     /// Nothing of it was written.
     Failed(StoreError),
-    /// Nothing of it was written, because the log holds these, which this engine did not know of.
-    Behind(Batch),
+    /// Nothing of it was written, because the log holds these, which this engine did not know of, and stands there.
+    Behind(Batch, Offset),
 }
 
 /// Where the answer to a publish goes.
@@ -37,6 +37,9 @@ pub(super) type Answer = oneshot::Sender<Result<Ack, EngineError>>;
 pub(super) struct OpenChannel {
     sequencer: Sequencer,
     recent: Recent,
+    /// Deletions of messages that are not in the window yet: their append is durable, and its answer on the way. Bounded
+    /// by the messages of one append, and empty but for moments.
+    erasures: Vec<Event>,
     subscription: Subscription,
     /// One per ticket of the sequencer, which bounds them.
     waiting: HashMap<Ticket, Answer>,
@@ -62,11 +65,28 @@ pub(super) struct Effects {
 impl OpenChannel {
     /// Goes on where the log stands.
     pub(super) fn resume(standing: Standing, newest: Vec<Arc<Publication>>) -> Self {
-        let recent = Recent::resume(standing.epoch.clone(), standing.head, newest);
+        // The log gives the newest RECENT_MAX that there are; fewer are all of them.
+        let floor = match newest.first() {
+            Some(oldest) if newest.len() >= RECENT_MAX => Offset(oldest.offset.0 - 1),
+            Some(_) | None => Offset(0),
+        };
+        // What was appended between the two reads is not taken in: nothing of this process appends to a channel that is
+        // being opened.
+        let publications = newest
+            .into_iter()
+            .filter(|publication| publication.offset <= standing.head)
+            .collect();
+        let stretch = Stretch {
+            floor,
+            head: standing.head,
+            publications,
+        };
+        let recent = Recent::resume(standing.epoch.clone(), stretch);
         let sequencer = Sequencer::resume(standing.epoch, standing.head, recent.all());
         Self {
             sequencer,
             recent,
+            erasures: Vec::new(),
             subscription: Subscription::Unsubscribed,
             waiting: HashMap::new(),
             next_ticket: 0,
@@ -98,7 +118,7 @@ impl OpenChannel {
                 EngineError::Busy,
             ),
             Outcome::Failed(error) => (Input::Failed, unavailable(error)),
-            Outcome::Behind(newer) => return self.catch_up(now, newer),
+            Outcome::Behind(newer, head) => return self.catch_up(now, newer, head),
         };
         self.sequencer.handle(now, input);
         self.drain(&error)
@@ -107,13 +127,16 @@ impl OpenChannel {
     /// Takes in what the log holds and this engine did not know of, because the answer to an append was lost.
     ///
     /// Whoever waits is told to send again, and finds the message held if it was among these.
-    fn catch_up(&mut self, now: UnixMillis, newer: Batch) -> Effects {
+    fn catch_up(&mut self, now: UnixMillis, newer: Batch, head: Offset) -> Effects {
         self.abandon(now, &unavailable(StoreError::Moved));
         let mut effects = Effects::default();
         for publication in newer {
-            if publication.offset == self.recent.head().next() {
+            if publication.offset > self.recent.head() {
                 self.take_in(publication, &mut effects);
             }
+        }
+        if head > self.recent.head() {
+            self.recent.pass(head);
         }
         let (epoch, head) = self.standing();
         self.sequencer = Sequencer::resume(epoch, head, self.recent.all());
@@ -148,7 +171,17 @@ impl OpenChannel {
         Snapshot {
             epoch,
             head,
+            floor: self.recent.floor(),
             recent: self.recent.all().cloned().collect(),
+        }
+    }
+
+    /// Forgets what the room's lossless lane has deleted from this one.
+    pub(super) fn erase(&mut self, event: &Event) {
+        self.recent.erase(event);
+        let on_its_way = reaches_beyond(event, self.recent.head()) && !self.sequencer.is_idle();
+        if on_its_way {
+            self.erasures.push(event.clone());
         }
     }
 
@@ -223,6 +256,13 @@ impl OpenChannel {
     /// Remembers the next durable publication, and delivers it if it is wanted.
     fn take_in(&mut self, publication: Arc<Publication>, effects: &mut Effects) {
         self.recent.push(Arc::clone(&publication));
+        if !self.erasures.is_empty() {
+            for event in &self.erasures {
+                self.recent.erase(event);
+            }
+            let head = self.recent.head();
+            self.erasures.retain(|event| reaches_beyond(event, head));
+        }
         if self.subscription == Subscription::Subscribed {
             effects.deliveries.push(publication);
         }
@@ -242,6 +282,15 @@ impl OpenChannel {
             // The sender may have gone; the message has its place all the same.
             drop(answer.send(result));
         }
+    }
+}
+
+/// Whether a deletion concerns messages newer than this.
+fn reaches_beyond(event: &Event, head: Offset) -> bool {
+    match event {
+        Event::Deleted { offset } => *offset > head,
+        Event::Cleared { through, .. } => *through > head,
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanwave_store::{Appended, Kind, Order, Page, Store, StoreError, limits::READ_MAX};
-use fanwave_wire::{Channel, Offset};
+use fanwave_wire::{Channel, Event, Lane, Offset};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     sync::mpsc,
@@ -30,7 +30,14 @@ pub(super) enum Command {
 /// A batch that the store has answered.
 struct Answered {
     slot: Arc<Slot>,
+    erasure: Option<Erasure>,
     outcome: Outcome,
+}
+
+/// What the window of a room's chat lane is to forget.
+struct Erasure {
+    chat: Arc<Slot>,
+    events: Vec<Event>,
 }
 
 /// Ends when the engine stops or is dropped.
@@ -78,14 +85,33 @@ impl Driver {
 
     fn append(&self, slot: Arc<Slot>, batch: Batch) {
         let store = self.store.clone();
+        let shared = Arc::clone(&self.shared);
         self.appends.push(Box::pin(async move {
-            let outcome = append(&store, slot.channel(), batch).await;
-            Answered { slot, outcome }
+            let (outcome, erasure) = append_and_erase(&shared, &store, slot.channel(), batch)
+                .await
+                .unwrap_or_else(|error| (Outcome::Failed(error), None));
+            Answered {
+                slot,
+                erasure,
+                outcome,
+            }
         }));
     }
 
     fn complete(&self, answered: Answered) {
-        let Answered { slot, outcome } = answered;
+        let Answered {
+            slot,
+            erasure,
+            outcome,
+        } = answered;
+        // Before the sender is told: from the acknowledgement on, nobody reads what was deleted.
+        if let Some(Erasure { chat, events }) = erasure {
+            chat.with(|open| {
+                for event in &events {
+                    open.erase(event);
+                }
+            });
+        }
         let effects = slot.with(|open| open.complete(now(), outcome));
         if let Some(sink) = self.shared.sink.get() {
             for publication in &effects.deliveries {
@@ -98,6 +124,63 @@ impl Driver {
     }
 }
 
+/// Appends a batch, and says what it has deleted from the room's chat lane.
+///
+/// That lane is opened before the deletion is written: a window that is read from the log while the deletion is being
+/// written could otherwise hold what was deleted, and nobody would tell it.
+async fn append_and_erase(
+    shared: &Shared,
+    store: &Store,
+    channel: &Channel,
+    batch: Batch,
+) -> Result<(Outcome, Option<Erasure>), StoreError> {
+    let events = deletions(channel, &batch);
+    let erasure = erasure(shared, store, channel, events).await?;
+    match append(store, channel, batch).await {
+        Outcome::Stored => Ok((Outcome::Stored, erasure)),
+        Outcome::Behind(newer, head) => {
+            let events = deletions(channel, &newer);
+            let erasure = self::erasure(shared, store, channel, events).await?;
+            Ok((Outcome::Behind(newer, head), erasure))
+        }
+        outcome => Ok((outcome, None)),
+    }
+}
+
+fn deletions(channel: &Channel, batch: &Batch) -> Vec<Event> {
+    if channel.lane != Lane::Room {
+        return Vec::new();
+    }
+    let events = batch
+        .iter()
+        .filter_map(|publication| publication.draft.body.as_event());
+    events
+        .filter(|event| matches!(event, Event::Deleted { .. } | Event::Cleared { .. }))
+        .cloned()
+        .collect()
+}
+
+async fn erasure(
+    shared: &Shared,
+    store: &Store,
+    channel: &Channel,
+    events: Vec<Event>,
+) -> Result<Option<Erasure>, StoreError> {
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let chat = Channel {
+        lane: Lane::Chat,
+        room: channel.room.clone(),
+    };
+    let chat = shared
+        .registry
+        .slot(&chat, now())
+        .map_err(|_| StoreError::Busy)?;
+    chat.open(store).await?;
+    Ok(Some(Erasure { chat, events }))
+}
+
 /// Appends a batch; where the log turns out to be ahead of this engine, reads what the engine does not know of.
 async fn append(store: &Store, channel: &Channel, batch: Batch) -> Outcome {
     let known = batch
@@ -108,7 +191,11 @@ async fn append(store: &Store, channel: &Channel, batch: Batch) -> Outcome {
         Ok(Appended::Held(held)) => Outcome::Held(held),
         Err(StoreError::Moved) => {
             tracing::error!(%channel, known, "the channel's log is ahead of the engine, which catches up");
-            let (after, through) = (Offset(known), Offset(u64::MAX));
+            let head = match store.standing(channel).await {
+                Ok(standing) => standing.head,
+                Err(error) => return Outcome::Failed(error),
+            };
+            let (after, through) = (Offset(known), head);
             let page = Page {
                 after,
                 through,
@@ -119,7 +206,7 @@ async fn append(store: &Store, channel: &Channel, batch: Batch) -> Outcome {
             store
                 .read(channel, page)
                 .await
-                .map_or_else(Outcome::Failed, Outcome::Behind)
+                .map_or_else(Outcome::Failed, |newer| Outcome::Behind(newer, head))
         }
         Err(error) => Outcome::Failed(error),
     }

@@ -80,6 +80,10 @@ conforms![
     history_is_read_from_anywhere,
     history_says_where_the_channel_stands,
     a_restart_goes_on_where_the_log_stands,
+    a_deleted_message_is_never_read_again,
+    clearing_a_user_takes_what_they_have_said,
+    a_deletion_stays_in_its_room,
+    events_are_read_apart,
     a_broken_log_refuses_and_recovers,
     what_was_acknowledged_outlives_a_broken_log,
 ];

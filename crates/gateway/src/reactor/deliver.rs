@@ -140,8 +140,14 @@ impl Reactor {
                 return self.reset_room(key);
             }
         };
+        let complete = history.publications.len() < HISTORY_PAGE_MAX;
         for publication in history.publications {
-            self.append_if_next(key, publication);
+            self.append_if_newer(key, publication);
+        }
+        if complete && let Some(open) = self.open_room_mut(key) {
+            // What the page does not have is deleted.
+            let head = open.recent.head().max(history.head);
+            open.recent.pass(head);
         }
         let Some(open) = self.rooms.get(key.index()).and_then(|room| room.open()) else {
             return;
@@ -157,15 +163,17 @@ impl Reactor {
         }
     }
 
-    fn append_if_next(&mut self, key: ChannelKey, publication: Arc<Publication>) {
-        let head = self
-            .rooms
-            .get(key.index())
-            .and_then(|room| room.open())
-            .map(|open| open.recent.head());
-        if head.is_some_and(|head| publication.offset == head.next()) {
+    fn append_if_newer(&mut self, key: ChannelKey, publication: Arc<Publication>) {
+        let head = self.open_room_mut(key).map(|open| open.recent.head());
+        if head.is_some_and(|head| publication.offset > head) {
             self.append(key, publication);
         }
+    }
+
+    fn open_room_mut(&mut self, key: ChannelKey) -> Option<&mut OpenRoom> {
+        self.rooms
+            .get_mut(key.index())
+            .and_then(|room| room.open_mut())
     }
 
     /// The next publication of an open channel: encoded once, for all its fans here.

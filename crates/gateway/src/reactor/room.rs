@@ -15,7 +15,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use fanwave_bus::Snapshot;
-use fanwave_room::recent::Recent;
+use fanwave_room::recent::{Recent, Stretch};
 use fanwave_wire::{Channel, Epoch, Offset, Publication, protocol::ErrorCode};
 
 use super::{
@@ -137,7 +137,14 @@ impl OpenRoom {
     /// A channel as the engine's log has it.
     pub(crate) fn new(snapshot: Snapshot, log_bytes_max: usize) -> Self {
         Self {
-            recent: Recent::resume(snapshot.epoch, snapshot.head, snapshot.recent),
+            recent: Recent::resume(
+                snapshot.epoch,
+                Stretch {
+                    floor: snapshot.floor,
+                    head: snapshot.head,
+                    publications: snapshot.recent,
+                },
+            ),
             log: RoomLog::new(log_bytes_max),
             members: Vec::new(),
             sweep: Sweep::default(),
@@ -313,6 +320,7 @@ mod tests {
         let snapshot = Snapshot {
             epoch: Epoch("e".into()),
             head: Offset(0),
+            floor: Offset(0),
             recent: Vec::new(),
         };
         let mut room = OpenRoom::new(snapshot, 1000);

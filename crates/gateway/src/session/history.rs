@@ -187,6 +187,7 @@ mod tests {
             Snapshot {
                 epoch: Epoch("e".into()),
                 head: Offset(to),
+                floor: Offset(from - 1),
                 recent,
             },
             1000,
