@@ -6,9 +6,11 @@
 //! * [`admit`]: may this fan say this, here, now?
 //! * [`sequence`]: one offset per message, without a gap, durable before it is delivered, never twice.
 //! * [`recent`]: the newest messages of a channel, and exactly what a returning fan has missed.
+//! * [`governor`]: how much of a busy chat is shown, to whom, and how many more there were.
 //! * [`presence`]: how many connections and how many people a channel has.
 
 pub mod admit;
+pub mod governor;
 pub mod limits;
 pub mod presence;
 pub mod recent;
