@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// The node's counter of sockets, shared by the HTTP side and the reactor.
+/// The node's counter of sockets, shared by the HTTP side and the reactors.
 #[derive(Debug)]
 pub(crate) struct Admission {
     open: AtomicUsize,
@@ -28,7 +28,7 @@ pub(crate) struct Place {
 pub(crate) enum NoPlace {
     /// The node holds all it may.
     Full,
-    /// The node is stopping, or its reactor is gone.
+    /// The node is stopping, or a reactor is gone.
     Stopping,
 }
 
@@ -76,12 +76,12 @@ impl Admission {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Whether the reactor runs.
+    /// Whether all reactors run.
     pub(crate) fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
     }
 
-    /// The reactor has ended, by order or by a panic.
+    /// A reactor has ended, by order or by a panic.
     pub(crate) fn reactor_ended(&self) {
         self.alive.store(false, Ordering::Release);
     }

@@ -1,6 +1,10 @@
 //! What an operator may set, and its check.
 
-use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
+use std::{
+    collections::BTreeSet,
+    num::{NonZeroU16, NonZeroUsize},
+    time::Duration,
+};
 
 use fanwave_room::admit::Rules;
 use fanwave_wire::RoomId;
@@ -13,6 +17,9 @@ use crate::{limits, origin::OriginPolicy};
 pub struct GatewayConfig {
     /// Which web pages may connect. Default: pages served under the request's own host.
     pub origins: OriginPolicy,
+    /// Threads that own the sockets, each with its own share for as long as they live. Default: as many as the machine
+    /// runs at once.
+    pub reactors: NonZeroUsize,
     /// Sockets held at most; one more is answered 503 with `Retry-After`. Default 100,000: 40 MB of ours, 400 MB of the
     /// kernel's, and as many file descriptors.
     pub connections_max: usize,
@@ -81,6 +88,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             origins: OriginPolicy::SameHost,
+            reactors: default_reactors(),
             connections_max: limits::CONNECTIONS_MAX,
             ping_interval: limits::PING_INTERVAL,
             pong_timeout: limits::PONG_TIMEOUT,
@@ -96,6 +104,11 @@ impl Default for GatewayConfig {
             rules: Rules::default(),
         }
     }
+}
+
+/// One per core that this process may use.
+fn default_reactors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Why a configuration cannot work.
@@ -124,6 +137,12 @@ pub enum ConfigError {
     /// No socket at all could be held.
     #[error("connections_max is zero")]
     NoConnections,
+    /// More threads than any machine has use for.
+    #[error("reactors is {reactors}, at most {} make sense", limits::REACTORS_MAX)]
+    Reactors {
+        /// As configured.
+        reactors: usize,
+    },
     /// Not even one message would fit.
     #[error(
         "room_log_bytes is {bytes}, at least {} are needed",
@@ -145,6 +164,10 @@ impl GatewayConfig {
         let (pong_timeout, ping_interval) = (self.pong_timeout, self.ping_interval);
         if ping_interval < Duration::from_millis(limits::PING_SLOTS.into()) {
             return Err(ConfigError::PingInterval { ping_interval });
+        }
+        let reactors = self.reactors.get();
+        if reactors > limits::REACTORS_MAX {
+            return Err(ConfigError::Reactors { reactors });
         }
         if pong_timeout.is_zero() || pong_timeout >= ping_interval {
             return Err(ConfigError::PongTimeout {

@@ -10,11 +10,12 @@
 
 use std::sync::Arc;
 
-use fanwave_bus::{Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Snapshot};
+use fanwave_bus::{Ack, Engine, EngineError, History, HistoryQuery, Snapshot};
 use fanwave_wire::{Channel, ClientMessageId, Draft, Epoch};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use crate::{
+    followers::Followers,
     inbox::Inbox,
     limits,
     reactor::key::{ChannelKey, ConnectionKey},
@@ -79,6 +80,7 @@ pub(crate) struct EngineCalls {
     inbox: Arc<Inbox>,
     runtime: Handle,
     places: Arc<Semaphore>,
+    followers: Arc<Followers>,
 }
 
 /// `dyn Engine` has no `Debug`.
@@ -91,14 +93,25 @@ impl std::fmt::Debug for EngineHandle {
 }
 
 impl EngineCalls {
-    /// Calls `engine` on `runtime` and answers into `inbox`.
+    /// A way to `engine` on `runtime` for a reactor's calls, which are answered into its inbox.
     pub(crate) fn new(engine: Arc<dyn Engine>, inbox: Arc<Inbox>, runtime: Handle) -> Self {
-        let places = Arc::new(Semaphore::new(limits::ENGINE_CALLS_MAX));
         Self {
             engine: EngineHandle(engine),
             inbox,
             runtime,
-            places,
+            places: Arc::new(Semaphore::new(limits::ENGINE_CALLS_MAX)),
+            followers: Arc::default(),
+        }
+    }
+
+    /// The same way, with the same bound, for another reactor's calls.
+    pub(crate) fn answering_to(&self, inbox: Arc<Inbox>) -> Self {
+        Self {
+            engine: EngineHandle(Arc::clone(&self.engine.0)),
+            inbox,
+            runtime: self.runtime.clone(),
+            places: Arc::clone(&self.places),
+            followers: Arc::clone(&self.followers),
         }
     }
 
@@ -108,12 +121,13 @@ impl EngineCalls {
             return Err(CallsFull(Box::new(call)));
         };
         let engine = Arc::clone(&self.engine.0);
+        let followers = Arc::clone(&self.followers);
         let owed = Owed {
             inbox: Arc::clone(&self.inbox),
             failure: Some(call.failure()),
         };
         self.runtime.spawn(async move {
-            let answer = call.perform(&*engine).await;
+            let answer = call.perform(&*engine, &followers).await;
             // First, so that the reactor finds a place when the answer lets it start the next call.
             drop(place);
             owed.pay(answer);
@@ -158,13 +172,13 @@ impl Call {
         }
     }
 
-    async fn perform(self, engine: &dyn Engine) -> Answer {
+    async fn perform(self, engine: &dyn Engine, followers: &Followers) -> Answer {
         match self {
             Self::Open(key, channel) => {
-                Answer::Opened(key, in_time(engine.subscribe(&channel)).await)
+                Answer::Opened(key, in_time(followers.open(engine, &channel)).await)
             }
             Self::Close(key, channel) => {
-                Answer::Closed(key, in_time(engine.unsubscribe(&channel)).await)
+                Answer::Closed(key, in_time(followers.close(engine, &channel)).await)
             }
             Self::Refill(key, channel, query) => {
                 Answer::Refilled(key, in_time(engine.history(&channel, query)).await)
@@ -180,7 +194,7 @@ impl Call {
 }
 
 /// Cuts a call off at its deadline. A publish cut off may still be stored: the sender sends again under the same id.
-async fn in_time<T>(call: BoxFuture<'_, Result<T, EngineError>>) -> Result<T, EngineError> {
+async fn in_time<T>(call: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     match tokio::time::timeout(limits::ENGINE_CALL_TIMEOUT, call).await {
         Ok(result) => result,
         Err(_) => Err(EngineError::Unavailable {

@@ -28,10 +28,12 @@ use thiserror::Error;
 
 use crate::{
     admission::{Admission, NoPlace, Place},
-    inbox::{Handover, Inbox},
+    inbox::Handover,
     limits,
     metrics::Metrics,
     origin::{OriginPolicy, OriginVerdict},
+    reactor::stream::Stream,
+    reactors::Reactors,
 };
 
 /// The one protocol version there is (RFC 6455, section 4.1).
@@ -44,7 +46,7 @@ const SUBPROTOCOL: &str = "centrifuge-json";
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) admission: Arc<Admission>,
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) reactors: Arc<Reactors>,
     pub(crate) metrics: Metrics,
     pub(crate) origins: OriginPolicy,
     pub(crate) socket_send_bytes: usize,
@@ -218,8 +220,8 @@ enum HandOverError {
 
 async fn hand_over(door: Arc<Door>, upgrade: OnUpgrade, place: Place) {
     match detach(upgrade, door.socket_send_bytes).await {
-        Ok((stream, leftover)) => door.inbox.hand_over(Handover {
-            stream,
+        Ok((stream, leftover)) => door.reactors.hand_over(Handover {
+            stream: Stream::from(stream),
             leftover,
             place,
         }),

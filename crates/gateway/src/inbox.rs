@@ -8,22 +8,20 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     io,
-    net::TcpStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use bytes::Bytes;
-use fanwave_bus::Sink;
 use fanwave_wire::{Channel, Publication};
 
-use crate::{admission::Place, engine_calls::Answer, limits};
+use crate::{admission::Place, engine_calls::Answer, limits, reactor::stream::Stream};
 
 /// A socket whose upgrade has been answered.
 #[derive(Debug)]
 pub(crate) struct Handover {
-    /// Non-blocking.
-    pub(crate) stream: TcpStream,
+    /// Non-blocking, and watched by nobody.
+    pub(crate) stream: Stream,
     /// What the peer sent behind its handshake.
     pub(crate) leftover: Bytes,
     /// Its place on the node.
@@ -100,10 +98,9 @@ impl Inbox {
             tracing::error!(?kind, "the reactor could not be woken");
         }
     }
-}
 
-impl Sink for Inbox {
-    fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
+    /// A publication. A full inbox loses it and marks its channel.
+    pub(crate) fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
         let mut waiting = self.lock();
         if waiting.deliveries.len() < limits::DELIVERIES_WAITING_MAX {
             waiting

@@ -1,12 +1,13 @@
 //! The sockets of the fans: WebSocket in, room logs out.
 //!
 //! 1. [`Gateway::router`] answers the handshake inside the node's HTTP server, and takes the bare socket out of it.
-//! 2. One reactor thread owns all those sockets: it reads commands, writes replies, pings, and sweeps the room logs to
-//!    the fans. A fan costs a record of some hundred bytes and no task, no buffer and no queue.
+//! 2. A reactor thread per core owns its share of those sockets, for as long as they live: it reads commands, writes
+//!    replies, pings, and sweeps the room logs to the fans. A fan costs a record of some hundred bytes and no task, no
+//!    buffer and no queue.
 //! 3. What must wait (publishing, history, opening a channel) is a call to the [`Engine`], made on the tokio runtime;
-//!    the answer comes back through the reactor's inbox, as do the engine's deliveries.
+//!    the answer comes back through that reactor's inbox, as do the engine's deliveries.
 //!
-//! Never does the reactor block, a fan's slowness touch another fan, or anything grow without a bound:
+//! Never does a reactor block, a fan's slowness touch another fan, or anything grow without a bound:
 //! [`limits`] has them all.
 //!
 //! Protocol: the Centrifuge client protocol in JSON (<https://centrifugal.dev/docs/transports/client_protocol>) over RFC
@@ -35,18 +36,21 @@ use self::{
     http::Door,
     inbox::Inbox,
     metrics::Metrics,
-    reactor::{Parts, Reactor},
+    reactor::{Parts, Reactor, Shared},
+    reactors::{Pulse, Reactors, Seat},
 };
 
 mod admission;
 mod config;
 mod engine_calls;
+mod followers;
 mod http;
 mod inbox;
 pub mod limits;
 mod metrics;
 mod origin;
 mod reactor;
+mod reactors;
 mod room_log;
 mod session;
 mod users;
@@ -54,15 +58,16 @@ mod users;
 pub use config::{ConfigError, Dialect, GatewayConfig, Rooms};
 pub use origin::OriginPolicy;
 
-/// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactor to stop at once.
+/// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
 #[derive(Debug)]
 pub struct Gateway {
     door: Arc<Door>,
     calls: Arc<Semaphore>,
-    reactor: Mutex<Option<Running>>,
+    /// Empty once it is shut down.
+    running: Mutex<Vec<Running>>,
 }
 
-/// The reactor's thread and the news of its end.
+/// A reactor's thread and the news of its end.
 #[derive(Debug)]
 struct Running {
     thread: JoinHandle<()>,
@@ -82,8 +87,8 @@ pub enum StartError {
     /// The system has no random numbers for connection ids.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
-    /// The poll or the thread could not be made.
-    #[error("the reactor could not start: {0}")]
+    /// A poll or a thread could not be made.
+    #[error("a reactor could not start: {0}")]
     Reactor(#[from] io::Error),
 }
 
@@ -92,15 +97,15 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum ShutdownError {
     /// The reactor was still at work after the deadline; its thread is left to itself.
-    #[error("the reactor did not end in time")]
+    #[error("a reactor did not end in time")]
     Stuck,
     /// The reactor had ended by a panic; it has been logged where it happened.
-    #[error("the reactor ended by a panic")]
+    #[error("a reactor ended by a panic")]
     Panicked,
 }
 
 impl Gateway {
-    /// Starts the reactor and attaches it to the engine. Must be called on a tokio runtime, once per engine.
+    /// Starts the reactors and attaches them to the engine. Must be called on a tokio runtime, once per engine.
     ///
     /// # Errors
     ///
@@ -113,40 +118,42 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         config.check()?;
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let node = getrandom::u64().map_err(StartError::Random)?;
-        let poll = mio::Poll::new()?;
-        let inbox = Arc::new(Inbox::new(mio::Waker::new(
-            poll.registry(),
-            reactor::WAKER,
-        )?));
+        let (polls, seats) = seats(config.reactors.get())?;
+        let reactors = Arc::new(Reactors::new(seats));
         let admission = Admission::new(config.connections_max);
-        let metrics = Metrics::register(registry, &admission);
-        let sink: Arc<dyn Sink> = Arc::<Inbox>::clone(&inbox);
+        let metrics = Metrics::register(registry, &admission, &reactors);
+        let sink: Arc<dyn Sink> = Arc::<Reactors>::clone(&reactors);
         engine.attach(sink);
-        let calls = EngineCalls::new(engine, Arc::clone(&inbox), runtime);
+        let calls = EngineCalls::new(engine, Arc::clone(&reactors.seats()[0].inbox), runtime);
         let places = calls.places();
         let door = Arc::new(Door {
             admission: Arc::clone(&admission),
-            inbox: Arc::clone(&inbox),
+            reactors: Arc::clone(&reactors),
             metrics: metrics.clone(),
             origins: config.origins.clone(),
             socket_send_bytes: config.socket_send_bytes,
         });
-        let parts = Parts {
-            poll,
-            inbox,
-            calls,
-            config,
-            metrics,
-            token_key,
-            admission,
-            node,
-        };
-        let running = Running::spawn(parts)?;
+        let (config, token_key) = (Arc::new(config), Arc::new(token_key));
+        let shared = Shared::default();
+        let mut running = Vec::with_capacity(polls.len());
+        for (poll, seat) in polls.into_iter().zip(reactors.seats()) {
+            let parts = Parts {
+                poll,
+                seat: seat.clone(),
+                calls: calls.answering_to(Arc::clone(&seat.inbox)),
+                config: Arc::clone(&config),
+                metrics: metrics.clone(),
+                token_key: Arc::clone(&token_key),
+                admission: Arc::clone(&admission),
+                shared: shared.clone(),
+                node: getrandom::u64().map_err(StartError::Random)?,
+            };
+            running.push(Running::spawn(running.len(), parts)?);
+        }
         Ok(Self {
             door,
             calls: places,
-            reactor: Mutex::new(Some(running)),
+            running: Mutex::new(running),
         })
     }
 
@@ -164,36 +171,39 @@ impl Gateway {
         self.door.admission.open()
     }
 
-    /// Whether the reactor runs; a gateway that is not alive cannot recover and its process should be restarted.
+    /// Whether all reactors run, and have come round lately; a gateway that is not alive cannot recover and its process
+    /// should be restarted.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.door.admission.is_alive()
+        self.door.admission.is_alive() && self.door.reactors.are_alive(Instant::now())
     }
 
-    /// Closes every connection with 3001, waits for their ends until the deadline, and joins the reactor.
+    /// Closes every connection with 3001, waits for their ends until the deadline, and joins the reactors.
     ///
     /// Clients come back by themselves, here or elsewhere. A second call finds nothing to do.
     ///
     /// # Errors
     ///
-    /// The reactor had panicked, or does not end.
+    /// A reactor had panicked, or does not end.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownError> {
-        let running = self
-            .reactor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(Running { thread, ended }) = running else {
-            return Ok(());
+        let running: Vec<Running> = {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.drain(..).collect()
         };
-        self.door.admission.close();
-        self.door.inbox.stop(Instant::now() + deadline);
-        // Whether it is told or the teller is gone: the thread is at its end.
-        let told = tokio::time::timeout(deadline + limits::JOIN_GRACE, ended).await;
-        if told.is_err() {
-            return Err(ShutdownError::Stuck);
+        if running.is_empty() {
+            return Ok(());
         }
-        let joined = thread.join().map_err(|_| ShutdownError::Panicked);
+        self.door.admission.close();
+        self.door.reactors.stop(Instant::now() + deadline);
+        let end_by = tokio::time::Instant::now() + deadline + limits::JOIN_GRACE;
+        let mut joined = Ok(());
+        for Running { thread, ended } in running {
+            // Whether it is told or the teller is gone: the thread is at its end.
+            if tokio::time::timeout_at(end_by, ended).await.is_err() {
+                return Err(ShutdownError::Stuck);
+            }
+            joined = joined.and(thread.join().map_err(|_| ShutdownError::Panicked));
+        }
         // Calls under way end by themselves; what they would answer has nobody left to go to.
         drop(tokio::time::timeout(deadline, EngineCalls::idle(Arc::clone(&self.calls))).await);
         joined
@@ -203,19 +213,34 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.door.admission.close();
-        self.door.inbox.stop(Instant::now());
+        self.door.reactors.stop(Instant::now());
     }
 }
 
+/// A poll for each reactor, and what others hold of it.
+fn seats(count: usize) -> io::Result<(Vec<mio::Poll>, Vec<Seat>)> {
+    let made = (0..count).map(|_| {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), reactor::WAKER)?;
+        let seat = Seat {
+            inbox: Arc::new(Inbox::new(waker)),
+            pulse: Arc::new(Pulse::default()),
+        };
+        Ok((poll, seat))
+    });
+    made.collect()
+}
+
 impl Running {
-    fn spawn(parts: Parts) -> io::Result<Self> {
+    fn spawn(number: usize, parts: Parts) -> io::Result<Self> {
         let (end, ended) = oneshot::channel();
         let guard = EndGuard {
             admission: Arc::clone(&parts.admission),
+            pulse: Arc::clone(&parts.seat.pulse),
             end: Some(end),
         };
         let thread = std::thread::Builder::new()
-            .name("gateway-reactor".to_owned())
+            .name(format!("gateway-{number}"))
             .spawn(move || {
                 let _guard = guard;
                 if let Err(error) = Reactor::new(parts).run() {
@@ -229,12 +254,14 @@ impl Running {
 /// Makes the reactor's end visible, by whatever way it comes.
 struct EndGuard {
     admission: Arc<Admission>,
+    pulse: Arc<Pulse>,
     end: Option<oneshot::Sender<()>>,
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
         self.admission.reactor_ended();
+        self.pulse.end();
         if std::thread::panicking() {
             tracing::error!("the reactor has panicked");
         }
@@ -255,6 +282,7 @@ mod tests {
         let (end, ended) = oneshot::channel();
         let guard = EndGuard {
             admission: Arc::clone(&admission),
+            pulse: Arc::default(),
             end: Some(end),
         };
         let thread = std::thread::spawn(move || {

@@ -87,6 +87,16 @@ pub const STALE_DEADLINES_MAX: usize = 1_024;
 /// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
 pub const JOIN_GRACE: Duration = Duration::from_secs(1);
 
+/// Longest time for which an idle reactor waits before it shows that it still turns.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// After so long without a turn a reactor counts as stuck. No turn takes a tenth of it on a machine that has the time
+/// for anything at all.
+pub const STUCK_AFTER: Duration = Duration::from_secs(15);
+
+/// Reactors of one node at most: more than any machine has cores.
+pub const REACTORS_MAX: usize = 256;
+
 /// Groups the connections are divided into, so that pings spread evenly over the interval.
 pub const PING_SLOTS: u32 = 128;
 
@@ -129,6 +139,10 @@ const _: () = assert!(
 const _: () = assert!(
     SWEEP_VISITS_PER_TURN <= SWEEP_VISITS_PER_POLL,
     "a room's turn fits a poll's"
+);
+const _: () = assert!(
+    HEARTBEAT.as_millis() * 10 <= STUCK_AFTER.as_millis(),
+    "a reactor that turns is never taken for a stuck one"
 );
 const _: () = assert!(
     PONG_TIMEOUT.as_millis() < PING_INTERVAL.as_millis(),

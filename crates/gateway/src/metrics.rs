@@ -6,7 +6,8 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{
-        counter::Counter,
+        MetricType,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::ConstGauge,
         histogram::{Histogram, exponential_buckets},
@@ -14,7 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::admission::Admission;
+use crate::{admission::Admission, reactors::Reactors};
 
 /// Handles of the registered metrics; cloning shares them.
 #[derive(Debug, Clone)]
@@ -60,15 +61,64 @@ impl Collector for Connections {
             "fanwave_gateway_connections",
             "Sockets of fans held now",
             None,
-            prometheus_client::metrics::MetricType::Gauge,
+            MetricType::Gauge,
         )?;
         open.encode(metric)
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReactorLabel {
+    reactor: usize,
+}
+
+/// Reads from each reactor's pulse how long it has worked: what it gains in a second is the share of its core.
+#[derive(Debug)]
+struct BusySeconds(Arc<Reactors>);
+
+impl Collector for BusySeconds {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut metric = encoder.encode_descriptor(
+            "fanwave_gateway_reactor_busy",
+            "Time a reactor has worked, waiting for its poll excluded",
+            Some(&Unit::Seconds),
+            MetricType::Counter,
+        )?;
+        for (reactor, seat) in self.0.seats().iter().enumerate() {
+            let busy = ConstCounter::new(seat.pulse.busy().as_secs_f64());
+            busy.encode(metric.encode_family(&ReactorLabel { reactor })?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads how many sockets each reactor has.
+#[derive(Debug)]
+struct ReactorSockets(Arc<Reactors>);
+
+impl Collector for ReactorSockets {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut metric = encoder.encode_descriptor(
+            "fanwave_gateway_reactor_sockets",
+            "Sockets of a reactor, those on their way to it included",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (reactor, seat) in self.0.seats().iter().enumerate() {
+            let sockets = ConstGauge::new(i64::try_from(seat.pulse.sockets()).unwrap_or(i64::MAX));
+            sockets.encode(metric.encode_family(&ReactorLabel { reactor })?)?;
+        }
+        Ok(())
+    }
+}
+
 impl Metrics {
     /// Registers everything under `fanwave_gateway_`.
-    pub(crate) fn register(registry: &mut Registry, admission: &Arc<Admission>) -> Self {
+    pub(crate) fn register(
+        registry: &mut Registry,
+        admission: &Arc<Admission>,
+        reactors: &Arc<Reactors>,
+    ) -> Self {
         let metrics = Self {
             deliveries: Counter::default(),
             writes: Counter::default(),
@@ -80,6 +130,8 @@ impl Metrics {
             refused: Family::default(),
         };
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
+        registry.register_collector(Box::new(BusySeconds(Arc::clone(reactors))));
+        registry.register_collector(Box::new(ReactorSockets(Arc::clone(reactors))));
         let registry = registry.sub_registry_with_prefix("fanwave_gateway");
         registry.register(
             "deliveries",

@@ -10,7 +10,7 @@ use fanwave_wire::{
     Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, UnixMillis, UserId,
 };
 use serde_json::json;
-use support::{Node, PATIENCE, config};
+use support::{Node, PATIENCE, one_reactor};
 use tokio::{
     io::AsyncReadExt,
     sync::{Semaphore, mpsc},
@@ -203,7 +203,7 @@ async fn room(stored: usize) -> (Node, Arc<Scripted>, Calls, support::Fan) {
     let dynamic: Arc<dyn Engine> = Arc::<Scripted>::clone(&engine);
     let config = fanwave_gateway::GatewayConfig {
         close_timeout: PATIENCE,
-        ..config()
+        ..one_reactor()
     };
     let node = Node::with_engine(config, dynamic).await;
     let fan = node.follower("anna", "chat:demo").await;
@@ -216,7 +216,7 @@ async fn deliveries_that_overtake_the_snapshot_come_once_and_after_it() {
     let (engine, mut calls) = Scripted::new();
     engine.store(3);
     let dynamic: Arc<dyn Engine> = Arc::<Scripted>::clone(&engine);
-    let node = Node::with_engine(config(), dynamic).await;
+    let node = Node::with_engine(one_reactor(), dynamic).await;
     let mut fan = node.fan("anna").await;
     let id = fan
         .ask("subscribe", json!({ "channel": "chat:demo" }))
@@ -285,7 +285,7 @@ async fn a_burst_beyond_the_inbox_is_read_back() {
     let dynamic: Arc<dyn Engine> = Arc::<Scripted>::clone(&engine);
     let config = fanwave_gateway::GatewayConfig {
         room_log_bytes: 64 * 1024 * 1024,
-        ..config()
+        ..one_reactor()
     };
     let node = Node::with_engine(config, dynamic).await;
     let mut fan = node.follower("anna", "chat:demo").await;
@@ -395,7 +395,7 @@ async fn a_room_is_closed_with_its_last_fan_and_opened_with_the_next() {
 async fn who_leaves_while_the_room_opens_is_not_in_it() {
     let (engine, mut calls) = Scripted::new();
     let dynamic: Arc<dyn Engine> = Arc::<Scripted>::clone(&engine);
-    let node = Node::with_engine(config(), dynamic).await;
+    let node = Node::with_engine(one_reactor(), dynamic).await;
     let mut fan = node.fan("anna").await;
     let mut gone = node.fan("bora").await;
     let id = fan

@@ -76,7 +76,7 @@ impl Reactor {
         if connection.state != State::Closing || !connection.is_flushed() {
             return;
         }
-        if let Err(error) = connection.stream.shutdown(std::net::Shutdown::Write) {
+        if let Err(error) = connection.stream.shutdown() {
             // Not connected any more: there is nothing to wait for.
             tracing::trace!(%error, "a closing socket was gone");
             self.forget(index);
@@ -99,6 +99,7 @@ impl Reactor {
     fn forget(&mut self, index: usize) {
         if self.connections.try_remove(index).is_some() {
             self.admission.release();
+            self.seat.pulse.lose_socket();
         }
     }
 
@@ -131,7 +132,7 @@ impl Reactor {
             .get(index)
             .and_then(|connection| connection.identity.as_ref());
         if let Some(identity) = user {
-            self.presence.leave(&room.channel, &identity.sender.user);
+            self.shared.presence().leave(&room.channel, identity.user());
         }
         for moved in room.remove_member(place) {
             if let Some(connection) = self.connections.get_mut(moved.connection as usize) {

@@ -4,26 +4,25 @@
 //! and then (an incomplete frame, unsent replies, calls under way) is in a box that exists only then. Nothing here
 //! knows a room or a command.
 
-use std::{
-    collections::VecDeque,
-    io::{self, IoSlice, Write},
+use std::collections::VecDeque;
+
+use fanwave_wire::ws;
+
+use super::{
+    identity::Identity,
+    key::{ChannelKey, ConnectionKey},
+    stream::{Scratch, Stream},
 };
-
-use fanwave_wire::{Sender, UnixMillis, ws};
-use mio::net::TcpStream;
-
-use super::key::{ChannelKey, ConnectionKey};
 use crate::{
     engine_calls::Call,
     limits,
-    metrics::Metrics,
     room_log::{RoomLog, Stretch},
 };
 
 /// One connection; see the module.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) generation: u32,
     pub(crate) decoder: ws::Decoder,
     /// Who it is, once connected.
@@ -57,13 +56,6 @@ pub(crate) enum State {
     Open,
     /// Our close frame is on its way; whatever still comes is thrown away.
     Closing,
-}
-
-/// Who a connection is, as its token says.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) sender: Sender,
-    pub(crate) expires_at: UnixMillis,
 }
 
 /// One channel that a connection follows, or is about to.
@@ -107,7 +99,7 @@ pub(crate) enum Written {
 
 impl Connection {
     /// A connection that has said nothing yet.
-    pub(crate) fn new(stream: TcpStream, generation: u32, budget: Budget) -> Self {
+    pub(crate) fn new(stream: Stream, generation: u32, budget: Budget) -> Self {
         Self {
             stream,
             generation,
@@ -171,13 +163,13 @@ impl Connection {
     /// Sends whole frames, or keeps what the socket does not take.
     ///
     /// Always in order with what is unsent already; room data waits behind both.
-    pub(crate) fn send(&mut self, frames: &[u8], metrics: &Metrics) -> Written {
+    pub(crate) fn send(&mut self, frames: &[u8], scratch: &mut Scratch) -> Written {
         if self.blocked || self.unsent.is_some() {
             return self.keep(frames);
         }
-        match write_once(&mut self.stream, frames, &[], metrics) {
-            Ok(written) if written == frames.len() => Written::All,
-            Ok(written) => self.keep(&frames[written..]),
+        match self.stream.write(frames, &[], scratch) {
+            Ok(taken) if taken.bytes == frames.len() => Written::All,
+            Ok(taken) => self.keep(&frames[taken.bytes..]),
             Err(_) => Written::Gone,
         }
     }
@@ -201,16 +193,24 @@ impl Connection {
     }
 
     /// Goes on with what is unsent, when the poll says that the socket takes more.
-    pub(crate) fn resume(&mut self, metrics: &Metrics) -> Written {
+    pub(crate) fn resume(&mut self, scratch: &mut Scratch) -> Written {
         self.blocked = false;
         while let Some(unsent) = &mut self.unsent {
-            match write_once(&mut self.stream, &unsent.bytes[unsent.sent..], &[], metrics) {
-                Ok(0) => return Written::Blocked,
-                Ok(written) => unsent.sent += written,
+            let full = match self
+                .stream
+                .write(&unsent.bytes[unsent.sent..], &[], scratch)
+            {
+                Ok(taken) => {
+                    unsent.sent += taken.bytes;
+                    taken.full
+                }
                 Err(_) => return Written::Gone,
-            }
+            };
             if unsent.sent == unsent.bytes.len() {
                 self.unsent = None;
+            }
+            if full {
+                return Written::Blocked;
             }
         }
         Written::All
@@ -224,7 +224,7 @@ impl Connection {
         &mut self,
         subscription: usize,
         log: &RoomLog,
-        metrics: &Metrics,
+        scratch: &mut Scratch,
     ) -> Written {
         let Self {
             subscriptions,
@@ -243,16 +243,14 @@ impl Connection {
                 Stretch::Frames(..) if *blocked || unsent.is_some() => return Written::Blocked,
                 Stretch::Frames(first, second) => (first, second),
             };
-            let Ok(written) = write_once(stream, first, second, metrics) else {
+            let Ok(taken) = stream.write(first, second, scratch) else {
                 return Written::Gone;
             };
-            let reached = subscription.cursor + written as u64;
+            let reached = subscription.cursor + taken.bytes as u64;
             let boundary = log.boundary_at_or_after(reached);
-            metrics
-                .deliveries
-                .inc_by(log.frames_between(subscription.cursor, boundary));
+            scratch.tally.deliveries += log.frames_between(subscription.cursor, boundary);
             subscription.cursor = boundary;
-            if written == first.len() + second.len() {
+            if !taken.full {
                 continue;
             }
             if reached < boundary {
@@ -262,32 +260,6 @@ impl Connection {
                 }));
             }
             return Written::Blocked;
-        }
-    }
-}
-
-/// One `send` or `writev`; what the socket does not take now is 0 bytes, not an error.
-fn write_once(
-    stream: &mut TcpStream,
-    first: &[u8],
-    second: &[u8],
-    metrics: &Metrics,
-) -> io::Result<usize> {
-    loop {
-        let result = if second.is_empty() {
-            stream.write(first)
-        } else {
-            stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
-        };
-        metrics.writes.inc();
-        match result {
-            Ok(written) => {
-                metrics.sent_bytes.inc_by(written as u64);
-                return Ok(written);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
 }
@@ -351,14 +323,14 @@ mod tests {
 
     /// The record as a release build has it: mio's sockets carry a check of their own where debug assertions are on.
     fn record_bytes() -> usize {
-        let socket = size_of::<std::os::fd::RawFd>();
-        (size_of::<Connection>() - size_of::<TcpStream>() + socket).next_multiple_of(8)
+        let tag_and_pointer = 2 * size_of::<usize>();
+        size_of::<Connection>() - size_of::<Stream>() + tag_and_pointer
     }
 
     /// 100,000 idle fans are the case to be small for.
     #[test]
     fn a_record_is_small() {
-        assert!(record_bytes() <= 80, "{}", record_bytes());
+        assert!(record_bytes() <= 88, "{}", record_bytes());
         assert!(
             size_of::<Subscription>() <= 16,
             "{}",
@@ -372,7 +344,7 @@ mod tests {
     fn an_idle_fan_is_small() {
         let counters = 2 * size_of::<usize>();
         let user = counters + "0192a3b4c5d6e7f80910a1b2c3d4e5f6".len();
-        let name = counters + "moonlight-fan".len();
+        let name = "moonlight-fan".len();
         let identity = size_of::<Identity>() + user + name;
         let subscription = size_of::<Subscription>();
         // A place among the members, and an entry of the presence count, in a tree two thirds full.

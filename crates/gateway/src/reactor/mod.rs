@@ -1,4 +1,4 @@
-//! The reactor: one thread that owns every socket and every room log of the node, and never waits for anything else.
+//! A reactor: one thread that owns its sockets and the room logs they are sent from, and never waits for anything else.
 //!
 //! One turn of its loop:
 //!
@@ -15,7 +15,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,24 +25,28 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use self::{
-    connection::Connection, key::ConnectionKey, room::RoomState, sweep::Sweeper, timers::Timers,
+    connection::Connection, key::ConnectionKey, room::RoomState, stream::Scratch, sweep::Sweeper,
+    timers::Timers,
 };
 use crate::{
     admission::Admission,
     config::GatewayConfig,
     engine_calls::{Call, EngineCalls},
-    inbox::{Batch, Inbox},
+    inbox::Batch,
     limits,
     metrics::Metrics,
+    reactors::Seat,
     users::Users,
 };
 
 pub(crate) mod closing;
 pub(crate) mod connection;
 pub(crate) mod deliver;
+pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod room;
 pub(crate) mod socket;
+pub(crate) mod stream;
 pub(crate) mod sweep;
 pub(crate) mod timers;
 
@@ -53,24 +57,25 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 #[derive(Debug)]
 pub(crate) struct Reactor {
     pub(crate) poll: Poll,
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) seat: Seat,
     pub(crate) calls: EngineCalls,
-    pub(crate) config: GatewayConfig,
+    pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
-    pub(crate) token_key: TokenKey,
+    pub(crate) token_key: Arc<TokenKey>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) rooms: Slab<RoomState>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
-    pub(crate) presence: Presence,
-    pub(crate) users: Users,
+    pub(crate) shared: Shared,
     pub(crate) sweeper: Sweeper,
     pub(crate) timers: Timers,
     pub(crate) clock: Clock,
     pub(crate) replies: Replies,
+    /// What all writes and reads use in turn.
+    pub(crate) scratch: Scratch,
     /// Where one publication is encoded before it goes into its room's log.
     pub(crate) frame: Vec<u8>,
-    /// Makes this run's connection ids and message ids unlike those of any other.
+    /// Makes this reactor's connection ids and message ids unlike those of any other, of this run or another.
     pub(crate) node: u64,
     /// Counts the connections there have been; comes round after four billion.
     pub(crate) generations: u32,
@@ -85,16 +90,37 @@ pub(crate) struct Reactor {
     stop_by: Option<Instant>,
 }
 
+/// What the reactors of a node know together. Locked for one look-up at a time, and by nothing that waits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared {
+    pub(crate) presence: Arc<Mutex<Presence>>,
+    pub(crate) users: Arc<Mutex<Users>>,
+}
+
+impl Shared {
+    /// Who follows what.
+    pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {
+        // A poisoned lock belongs to a node that is no longer alive.
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How fast each user sends.
+    pub(crate) fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What a reactor is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) seat: Seat,
     pub(crate) calls: EngineCalls,
-    pub(crate) config: GatewayConfig,
+    pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
-    pub(crate) token_key: TokenKey,
+    pub(crate) token_key: Arc<TokenKey>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) shared: Shared,
     pub(crate) node: u64,
 }
 
@@ -124,12 +150,13 @@ impl Reactor {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             poll,
-            inbox,
+            seat,
             calls,
             config,
             metrics,
             token_key,
             admission,
+            shared,
             node,
         } = parts;
         let clock = Clock::start();
@@ -137,7 +164,7 @@ impl Reactor {
             timers: Timers::new(clock.now, &config),
             sweeper: Sweeper::new(config.tick),
             poll,
-            inbox,
+            seat,
             calls,
             config,
             metrics,
@@ -146,10 +173,10 @@ impl Reactor {
             connections: Slab::new(),
             rooms: Slab::new(),
             rooms_by_channel: HashMap::new(),
-            presence: Presence::new(),
-            users: Users::default(),
+            shared,
             clock,
             replies: Replies::default(),
+            scratch: Scratch::default(),
             frame: Vec::new(),
             node,
             generations: 0,
@@ -180,6 +207,7 @@ impl Reactor {
             Err(error) => return Err(error),
         }
         self.clock.tick();
+        self.seat.pulse.beat(self.clock.now);
         self.handle_unfinished_reads();
         for event in events.iter().filter(|event| event.token() != WAKER) {
             let index = event.token().0;
@@ -193,6 +221,8 @@ impl Reactor {
         self.handle_inbox();
         self.handle_deadlines();
         self.sweep();
+        self.scratch.tally.settle(&self.metrics);
+        self.seat.pulse.worked(self.clock.now.elapsed());
         Ok(self.stop_or_go_on())
     }
 
@@ -211,12 +241,13 @@ impl Reactor {
         .into_iter()
         .flatten()
         .min();
-        next.map(|next| next.saturating_duration_since(Instant::now()))
+        let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
+        Some(wait.map_or(limits::HEARTBEAT, |wait| wait.min(limits::HEARTBEAT)))
     }
 
     fn handle_inbox(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        self.inbox.take(&mut batch);
+        self.seat.inbox.take(&mut batch);
         for answer in batch.answers.drain(..) {
             self.handle_answer(answer);
         }

@@ -3,10 +3,10 @@
 //! Events are edge-triggered, so a socket is read until it would block or its turn is over; then it is remembered. All
 //! bytes land in the reactor's one buffer, are unmasked there, and are gone when the next socket is read.
 
-use std::io::{self, Read};
+use std::io;
 
 use fanwave_wire::{limits::FRAME_BYTES_MAX, protocol::DisconnectCode, ws};
-use mio::{Interest, Token, net::TcpStream};
+use mio::{Interest, Token};
 
 use super::{
     Reactor,
@@ -28,12 +28,13 @@ impl Reactor {
     /// Takes over a socket whose upgrade was answered.
     pub(crate) fn adopt(&mut self, socket: Handover) {
         let Handover {
-            stream,
+            mut stream,
             leftover,
             place,
         } = socket;
         if self.is_stopping() {
             // Dropping both closes the socket and frees the place.
+            self.seat.pulse.lose_socket();
             return;
         }
         self.generations = self.generations.wrapping_add(1);
@@ -41,13 +42,13 @@ impl Reactor {
         let budget = Budget::full(self.config.commands_per_second.get(), self.clock.millis());
         let entry = self.connections.vacant_entry();
         let index = entry.key();
-        let mut stream = TcpStream::from_std(stream);
         if let Err(error) =
             self.poll
                 .registry()
                 .register(&mut stream, Token(index), Interest::READABLE)
         {
             tracing::warn!(%error, "a socket could not be watched");
+            self.seat.pulse.lose_socket();
             return;
         }
         let connection = entry.insert(Connection::new(stream, generation, budget));
@@ -182,7 +183,7 @@ impl Reactor {
         if !connection.blocked {
             return;
         }
-        let mut written = connection.resume(&self.metrics);
+        let mut written = connection.resume(&mut self.scratch);
         for subscription in 0..connection.subscriptions.len() {
             if written != Written::All {
                 break;
@@ -193,7 +194,7 @@ impl Reactor {
             let Some(open) = room.and_then(|room| room.open()) else {
                 continue;
             };
-            written = connection.send_room(subscription, &open.log, &self.metrics);
+            written = connection.send_room(subscription, &open.log, &mut self.scratch);
         }
         if written == Written::All {
             self.unwatch_writable(index);
@@ -208,7 +209,7 @@ impl Reactor {
         }
         let mut frames = std::mem::take(&mut self.replies.frames);
         if let Some(connection) = self.connections.get_mut(index) {
-            let written = connection.send(&frames, &self.metrics);
+            let written = connection.send(&frames, &mut self.scratch);
             self.settle(index, written);
         }
         frames.clear();

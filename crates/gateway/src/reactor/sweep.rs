@@ -168,7 +168,7 @@ impl Reactor {
         let Self {
             rooms,
             connections,
-            metrics,
+            scratch,
             ..
         } = self;
         let Some(Phase::Open(open)) = rooms.get_mut(key.index()).map(|room| &mut room.phase) else {
@@ -198,7 +198,7 @@ impl Reactor {
                 continue;
             };
             let was_blocked = connection.blocked;
-            match connection.send_room(subscription, &open.log, metrics) {
+            match connection.send_room(subscription, &open.log, scratch) {
                 Written::All => {}
                 Written::Blocked if was_blocked => {}
                 written => unsettled.push((index, written)),

@@ -10,10 +10,7 @@ use fanwave_wire::{
 };
 
 use super::client_id;
-use crate::reactor::{
-    Reactor,
-    connection::{Identity, State},
-};
+use crate::reactor::{Reactor, connection::State, identity::Identity};
 
 /// The version that clients are told.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -28,10 +25,7 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        connection.identity = Some(Box::new(Identity {
-            sender: claims.into_sender(),
-            expires_at,
-        }));
+        connection.identity = Some(Box::new(Identity::new(claims.sender(), expires_at)));
         connection.state = State::Open;
         let client = client_id(self.node, connection.generation);
         let result = ConnectResult {
@@ -57,13 +51,12 @@ impl Reactor {
         let Some(identity) = &mut connection.identity else {
             return;
         };
-        if identity.sender.user != claims.sender().user {
+        if *identity.user() != claims.sender().user {
             // Rooms count the user who subscribed: somebody else needs a connection of their own.
             self.disconnect(index, DisconnectCode::InvalidToken);
             return;
         }
-        identity.expires_at = claims.expires_at();
-        identity.sender = claims.into_sender();
+        **identity = Identity::new(claims.sender(), claims.expires_at());
         let ttl = seconds_until(identity.expires_at, self.clock.unix);
         let result = RefreshResult {
             client: &client,

@@ -30,7 +30,7 @@ impl Reactor {
             .filter_map(|connection| {
                 let identity = connection.identity.as_ref()?;
                 let client = client_id(self.node, connection.generation);
-                Some((client, &*identity.sender.user.0))
+                Some((client, &*identity.user().0))
             })
             .collect();
         let infos: Vec<ClientInfo<'_>> = present
@@ -45,7 +45,7 @@ impl Reactor {
         let Some(channel) = self.parse_channel(id, name) else {
             return;
         };
-        let stats = self.presence.stats(&channel);
+        let stats = self.shared.presence().stats(&channel);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let response = Response::PresenceStats {
             clients: count(stats.num_clients),

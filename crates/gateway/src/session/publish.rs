@@ -77,20 +77,20 @@ impl Reactor {
             by: connection.key(index),
             command,
         };
-        let sender = identity.sender.clone();
+        let sender = identity.sender();
         let attempt = Attempt {
             lane: channel.lane,
             role: sender.role,
             text: &message.text,
         };
-        let text =
-            match self
-                .users
-                .admit(self.clock.unix, &self.config.rules, &sender.user, attempt)
-            {
-                Verdict::Admit { text } => text,
-                refused => return self.refuse_message(command, &refused),
-            };
+        let verdict =
+            self.shared
+                .users()
+                .admit(self.clock.unix, &self.config.rules, &sender.user, attempt);
+        let text = match verdict {
+            Verdict::Admit { text } => text,
+            refused => return self.refuse_message(command, &refused),
+        };
         let message_id = message.id.unwrap_or_else(|| {
             self.messages += 1;
             ClientMessageId(format!("{:016x}{:016x}", self.node, self.messages).into())

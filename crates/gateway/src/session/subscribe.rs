@@ -103,7 +103,7 @@ impl Reactor {
         let Self {
             connections,
             rooms,
-            presence,
+            shared,
             replies,
             ..
         } = self;
@@ -122,7 +122,7 @@ impl Reactor {
         subscription.place = open.add_member(index);
         subscription.cursor = open.log.head();
         if let Some(identity) = &connection.identity {
-            presence.join(&channel, &identity.sender.user);
+            shared.presence().join(&channel, identity.user());
         }
         let missed = waiter
             .recover

@@ -39,14 +39,24 @@ pub(crate) struct Node {
     _folder: Option<tempfile::TempDir>,
 }
 
-/// A configuration without the rate limits that would only be in a test's way.
+/// A configuration without the rate limits that would only be in a test's way. Two reactors on any machine, so that
+/// fans of one room are seldom on the same.
 pub(crate) fn config() -> GatewayConfig {
     let mut config = GatewayConfig {
+        reactors: 2.try_into().expect("not zero"),
         commands_per_second: 10_000.try_into().expect("not zero"),
         ..GatewayConfig::default()
     };
     config.rules.refill = Duration::ZERO;
     config
+}
+
+/// The same with one reactor, for tests that count what the engine is asked.
+pub(crate) fn one_reactor() -> GatewayConfig {
+    GatewayConfig {
+        reactors: 1.try_into().expect("not zero"),
+        ..config()
+    }
 }
 
 impl Node {

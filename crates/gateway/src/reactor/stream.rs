@@ -1,0 +1,174 @@
+//! What a fan's bytes come and go through.
+//!
+//! The rest of the reactor reads and writes plain bytes and is told what was taken; whether those cross a TCP socket or a
+//! pipe to the HTTP side is known here alone. What all streams of a reactor use only while one of them is worked on (the
+//! counts of a turn) is in the reactor's one [`Scratch`], not in a hundred thousand records.
+
+use std::{
+    io::{self, IoSlice, Read, Write},
+    net::Shutdown,
+};
+
+use mio::{
+    Interest, Registry, Token,
+    event::Source,
+    net::{TcpStream, UnixStream},
+};
+
+use crate::metrics::Metrics;
+
+/// A fan's stream; see the module.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// The fan's own socket.
+    Tcp(TcpStream),
+    /// One end of a pair whose other end an HTTP response reads.
+    Pipe(UnixStream),
+}
+
+/// What the streams of a reactor use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) tally: Tally,
+}
+
+/// What a turn has written, counted without touching what other threads read.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Messages that fans were sent.
+    pub(crate) deliveries: u64,
+    /// System calls that wrote.
+    pub(crate) writes: u64,
+    /// Bytes those took.
+    pub(crate) sent_bytes: u64,
+}
+
+impl Tally {
+    /// Adds the turn to the node's metrics.
+    pub(crate) fn settle(&mut self, metrics: &Metrics) {
+        let Self {
+            deliveries,
+            writes,
+            sent_bytes,
+        } = std::mem::take(self);
+        for (counter, count) in [
+            (&metrics.deliveries, deliveries),
+            (&metrics.writes, writes),
+            (&metrics.sent_bytes, sent_bytes),
+        ] {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
+    }
+}
+
+/// What became of plain bytes that were to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// So many of them need not be written again.
+    pub(crate) bytes: usize,
+    /// The socket is full: the poll tells when it no longer is.
+    pub(crate) full: bool,
+}
+
+impl Stream {
+    /// Reads plain bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for a socket: `WouldBlock` when there is nothing now; 0 is the end of the stream.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buffer),
+            Self::Pipe(pipe) => pipe.read(buffer),
+        }
+    }
+
+    /// Writes plain bytes, given in two pieces of which the second may be empty, as far as the socket takes them now.
+    ///
+    /// # Errors
+    ///
+    /// The peer is gone.
+    pub(crate) fn write(
+        &mut self,
+        first: &[u8],
+        second: &[u8],
+        scratch: &mut Scratch,
+    ) -> io::Result<Taken> {
+        let tally = &mut scratch.tally;
+        let bytes = match self {
+            Self::Tcp(socket) => write_once(socket, first, second, tally)?,
+            Self::Pipe(pipe) => write_once(pipe, first, second, tally)?,
+        };
+        Ok(Taken {
+            bytes,
+            full: bytes < first.len() + second.len(),
+        })
+    }
+
+    /// Ends our half of the stream, behind everything that was written.
+    ///
+    /// # Errors
+    ///
+    /// The peer is gone.
+    pub(crate) fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Pipe(pipe) => pipe.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(socket) => socket,
+            Self::Pipe(pipe) => pipe,
+        }
+    }
+}
+
+impl From<std::net::TcpStream> for Stream {
+    fn from(socket: std::net::TcpStream) -> Self {
+        Self::Tcp(TcpStream::from_std(socket))
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, poll: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.source().register(poll, token, interest)
+    }
+
+    fn reregister(&mut self, poll: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.source().reregister(poll, token, interest)
+    }
+
+    fn deregister(&mut self, poll: &Registry) -> io::Result<()> {
+        self.source().deregister(poll)
+    }
+}
+
+/// One `send` or `writev`; what the socket does not take now is 0 bytes, not an error.
+fn write_once(
+    socket: &mut impl Write,
+    first: &[u8],
+    second: &[u8],
+    tally: &mut Tally,
+) -> io::Result<usize> {
+    loop {
+        let result = if second.is_empty() {
+            socket.write(first)
+        } else {
+            socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+        };
+        tally.writes += 1;
+        match result {
+            Ok(written) => {
+                tally.sent_bytes += written as u64;
+                return Ok(written);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
