@@ -70,6 +70,15 @@ fn acts_of_moderation() {
             r#"{"room":"demo","user":"u"}"#,
             Action::Pardon { user: user("u") },
         ),
+    ];
+    for (method, json, expected) in cases {
+        assert_eq!(action(method, json), Ok(expected), "{method} {json}");
+    }
+}
+
+#[test]
+fn rules_and_reviews() {
+    let cases = [
         ("mode", r#"{"room":"demo"}"#, Action::Mode(Mode::default())),
         (
             "mode",
@@ -225,187 +234,98 @@ fn a_send_names_a_channel_instead_of_a_room() {
     );
 }
 
+fn refused(method: &str, fields: &str, expected: CallError) {
+    let json = format!(r#"{{"room":"demo",{fields}}}"#);
+    assert_eq!(parse(method, &json), Err(expected), "{method} {json}");
+}
+
+fn long(chars: usize) -> String {
+    "가".repeat(chars)
+}
+
+fn many(count: usize, text: &str) -> String {
+    vec![format!("\"{text}\""); count].join(",")
+}
+
 #[test]
-fn what_cannot_be_is_named() {
-    let long = |chars: usize| "가".repeat(chars);
-    let many = |count: usize, text: &str| vec![format!("\"{text}\""); count].join(",");
-    let cases = [
-        ("sing", r#""room":"demo""#.into(), CallError::UnknownMethod),
-        ("delete", r#""room":"demo""#.into(), CallError::Shape),
-        ("delete", r#""offset":1"#.into(), CallError::Shape),
-        (
-            "delete",
-            r#""room":"demo","offset":-1"#.into(),
-            CallError::Shape,
-        ),
-        (
-            "delete",
-            r#""room":"a b","offset":1"#.into(),
-            CallError::Room,
-        ),
-        (
-            "clear",
-            r#""room":"demo","user":"""#.into(),
-            CallError::User,
-        ),
-        (
-            "mute",
-            r#""room":"demo","user":"u","seconds":0"#.into(),
-            CallError::Penalty,
-        ),
-        (
-            "ban",
-            format!(
-                r#""room":"demo","user":"u","seconds":{}"#,
-                PENALTY_SECONDS_MAX + 1
-            ),
-            CallError::Penalty,
-        ),
-        (
-            "mode",
-            format!(r#""room":"demo","slow_seconds":{}"#, SLOW_SECONDS_MAX + 1),
-            CallError::Mode,
-        ),
-        (
-            "mode",
-            format!(
-                r#""room":"demo","followers_minutes":{}"#,
-                FOLLOWERS_MINUTES_MAX + 1
-            ),
-            CallError::Mode,
-        ),
-        ("pin", r#""room":"demo","text":" ""#.into(), CallError::Pin),
-        (
-            "pin",
-            format!(
-                r#""room":"demo","text":"{}""#,
-                long(MESSAGE_TEXT_CHARS_MAX + 1)
-            ),
-            CallError::Pin,
-        ),
-        ("unpin", r#""room":"demo","pin":"""#.into(), CallError::Id),
-        ("gift", r#""room":"demo","gift":"""#.into(), CallError::Gift),
-        (
-            "gift",
-            r#""room":"demo","gift":"rose","count":0"#.into(),
-            CallError::Gift,
-        ),
-        (
-            "gift",
-            format!(
-                r#""room":"demo","gift":"rose","count":{}"#,
-                GIFT_COUNT_MAX + 1
-            ),
-            CallError::Gift,
-        ),
-        (
-            "gift",
-            format!(
-                r#""room":"demo","gift":"rose","text":"{}""#,
-                long(GIFT_TEXT_CHARS_MAX + 1)
-            ),
-            CallError::Gift,
-        ),
-        (
-            "poll.open",
-            format!(
-                r#""room":"demo","question":"q","choices":[{}]"#,
-                many(1, "a")
-            ),
-            CallError::Poll,
-        ),
-        (
-            "poll.open",
-            format!(
-                r#""room":"demo","question":"q","choices":[{}]"#,
-                many(POLL_CHOICES_MAX + 1, "a")
-            ),
-            CallError::Poll,
-        ),
-        (
-            "poll.open",
-            format!(
-                r#""room":"demo","question":"q","choices":[{}]"#,
-                many(2, &long(POLL_CHOICE_CHARS_MAX + 1))
-            ),
-            CallError::Poll,
-        ),
-        (
-            "poll.open",
-            format!(
-                r#""room":"demo","question":"q","choices":[{}],"seconds":0"#,
-                many(2, "a")
-            ),
-            CallError::Poll,
-        ),
-        (
-            "vote",
-            r#""room":"demo","poll":"q","choice":256"#.into(),
-            CallError::Shape,
-        ),
-        (
-            "vote",
-            r#""room":"demo","poll":"","choice":2"#.into(),
-            CallError::Id,
-        ),
-        (
-            "react",
-            r#""room":"demo","batch":"b","taps":{}"#.into(),
-            CallError::Taps,
-        ),
-        (
-            "react",
-            r#""room":"demo","batch":"b","taps":{"heart":0}"#.into(),
-            CallError::Taps,
-        ),
-        (
-            "react",
-            r#""room":"demo","batch":"b","taps":{"♥":1}"#.into(),
-            CallError::Taps,
-        ),
-        (
-            "words",
-            r#""room":"demo","language":"xx","words":[]"#.into(),
-            CallError::Language,
-        ),
-        (
-            "words",
-            format!(
-                r#""room":"demo","language":"und","words":[{}]"#,
-                many(WORDS_MAX + 1, "a")
-            ),
-            CallError::Words,
-        ),
-        (
-            "words",
-            format!(
-                r#""room":"demo","language":"und","words":[{}]"#,
-                many(1, &"a".repeat(WORD_BYTES_MAX + 1))
-            ),
-            CallError::Words,
-        ),
-        (
-            "follow",
-            r#""room":"demo","languages":"some""#.into(),
-            CallError::Language,
-        ),
-        (
-            "follow",
-            r#""room":"demo","languages":["xx"]"#.into(),
-            CallError::Language,
-        ),
-        (
-            "follow",
-            r#""room":"demo","languages":7"#.into(),
-            CallError::Shape,
-        ),
-    ];
-    for (method, fields, expected) in cases {
-        let json = format!("{{{fields}}}");
-        assert_eq!(parse(method, &json), Err(expected), "{method} {json}");
-    }
+fn what_is_no_call_at_all() {
+    refused("sing", r#""x":1"#, CallError::UnknownMethod);
+    refused("delete", r#""x":1"#, CallError::Shape);
+    refused("delete", r#""offset":-1"#, CallError::Shape);
+    refused("vote", r#""poll":"q","choice":256"#, CallError::Shape);
+    refused("follow", r#""languages":7"#, CallError::Shape);
     assert_eq!(Call::parse("delete", None), Err(CallError::Shape));
     assert_eq!(parse("delete", r#"["demo",7]"#), Err(CallError::Shape));
+    assert_eq!(parse("delete", r#"{"offset":1}"#), Err(CallError::Shape));
+    let wrong_room = r#"{"room":"a b","offset":1}"#;
+    assert_eq!(parse("delete", wrong_room), Err(CallError::Room));
+}
+
+#[test]
+fn acts_of_moderation_have_their_bounds() {
+    refused("clear", r#""user":"""#, CallError::User);
+    refused("mute", r#""user":"u","seconds":0"#, CallError::Penalty);
+    let over = format!(r#""user":"u","seconds":{}"#, PENALTY_SECONDS_MAX + 1);
+    refused("ban", &over, CallError::Penalty);
+    let over = format!(r#""slow_seconds":{}"#, SLOW_SECONDS_MAX + 1);
+    refused("mode", &over, CallError::Mode);
+    let over = format!(r#""followers_minutes":{}"#, FOLLOWERS_MINUTES_MAX + 1);
+    refused("mode", &over, CallError::Mode);
+    refused(
+        "words",
+        r#""language":"xx","words":[]"#,
+        CallError::Language,
+    );
+    let words = |list: String| format!(r#""language":"und","words":[{list}]"#);
+    refused("words", &words(many(WORDS_MAX + 1, "a")), CallError::Words);
+    let word = "a".repeat(WORD_BYTES_MAX + 1);
+    refused("words", &words(many(1, &word)), CallError::Words);
+    refused("words", &words(many(1, " ")), CallError::Words);
+}
+
+#[test]
+fn pins_and_gifts_have_their_bounds() {
+    refused("pin", r#""text":" ""#, CallError::Pin);
+    let over = format!(r#""text":"{}""#, long(MESSAGE_TEXT_CHARS_MAX + 1));
+    refused("pin", &over, CallError::Pin);
+    refused("unpin", r#""pin":"""#, CallError::Id);
+    refused("gift", r#""gift":"""#, CallError::Gift);
+    refused("gift", r#""gift":"rose","count":0"#, CallError::Gift);
+    let over = format!(r#""gift":"rose","count":{}"#, GIFT_COUNT_MAX + 1);
+    refused("gift", &over, CallError::Gift);
+    let over = format!(
+        r#""gift":"rose","text":"{}""#,
+        long(GIFT_TEXT_CHARS_MAX + 1)
+    );
+    refused("gift", &over, CallError::Gift);
+}
+
+#[test]
+fn polls_taps_and_languages_have_their_bounds() {
+    let poll = |question: &str, choices: String, more: &str| {
+        let fields = format!(r#""question":"{question}","choices":[{choices}]{more}"#);
+        refused("poll.open", &fields, CallError::Poll);
+    };
+    poll("q", many(POLL_CHOICES_MIN - 1, "a"), "");
+    poll("q", many(POLL_CHOICES_MAX + 1, "a"), "");
+    poll("q", many(2, &long(POLL_CHOICE_CHARS_MAX + 1)), "");
+    poll("q", many(2, "a"), r#","seconds":0"#);
+    poll(&long(POLL_QUESTION_CHARS_MAX + 1), many(2, "a"), "");
+    refused("vote", r#""poll":"","choice":2"#, CallError::Id);
+    refused("react", r#""batch":"b","taps":{}"#, CallError::Taps);
+    refused(
+        "react",
+        r#""batch":"b","taps":{"heart":0}"#,
+        CallError::Taps,
+    );
+    refused("react", r#""batch":"b","taps":{"♥":1}"#, CallError::Taps);
+    let kinds: Vec<String> = (0..=REACTION_KINDS_MAX)
+        .map(|n| format!("\"k{n}\":1"))
+        .collect();
+    let over = format!(r#""batch":"b","taps":{{{}}}"#, kinds.join(","));
+    refused("react", &over, CallError::Taps);
+    refused("follow", r#""languages":"some""#, CallError::Language);
+    refused("follow", r#""languages":["xx"]"#, CallError::Language);
 }
 
 #[test]
