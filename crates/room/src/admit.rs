@@ -90,7 +90,7 @@ impl Gate {
             return Verdict::NotAllowed;
         }
         let text = normalise(attempt.text);
-        if text.chars().all(is_invisible) {
+        if is_blank(&text) {
             return Verdict::Empty;
         }
         let chars = text.chars().count();
@@ -100,18 +100,26 @@ impl Gate {
                 chars_max: rules.text_chars_max,
             };
         }
-        match self.spend(now, rules) {
-            Spent::Taken => Verdict::Admit { text: text.into() },
-            Spent::Wait(retry_after) => Verdict::TooFast { retry_after },
+        match self.pass(now, rules) {
+            Pass::Taken => Verdict::Admit { text: text.into() },
+            Pass::Wait(retry_after) => Verdict::TooFast { retry_after },
         }
     }
 
-    /// Takes one token, or says how long until there is one.
+    /// Whether the allowance is whole, so that nothing would be lost by forgetting this gate.
+    #[must_use]
+    pub fn is_rested(&self, now: UnixMillis, rules: &Rules) -> bool {
+        let capacity = refill_of(rules).saturating_mul(u64::from(rules.burst.get()));
+        // A clock that was set back leaves a time that no bucket could have.
+        self.full_at <= now || self.full_at.0 > now.0.saturating_add(capacity)
+    }
+
+    /// Takes one token for whatever is not a text, or says how long until there is one.
     ///
     /// A bucket of `burst` tokens that gains one per `refill` is full at `full_at`; each token taken moves that time
     /// one refill further. A token is there as long as the bucket would be full again within `burst` refills.
-    fn spend(&mut self, now: UnixMillis, rules: &Rules) -> Spent {
-        let refill = u64::try_from(rules.refill.as_millis()).unwrap_or(u64::MAX);
+    pub fn pass(&mut self, now: UnixMillis, rules: &Rules) -> Pass {
+        let refill = refill_of(rules);
         let capacity = refill.saturating_mul(u64::from(rules.burst.get()));
         let horizon = now.0.saturating_add(capacity);
         // No bucket is ever emptier than empty. Where it looks so, the clock was set back or the rules became milder,
@@ -119,16 +127,25 @@ impl Gate {
         let full_at = self.full_at.0.clamp(now.0, horizon);
         let after = full_at.saturating_add(refill);
         if after > horizon {
-            return Spent::Wait(Duration::from_millis(after - horizon));
+            return Pass::Wait(Duration::from_millis(after - horizon));
         }
         self.full_at = UnixMillis(after);
-        Spent::Taken
+        Pass::Taken
     }
 }
 
-enum Spent {
+/// Whether a token was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// It was.
     Taken,
+    /// There is none; never longer than one refill.
     Wait(Duration),
+}
+
+/// After how many milliseconds there is one token more.
+fn refill_of(rules: &Rules) -> u64 {
+    u64::try_from(rules.refill.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Fans write to the chat lane; the lossless lane is the artist's and the staff's.
@@ -145,7 +162,7 @@ fn may_write(lane: Lane, role: Role) -> bool {
 /// Line breaks and tabs become spaces: a message is one line. Other control characters go, and so do the embeddings,
 /// overrides and isolates of the bidirectional algorithm (UAX #9, section 2), which would turn a neighbour's text
 /// around. Joiners stay: emoji and several scripts are written with them.
-fn normalise(text: &str) -> String {
+pub(crate) fn normalise(text: &str) -> String {
     let line: String = text
         .chars()
         .filter_map(|c| match c {
@@ -163,10 +180,14 @@ fn normalise(text: &str) -> String {
     }
 }
 
-/// Characters that leave no mark by themselves; a text of nothing else would show as an empty bubble.
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c,
+/// Whether there is nothing to see in a text: it would show as an empty bubble.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c))
+}
+
+/// Characters, other than white space, that leave no mark by themselves.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
             | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')

@@ -7,11 +7,17 @@
 //! * [`sequence`]: one offset per message, without a gap, durable before it is delivered, never twice.
 //! * [`recent`]: the newest messages of a channel, and exactly what a returning fan has missed.
 //! * [`governor`]: how much of a busy chat is shown, to whom, and how many more there were.
+//! * [`moderation`]: who may write what, and when; who may do what to whom.
+//! * [`words`]: words that are not said here, however they are written.
+//! * [`machine`]: all of it as one machine, which is one room on one node.
 //! * [`presence`]: how many connections and how many people a channel has.
 
 pub mod admit;
 pub mod governor;
 pub mod limits;
+pub mod machine;
+pub mod moderation;
 pub mod presence;
 pub mod recent;
 pub mod sequence;
+pub mod words;

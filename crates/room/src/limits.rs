@@ -3,7 +3,7 @@
 //! "Worst" supposes that every text has 500 characters of four bytes and every id its 64 bytes, about 2.4 KB a message;
 //! a usual message takes a tenth of it. What clients and servers agree on is defined in `wire` and only named here.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 pub use fanwave_wire::limits::{MESSAGE_TEXT_CHARS_MAX, RECENT_MAX};
 
@@ -56,6 +56,48 @@ pub const SHOWN_PER_TICK_MAX: usize = 1_024;
 /// 32 KB of references beside the messages, 50 MB at the worst with 16 languages; a usual message makes it a tenth.
 /// Drawing the sample takes another 48 bytes each, for a moment.
 pub const GOVERNED_WAITING_MAX: usize = 4_096;
+
+/// Bans that a room keeps: what ends first makes way for one more. Some 150 bytes each with the id, 1.5 MB.
+pub const BANS_MAX: usize = 10_000;
+
+/// Mutes that a room keeps; as [`BANS_MAX`].
+pub const MUTES_MAX: usize = 10_000;
+
+/// What can be pinned at the same time: the oldest makes way. Worst 40 KB.
+pub const PINS_MAX: usize = 16;
+
+/// Messages that wait for review. While so many do, no more are held; worst 2.5 MB.
+pub const HELD_MAX: usize = 1_000;
+
+/// When to send again what found no place among the held messages.
+pub const HOLD_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a fan must have followed to write in a shielded room, minutes: longer than a raid is planned.
+pub const SHIELD_FOLLOW_MINUTES: u32 = 24 * 60;
+
+/// How long a fan waits between two messages in a shielded room, at least.
+pub const SHIELD_SLOW: Duration = Duration::from_secs(10);
+
+/// Senders whose pace a room remembers: 150 bytes each with the id, 10 MB.
+pub const SENDERS_MAX: usize = 65_536;
+
+/// Moderators, artists and staff whose rank a room remembers: 150 bytes each, 150 KB.
+pub const RANKS_MAX: usize = 1_024;
+
+/// Messages of such people whose author a room remembers: 100 bytes each, 100 KB.
+pub const RANKED_MESSAGES_MAX: usize = 1_024;
+
+/// Deletions that a room remembers because they came before what they delete: 150 bytes each, 40 KB.
+pub const DOOMED_MAX: usize = 256;
+
+/// Gifts that a rested room takes at once: they stand in the lossless lane, which everybody gets whole.
+pub const GIFTS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("it is not 0");
+
+/// After how long a room takes one gift more: 10 a second.
+pub const GIFT_REFILL: Duration = Duration::from_millis(100);
+
+/// When to give again what found the room busy.
+pub const GIFT_RETRY: Duration = Duration::from_secs(1);
 
 // A full channel must drain in whole batches, and a fan who resends within the wait must still be recognised.
 const _: () = assert!(APPEND_BATCH_MAX <= PENDING_MAX);
