@@ -39,7 +39,7 @@ export class Child {
    * @param {string} name Name of the log file, without its ending.
    * @param {string} command
    * @param {string[]} args
-   * @param {{ env?: Record<string, string>, cwd?: string }} [options]
+   * @param {{ env?: Record<string, string>, cwd?: string, stdin?: "ignore" | "pipe" }} [options]
    */
   constructor(scene, name, command, args, options = {}) {
     this.name = name;
@@ -47,15 +47,17 @@ export class Child {
     const log = createWriteStream(this.logPath, { flags: "a" });
     log.write(`$ ${command} ${args.join(" ")}\n`);
     this.process = spawn(command, args, {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
       cwd: options.cwd ?? scene.folder,
       env: { ...process.env, ...options.env },
     });
     const child = this.process;
     running.add(child);
     child.once("close", () => running.delete(child));
-    this.process.stdout.pipe(log, { end: false });
-    this.process.stderr.pipe(log, { end: false });
+    const { stdout, stderr } = this.process;
+    if (!stdout || !stderr) throw new Error(`${name} has no pipes`);
+    stdout.pipe(log, { end: false });
+    stderr.pipe(log, { end: false });
     /** @type {Promise<Exit>} Settles when the process is gone and its output is read. */
     this.exited = new Promise((resolve, reject) => {
       this.process.once("error", reject);

@@ -31,13 +31,14 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited" }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort] = /** @type {[number, number]} */ (await freePorts(2));
     const server = new Server(scene, httpPort, rtmpPort, options);
     await writeFile(server.configPath, server.#config());
     await writeFile(server.keyPath, `${server.streamKey}\n`, { mode: 0o600 });
+    if (options.secret) await writeFile(server.secretPath, options.secret, { mode: 0o600 });
     await server.run();
     scene.after(() => server.stop());
     return server;
@@ -53,7 +54,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited" }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -66,6 +67,9 @@ export class Server {
     // For people, the start shows the stream key; for machines, it must not.
     this.logFormat = options.logFormat ?? "human";
     this.sendRate = options.sendRate ?? "limited";
+    this.secret = options.secret;
+    this.extra = options.extra ?? "";
+    this.secretPath = join(scene.folder, "secret");
     this.configPath = join(scene.folder, "fanwave.toml");
     this.keyPath = join(scene.folder, "stream-key");
     this.url = `http://127.0.0.1:${httpPort}`;
@@ -98,12 +102,15 @@ stream_key_file = "${this.keyPath}"
 refill = "${this.sendRate === "unlimited" ? "0s" : "1s"}"
 commands_per_second = ${this.sendRate === "unlimited" ? 1_000 : 30}
 
+${this.secret ? `[tokens]\nsecret_file = "${this.secretPath}"\n` : ""}
 [data]
 dir = "${this.dataFolder}"
 
 [log]
 level = "${this.logLevel}"
 format = "${this.logFormat}"
+
+${this.extra}
 `;
   }
 
