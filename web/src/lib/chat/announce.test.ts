@@ -13,6 +13,7 @@ function row(offset: number, extra: Partial<Row> = {}): Row {
     user: 'someone',
     name: 'Someone',
     role: 'fan',
+    badge: null,
     text: `text ${offset}`,
     at: offset,
     own: false,

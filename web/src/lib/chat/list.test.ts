@@ -15,6 +15,7 @@ function message(offset: number, extra: Partial<Published> = {}): Published {
     user: 'someone',
     name: 'Someone',
     role: 'fan',
+    badge: null,
     text: `text ${offset}`,
     at: START + offset * 10,
     ...extra,
@@ -265,5 +266,23 @@ describe('reading further up', () => {
   test('ends when the fan writes', () => {
     const list = run(published(1), { kind: 'held' }, published(2), submitted('a'));
     expect(rows(list).map((row) => row.id)).toEqual(['id-1', 'id-2', 'a']);
+  });
+});
+
+describe('moderation', () => {
+  test('what a moderator deletes goes at once, also from what is being read', () => {
+    const said = [published(1), published(2), published(3)] as const;
+    expect(offsets(run(...said, { kind: 'deleted', offset: 2 }))).toEqual([1, 3]);
+    expect(offsets(run(...said, { kind: 'held' }, { kind: 'deleted', offset: 3 }))).toEqual([1, 2]);
+    expect(offsets(run(...said, { kind: 'deleted', offset: 9 }))).toEqual([1, 2, 3]);
+  });
+
+  test('clearing a user takes what they said up to an offset, and nobody else’s', () => {
+    const list = run(published(1, { user: 'a' }), published(2, { user: 'b' }), published(3, { user: 'a' }), {
+      kind: 'cleared',
+      user: 'a',
+      through: 2,
+    });
+    expect(offsets(list)).toEqual([2, 3]);
   });
 });

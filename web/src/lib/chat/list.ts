@@ -8,6 +8,7 @@
  * 3. Own messages not yet taken stand last, in the order they were written, until they are confirmed or dismissed.
  * 4. No lane keeps more than `MESSAGES_SHOWN_MAX`, and no more rows than that are shown.
  * 5. While the fan reads further up, the rows shown stay as they are; what arrives is only counted.
+ * 6. What a moderator deletes goes at once, also from what is being read.
  *
  * It never reads a clock, touches the DOM or knows a socket. `room.svelte.ts` feeds it.
  */
@@ -40,6 +41,7 @@ export interface Row {
   readonly user: string;
   readonly name: string;
   readonly role: Role;
+  readonly badge: string | null;
   readonly text: string;
   readonly at: number;
   readonly own: boolean;
@@ -71,6 +73,10 @@ export type ChatInput =
   | { readonly kind: 'positioned'; readonly lane: Lane; readonly epoch: string }
   /** A message arrived. */
   | { readonly kind: 'published'; readonly message: Published }
+  /** A message of the chat lane is gone. */
+  | { readonly kind: 'deleted'; readonly offset: number }
+  /** All that a user said in the chat lane is gone, up to an offset. */
+  | { readonly kind: 'cleared'; readonly user: string; readonly through: number }
   /** A stretch of history was read, in any order. */
   | { readonly kind: 'history'; readonly lane: Lane; readonly epoch: string; readonly messages: readonly Published[] }
   /** The fan sent something. */
@@ -107,6 +113,10 @@ export function reduce(list: ChatList, input: ChatInput): ChatList {
       return withEpoch(list, input.lane, input.epoch);
     case 'published':
       return withPublished(list, input.message);
+    case 'deleted':
+      return withoutChat(list, ({ offset }) => offset === input.offset);
+    case 'cleared':
+      return withoutChat(list, ({ user, offset }) => user === input.user && offset !== null && offset <= input.through);
     case 'history':
       return withHistory(list, input.lane, input.epoch, input.messages);
     case 'submitted':
@@ -169,6 +179,14 @@ function withPublished(list: ChatList, message: Published): ChatList {
   };
 }
 
+function withoutChat(list: ChatList, isGone: (message: { readonly user: string; readonly offset: number | null }) => boolean): ChatList {
+  const { chat } = list.lanes;
+  const next = withLane(list, 'chat', { ...chat, messages: chat.messages.filter((message) => !isGone(message)) });
+  if (list.held === null) return next;
+  const rows = list.held.rows.filter((row) => row.lane !== 'chat' || !isGone(row));
+  return { ...next, held: { ...list.held, rows } };
+}
+
 function withHistory(list: ChatList, lane: Lane, epoch: string, messages: readonly Published[]): ChatList {
   let next = withEpoch(list, lane, epoch);
   if (messages.length === 0) return next;
@@ -207,6 +225,7 @@ function withAcknowledged(list: ChatList, input: Extract<ChatInput, { kind: 'ack
       user: list.me ?? '',
       name: message.name,
       role: 'fan',
+      badge: null,
       text: message.text,
       at: input.at,
     },
@@ -282,6 +301,7 @@ function outgoingRow(message: Outgoing, me: string | null): Row {
     user: me ?? '',
     name: message.name,
     role: 'fan',
+    badge: null,
     text: message.text,
     at: message.at,
     own: true,

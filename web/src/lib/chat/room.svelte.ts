@@ -18,6 +18,9 @@ import { ChatSession, type ConnectionState } from './session';
 /** How long the notice about writing too fast stays. */
 const NOTICE_MS = 5_000;
 
+/** How long the count of what was not shown stays after the last of it. */
+const MORE_MS = 4_000;
+
 /** How often the number of people in the chat is asked for. */
 const WATCHERS_INTERVAL_MS = 20_000;
 
@@ -36,11 +39,14 @@ export class ChatRoom {
   name = $state<string | null>(null);
   /** The room asked the fan to write more slowly. */
   slowDown = $state(false);
+  /** Messages of the last seconds that were said and not shown, because nobody could have read them. */
+  more = $state(0);
   /** People in the chat; null while unknown. */
   watchers = $state<number | null>(null);
 
   #list = emptyList;
   #frame: number | null = null;
+  #moreTimer: ReturnType<typeof setTimeout> | undefined;
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
   #watchersTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #session: ChatSession;
@@ -56,6 +62,7 @@ export class ChatRoom {
     this.#session = new ChatSession(lanes, guests, {
       input: (input) => this.#apply(input),
       connection: (state) => this.#onConnection(state),
+      more: (count) => this.#countMore(count),
     });
   }
 
@@ -99,6 +106,7 @@ export class ChatRoom {
   /** Leaves. */
   close(): void {
     this.#session.close();
+    clearTimeout(this.#moreTimer);
     clearTimeout(this.#noticeTimer);
     clearTimeout(this.#watchersTimer);
     if (this.#frame !== null) cancelAnimationFrame(this.#frame);
@@ -115,6 +123,14 @@ export class ChatRoom {
     this.view = rows(this.#list);
     this.missed = missed(this.#list);
     this.stage = stageMessage(this.#list);
+  }
+
+  #countMore(count: number): void {
+    this.more += count;
+    clearTimeout(this.#moreTimer);
+    this.#moreTimer = setTimeout(() => {
+      this.more = 0;
+    }, MORE_MS);
   }
 
   #showSlowDown(): void {

@@ -12,7 +12,7 @@ import { REFUSED_BACKOFF, SEND_BACKOFF, backoffMs } from '../backoff';
 import { HISTORY_PAGE, SEND_DEADLINE_MS } from '../limits';
 import type { GuestKeeper } from './guest';
 import type { ChatInput } from './list';
-import { type Lane, parsePublication, parseSendAck } from './message';
+import { type Lane, parsePublication, parseSendAck, parseTold } from './message';
 import { outcomeOf } from './outcome';
 
 /** How the connection stands, for the fan's eyes. */
@@ -22,6 +22,8 @@ export type ConnectionState = 'connecting' | 'connected' | 'reconnecting' | 'ref
 export interface SessionEvents {
   readonly input: (input: ChatInput) => void;
   readonly connection: (state: ConnectionState) => void;
+  /** The room has had so many more messages than it shows. */
+  readonly more: (count: number) => void;
 }
 
 /** The channels of one show. */
@@ -109,7 +111,13 @@ export class ChatSession {
     const subscription = this.#client.newSubscription(this.lanes[lane], { recoverable: true, positioned: true });
     subscription.on('publication', (publication) => {
       const message = parsePublication(lane, publication);
-      if (message !== null) this.events.input({ kind: 'published', message });
+      if (message !== null) {
+        this.events.input({ kind: 'published', message });
+        return;
+      }
+      const told = parseTold(publication);
+      if (told?.kind === 'more') this.events.more(told.count);
+      else if (told !== null) this.events.input(told);
     });
     subscription.on('subscribed', (context) => {
       const epoch = context.streamPosition?.epoch;

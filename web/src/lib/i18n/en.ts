@@ -84,5 +84,6 @@ export const en: Catalogue = {
     'chat.charsLeft': { one: '{n} character left', other: '{n} characters left' },
     'chat.charsOver': { one: '{n} character too many', other: '{n} characters too many' },
     'chat.announcedMore': { one: '{n} more message', other: '{n} more messages' },
+    'chat.more': { one: '+{n} more message', other: '+{n} more messages' },
   },
 };

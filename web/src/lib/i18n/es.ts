@@ -84,5 +84,6 @@ export const es: Catalogue = {
     'chat.charsLeft': { one: 'Queda {n} carácter', many: 'Quedan {n} de caracteres', other: 'Quedan {n} caracteres' },
     'chat.charsOver': { one: 'Sobra {n} carácter', many: 'Sobran {n} de caracteres', other: 'Sobran {n} caracteres' },
     'chat.announcedMore': { one: '{n} mensaje más', many: '{n} de mensajes más', other: '{n} mensajes más' },
+    'chat.more': { one: '+{n} mensaje más', many: '+{n} mensajes más', other: '+{n} mensajes más' },
   },
 };

@@ -84,5 +84,6 @@ export const ja: Catalogue = {
     'chat.charsLeft': { other: '残り {n} 文字' },
     'chat.charsOver': { other: '{n} 文字オーバー' },
     'chat.announcedMore': { other: 'ほかに {n} 件' },
+    'chat.more': { other: 'ほかに +{n} 件' },
   },
 };

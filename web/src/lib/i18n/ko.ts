@@ -84,5 +84,6 @@ export const ko: Catalogue = {
     'chat.charsLeft': { other: '{n}자 남음' },
     'chat.charsOver': { other: '{n}자 초과' },
     'chat.announcedMore': { other: '메시지 {n}개 더' },
+    'chat.more': { other: '메시지 +{n}개 더' },
   },
 };

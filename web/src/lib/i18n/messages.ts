@@ -105,6 +105,7 @@ export interface Plurals {
   readonly 'chat.charsLeft': Plural;
   readonly 'chat.charsOver': Plural;
   readonly 'chat.announcedMore': Plural;
+  readonly 'chat.more': Plural;
 }
 
 /** All that one language says. */

@@ -84,5 +84,6 @@ export const th: Catalogue = {
     'chat.charsLeft': { other: 'เหลือ {n} ตัวอักษร' },
     'chat.charsOver': { other: 'เกินมา {n} ตัวอักษร' },
     'chat.announcedMore': { other: 'อีก {n} ข้อความ' },
+    'chat.more': { other: 'อีก +{n} ข้อความ' },
   },
 };
