@@ -1,11 +1,15 @@
-//! How many sockets the node holds, and whether it takes more.
+//! How many sockets the node holds, and whether it takes more, now.
 //!
-//! A place is taken before the upgrade is answered and given back when the socket is gone, whichever side lost it:
+//! Two bounds: the sockets held, and the upgrades per second, so that fans who all come back at once are spread over
+//! some seconds instead of making everybody wait. A place is taken before the upgrade is answered and given back when the socket is gone, whichever side lost it:
 //! the HTTP side holds the place as a [`Place`] until the reactor has the socket.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// The node's counter of sockets, shared by the HTTP side and the reactors.
@@ -13,6 +17,7 @@ use std::sync::{
 pub(crate) struct Admission {
     open: AtomicUsize,
     open_max: usize,
+    pace: Option<Mutex<Pace>>,
     closed: AtomicBool,
     alive: AtomicBool,
 }
@@ -23,28 +28,81 @@ pub(crate) struct Place {
     admission: Option<Arc<Admission>>,
 }
 
+/// Upgrades that may still be answered: a bucket that holds two seconds' worth and fills with time.
+#[derive(Debug)]
+struct Pace {
+    /// From now on, if nobody came any more, the bucket would be full at this time.
+    full_at: Instant,
+    each: Duration,
+    burst: Duration,
+}
+
+impl Pace {
+    fn new(per_second: u32, now: Instant) -> Self {
+        Self {
+            full_at: now,
+            each: Duration::from_secs(1) / per_second.max(1),
+            burst: Duration::from_secs(2),
+        }
+    }
+
+    /// Takes one, or says when there will be one.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let full_at = self.full_at.max(now) + self.each;
+        let missing = full_at.duration_since(now);
+        if missing > self.burst {
+            return Err(missing - self.burst);
+        }
+        self.full_at = full_at;
+        Ok(())
+    }
+}
+
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlace {
     /// The node holds all it may.
     Full,
+    /// More come in this second than it takes.
+    Hurry,
     /// The node is stopping, or a reactor is gone.
     Stopping,
 }
 
 impl Admission {
-    /// No socket yet, at most `open_max` later.
-    pub(crate) fn new(open_max: usize) -> Arc<Self> {
+    /// No socket yet, at most `open_max` later, and `per_second` new ones in the long run, 0 for any number.
+    pub(crate) fn new(open_max: usize, per_second: u32) -> Arc<Self> {
+        let pace = (per_second > 0).then(|| Mutex::new(Pace::new(per_second, Instant::now())));
         Arc::new(Self {
             open: AtomicUsize::new(0),
             open_max,
+            pace,
             closed: AtomicBool::new(false),
             alive: AtomicBool::new(true),
         })
     }
 
-    /// Takes a place, or says why not.
-    pub(crate) fn take(self: &Arc<Self>) -> Result<Place, NoPlace> {
+    /// Waits for nobody: takes one upgrade's worth of the rate, or says how long until there is one.
+    pub(crate) fn pace(&self, now: Instant) -> Result<(), Duration> {
+        match &self.pace {
+            // A poisoned lock guards two numbers that are right in any state.
+            Some(pace) => pace
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(now),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a place if the rate allows it, or says why not.
+    pub(crate) fn take(self: &Arc<Self>, now: Instant) -> Result<Place, NoPlace> {
+        let place = self.take_unpaced()?;
+        self.pace(now).map_err(|_| NoPlace::Hurry)?;
+        Ok(place)
+    }
+
+    /// Takes a place for somebody whom the rate has let in, or says why not.
+    pub(crate) fn take_unpaced(self: &Arc<Self>) -> Result<Place, NoPlace> {
         if self.closed.load(Ordering::Acquire) || !self.is_alive() {
             return Err(NoPlace::Stopping);
         }
@@ -107,12 +165,16 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     #[test]
     fn places_are_bounded_and_come_back() {
-        let admission = Admission::new(2);
-        let first = admission.take().unwrap();
-        let second = admission.take().unwrap();
-        assert_eq!(admission.take().unwrap_err(), NoPlace::Full);
+        let admission = Admission::new(2, 0);
+        let first = admission.take(now()).unwrap();
+        let second = admission.take(now()).unwrap();
+        assert_eq!(admission.take(now()).unwrap_err(), NoPlace::Full);
         drop(first);
         assert_eq!(admission.open(), 1);
         second.hand_over();
@@ -122,12 +184,38 @@ mod tests {
     }
 
     #[test]
+    fn a_storm_is_spread_over_time() {
+        let start = Instant::now();
+        let mut pace = Pace::new(10, start);
+        let admitted = |pace: &mut Pace, now| (0..100).filter(|_| pace.take(now).is_ok()).count();
+        assert_eq!(admitted(&mut pace, start), 20, "two seconds' worth at once");
+        let wait = pace.take(start).unwrap_err();
+        assert!(pace.take(start + wait).is_ok());
+        assert!(pace.take(start + wait).is_err());
+        assert_eq!(
+            admitted(&mut pace, start + Duration::from_secs(1)),
+            9,
+            "then so many a second"
+        );
+        assert_eq!(
+            admitted(&mut pace, start + Duration::from_secs(3_600)),
+            20,
+            "a long rest earns one burst"
+        );
+        let admission = Admission::new(100, 1);
+        let arrival = now();
+        let held: Vec<_> = (0..10).map(|_| admission.take(arrival)).collect();
+        assert_eq!(held.iter().filter(|place| place.is_ok()).count(), 2);
+        assert_eq!(admission.open(), 2, "who is sent away holds no place");
+    }
+
+    #[test]
     fn a_stopping_node_takes_nobody() {
-        let admission = Admission::new(2);
+        let admission = Admission::new(2, 0);
         admission.close();
-        assert_eq!(admission.take().unwrap_err(), NoPlace::Stopping);
-        let admission = Admission::new(2);
+        assert_eq!(admission.take(now()).unwrap_err(), NoPlace::Stopping);
+        let admission = Admission::new(2, 0);
         admission.reactor_ended();
-        assert_eq!(admission.take().unwrap_err(), NoPlace::Stopping);
+        assert_eq!(admission.take(now()).unwrap_err(), NoPlace::Stopping);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     num::{NonZeroU16, NonZeroUsize},
     time::Duration,
 };
@@ -23,6 +24,14 @@ pub struct GatewayConfig {
     /// Sockets held at most; one more is answered 503 with `Retry-After`. Default 100,000: 40 MB of ours, 400 MB of the
     /// kernel's, and as many file descriptors.
     pub connections_max: usize,
+    /// Addresses at which each reactor accepts sockets itself, beside those that the HTTP server hands over. Default:
+    /// none.
+    pub listen: Vec<SocketAddr>,
+    /// Upgrades per second in the long run, on all ports; twice as many at once. Beyond it the answer is 503 with
+    /// `Retry-After`. 0 sets no limit. Default 10,000.
+    pub accepts_per_second: u32,
+    /// How long an upgrade request on a reactor's own port may take. Default 10 s.
+    pub handshake_timeout: Duration,
     /// How often each connection is pinged. Default 25 s.
     pub ping_interval: Duration,
     /// How long a ping may stay unanswered before the connection is closed with 3012. Shorter than
@@ -90,6 +99,9 @@ impl Default for GatewayConfig {
             origins: OriginPolicy::SameHost,
             reactors: default_reactors(),
             connections_max: limits::CONNECTIONS_MAX,
+            listen: Vec::new(),
+            accepts_per_second: limits::UPGRADES_PER_SECOND,
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             ping_interval: limits::PING_INTERVAL,
             pong_timeout: limits::PONG_TIMEOUT,
             connect_timeout: limits::CONNECT_TIMEOUT,
@@ -137,6 +149,15 @@ pub enum ConfigError {
     /// No socket at all could be held.
     #[error("connections_max is zero")]
     NoConnections,
+    /// Every reactor listens at every address.
+    #[error(
+        "listen has {addresses} addresses, at most {} are meant",
+        limits::LISTENERS_MAX
+    )]
+    Listeners {
+        /// As configured.
+        addresses: usize,
+    },
     /// More threads than any machine has use for.
     #[error("reactors is {reactors}, at most {} make sense", limits::REACTORS_MAX)]
     Reactors {
@@ -164,6 +185,10 @@ impl GatewayConfig {
         let (pong_timeout, ping_interval) = (self.pong_timeout, self.ping_interval);
         if ping_interval < Duration::from_millis(limits::PING_SLOTS.into()) {
             return Err(ConfigError::PingInterval { ping_interval });
+        }
+        let addresses = self.listen.len();
+        if addresses > limits::LISTENERS_MAX {
+            return Err(ConfigError::Listeners { addresses });
         }
         let reactors = self.reactors.get();
         if reactors > limits::REACTORS_MAX {

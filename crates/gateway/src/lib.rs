@@ -15,6 +15,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -35,6 +36,7 @@ use self::{
     engine_calls::EngineCalls,
     http::Door,
     inbox::Inbox,
+    listeners::Listeners,
     metrics::Metrics,
     reactor::{Parts, Reactor, Shared},
     reactors::{Pulse, Reactors, Seat},
@@ -44,9 +46,11 @@ mod admission;
 mod config;
 mod engine_calls;
 mod followers;
+mod handshake;
 mod http;
 mod inbox;
 pub mod limits;
+mod listeners;
 mod metrics;
 mod origin;
 mod reactor;
@@ -63,6 +67,7 @@ pub use origin::OriginPolicy;
 pub struct Gateway {
     door: Arc<Door>,
     calls: Arc<Semaphore>,
+    addresses: Vec<SocketAddr>,
     /// Empty once it is shut down.
     running: Mutex<Vec<Running>>,
 }
@@ -87,6 +92,14 @@ pub enum StartError {
     /// The system has no random numbers for connection ids.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
+    /// A port is taken or not ours to take.
+    #[error("cannot listen for fans at {address}: {source}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A poll or a thread could not be made.
     #[error("a reactor could not start: {0}")]
     Reactor(#[from] io::Error),
@@ -118,9 +131,17 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         config.check()?;
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let Listeners {
+            of_reactors: mut listeners,
+            addresses,
+        } = Listeners::bind(
+            &config.listen,
+            config.reactors.get(),
+            config.socket_send_bytes,
+        )?;
         let (polls, seats) = seats(config.reactors.get())?;
         let reactors = Arc::new(Reactors::new(seats));
-        let admission = Admission::new(config.connections_max);
+        let admission = Admission::new(config.connections_max, config.accepts_per_second);
         let metrics = Metrics::register(registry, &admission, &reactors);
         let sink: Arc<dyn Sink> = Arc::<Reactors>::clone(&reactors);
         engine.attach(sink);
@@ -140,6 +161,7 @@ impl Gateway {
             let parts = Parts {
                 poll,
                 seat: seat.clone(),
+                listeners: listeners.pop().unwrap_or_default(),
                 calls: calls.answering_to(Arc::clone(&seat.inbox)),
                 config: Arc::clone(&config),
                 metrics: metrics.clone(),
@@ -153,6 +175,7 @@ impl Gateway {
         Ok(Self {
             door,
             calls: places,
+            addresses,
             running: Mutex::new(running),
         })
     }
@@ -163,6 +186,12 @@ impl Gateway {
     /// taken out of it.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.door))
+    }
+
+    /// Where the reactors accept sockets themselves, with the ports that were taken for 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Sockets held now.
@@ -278,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_reactor_is_visible() {
-        let admission = Admission::new(1);
+        let admission = Admission::new(1, 0);
         let (end, ended) = oneshot::channel();
         let guard = EndGuard {
             admission: Arc::clone(&admission),
@@ -292,6 +321,6 @@ mod tests {
         assert_eq!(ended.blocking_recv(), Ok(()));
         assert!(thread.join().is_err());
         assert!(!admission.is_alive());
-        assert!(admission.take().is_err());
+        assert!(admission.take(Instant::now()).is_err());
     }
 }

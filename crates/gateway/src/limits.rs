@@ -118,11 +118,49 @@ pub const TICK: Duration = Duration::from_millis(20);
 /// Kernel send buffer asked for (Linux doubles it). Without it a stalled reader's socket grows to 4 MB.
 pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 
-/// Events taken from one poll: 12 KiB.
-pub const EVENTS_PER_POLL: usize = 1_024;
+/// Events taken from one poll, so that a storm of commands cannot hold up a sweep: 3 KiB.
+pub const EVENTS_PER_POLL: usize = 256;
 
-/// How long clients are told to keep away when the node is full, seconds.
-pub const RETRY_AFTER_SECONDS: u32 = 5;
+/// How long clients are told at least to keep away when the node is full or hurried, seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// By how much that is spread, so that those who were refused together do not come back together, seconds.
+pub const RETRY_AFTER_SPREAD_SECONDS: u32 = 8;
+
+/// Upgrades answered per second unless configured otherwise; twice as many at once. Two cores take about 50,000 plain
+/// ones, but each fan who comes also connects, subscribes and asks for what was missed.
+pub const UPGRADES_PER_SECOND: u32 = 10_000;
+
+/// Longest header of an upgrade request on a reactor's own port. Browsers with cookies send about 2 KiB.
+pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
+
+/// Headers of an upgrade request; browsers send about 15. 32 bytes each, on the stack.
+pub const REQUEST_HEADERS_MAX: usize = 64;
+
+/// Sockets of one reactor that have not yet sent their whole upgrade request. The oldest gives way to a new one: at
+/// most 8 KiB of request each, 32 MiB, and under TLS some 12 KiB of handshake, 48 MiB.
+pub const ARRIVALS_MAX: usize = 4_096;
+
+/// How long an upgrade request, and the TLS handshake before it, may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What one turn spends on sockets that arrive, so that a storm never stops the fan-out: about 2 ms.
+pub const ARRIVAL_WORK_PER_TURN: u32 = 128;
+
+/// What accepting, judging and answering one plain upgrade takes of that, about 25 us.
+pub const ARRIVAL_WORK_PLAIN: u32 = 2;
+
+/// What one flight of a TLS handshake takes of that, about 150 us.
+pub const ARRIVAL_WORK_TLS: u32 = 8;
+
+/// Pause after a failed accept: descriptors come back when connections end, not by asking again.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that wait in the kernel's queue of one listener; the system's own maximum may be lower.
+pub const BACKLOG: u32 = 65_535;
+
+/// Addresses that the reactors listen at.
+pub const LISTENERS_MAX: usize = 16;
 
 const _: () = assert!(
     READ_BUFFER_BYTES >= wire::FRAME_BYTES_MAX,
@@ -139,6 +177,14 @@ const _: () = assert!(
 const _: () = assert!(
     SWEEP_VISITS_PER_TURN <= SWEEP_VISITS_PER_POLL,
     "a room's turn fits a poll's"
+);
+const _: () = assert!(
+    REQUEST_BYTES_MAX < READ_BUFFER_BYTES,
+    "a request fits the read buffer"
+);
+const _: () = assert!(
+    ARRIVAL_WORK_TLS <= ARRIVAL_WORK_PER_TURN,
+    "every turn brings somebody in"
 );
 const _: () = assert!(
     HEARTBEAT.as_millis() * 10 <= STUCK_AFTER.as_millis(),

@@ -33,6 +33,7 @@ pub(crate) struct Metrics {
     closes: Family<CodeLabel, Counter>,
     commands: Family<KindLabel, Counter>,
     refused: Family<ReasonLabel, Counter>,
+    upgrades: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -128,6 +129,7 @@ impl Metrics {
             closes: Family::default(),
             commands: Family::default(),
             refused: Family::default(),
+            upgrades: Counter::default(),
         };
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
         registry.register_collector(Box::new(BusySeconds(Arc::clone(reactors))));
@@ -171,6 +173,7 @@ impl Metrics {
             "Upgrades refused, by reason",
             metrics.refused.clone(),
         );
+        registry.register("upgrades", "Upgrades answered", metrics.upgrades.clone());
         metrics
     }
 
@@ -189,6 +192,20 @@ impl Metrics {
     /// One upgrade was refused.
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// So many upgrades were refused.
+    pub(crate) fn refused_many(&self, reason: &'static str, count: u64) {
+        if count > 0 {
+            self.refused
+                .get_or_create(&ReasonLabel { reason })
+                .inc_by(count);
+        }
+    }
+
+    /// One upgrade was answered.
+    pub(crate) fn upgraded(&self) {
+        self.upgrades.inc();
     }
 
     /// One sweep has ended.

@@ -4,9 +4,10 @@
 //!
 //! 1. wait for the poll: sockets, the inbox's waker, the next deadline;
 //! 2. read the sockets that have something, obey the commands ([`session`](crate::session)), write the replies;
-//! 3. take the inbox: adopt sockets, put publications into the room logs, hand out the engine's answers;
-//! 4. ping one slot of connections, end what is overdue ([`timers`]);
-//! 5. sweep: write to a bounded number of fans what they lack of the dirty rooms ([`sweep`]).
+//! 3. accept and answer a bounded number of those who arrive at this reactor's own port ([`arrival`]);
+//! 4. take the inbox: adopt sockets, put publications into the room logs, hand out the engine's answers;
+//! 5. ping one slot of connections, end what is overdue ([`timers`]);
+//! 6. sweep: write to a bounded number of fans what they lack of the dirty rooms ([`sweep`]).
 //!
 //! Replies are gathered in [`Replies`] while one connection is worked on, and leave in one write before any room data
 //! does; so a subscribe reply always comes before the pushes that follow its offset. Every wait, queue and turn is
@@ -21,11 +22,16 @@ use std::{
 
 use fanwave_room::presence::Presence;
 use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey, ws};
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
 use self::{
-    connection::Connection, key::ConnectionKey, room::RoomState, stream::Scratch, sweep::Sweeper,
+    arrival::{About, Arrivals},
+    connection::Connection,
+    key::ConnectionKey,
+    room::RoomState,
+    stream::Scratch,
+    sweep::Sweeper,
     timers::Timers,
 };
 use crate::{
@@ -39,6 +45,7 @@ use crate::{
     users::Users,
 };
 
+pub(crate) mod arrival;
 pub(crate) mod closing;
 pub(crate) mod connection;
 pub(crate) mod deliver;
@@ -67,6 +74,7 @@ pub(crate) struct Reactor {
     pub(crate) rooms: Slab<RoomState>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
     pub(crate) shared: Shared,
+    pub(crate) arrivals: Arrivals,
     pub(crate) sweeper: Sweeper,
     pub(crate) timers: Timers,
     pub(crate) clock: Clock,
@@ -75,6 +83,8 @@ pub(crate) struct Reactor {
     pub(crate) scratch: Scratch,
     /// Where one publication is encoded before it goes into its room's log.
     pub(crate) frame: Vec<u8>,
+    /// Where the answer to an upgrade is written.
+    pub(crate) head: Vec<u8>,
     /// Makes this reactor's connection ids and message ids unlike those of any other, of this run or another.
     pub(crate) node: u64,
     /// Counts the connections there have been; comes round after four billion.
@@ -115,6 +125,7 @@ impl Shared {
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) seat: Seat,
+    pub(crate) listeners: Vec<TcpListener>,
     pub(crate) calls: EngineCalls,
     pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
@@ -151,6 +162,7 @@ impl Reactor {
         let Parts {
             poll,
             seat,
+            listeners,
             calls,
             config,
             metrics,
@@ -163,6 +175,8 @@ impl Reactor {
         Self {
             timers: Timers::new(clock.now, &config),
             sweeper: Sweeper::new(config.tick),
+            arrivals: Arrivals::new(listeners, config.handshake_timeout),
+            head: Vec::new(),
             poll,
             seat,
             calls,
@@ -195,6 +209,7 @@ impl Reactor {
     ///
     /// The poll itself failed: nothing can be served any more.
     pub(crate) fn run(mut self) -> io::Result<()> {
+        self.arrivals.watch(&self.poll)?;
         let mut events = Events::with_capacity(limits::EVENTS_PER_POLL);
         while self.turn(&mut events)? == Turn::GoOn {}
         Ok(())
@@ -209,15 +224,10 @@ impl Reactor {
         self.clock.tick();
         self.seat.pulse.beat(self.clock.now);
         self.handle_unfinished_reads();
-        for event in events.iter().filter(|event| event.token() != WAKER) {
-            let index = event.token().0;
-            if event.is_writable() {
-                self.handle_writable(index);
-            }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.handle_readable(index);
-            }
+        for event in events.iter() {
+            self.handle_event_of(event);
         }
+        self.handle_arrivals();
         self.handle_inbox();
         self.handle_deadlines();
         self.sweep();
@@ -226,9 +236,26 @@ impl Reactor {
         Ok(self.stop_or_go_on())
     }
 
+    fn handle_event_of(&mut self, event: &mio::event::Event) {
+        match About::token(event.token()) {
+            About::Waker => {}
+            About::Listener(listener) => self.arrivals.accept_soon(listener, self.clock.now),
+            About::Arrival(index) => self.arrivals.hear_soon(index),
+            About::Connection(index) => {
+                if event.is_writable() {
+                    self.handle_writable(index);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.handle_readable(index);
+                }
+            }
+        }
+    }
+
     /// How long the poll may wait: not at all while there is work left over.
     fn patience(&self) -> Option<Duration> {
-        if !self.unfinished_reads.is_empty() || self.sweeper.has_work() {
+        if !self.unfinished_reads.is_empty() || self.sweeper.has_work() || self.arrivals.has_work()
+        {
             return Some(Duration::ZERO);
         }
         let ping = (!self.connections.is_empty()).then(|| self.timers.next_ping());
@@ -236,6 +263,7 @@ impl Reactor {
             ping,
             self.timers.next_deadline(),
             self.sweeper.next_due(),
+            self.arrivals.next_due(),
             self.stop_by,
         ]
         .into_iter()
@@ -274,6 +302,7 @@ impl Reactor {
         }
         self.stop_by = Some(by);
         self.admission.close();
+        self.arrivals.close();
         let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
         tracing::info!(connections = open.len(), "the gateway says good-bye");
         for index in open {

@@ -13,8 +13,18 @@ use super::{
     closing::Farewell,
     connection::{Budget, Connection, State, Written},
     key::ConnectionKey,
+    stream::Stream,
 };
-use crate::{config::Dialect, inbox::Handover, limits, session::Obeyed};
+use crate::{admission::Place, config::Dialect, inbox::Handover, limits, session::Obeyed};
+
+/// Whether the poll knows a socket already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// It has never heard of it.
+    No,
+    /// It knows it under an arrival's token.
+    AsArrival,
+}
 
 /// What reading once came to.
 enum ReadOnce {
@@ -28,7 +38,7 @@ impl Reactor {
     /// Takes over a socket whose upgrade was answered.
     pub(crate) fn adopt(&mut self, socket: Handover) {
         let Handover {
-            mut stream,
+            stream,
             leftover,
             place,
         } = socket;
@@ -37,26 +47,50 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return;
         }
+        if let Some(index) = self.open(stream, place, Watched::No)
+            && !leftover.is_empty()
+        {
+            self.handle_leftover(index, &leftover);
+        }
+    }
+
+    /// Makes a connection of a socket whose upgrade was answered, and says where it is.
+    pub(crate) fn open(
+        &mut self,
+        mut stream: Stream,
+        place: Place,
+        watched: Watched,
+    ) -> Option<usize> {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
         let budget = Budget::full(self.config.commands_per_second.get(), self.clock.millis());
         let entry = self.connections.vacant_entry();
         let index = entry.key();
-        if let Err(error) =
-            self.poll
-                .registry()
-                .register(&mut stream, Token(index), Interest::READABLE)
-        {
+        let registry = self.poll.registry();
+        let result = match watched {
+            Watched::No => registry.register(&mut stream, Token(index), Interest::READABLE),
+            // What has come in the meantime is told again under the new token.
+            Watched::AsArrival => {
+                registry.reregister(&mut stream, Token(index), Interest::READABLE)
+            }
+        };
+        if let Err(error) = result {
             tracing::warn!(%error, "a socket could not be watched");
             self.seat.pulse.lose_socket();
-            return;
+            return None;
         }
         let connection = entry.insert(Connection::new(stream, generation, budget));
         place.hand_over();
         self.timers
             .expect_connect(self.clock.now, connection.key(index));
-        if !leftover.is_empty() {
-            self.handle_leftover(index, &leftover);
+        Some(index)
+    }
+
+    /// What the peer sent behind its handshake, in the read buffer already.
+    pub(crate) fn handle_first_bytes(&mut self, index: usize, bytes: &mut [u8]) {
+        if !bytes.is_empty() {
+            self.handle_bytes(index, bytes);
+            self.flush(index);
         }
     }
 

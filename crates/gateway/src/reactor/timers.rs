@@ -36,7 +36,7 @@ pub(crate) struct Timers {
 
 /// Deadlines that all last equally long, earliest first.
 #[derive(Debug)]
-struct Deadlines {
+pub(crate) struct Deadlines {
     after: Duration,
     queue: VecDeque<(Instant, ConnectionKey)>,
 }
@@ -49,18 +49,21 @@ enum Visit {
 }
 
 impl Deadlines {
-    fn new(after: Duration) -> Self {
+    /// None yet.
+    pub(crate) fn new(after: Duration) -> Self {
         Self {
             after,
             queue: VecDeque::new(),
         }
     }
 
-    fn set(&mut self, now: Instant, key: ConnectionKey) {
+    /// One more, from now.
+    pub(crate) fn set(&mut self, now: Instant, key: ConnectionKey) {
         self.queue.push_back((now + self.after, key));
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<ConnectionKey> {
+    /// The earliest, if its time has come.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<ConnectionKey> {
         let (due, key) = *self.queue.front()?;
         if due > now {
             return None;
@@ -69,7 +72,23 @@ impl Deadlines {
         Some(key)
     }
 
-    fn next(&self) -> Option<Instant> {
+    /// The earliest, whether or not its time has come.
+    pub(crate) fn pop(&mut self) -> Option<ConnectionKey> {
+        self.queue.pop_front().map(|(_, key)| key)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Forgets those of others.
+    pub(crate) fn retain(&mut self, lives: impl Fn(&ConnectionKey) -> bool) {
+        self.queue.retain(|(_, key)| lives(key));
+    }
+
+    /// When the earliest is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.queue.front().map(|(due, _)| *due)
     }
 }
@@ -173,8 +192,8 @@ impl Reactor {
                 .is_some_and(|connection| connection.generation == key.generation)
         };
         for deadlines in [&mut timers.connects, &mut timers.closes] {
-            if deadlines.queue.len() > bound * 2 {
-                deadlines.queue.retain(|(_, key)| lives(key));
+            if deadlines.len() > bound * 2 {
+                deadlines.retain(lives);
             }
         }
     }

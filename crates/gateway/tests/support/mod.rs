@@ -3,7 +3,15 @@
 
 #![expect(dead_code, reason = "each test file uses its part")]
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use fanwave_bus::{Engine, memory::MemoryEngine};
 use fanwave_gateway::{Gateway, GatewayConfig};
@@ -32,7 +40,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A node under test.
 pub(crate) struct Node {
     pub(crate) gateway: Gateway,
+    /// The HTTP port.
     pub(crate) addr: SocketAddr,
+    /// Counts the sockets that were opened: they come in by the HTTP port and by the reactors' own in turn.
+    opened: AtomicUsize,
     pub(crate) key: TokenKey,
     pub(crate) registry: Registry,
     server: JoinHandle<()>,
@@ -44,6 +55,7 @@ pub(crate) struct Node {
 pub(crate) fn config() -> GatewayConfig {
     let mut config = GatewayConfig {
         reactors: 2.try_into().expect("not zero"),
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         commands_per_second: 10_000.try_into().expect("not zero"),
         ..GatewayConfig::default()
     };
@@ -83,6 +95,7 @@ impl Node {
         Self {
             gateway,
             addr,
+            opened: AtomicUsize::new(0),
             key,
             registry,
             server,
@@ -117,8 +130,19 @@ impl Node {
 
     /// An open socket that has said nothing yet.
     pub(crate) async fn socket(&self) -> Fan {
-        let stream = TcpStream::connect(self.addr).await.expect("a connection");
-        Fan::upgrade(stream, self.addr).await
+        let door = self.next_door();
+        let stream = TcpStream::connect(door).await.expect("a connection");
+        Fan::upgrade(stream, door).await
+    }
+
+    /// The ways in: the HTTP port and the reactors' own.
+    pub(crate) fn doors(&self) -> Vec<SocketAddr> {
+        [&[self.addr][..], self.gateway.addresses()].concat()
+    }
+
+    fn next_door(&self) -> SocketAddr {
+        let doors = self.doors();
+        doors[self.opened.fetch_add(1, Ordering::Relaxed) % doors.len()]
     }
 
     /// A socket that can hold little that its fan has not read.
@@ -127,8 +151,9 @@ impl Node {
         socket
             .set_recv_buffer_size(16 * 1024)
             .expect("a small buffer");
-        let stream = socket.connect(self.addr).await.expect("a connection");
-        Fan::upgrade(stream, self.addr).await
+        let door = self.next_door();
+        let stream = socket.connect(door).await.expect("a connection");
+        Fan::upgrade(stream, door).await
     }
 
     /// A connected fan.
