@@ -1,7 +1,7 @@
 //! `GET /api/v1/channels/{id}/messages?lane=chat&before=&limit=`: a lane's history, newest first.
 //!
 //! The cursor is an offset: `next_before` of one page is `before` of the next. Offsets are comparable only within the
-//! `epoch` that every page carries; a client that sees it change starts over.
+//! `epoch` that every page carries; a client that sees it change starts over. Deleted messages are not on any page.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use axum::{
 };
 use fanwave_bus::{EngineError, HistoryQuery};
 use fanwave_wire::{
-    Channel, ClientMessageId, Epoch, Lane, Offset, Publication, Role, UnixMillis, UserId,
-    limits::HISTORY_PAGE_MAX,
+    Channel, ClientMessageId, Epoch, Event, Lane, Language, Offset, Publication, ReplyTo, Role,
+    UnixMillis, UserId, limits::HISTORY_PAGE_MAX,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,19 @@ struct Message {
     user: UserId,
     name: Arc<str>,
     role: Role,
-    text: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    badge: Option<Arc<str>>,
+    /// What was said; absent where something happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Arc<str>>,
+    /// ISO 639-1; absent where the room could not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lang: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<ReplyTo>,
+    /// What happened, with its `type`; absent where something was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
     at: UnixMillis,
 }
 
@@ -114,16 +126,21 @@ pub(crate) async fn page(
 
 fn message(publication: &Publication) -> Message {
     let draft = &publication.draft;
+    let text = draft.body.as_text();
     Message {
         offset: publication.offset,
         id: draft.id.clone(),
         user: draft.sender.user.clone(),
         name: Arc::clone(&draft.sender.name),
         role: draft.sender.role,
-        text: draft
-            .body
-            .as_text()
-            .map_or_else(|| "".into(), |text| Arc::clone(&text.text)),
+        badge: draft.sender.badge.clone(),
+        text: text.map(|text| Arc::clone(&text.text)),
+        lang: text
+            .map(|text| text.language)
+            .filter(|language| !language.is_unknown())
+            .map(Language::code),
+        reply_to: text.and_then(|text| text.reply_to.as_deref().cloned()),
+        event: draft.body.as_event().cloned(),
         at: publication.at,
     }
 }

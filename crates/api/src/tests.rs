@@ -40,6 +40,14 @@ impl Engine for Log {
         Box::pin(async { Err(EngineError::Stopping) })
     }
 
+    fn events<'a>(
+        &'a self,
+        _: &'a Channel,
+        _: Offset,
+    ) -> BoxFuture<'a, Result<History, EngineError>> {
+        Box::pin(async { Err(EngineError::Stopping) })
+    }
+
     fn history<'a>(
         &'a self,
         channel: &'a Channel,
