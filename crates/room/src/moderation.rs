@@ -20,8 +20,8 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fanwave_wire::{
-    ClientMessageId, Event, HoldReason, Lane, Language, Mode, Offset, Publication, Role, Sender,
-    Text, UnixMillis, UserId,
+    ClientMessageId, Event, HoldReason, Lane, Mode, Offset, Publication, Role, Sender, Text,
+    UnixMillis, UserId,
 };
 use unicode_properties::UnicodeEmoji;
 

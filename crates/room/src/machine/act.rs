@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanwave_wire::{
-    Action, Body, ClientMessageId, Draft, Event, Lane, Offset, Role, Sender, UnixMillis, UserId,
+    Action, Body, ClientMessageId, Draft, Event, Lane, Offset, Sender, UnixMillis, UserId,
 };
 
 use super::{
