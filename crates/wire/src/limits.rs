@@ -18,6 +18,10 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// `64 KiB + 64 * 200 B` = 77 KiB while it is worked on.
 pub const COMMANDS_PER_FRAME_MAX: usize = 64;
 
+/// Most server-side subscriptions that a connecting client may give the positions of: some 200 bytes each beside its
+/// text.
+pub const CONNECT_SUBS_MAX: usize = 64;
+
 /// Most characters (Unicode scalar values) of a chat message; also the default of a room's rules.
 ///
 /// At most 4 bytes each as UTF-8 (2 kB), 6 as JSON from us (3 kB), and 12 as JSON from a client that writes every
@@ -150,6 +154,8 @@ const _: () = {
     // The longest event is a list of words: neither a poll nor a held message, which has two senders, is longer.
     assert!(POLL_BYTES_MAX + PUBLICATION_BYTES_MAX <= EVENT_BYTES_MAX);
     assert!(2 * PUBLICATION_BYTES_MAX <= EVENT_BYTES_MAX);
+    // Whatever a token subscribed a client to, it may ask to recover.
+    assert!(TOKEN_CHANNELS_MAX <= CONNECT_SUBS_MAX);
     // A choice is one byte in the ballot box.
     assert!(POLL_CHOICES_MIN >= 2 && POLL_CHOICES_MAX <= 256);
     // A connect with the longest token fits a frame and leaves room for its subscriptions.

@@ -35,6 +35,7 @@ impl Reactor {
             ping_seconds: u32::try_from(self.config.ping_interval.as_secs().max(1))
                 .unwrap_or(u32::MAX),
             pong: true,
+            ..ConnectResult::default()
         };
         self.replies.reply(id, Response::Connect(result));
     }

@@ -35,7 +35,11 @@ impl Reactor {
             .collect();
         let infos: Vec<ClientInfo<'_>> = present
             .iter()
-            .map(|(client, user)| ClientInfo { user, client })
+            .map(|(client, user)| ClientInfo {
+                user,
+                client,
+                sender: None,
+            })
             .collect();
         self.replies.reply(id, Response::Presence(&infos));
     }

@@ -1,52 +1,17 @@
 //! What a client asks for: frames of commands, parsed once at the edge.
 //!
-//! A frame that is not JSON, or breaks the protocol's own rules, is a [`ProtocolError`] and ends the connection. A
+//! A frame that cannot be read, or breaks the protocol's own rules, is a [`ProtocolError`] and ends the connection. A
 //! command that is well-formed but asks for something unknown or senseless is answered by itself; that is the caller's
 //! business. Nothing a client sends is kept in an error, so that no token can reach a log.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::DisconnectCode;
-
-/// Parses a frame of at most `commands_max` commands, one per line; blank lines are skipped.
-///
-/// # Errors
-///
-/// The whole frame is refused when any line breaks the protocol: the connection ends anyway.
-pub fn parse_commands(frame: &str, commands_max: usize) -> Result<Vec<Command>, ProtocolError> {
-    let mut commands = Vec::new();
-    for line in frame
-        .split('\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-    {
-        if commands.len() == commands_max {
-            return Err(ProtocolError::TooManyCommands { max: commands_max });
-        }
-        commands.push(parse_command(line)?);
-    }
-    if commands.is_empty() {
-        Err(ProtocolError::Empty)
-    } else {
-        Ok(commands)
-    }
-}
-
-fn parse_command(line: &str) -> Result<Command, ProtocolError> {
-    let Strict(envelope) = serde_json::from_str::<Strict<Envelope>>(line).map_err(|error| {
-        // serde_json's own words may quote what the client sent.
-        ProtocolError::Malformed {
-            column: error.column(),
-        }
-    })?;
-    envelope.into_command()
-}
+use super::{DisconnectCode, json};
+use crate::limits::CONNECT_SUBS_MAX;
 
 /// Why a frame breaks the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -58,6 +23,15 @@ pub enum ProtocolError {
         /// Where reading stopped, counted from 1.
         column: usize,
     },
+    /// A text frame is not UTF-8.
+    #[error("frame is not UTF-8")]
+    NotUtf8,
+    /// A binary frame is not a sequence of messages of the protocol's schema.
+    #[error("malformed command at byte {at} of its frame")]
+    MalformedBytes {
+        /// Where reading stopped, counted from 0.
+        at: usize,
+    },
     /// The frame holds no command at all.
     #[error("frame without a command")]
     Empty,
@@ -67,6 +41,9 @@ pub enum ProtocolError {
         /// How many are allowed.
         max: usize,
     },
+    /// A connect gives the positions of more subscriptions than it can have had.
+    #[error("more than {CONNECT_SUBS_MAX} subscriptions in one connect")]
+    TooManySubscriptions,
     /// A command that needs a reply has no id to reply to.
     #[error("command without an id")]
     MissingId,
@@ -90,6 +67,26 @@ pub struct Command {
     pub id: u32,
     /// What is asked for.
     pub method: Method,
+}
+
+impl Command {
+    /// A command of what was read: its id, 0 when it has none, and its method, if it names one.
+    ///
+    /// # Errors
+    ///
+    /// The method needs a reply, and there is no id to reply to.
+    pub(super) fn new(id: u32, method: Option<Method>) -> Result<Self, ProtocolError> {
+        let method = match (method, id) {
+            // "A command with zero id and no request set (empty Command) is a pong."
+            (None, 0) => Method::Pong,
+            (None, _) => Method::Unknown,
+            // Only a send, which gets no reply, may go without an id.
+            (Some(method @ Method::Send(_)), _) => method,
+            (Some(_), 0) => return Err(ProtocolError::MissingId),
+            (Some(method), _) => method,
+        };
+        Ok(Self { id, method })
+    }
 }
 
 /// What a command asks for.
@@ -164,6 +161,10 @@ pub struct ConnectRequest {
     pub token: TokenText,
     /// Whatever the application wants to know at connect.
     pub data: Option<Box<RawValue>>,
+    /// Positions of the server-side subscriptions that the client had before, by channel; at most
+    /// [`CONNECT_SUBS_MAX`].
+    #[serde(deserialize_with = "json::command::subs")]
+    pub subs: BTreeMap<String, SubscribeRequest>,
     /// The client's software, for statistics.
     pub name: String,
     /// Its version.
@@ -225,7 +226,7 @@ pub struct HistoryRequest {
     /// At most so many publications; 0 asks for the position alone, a negative number for all that there are.
     pub limit: i32,
     /// Read on from here.
-    #[serde(deserialize_with = "strict_option")]
+    #[serde(deserialize_with = "json::command::strict_option")]
     pub since: Option<StreamPosition>,
     /// Newest first.
     pub reverse: bool,
@@ -283,95 +284,4 @@ pub struct SubRefreshRequest {
     pub channel: String,
     /// The new token.
     pub token: TokenText,
-}
-
-/// A request without fields of its own.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct NoFields {}
-
-/// A command as the schema has it: every method is a field, and one of them is set.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope {
-    id: u32,
-    connect: Option<Strict<ConnectRequest>>,
-    subscribe: Option<Strict<SubscribeRequest>>,
-    unsubscribe: Option<Strict<UnsubscribeRequest>>,
-    publish: Option<Strict<PublishRequest>>,
-    history: Option<Strict<HistoryRequest>>,
-    presence: Option<Strict<PresenceRequest>>,
-    presence_stats: Option<Strict<PresenceRequest>>,
-    ping: Option<Strict<NoFields>>,
-    rpc: Option<Strict<RpcRequest>>,
-    send: Option<Strict<SendRequest>>,
-    refresh: Option<Strict<RefreshRequest>>,
-    sub_refresh: Option<Strict<SubRefreshRequest>>,
-}
-
-impl Envelope {
-    fn into_command(self) -> Result<Command, ProtocolError> {
-        let named = [
-            self.connect.map(|r| Method::Connect(r.0)),
-            self.subscribe.map(|r| Method::Subscribe(r.0)),
-            self.unsubscribe.map(|r| Method::Unsubscribe(r.0)),
-            self.publish.map(|r| Method::Publish(r.0)),
-            self.history.map(|r| Method::History(r.0)),
-            self.presence.map(|r| Method::Presence(r.0)),
-            self.presence_stats.map(|r| Method::PresenceStats(r.0)),
-            self.ping.map(|_| Method::Ping),
-            self.rpc.map(|r| Method::Rpc(r.0)),
-            self.send.map(|r| Method::Send(r.0)),
-            self.refresh.map(|r| Method::Refresh(r.0)),
-            self.sub_refresh.map(|r| Method::SubRefresh(r.0)),
-        ];
-        let mut named = named.into_iter().flatten();
-        let method = match (named.next(), self.id) {
-            // "A command with zero id and no request set (empty Command) is a pong."
-            (None, 0) => Method::Pong,
-            (None, _) => Method::Unknown,
-            // Only a send, which gets no reply, may go without an id.
-            (Some(method @ Method::Send(_)), _) => method,
-            (Some(_), 0) => return Err(ProtocolError::MissingId),
-            (Some(method), _) => method,
-        };
-        if named.next().is_some() {
-            return Err(ProtocolError::SeveralMethods);
-        }
-        Ok(Command {
-            id: self.id,
-            method,
-        })
-    }
-}
-
-/// Reads `T` from a JSON object and from nothing else; a derived reader alone would also take an array.
-pub(super) struct Strict<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Strict<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_map(StrictVisitor(std::marker::PhantomData))
-            .map(Strict)
-    }
-}
-
-struct StrictVisitor<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for StrictVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
-
-fn strict_option<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(Option::<Strict<T>>::deserialize(deserializer)?.map(|value| value.0))
 }

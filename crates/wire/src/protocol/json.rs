@@ -1,7 +1,11 @@
-//! Writes JSON into a byte buffer, piece by piece.
+//! The protocol in JSON. This file writes JSON into a byte buffer, piece by piece; those below it know the protocol.
 //!
-//! It knows nothing of the protocol, and keeps no state beside the buffer and whether a comma is due. Strings are
+//! A writer keeps no state beside the buffer and whether a comma is due. Strings are
 //! valid UTF-8 already, so writing cannot fail.
+
+pub(super) mod command;
+pub(super) mod push;
+pub(super) mod reply;
 
 /// An object under construction. Fields are written in the order of the calls.
 #[must_use = "an object ends with `end`"]
@@ -14,6 +18,11 @@ impl<'a> Object<'a> {
     /// Opens the object.
     pub(super) fn begin(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    /// The fields alone, without the braces around them: whoever writes those need not write the fields again.
+    pub(super) fn fields(out: &'a mut Vec<u8>) -> Self {
         Self { out, empty: true }
     }
 

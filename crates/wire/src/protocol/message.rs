@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::command::Strict;
+use super::json::command::Strict;
 use crate::{
     ClientMessageId, Offset, ReplyTo, UserId,
     limits::{CLIENT_MESSAGE_ID_BYTES_MAX, USER_ID_BYTES_MAX},

@@ -1,7 +1,7 @@
-//! The Centrifuge client protocol in its JSON form, spoken by every published Centrifuge client.
+//! The Centrifuge client protocol in both its forms, spoken by every published Centrifuge client.
 //!
-//! A frame from a client holds one [`Command`] per line, a frame to a client one reply or push per line. A command
-//! names its method by the one field beside `id` (`{"id":1,"connect":{}}`); its reply carries the same id and either
+//! In JSON, a frame from a client holds one [`Command`] per line, a frame to a client one reply or push per line; in
+//! Protobuf each stands after its length (see [`Encoding`]). A command names its method by the one field beside `id` (`{"id":1,"connect":{}}`); its reply carries the same id and either
 //! the result in the field of that name or an `error`. A push has no id. The empty object is the server's ping in one
 //! direction and the client's pong in the other.
 //!
@@ -13,10 +13,12 @@
 
 pub mod command;
 pub mod disconnect;
+pub mod encoding;
 pub mod error;
 mod event;
 mod json;
 pub mod message;
+mod protobuf;
 pub mod publication;
 pub mod push;
 pub mod reply;
@@ -24,10 +26,12 @@ pub mod reply;
 pub use command::{
     Command, ConnectRequest, HistoryRequest, Method, PresenceRequest, ProtocolError,
     PublishRequest, RefreshRequest, RpcRequest, SendRequest, StreamPosition, SubRefreshRequest,
-    SubscribeRequest, TokenText, UnsubscribeRequest, parse_commands,
+    SubscribeRequest, TokenText, UnsubscribeRequest,
 };
 pub use disconnect::{DisconnectCode, Reconnect, UnsubscribeCode};
+pub use encoding::Encoding;
 pub use error::{ErrorCode, ErrorReply};
+pub use json::command::parse_commands;
 pub use message::{ClientMessage, MessageError, SendCall};
 pub(crate) use message::{parse_id, parse_object, parse_user};
 pub use push::Push;

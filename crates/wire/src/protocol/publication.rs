@@ -28,6 +28,7 @@ pub fn encode(publication: &Publication, out: &mut Vec<u8>) {
     ClientInfo {
         user: &draft.sender.user.0,
         client: "",
+        sender: None,
     }
     .encode(object.field("info"));
     object.end();

@@ -1,12 +1,8 @@
-//! What the server tells a client without being asked: `{"push":{"channel":"...","pub":{...}}}`.
+//! What the server tells a client without being asked; [`Encoding`](super::Encoding) writes it.
 
-use super::{
-    UnsubscribeCode,
-    disconnect::{DisconnectCode, Reconnect},
-    json::Object,
-    publication,
-    reply::ClientInfo,
-};
+use serde_json::value::RawValue;
+
+use super::{ClientInfo, ConnectResult, DisconnectCode, Encoding, UnsubscribeCode};
 use crate::{Channel, Epoch, Notice, Offset, Publication};
 
 /// One push.
@@ -61,77 +57,23 @@ pub enum Push<'a> {
         /// Why.
         code: DisconnectCode,
     },
+    /// Something for the application of one client, outside any channel.
+    Message {
+        /// What.
+        data: &'a RawValue,
+    },
+    /// The server connected the client without being asked, on a transport that goes one way only.
+    Connect(ConnectResult<'a>),
+    /// The server made the client's credentials last.
+    Refresh {
+        /// For so many seconds; `None`: they do not run out.
+        ttl_seconds: Option<u32>,
+    },
 }
 
 impl Push<'_> {
-    /// Appends the push as one reply.
+    /// Appends the push as JSON.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut reply = Object::begin(out);
-        let mut push = Object::begin(reply.field("push"));
-        match *self {
-            Self::Publication {
-                channel,
-                publication,
-            } => {
-                push_channel(push.field("channel"), channel);
-                publication::encode(publication, push.field("pub"));
-            }
-            Self::Notice { channel, notice } => {
-                push_channel(push.field("channel"), channel);
-                publication::encode_notice(notice, push.field("pub"));
-            }
-            Self::Join { channel, info } => {
-                push_channel(push.field("channel"), channel);
-                encode_info(push.field("join"), info);
-            }
-            Self::Leave { channel, info } => {
-                push_channel(push.field("channel"), channel);
-                encode_info(push.field("leave"), info);
-            }
-            Self::Unsubscribe { channel, code } => {
-                push_channel(push.field("channel"), channel);
-                let mut unsubscribe = Object::begin(push.field("unsubscribe"));
-                unsubscribe.number("code", u64::from(code.number()));
-                unsubscribe.text("reason", code.reason());
-                unsubscribe.end();
-            }
-            Self::Subscribe {
-                channel,
-                epoch,
-                offset,
-            } => {
-                push_channel(push.field("channel"), channel);
-                let mut subscribe = Object::begin(push.field("subscribe"));
-                subscribe.flag("recoverable", true);
-                subscribe.text("epoch", &epoch.0);
-                subscribe.number("offset", offset.0);
-                subscribe.flag("positioned", true);
-                subscribe.end();
-            }
-            Self::Disconnect { code } => {
-                let mut disconnect = Object::begin(push.field("disconnect"));
-                disconnect.number("code", u64::from(code.number()));
-                disconnect.text("reason", code.reason());
-                disconnect.flag("reconnect", code.reconnect() == Reconnect::Retry);
-                disconnect.end();
-            }
-        }
-        push.end();
-        reply.end();
+        Encoding::Json.append_push(self, out);
     }
-}
-
-fn encode_info(out: &mut Vec<u8>, info: ClientInfo<'_>) {
-    let mut object = Object::begin(out);
-    info.encode(object.field("info"));
-    object.end();
-}
-
-/// Writes the channel's name; its characters need no escaping (see [`crate::RoomId`]).
-fn push_channel(out: &mut Vec<u8>, channel: &Channel) {
-    out.push(b'"');
-    out.extend_from_slice(channel.lane.prefix().as_bytes());
-    out.push(b':');
-    out.extend_from_slice(channel.room.as_str().as_bytes());
-    out.push(b'"');
 }

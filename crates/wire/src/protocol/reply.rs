@@ -1,18 +1,11 @@
-//! What the server answers: `{"id":1,"connect":{...}}`, or `{"id":1,"error":{...}}`.
-//!
-//! Fields at their zero value are left out where the published schema leaves them out, and written where it writes
-//! them: history and presence always say their numbers.
+//! What the server answers; [`Encoding`](super::Encoding) writes it.
 
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{
-    ErrorReply,
-    json::{self, Object},
-    publication,
-};
-use crate::{ClientMessageId, Epoch, Offset, Publication, UnixMillis, UserId};
+use super::{Encoding, ErrorReply};
+use crate::{Channel, ClientMessageId, Epoch, Offset, Publication, Sender, UnixMillis, UserId};
 
 /// The answer to one command.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +66,7 @@ impl From<super::ErrorCode> for Response<'static> {
 }
 
 /// See [`Response::Connect`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ConnectResult<'a> {
     /// The connection's own id.
     pub client: &'a str,
@@ -85,6 +78,12 @@ pub struct ConnectResult<'a> {
     pub ping_seconds: u32,
     /// Whether the client must answer pings.
     pub pong: bool,
+    /// What the server subscribed the client to, without being asked.
+    pub subs: &'a [(Channel, SubscribeResult<'a>)],
+    /// A secret that names this connection to the emulation endpoint; empty where the transport goes both ways.
+    pub session: &'a str,
+    /// The node that holds this connection, for the emulation endpoint; empty where the transport goes both ways.
+    pub node: &'a str,
 }
 
 /// See [`Response::Subscribe`].
@@ -179,190 +178,13 @@ pub struct ClientInfo<'a> {
     pub user: &'a str,
     /// Which it is; may be empty.
     pub client: &'a str,
-}
-
-impl ClientInfo<'_> {
-    /// Appends the JSON; both fields are always there.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        json::push_str(object.field("user"), self.user);
-        json::push_str(object.field("client"), self.client);
-        object.end();
-    }
+    /// What is shown of the user, where it is not in the message itself.
+    pub sender: Option<&'a Sender>,
 }
 
 impl Reply<'_> {
-    /// Appends the reply; several in one frame have [`super::SEPARATOR`] between them.
+    /// Appends the reply as JSON; several in one frame have [`super::SEPARATOR`] between them.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut reply = Object::begin(out);
-        reply.number("id", u64::from(self.id));
-        match self.response {
-            Response::Error(error) => error.encode(reply.field("error")),
-            Response::Connect(result) => result.encode(reply.field("connect")),
-            Response::Subscribe(result) => result.encode(reply.field("subscribe")),
-            Response::Unsubscribe => Object::begin(reply.field("unsubscribe")).end(),
-            Response::Publish(result) => result.encode(reply.field("publish")),
-            Response::History(result) => result.encode(reply.field("history")),
-            Response::Presence(clients) => encode_presence(reply.field("presence"), clients),
-            Response::PresenceStats { clients, users } => {
-                let mut stats = Object::begin(reply.field("presence_stats"));
-                json::push_u64(stats.field("num_clients"), u64::from(clients));
-                json::push_u64(stats.field("num_users"), u64::from(users));
-                stats.end();
-            }
-            Response::Ping => Object::begin(reply.field("ping")).end(),
-            Response::Rpc(data) => {
-                let mut rpc = Object::begin(reply.field("rpc"));
-                push_raw(rpc.field("data"), data);
-                rpc.end();
-            }
-            Response::Sent(result) => {
-                let mut rpc = Object::begin(reply.field("rpc"));
-                result.encode(rpc.field("data"));
-                rpc.end();
-            }
-            Response::Done => {
-                let mut rpc = Object::begin(reply.field("rpc"));
-                Object::begin(rpc.field("data")).end();
-                rpc.end();
-            }
-            Response::PresencePage(page) => {
-                let mut rpc = Object::begin(reply.field("rpc"));
-                page.encode(rpc.field("data"));
-                rpc.end();
-            }
-            Response::Refresh(result) => result.encode(reply.field("refresh")),
-            Response::SubRefresh { ttl_seconds } => {
-                let mut refresh = Object::begin(reply.field("sub_refresh"));
-                encode_ttl(&mut refresh, ttl_seconds);
-                refresh.end();
-            }
-        }
-        reply.end();
+        Encoding::Json.append_reply(self, out);
     }
-}
-
-impl ConnectResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        object.text("client", self.client);
-        object.text("version", self.version);
-        encode_ttl(&mut object, self.ttl_seconds);
-        object.number("ping", u64::from(self.ping_seconds));
-        object.flag("pong", self.pong);
-        object.end();
-    }
-}
-
-impl SubscribeResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let (missed, recovered, was_recovering) = match self.recovery {
-            Recovery::NotAsked => (&[][..], false, false),
-            Recovery::Recovered(missed) => (missed, true, true),
-            Recovery::Unrecovered => (&[][..], false, true),
-        };
-        let mut object = Object::begin(out);
-        encode_ttl(&mut object, self.ttl_seconds);
-        object.flag("recoverable", self.recoverable);
-        object.text("epoch", &self.epoch.0);
-        if !missed.is_empty() {
-            push_publications(object.field("publications"), missed);
-        }
-        object.flag("recovered", recovered);
-        object.number("offset", self.offset.0);
-        object.flag("positioned", self.positioned);
-        object.flag("was_recovering", was_recovering);
-        object.end();
-    }
-}
-
-impl PublishResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        object.number("offset", self.offset.0);
-        object.text("epoch", &self.epoch.0);
-        object.end();
-    }
-}
-
-impl SendResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        json::push_u64(object.field("offset"), self.offset.0);
-        json::push_str(object.field("epoch"), &self.epoch.0);
-        json::push_u64(object.field("at"), self.at.0);
-        json::push_str(object.field("id"), &self.id.0);
-        json::push_bool(object.field("duplicate"), self.duplicate);
-        object.end();
-    }
-}
-
-impl PresencePage<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        json::push_u64(object.field("count"), self.count);
-        json::push_array(object.field("users"), self.users, |out, user| {
-            json::push_str(out, &user.0);
-        });
-        if let (true, Some(last)) = (self.more, self.users.last()) {
-            json::push_str(object.field("next"), &last.0);
-        }
-        object.end();
-    }
-}
-
-impl HistoryResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        push_publications(object.field("publications"), self.publications);
-        json::push_str(object.field("epoch"), &self.epoch.0);
-        json::push_u64(object.field("offset"), self.offset.0);
-        object.end();
-    }
-}
-
-impl RefreshResult<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        object.text("client", self.client);
-        object.text("version", self.version);
-        encode_ttl(&mut object, self.ttl_seconds);
-        object.end();
-    }
-}
-
-/// `presence` maps the id of each connection to what is known of it.
-fn encode_presence(out: &mut Vec<u8>, clients: &[ClientInfo<'_>]) {
-    let mut result = Object::begin(out);
-    let mut presence = Object::begin(result.field("presence"));
-    for info in clients {
-        info.encode(presence.entry(info.client));
-    }
-    presence.end();
-    result.end();
-}
-
-fn encode_ttl(object: &mut Object<'_>, ttl_seconds: Option<u32>) {
-    if let Some(seconds) = ttl_seconds {
-        object.flag("expires", true);
-        object.number("ttl", u64::from(seconds));
-    }
-}
-
-fn push_publications(out: &mut Vec<u8>, publications: &[Arc<Publication>]) {
-    json::push_array(out, publications, |out, item| {
-        publication::encode(item, out);
-    });
-}
-
-/// Copies JSON that is JSON already, on one line: a line end inside it would end the reply.
-fn push_raw(out: &mut Vec<u8>, data: &RawValue) {
-    // A line end can only stand between tokens; inside a string JSON has it escaped.
-    out.extend(data.get().bytes().map(|byte| {
-        if byte == b'\n' || byte == b'\r' {
-            b' '
-        } else {
-            byte
-        }
-    }));
 }

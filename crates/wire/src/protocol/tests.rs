@@ -296,6 +296,7 @@ fn the_bytes_of_the_other_pushes() {
     let info = ClientInfo {
         user: "u-1",
         client: "c-1",
+        sender: None,
     };
     let pushes = [
         push(Push::Join {
@@ -338,10 +339,12 @@ fn the_bytes_of_the_small_replies() {
         ClientInfo {
             user: "u-1",
             client: "c-1",
+            sender: None,
         },
         ClientInfo {
             user: "",
             client: "2",
+            sender: None,
         },
     );
     let too_long = ErrorReply::with_message(ErrorCode::LimitExceeded, "at most 500 characters");
@@ -462,6 +465,7 @@ fn the_bytes_of_connect_subscribe_and_history() {
         ttl_seconds: None,
         ping_seconds: 25,
         pong: true,
+        ..ConnectResult::default()
     };
     let fresh = SubscribeResult {
         epoch: &epoch,
