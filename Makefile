@@ -4,7 +4,7 @@
 MINUTES ?= 10
 SECONDS ?= 30
 
-.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle fuzz
+.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and fo
 
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle
+
+bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
+	@PART=$(PART) scripts/bench chat
 
 fuzz: ## Run every fuzz target for SECONDS=30
 	@SECONDS_EACH=$(SECONDS) fuzz/run.sh

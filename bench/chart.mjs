@@ -54,3 +54,31 @@ ${[...legend, ...grid, ...minutes, ...lines].join("\n")}
 function round(value) {
   return Math.round(value * 10) / 10;
 }
+
+const BAR_HEIGHT = 34;
+
+/**
+ * Draws a value for each of several things, as bars.
+ *
+ * @param {{ title: string, unit: string, bars: { name: string, value: number }[] }} chart
+ * @returns {string}
+ */
+export function barChart({ title, unit, bars }) {
+  const left = 240;
+  const top = 44;
+  const height = top + bars.length * BAR_HEIGHT + 16;
+  const most = Math.max(1, ...bars.map((bar) => bar.value));
+  const rows = bars.map(({ name, value }, i) => {
+    const y = top + i * BAR_HEIGHT;
+    const width = Math.max(1, round((value / most) * (WIDTH - left - 140)));
+    return `<text x="${left - 12}" y="${y + 19}" text-anchor="end">${name}</text>` +
+      `<rect x="${left}" y="${y + 4}" width="${width}" height="22" rx="3" fill="${COLOURS[name === "Fanwave" ? 0 : 1]}"/>` +
+      `<text x="${left + width + 8}" y="${y + 19}">${Math.round(value).toLocaleString("en")}${unit}</text>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#556">
+<rect width="100%" height="100%" fill="#fff"/>
+<text x="24" y="26" font-size="15" font-weight="600" fill="#223">${title}</text>
+${rows.join("\n")}
+</svg>
+`;
+}

@@ -28,8 +28,8 @@ struct Arguments {
     /// File with the publisher's token.
     #[arg(long)]
     publisher_token: Option<PathBuf>,
-    /// Channel the fans join and the publisher speaks in.
-    #[arg(long, default_value = "room:demo")]
+    /// Channel the fans join and the publisher speaks in; the last one said counts.
+    #[arg(long, default_value = "room:demo", overrides_with = "channel")]
     channel: String,
     /// Number of the room in its messages' marks.
     #[arg(long, default_value_t = 0)]

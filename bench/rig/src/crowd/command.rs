@@ -69,6 +69,9 @@ pub struct Publish {
 pub struct Cost {
     /// CPU seconds of the server.
     pub server_cpu_s: f64,
+    /// Seconds in which a thread of the server was ready to run and somebody else had the core: a run on a machine that is
+    /// not its own shows it here.
+    pub server_wait_s: f64,
     /// CPU seconds of the crowd.
     pub crowd_cpu_s: f64,
     /// How long it took.

@@ -38,7 +38,7 @@ use crate::{
     clock::{self, SECOND},
     histogram::Histogram,
     marker::{Mark, Marks},
-    process::Process,
+    process::{Cpu, Process},
 };
 
 /// The token of the thread that reads commands.
@@ -120,7 +120,7 @@ struct Schedule {
 /// The costs at an instant.
 struct Before {
     at: u64,
-    server: u64,
+    server: Cpu,
     crowd: u64,
     resident: u64,
 }
@@ -550,7 +550,8 @@ impl Crowd {
     fn cost(&self, before: &Before) -> Result<Cost> {
         let now = self.before()?;
         Ok(Cost {
-            server_cpu_s: clock::seconds(now.server - before.server),
+            server_cpu_s: clock::seconds(now.server.used - before.server.used),
+            server_wait_s: clock::seconds(now.server.waited - before.server.waited),
             crowd_cpu_s: clock::seconds(now.crowd - before.crowd),
             seconds: clock::seconds(now.at - before.at),
             resident_before: before.resident,

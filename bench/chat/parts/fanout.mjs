@@ -1,0 +1,63 @@
+/** Ten and fifty messages a second to 15,000 fans on one core: who merges what accrued carries it, who does not collapses. */
+
+import { contestants } from "../contestants.mjs";
+import { Crowd } from "../crowd.mjs";
+import { FANS, atLeast, atMost, count, lossless, median, ms, percent, times } from "../part.mjs";
+
+const ROUNDS = 3;
+
+/** What is offered at once to one core. */
+const LOADS = /** @type {const} */ ([{ perSecond: 10, count: 30, graceS: 2 }, { perSecond: 50, count: 200, graceS: 2 }]);
+
+/** How many times more Fanwave must deliver at 50 messages a second. */
+const LEAD = /** @type {const} */ ([["ws", 15], ["socketio", 10], ["centrifugo", 5]]);
+
+/** @param {import("../part.mjs").Stage} stage @returns {Promise<import("../part.mjs").Result>} */
+export async function play({ scene, tokens }) {
+  const players = contestants.map((contestant) => ({ contestant, rounds: /** @type {import("../crowd.mjs").Published[][]} */ ([]) }));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const { contestant, rounds } of players) {
+      const server = await contestant.start(scene, tokens);
+      const crowd = new Crowd(scene, server);
+      await crowd.connect(FANS);
+      const phases = [];
+      for (const load of LOADS) phases.push(await crowd.publish(load));
+      rounds.push(phases);
+      // A server that fell behind would go on for minutes.
+      await server.end();
+    }
+  }
+  /** @param {string} name @param {number} load @param {(phase: import("../crowd.mjs").Published) => number} figure */
+  const of = (name, load, figure) => {
+    const player = players.find(({ contestant }) => contestant.name === name);
+    return median((player?.rounds ?? []).flatMap((phases) => phases[load] ?? []).map(figure));
+  };
+  const steady = (/** @type {string} */ name) => of(name, 1, (phase) => phase.steady_per_s);
+  const mine = players[0]?.rounds.flat() ?? [];
+  return {
+    title: "Fan-out on one core: 10 and 50 messages a second to 15,000 fans",
+    checks: [
+      atLeast("deliveries/s at 50 messages/s, of the 750,000 offered", of("fanwave", 1, (phase) => phase.steady_share), 0.95, percent),
+      atMost("p99 at 50 messages/s", of("fanwave", 1, (phase) => phase.latency.p99), 450, ms),
+      lossless("the lossless lane at 10 and 50 messages/s", mine),
+      ...LEAD.map(([name, least]) => atLeast(`deliveries/s at 50 messages/s, against ${name}`, steady("fanwave") / steady(name), least, times)),
+    ],
+    tables: LOADS.map(({ perSecond }, load) => ({
+      caption: `${perSecond} messages a second, ${count(perSecond * FANS)} deliveries a second offered; medians of ${ROUNDS} rounds. A server that falls ` +
+        "behind answers with whatever it had in its last seconds: its latencies are of the messages that came at all.",
+      table: {
+        head: ["server", "deliveries/s", "of what was offered", "per CPU-second", "p50", "p99", "core used"],
+        rows: players.map(({ contestant: { name, title } }) => [
+          title, count(of(name, load, (phase) => phase.steady_per_s)), percent(of(name, load, (phase) => phase.steady_share)), count(of(name, load, (phase) => phase.per_cpu_s)),
+          ms(of(name, load, (phase) => phase.latency.p50)), ms(of(name, load, (phase) => phase.latency.p99)),
+          percent(of(name, load, (phase) => phase.server_cpu_s / phase.seconds)),
+        ]),
+      },
+    })),
+    charts: [{
+      name: "fanout", title: "Deliveries a second at 50 messages a second to 15,000 fans, one core", unit: "/s",
+      bars: players.map(({ contestant: { name, title } }) => ({ name: title, value: steady(name) })),
+    }],
+    raw: Object.fromEntries(players.map(({ contestant, rounds }) => [contestant.name, rounds])),
+  };
+}

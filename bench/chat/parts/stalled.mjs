@@ -1,0 +1,57 @@
+/** A thousand fans who stop reading, among 15,000: they must cost neither memory nor the others' time. */
+
+import { watchMemory } from "../../../tests/harness/memory.mjs";
+import { fanwave } from "../contestants.mjs";
+import { Crowd } from "../crowd.mjs";
+import { FANS, atMost, count, lossless, median, ms, percent, sum } from "../part.mjs";
+
+const STALLED = 1_000;
+const PHASES = 3;
+/** Small, so that whoever stalls falls out of it while the others are watched. */
+const ROOM_LOG_KIB = 64;
+/** Torn frames and records: a kilobyte for each who stalls. */
+const SLACK_BYTES = STALLED * 1024;
+/** The stalled fans' receive buffer, so that they are full soon. */
+const RECEIVE_BYTES = 4_096;
+const LOAD = { perSecond: 50, count: 300 };
+
+/** @param {import("../part.mjs").Stage} stage @returns {Promise<import("../part.mjs").Result>} */
+export async function play({ scene, tokens }) {
+  const server = await fanwave.start(scene, tokens, { roomLogKib: ROOM_LOG_KIB });
+  const crowd = new Crowd(scene, server);
+  await crowd.connect(STALLED, { receiveBytes: RECEIVE_BYTES });
+  await crowd.connect(FANS - STALLED);
+  const without = [];
+  for (let phase = 0; phase < PHASES; phase += 1) without.push(await crowd.publish(LOAD));
+  const memory = await watchMemory(scene, server.pid);
+  await crowd.stall(STALLED);
+  const withStalled = [];
+  for (let phase = 0; phase < PHASES; phase += 1) withStalled.push(await crowd.publish(LOAD));
+  // Sockets hold some, too: what follows is more than they and the window hold together.
+  const overrun = await crowd.publish({ perSecond: 100, count: 500 });
+  const grown = await memory.grown();
+  const woken = await crowd.resume(5);
+  await server.end();
+  const p99 = (/** @type {import("../crowd.mjs").Published[]} */ phases) => median(phases.map((phase) => phase.latency.p99));
+  const cut = sum(Object.values(woken.closed));
+  return {
+    title: "1,000 of 15,000 fans stop reading",
+    checks: [
+      atMost(`growth of memory while ${count(STALLED)} fans do not read (room log ${ROOM_LOG_KIB} KiB and 1 KiB each)`, grown, ROOM_LOG_KIB * 1024 + SLACK_BYTES, (value) => `${count(value / 1024)} KiB`),
+      atMost("the others' p99 at 50 messages/s, against before", p99(withStalled) / p99(without) - 1, 0.1, percent),
+      lossless("the others miss nothing", [...without, ...withStalled, overrun]),
+      { what: "who fell out of the lossless lane's window is cut", bar: count(STALLED), seen: count(cut), pass: cut === STALLED },
+    ],
+    tables: [{
+      caption: `Medians of ${PHASES} phases of ${LOAD.count} messages.`,
+      table: {
+        head: ["", "deliveries/s", "p50", "p99"],
+        rows: [["everybody reads", without], ["1,000 do not", withStalled]].map(([name, phases]) => {
+          const all = /** @type {import("../crowd.mjs").Published[]} */ (phases);
+          return [`${name}`, count(median(all.map((phase) => phase.steady_per_s))), ms(median(all.map((phase) => phase.latency.p50))), ms(p99(all))];
+        }),
+      },
+    }],
+    raw: { without, withStalled, overrun, grown, closed: woken.closed },
+  };
+}
