@@ -23,6 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // Nobody connects in the sense of the client protocol, and a judge pings as often as it likes.
         connect_timeout: Duration::from_secs(3_600),
         commands_per_second: u16::MAX.try_into()?,
+        // The largest message of the Autobahn cases.
+        message_bytes_max: 16 * 1024 * 1024,
         ..GatewayConfig::default()
     };
     let key = TokenKey::new(&[0; 32])?;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fanwave_room::admit::Rules;
-use fanwave_wire::RoomId;
+use fanwave_wire::{RoomId, limits::FRAME_BYTES_MAX, ws};
 use thiserror::Error;
 
 use crate::{limits, origin::OriginPolicy};
@@ -51,6 +51,13 @@ pub struct GatewayConfig {
     /// Commands per second and connection, in the long run; twice as many at once. Beyond it the connection is closed
     /// with 3013. Default 30.
     pub commands_per_second: NonZeroU16,
+    /// Most bytes of one message from a client, before and after decompression. Default 64 KiB.
+    pub message_bytes_max: usize,
+    /// Whether clients may have their messages compressed (permessage-deflate). Default: they may.
+    ///
+    /// What a busy room says in a tick is compressed once for all who want it: some 50 us a tick and core, for a half to
+    /// a fifth of the bytes. Browsers always want it.
+    pub compression: Compression,
     /// What is spoken inside the frames. Default: the client protocol.
     pub dialect: Dialect,
     /// How long a connection outlives its token, whose refresh may be under way. Default 25 s.
@@ -59,6 +66,16 @@ pub struct GatewayConfig {
     pub rooms: Rooms,
     /// What the rooms ask of a message: length and rate per user.
     pub rules: Rules,
+}
+
+/// Whether messages may be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Where the client offers it.
+    #[default]
+    Offered,
+    /// Never: its offers are passed over.
+    Never,
 }
 
 /// What a gateway makes of a whole message.
@@ -70,6 +87,44 @@ pub enum Dialect {
     /// Every message is sent back as it came, and nobody has to connect first: for judges of what lies under the
     /// commands, such as the Autobahn cases. Never for fans.
     Echo,
+}
+
+/// How every handshake's extensions are judged, whichever door it comes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    compression: Compression,
+    /// The smallest window in which messages can be compressed for a client.
+    window_min: ws::WindowBits,
+}
+
+impl Extensions {
+    /// All fans share one compressed frame, whose window is the largest; an echo is for one client alone.
+    pub(crate) fn new(compression: Compression, dialect: Dialect) -> Self {
+        let window_min = match dialect {
+            Dialect::Centrifuge => ws::WindowBits::MAX,
+            Dialect::Echo => ws::WindowBits::MIN,
+        };
+        Self {
+            compression,
+            window_min,
+        }
+    }
+
+    /// What becomes of the values of a handshake's `Sec-WebSocket-Extensions` lines, in their order.
+    ///
+    /// # Errors
+    ///
+    /// A value is not in the header's grammar: status 400.
+    pub(crate) fn negotiate<'a>(
+        self,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> Result<ws::Negotiated, ws::MalformedExtensions> {
+        let negotiated = ws::negotiate(values, self.window_min)?;
+        Ok(match self.compression {
+            Compression::Offered => negotiated,
+            Compression::Never => ws::Negotiated::Nothing,
+        })
+    }
 }
 
 /// Which rooms a node serves.
@@ -110,6 +165,8 @@ impl Default for GatewayConfig {
             room_log_bytes: limits::ROOM_LOG_BYTES,
             socket_send_bytes: limits::SOCKET_SEND_BYTES,
             commands_per_second: limits::COMMANDS_PER_SECOND,
+            message_bytes_max: FRAME_BYTES_MAX,
+            compression: Compression::Offered,
             dialect: Dialect::Centrifuge,
             expired_grace: limits::EXPIRED_GRACE,
             rooms: Rooms::Any,

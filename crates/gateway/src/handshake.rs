@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::{
     admission::NoPlace,
+    config::Extensions,
     limits,
     origin::{OriginPolicy, OriginVerdict},
 };
@@ -33,6 +34,8 @@ pub(crate) struct Offer<'a> {
     version: Option<&'a [u8]>,
     key: Option<&'a [u8]>,
     subprotocol: Option<&'static str>,
+    /// The lines of offered extensions.
+    extensions: Vec<&'a [u8]>,
 }
 
 /// A header that may come once.
@@ -60,6 +63,15 @@ pub(crate) struct Accepted {
     pub(crate) key: String,
     /// The value of `Sec-WebSocket-Protocol`, if the client offered one that is spoken here.
     pub(crate) subprotocol: Option<&'static str>,
+    /// The value of `Sec-WebSocket-Extensions`, if the client offered compression that can be taken.
+    pub(crate) deflate: Option<ws::Deflate>,
+}
+
+impl Accepted {
+    /// The largest window to compress with, where messages may be compressed.
+    pub(crate) fn window(&self) -> Option<ws::WindowBits> {
+        self.deflate.map(ws::Deflate::server_window)
+    }
 }
 
 /// Why a handshake is refused; each has its status and its metric's name.
@@ -75,6 +87,8 @@ pub(crate) enum Refusal {
     Version,
     #[error("Sec-WebSocket-Key is 16 bytes in base64")]
     Key,
+    #[error("Sec-WebSocket-Extensions is not a list of extensions")]
+    Extensions,
     #[error(
         "this port is for WebSockets alone: the page, the API and the fallbacks are on the HTTP port"
     )]
@@ -111,7 +125,7 @@ impl Refusal {
             Self::Origin => (403, "Forbidden"),
             Self::Method => (405, "Method Not Allowed"),
             Self::NoUpgrade | Self::Version => (426, "Upgrade Required"),
-            Self::Key | Self::Malformed => (400, "Bad Request"),
+            Self::Key | Self::Extensions | Self::Malformed => (400, "Bad Request"),
             Self::NotFound => (404, "Not Found"),
             Self::TooLarge => (431, "Request Header Fields Too Large"),
             Self::Full | Self::Hurry | Self::Stopping => (503, "Service Unavailable"),
@@ -126,6 +140,7 @@ impl Refusal {
             Self::NoUpgrade => "no_upgrade",
             Self::Version => "version",
             Self::Key => "key",
+            Self::Extensions => "extensions",
             Self::NotFound => "not_found",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
@@ -194,6 +209,10 @@ impl Accepted {
             out.extend_from_slice(b"\r\nsec-websocket-protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
         }
+        if let Some(deflate) = self.deflate {
+            out.extend_from_slice(b"\r\nsec-websocket-extensions: ");
+            out.extend_from_slice(deflate.to_string().as_bytes());
+        }
         out.extend_from_slice(b"\r\n\r\n");
     }
 }
@@ -223,13 +242,19 @@ impl<'a> Offer<'a> {
             self.version.get_or_insert(value);
         } else if is("sec-websocket-key") {
             self.key.get_or_insert(value);
+        } else if is("sec-websocket-extensions") {
+            self.extensions.push(value);
         } else if is("sec-websocket-protocol") && has_token(value, SUBPROTOCOL) {
             self.subprotocol = Some(SUBPROTOCOL);
         }
     }
 
     /// Whether it may come in, and what is answered.
-    pub(crate) fn judge(&self, origins: &OriginPolicy) -> Result<Accepted, Refusal> {
+    pub(crate) fn judge(
+        &self,
+        origins: &OriginPolicy,
+        extensions: Extensions,
+    ) -> Result<Accepted, Refusal> {
         // First, so that a foreign page learns nothing else about this server.
         if self.judge_origin(origins) == OriginVerdict::Refused {
             return Err(Refusal::Origin);
@@ -248,7 +273,21 @@ impl<'a> Offer<'a> {
         Ok(Accepted {
             key: ws::accept_key(key).map_err(|_| Refusal::Key)?,
             subprotocol: self.subprotocol,
+            deflate: self.negotiate(extensions)?,
         })
+    }
+
+    fn negotiate(&self, extensions: Extensions) -> Result<Option<ws::Deflate>, Refusal> {
+        let lines = self
+            .extensions
+            .iter()
+            .map(|line| str::from_utf8(line).map_err(|_| Refusal::Extensions))
+            .collect::<Result<Vec<_>, _>>()?;
+        match extensions.negotiate(lines) {
+            Ok(ws::Negotiated::Deflate(deflate)) => Ok(Some(deflate)),
+            Ok(ws::Negotiated::Nothing) => Ok(None),
+            Err(ws::MalformedExtensions) => Err(Refusal::Extensions),
+        }
     }
 
     fn judge_origin(&self, origins: &OriginPolicy) -> OriginVerdict {
@@ -276,6 +315,7 @@ fn has_token(value: &[u8], token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Compression, Dialect};
 
     const GOOD: [(&str, &str); 5] = [
         ("Host", "fans.example"),
@@ -285,12 +325,16 @@ mod tests {
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
 
+    fn extensions(compression: Compression) -> Extensions {
+        Extensions::new(compression, Dialect::Centrifuge)
+    }
+
     fn judged(headers: &[(&str, &str)]) -> Result<Accepted, Refusal> {
         let mut offer = Offer::new(true);
         for (name, value) in headers {
             offer.header(name, value.as_bytes());
         }
-        offer.judge(&OriginPolicy::SameHost)
+        offer.judge(&OriginPolicy::SameHost, extensions(Compression::Offered))
     }
 
     fn with<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -323,7 +367,7 @@ mod tests {
             assert_eq!(judged(&without), Err(refusal), "{name}");
         }
         assert_eq!(
-            Offer::new(false).judge(&OriginPolicy::SameHost),
+            Offer::new(false).judge(&OriginPolicy::SameHost, extensions(Compression::Offered)),
             Err(Refusal::Method)
         );
         assert_eq!(
@@ -347,6 +391,33 @@ mod tests {
                 "{key}"
             );
         }
+    }
+
+    #[test]
+    fn compression_is_negotiated_as_configured() {
+        const HEADER: &str = "Sec-WebSocket-Extensions";
+        let browser = with(HEADER, "permessage-deflate; client_max_window_bits");
+        let accepted = judged(&browser).unwrap();
+        assert_eq!(accepted.window(), Some(ws::WindowBits::MAX));
+        let mut answer = Vec::new();
+        accepted.write(&mut answer);
+        let answer = String::from_utf8(answer).unwrap();
+        let expected = "\r\nsec-websocket-extensions: permessage-deflate; server_no_context_takeover; \
+            client_no_context_takeover\r\n\r\n";
+        assert!(answer.ends_with(expected), "{answer}");
+        // All fans share one frame, whose window is the largest.
+        let small = with(HEADER, "permessage-deflate; server_max_window_bits=14");
+        assert_eq!(judged(&small).unwrap().deflate, None);
+        assert_eq!(
+            judged(&with(HEADER, "permessage-deflate;")),
+            Err(Refusal::Extensions)
+        );
+        let mut offer = Offer::new(true);
+        for (name, value) in &browser {
+            offer.header(name, value.as_bytes());
+        }
+        let never = offer.judge(&OriginPolicy::SameHost, extensions(Compression::Never));
+        assert_eq!(never.unwrap().deflate, None);
     }
 
     #[test]

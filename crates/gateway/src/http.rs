@@ -22,7 +22,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use fanwave_wire::path;
+use fanwave_wire::{path, ws};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -30,6 +30,7 @@ use thiserror::Error;
 
 use crate::{
     admission::{Admission, Place},
+    config::Extensions,
     handshake::{Accepted, Offer, Refusal},
     inbox::Handover,
     limits,
@@ -46,6 +47,7 @@ pub(crate) struct Door {
     pub(crate) reactors: Arc<Reactors>,
     pub(crate) metrics: Metrics,
     pub(crate) origins: OriginPolicy,
+    pub(crate) extensions: Extensions,
     pub(crate) socket_send_bytes: usize,
 }
 
@@ -83,7 +85,7 @@ fn lot() -> u32 {
 }
 
 async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Response {
-    let judged = judge(&door.origins, &request).and_then(|accepted| {
+    let judged = judge(&door, &request).and_then(|accepted| {
         let place = door.admission.take(Instant::now())?;
         Ok((accepted, place))
     });
@@ -94,16 +96,22 @@ async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Respo
             return refusal.into_response();
         }
     };
-    let Ok(key) = HeaderValue::try_from(accepted.key) else {
+    let Ok(key) = HeaderValue::try_from(&*accepted.key) else {
         return Refusal::Key.into_response();
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(hand_over(door, upgrade, place));
+    tokio::spawn(hand_over(door, upgrade, accepted.window(), place));
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if let Some(extension) = accepted
+        .deflate
+        .and_then(|d| HeaderValue::try_from(d.to_string()).ok())
+    {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+    }
     if let Some(subprotocol) = accepted.subprotocol {
         headers.insert(
             header::SEC_WEBSOCKET_PROTOCOL,
@@ -113,13 +121,13 @@ async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Respo
     response
 }
 
-fn judge(origins: &OriginPolicy, request: &Request) -> Result<Accepted, Refusal> {
+fn judge(door: &Door, request: &Request) -> Result<Accepted, Refusal> {
     let mut offer =
         Offer::new(request.method() == Method::GET && request.version() == Version::HTTP_11);
     for (name, value) in request.headers() {
         offer.header(name.as_str(), value.as_bytes());
     }
-    offer.judge(origins)
+    offer.judge(&door.origins, door.extensions)
 }
 
 /// Why a socket whose handshake was answered never reached the reactor.
@@ -138,13 +146,19 @@ enum HandOverError {
     Socket(#[from] io::Error),
 }
 
-async fn hand_over(door: Arc<Door>, upgrade: OnUpgrade, place: Place) {
+async fn hand_over(
+    door: Arc<Door>,
+    upgrade: OnUpgrade,
+    deflate: Option<ws::WindowBits>,
+    place: Place,
+) {
     match detach(upgrade, door.socket_send_bytes).await {
         Ok((stream, leftover)) => {
             door.metrics.upgraded();
             door.reactors.hand_over(Handover {
                 stream: Stream::from(stream),
                 leftover,
+                deflate,
                 place,
             });
         }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanwave_wire::{Channel, Publication};
+use fanwave_wire::{Channel, Publication, ws::WindowBits};
 
 use crate::{admission::Place, engine_calls::Answer, limits, reactor::stream::Stream};
 
@@ -24,6 +24,8 @@ pub(crate) struct Handover {
     pub(crate) stream: Stream,
     /// What the peer sent behind its handshake.
     pub(crate) leftover: Bytes,
+    /// Present where compression was negotiated: the largest window that the client takes.
+    pub(crate) deflate: Option<WindowBits>,
     /// Its place on the node.
     pub(crate) place: Place,
 }

@@ -33,6 +33,7 @@ use tokio::{
 
 use self::{
     admission::Admission,
+    config::Extensions,
     engine_calls::EngineCalls,
     http::Door,
     inbox::Inbox,
@@ -59,7 +60,7 @@ mod room_log;
 mod session;
 mod users;
 
-pub use config::{ConfigError, Dialect, GatewayConfig, Rooms};
+pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
 pub use origin::OriginPolicy;
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
@@ -152,6 +153,7 @@ impl Gateway {
             reactors: Arc::clone(&reactors),
             metrics: metrics.clone(),
             origins: config.origins.clone(),
+            extensions: Extensions::new(config.compression, config.dialect),
             socket_send_bytes: config.socket_send_bytes,
         });
         let (config, token_key) = (Arc::new(config), Arc::new(token_key));

@@ -22,6 +22,7 @@ use super::{
     Reactor, WAKER, key::ConnectionKey, socket::Watched, stream::Stream, timers::Deadlines,
 };
 use crate::{
+    config::Extensions,
     handshake::{Accepted, Offer, Refusal},
     limits,
 };
@@ -252,7 +253,7 @@ enum Parsed {
 }
 
 /// Parses and judges what has come of a request.
-fn judge(bytes: &[u8], origins: &crate::OriginPolicy) -> Parsed {
+fn judge(bytes: &[u8], origins: &crate::OriginPolicy, extensions: Extensions) -> Parsed {
     let mut headers = [httparse::EMPTY_HEADER; limits::REQUEST_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(bytes) {
@@ -272,7 +273,7 @@ fn judge(bytes: &[u8], origins: &crate::OriginPolicy) -> Parsed {
     for header in request.headers {
         offer.header(header.name, header.value);
     }
-    Parsed::Whole(offer.judge(origins), length)
+    Parsed::Whole(offer.judge(origins, extensions), length)
 }
 
 impl Reactor {
@@ -340,7 +341,8 @@ impl Reactor {
             return self.return_read_buffer(buffer);
         };
         let origins = &self.config.origins;
-        let heard = arrival.hear(&mut buffer, |bytes| judge(bytes, origins));
+        let extensions = Extensions::new(self.config.compression, self.config.dialect);
+        let heard = arrival.hear(&mut buffer, |bytes| judge(bytes, origins, extensions));
         match heard {
             Heard::Part => self.watch_arrival(index),
             Heard::Nothing => drop(self.arrivals.slab.try_remove(index)),
@@ -387,7 +389,9 @@ impl Reactor {
                 if written.is_ok_and(|taken| taken.bytes == head.len()) {
                     self.metrics.upgraded();
                     self.seat.pulse.expect_socket();
-                    if let Some(index) = self.open(arrival.stream, place, arrival.watched) {
+                    if let Some(index) =
+                        self.open(arrival.stream, place, arrival.watched, accepted.window())
+                    {
                         self.handle_first_bytes(index, rest);
                     }
                 }
@@ -417,10 +421,11 @@ enum Accept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OriginPolicy;
+    use crate::{Compression, Dialect, OriginPolicy};
 
     fn parsed(request: &str) -> Parsed {
-        judge(request.as_bytes(), &OriginPolicy::SameHost)
+        let extensions = Extensions::new(Compression::Offered, Dialect::Centrifuge);
+        judge(request.as_bytes(), &OriginPolicy::SameHost, extensions)
     }
 
     const HEADERS: &str = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     unsent: Option<Box<Unsent>>,
     pub(crate) budget: Budget,
     pub(crate) state: State,
+    /// Present where compression was negotiated: the largest window that the client takes.
+    pub(crate) deflate: Option<ws::WindowBits>,
     /// The socket was full, and the poll tells when it no longer is.
     pub(crate) blocked: bool,
     /// A ping is unanswered.
@@ -110,6 +112,7 @@ impl Connection {
             unsent: None,
             budget,
             state: State::Fresh,
+            deflate: None,
             blocked: false,
             awaits_pong: false,
             reads_on: false,
@@ -162,19 +165,24 @@ impl Connection {
 
     /// Sends whole frames, or keeps what the socket does not take.
     ///
-    /// Always in order with what is unsent already; room data waits behind both.
-    pub(crate) fn send(&mut self, frames: &[u8], scratch: &mut Scratch) -> Written {
+    /// At most `bytes_max` are kept. Always in order with what is unsent already; room data waits behind both.
+    pub(crate) fn send(
+        &mut self,
+        frames: &[u8],
+        bytes_max: usize,
+        scratch: &mut Scratch,
+    ) -> Written {
         if self.blocked || self.unsent.is_some() {
-            return self.keep(frames);
+            return self.keep(frames, bytes_max);
         }
         match self.stream.write(frames, &[], scratch) {
             Ok(taken) if taken.bytes == frames.len() => Written::All,
-            Ok(taken) => self.keep(&frames[taken.bytes..]),
+            Ok(taken) => self.keep(&frames[taken.bytes..], bytes_max),
             Err(_) => Written::Gone,
         }
     }
 
-    fn keep(&mut self, frames: &[u8]) -> Written {
+    fn keep(&mut self, frames: &[u8], bytes_max: usize) -> Written {
         let kept = self.unsent.get_or_insert_with(|| {
             Box::new(Unsent {
                 bytes: Vec::new(),
@@ -182,9 +190,7 @@ impl Connection {
             })
         });
         // A closing connection gets its close frame said, which is bounded by itself.
-        if self.state != State::Closing
-            && kept.bytes.len() - kept.sent + frames.len() > limits::OUT_BYTES_MAX
-        {
+        if self.state != State::Closing && kept.bytes.len() - kept.sent + frames.len() > bytes_max {
             return Written::TooMuch;
         }
         kept.bytes.reserve_exact(frames.len());

@@ -27,6 +27,7 @@ use slab::Slab;
 
 use self::{
     arrival::{About, Arrivals},
+    compression::Compression,
     connection::Connection,
     key::ConnectionKey,
     room::RoomState,
@@ -47,6 +48,7 @@ use crate::{
 
 pub(crate) mod arrival;
 pub(crate) mod closing;
+mod compression;
 pub(crate) mod connection;
 pub(crate) mod deliver;
 pub(crate) mod identity;
@@ -81,6 +83,7 @@ pub(crate) struct Reactor {
     pub(crate) replies: Replies,
     /// What all writes and reads use in turn.
     pub(crate) scratch: Scratch,
+    pub(crate) compression: Compression,
     /// Where one publication is encoded before it goes into its room's log.
     pub(crate) frame: Vec<u8>,
     /// Where the answer to an upgrade is written.
@@ -191,6 +194,7 @@ impl Reactor {
             clock,
             replies: Replies::default(),
             scratch: Scratch::default(),
+            compression: Compression::default(),
             frame: Vec::new(),
             node,
             generations: 0,

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use fanwave_wire::{limits::FRAME_BYTES_MAX, protocol::DisconnectCode, ws};
+use fanwave_wire::{protocol::DisconnectCode, ws};
 use mio::{Interest, Token};
 
 use super::{
@@ -40,6 +40,7 @@ impl Reactor {
         let Handover {
             stream,
             leftover,
+            deflate,
             place,
         } = socket;
         if self.is_stopping() {
@@ -47,7 +48,7 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return;
         }
-        if let Some(index) = self.open(stream, place, Watched::No)
+        if let Some(index) = self.open(stream, place, Watched::No, deflate)
             && !leftover.is_empty()
         {
             self.handle_leftover(index, &leftover);
@@ -60,6 +61,7 @@ impl Reactor {
         mut stream: Stream,
         place: Place,
         watched: Watched,
+        deflate: Option<ws::WindowBits>,
     ) -> Option<usize> {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
@@ -80,6 +82,7 @@ impl Reactor {
             return None;
         }
         let connection = entry.insert(Connection::new(stream, generation, budget));
+        connection.deflate = deflate;
         place.hand_over();
         self.timers
             .expect_connect(self.clock.now, connection.key(index));
@@ -156,7 +159,11 @@ impl Reactor {
             return Obeyed::Ended;
         };
         let mut decoder = std::mem::take(&mut connection.decoder);
-        let mut feed = decoder.feed(bytes, FRAME_BYTES_MAX);
+        let mut inflater = connection.deflate.map(|_| self.compression.lend_inflater());
+        let mut feed = decoder.feed(bytes, self.config.message_bytes_max);
+        if let Some(inflater) = &mut inflater {
+            feed = feed.inflating(inflater);
+        }
         let obeyed = loop {
             let obeyed = match feed.next_event() {
                 Ok(None) => break Obeyed::GoOn,
@@ -171,6 +178,9 @@ impl Reactor {
                 break Obeyed::Ended;
             }
         };
+        if let Some(inflater) = inflater {
+            self.compression.return_inflater(inflater);
+        }
         // The record may be gone, but its place cannot have a new tenant: sockets are adopted between turns.
         if let Some(connection) = self.connections.get_mut(index) {
             connection.decoder = decoder;
@@ -181,12 +191,8 @@ impl Reactor {
     fn handle_event(&mut self, index: usize, event: ws::Event<'_>) -> Obeyed {
         match (event, self.config.dialect) {
             (ws::Event::Text(text), Dialect::Centrifuge) => self.handle_frame(index, text),
-            (ws::Event::Text(text), Dialect::Echo) => {
-                ws::frame::encode_text(&mut self.replies.frames, text);
-                Obeyed::GoOn
-            }
-            (ws::Event::Binary(payload), Dialect::Echo) => {
-                ws::frame::encode_binary(&mut self.replies.frames, payload);
+            (ws::Event::Text(_) | ws::Event::Binary(_), Dialect::Echo) => {
+                self.echo(index, event);
                 Obeyed::GoOn
             }
             (ws::Event::Ping(payload), _) => {
@@ -206,6 +212,25 @@ impl Reactor {
                 self.end(index, Farewell::Answer(code));
                 Obeyed::Ended
             }
+        }
+    }
+
+    /// Sends a message back as it came, compressed where that was negotiated.
+    fn echo(&mut self, index: usize, event: ws::Event<'_>) {
+        let deflate = self.connections.get(index).and_then(|c| c.deflate);
+        let frames = &mut self.replies.frames;
+        match (event, deflate) {
+            (ws::Event::Text(text), None) => ws::frame::encode_text(frames, text),
+            (ws::Event::Binary(bytes), None) => ws::frame::encode_binary(frames, bytes),
+            (ws::Event::Text(text), Some(window)) => {
+                let deflater = self.compression.deflater(window);
+                ws::frame::encode_text_deflated(frames, text.as_bytes(), deflater);
+            }
+            (ws::Event::Binary(bytes), Some(window)) => {
+                let deflater = self.compression.deflater(window);
+                ws::frame::encode_binary_deflated(frames, bytes, deflater);
+            }
+            _ => {}
         }
     }
 
@@ -242,8 +267,10 @@ impl Reactor {
             return;
         }
         let mut frames = std::mem::take(&mut self.replies.frames);
+        // A peer whose messages are sent back may have two of them waiting.
+        let out_bytes_max = limits::OUT_BYTES_MAX.max(2 * self.config.message_bytes_max);
         if let Some(connection) = self.connections.get_mut(index) {
-            let written = connection.send(&frames, &mut self.scratch);
+            let written = connection.send(&frames, out_bytes_max, &mut self.scratch);
             self.settle(index, written);
         }
         frames.clear();

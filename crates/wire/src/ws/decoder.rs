@@ -312,8 +312,16 @@ impl<'d, 'b> Feed<'d, 'b> {
         frame.mask.apply(piece);
         let held = self.decoder.held.get_or_insert_default();
         match (&frame.opcode, &mut held.message) {
-            (Opcode::Control(_), _) => append(&mut held.control, piece, frame.missing),
-            (_, Some(message)) => message.append(piece, frame.missing)?,
+            (Opcode::Control(_), _) => append(&mut held.control, piece, header::CONTROL_BYTES_MAX),
+            (_, Some(message)) => {
+                // The last frame says how long the message is; before it, that is anybody's guess.
+                let bytes_max = if frame.fin {
+                    message.bytes.len() + frame.missing
+                } else {
+                    self.message_bytes_max
+                };
+                message.append(piece, bytes_max)?;
+            }
             (_, None) => return Err(Violation::Continuation),
         }
         frame.missing -= piece.len();
@@ -423,8 +431,8 @@ struct Message {
 }
 
 impl Message {
-    fn append(&mut self, piece: &[u8], frame_missing: usize) -> Result<(), Violation> {
-        append(&mut self.bytes, piece, frame_missing);
+    fn append(&mut self, piece: &[u8], bytes_max: usize) -> Result<(), Violation> {
+        append(&mut self.bytes, piece, bytes_max);
         if (self.kind, self.packing) != (Data::Text, Packing::Plain) {
             return Ok(());
         }
@@ -438,12 +446,13 @@ impl Message {
     }
 }
 
-/// Appends without reserving more than twice what has arrived, nor more than the frame announces.
-fn append(bytes: &mut Vec<u8>, piece: &[u8], frame_missing: usize) {
+/// Appends without reserving more than twice what has arrived, nor more than there can be.
+///
+/// Doubling keeps a message of very many fragments from being copied once for each of them.
+fn append(bytes: &mut Vec<u8>, piece: &[u8], bytes_max: usize) {
     let needed = bytes.len() + piece.len();
     if needed > bytes.capacity() {
-        let announced = bytes.len() + frame_missing;
-        let target = needed.max(announced.min(bytes.capacity() * 2));
+        let target = needed.max(bytes_max.min(bytes.capacity() * 2));
         bytes.reserve_exact(target - bytes.len());
     }
     bytes.extend_from_slice(piece);

@@ -6,7 +6,7 @@
 //! keeps neither a compressor (270 KB) nor an inflater (50 KB). Both answers of the gateway to a handshake, that behind
 //! the HTTP server and that of a reactor's own listener, come from [`negotiate`].
 
-use std::fmt;
+use std::{fmt, num::NonZeroU8};
 
 use thiserror::Error;
 
@@ -17,28 +17,29 @@ const DEFLATE: &str = "permessage-deflate";
 ///
 /// The extension has 8 as well, which no widespread compressor can write; such an offer is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WindowBits(u8);
+pub struct WindowBits(NonZeroU8);
 
 impl WindowBits {
     /// 512 bytes.
-    pub const MIN: Self = Self(9);
+    pub const MIN: Self = Self(NonZeroU8::new(9).expect("nine is not zero"));
     /// 32 KiB, which a peer expects when nothing is said.
-    pub const MAX: Self = Self(15);
+    pub const MAX: Self = Self(NonZeroU8::new(15).expect("fifteen is not zero"));
 
     /// A window of this size, unless no compressor has one.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
-        if bits >= Self::MIN.0 && bits <= Self::MAX.0 {
-            Some(Self(bits))
-        } else {
-            None
+        match NonZeroU8::new(bits) {
+            Some(number) if bits >= Self::MIN.get() && bits <= Self::MAX.get() => {
+                Some(Self(number))
+            }
+            _ => None,
         }
     }
 
     /// The logarithm.
     #[must_use]
     pub const fn get(self) -> u8 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -167,7 +168,7 @@ impl Offer<'_> {
 fn window_bits(value: &str) -> Option<u8> {
     let canonical = value.bytes().all(|byte| byte.is_ascii_digit()) && !value.starts_with('0');
     let bits = value.parse().ok().filter(|_| canonical)?;
-    (8..=WindowBits::MAX.0).contains(&bits).then_some(bits)
+    (8..=WindowBits::MAX.get()).contains(&bits).then_some(bits)
 }
 
 /// What of a header's value has not been read.
