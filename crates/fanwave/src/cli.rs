@@ -1,6 +1,7 @@
 //! The command line: what there is to type, and what each command does.
 //!
-//! Exit codes: 0 is success, 1 a failure at run time, 2 a mistake in the command line or the configuration.
+//! Exit codes: 0 is success, 1 a failure at run time, 2 a mistake in the command line or the configuration, 3 a load
+//! test whose generator was the limit.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use crate::{
     clock,
     config::{self, ConfigError, env, plan::Plan, reference},
     datadir::DataDir,
-    output,
+    load, output,
     secret::Secret,
     serve::{self, assembly::Show},
     telemetry,
@@ -38,6 +39,7 @@ Then:
   fanwave check-config fanwave.toml
   fanwave serve --config fanwave.toml
   fanwave token --role artist --name AURORA    lets an artist write to the room's own lane
+  fanwave load 127.0.0.1:8080                  a crowd of virtual fans, and a report of what they got
 
 Every key is also an environment variable: http.listen is FANWAVE__HTTP__LISTEN.";
 
@@ -82,6 +84,12 @@ enum Command {
         #[arg(long)]
         rotate: bool,
     },
+    /// Put a server under load with virtual fans, and prove what it delivered
+    #[command(after_help = load::EXAMPLES)]
+    Load(Box<load::LoadArgs>),
+    /// A worker process of `load`; started by it, never by hand
+    #[command(name = load::WORKER_COMMAND, hide = true)]
+    LoadWorker,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -165,6 +173,8 @@ pub fn run() -> ExitCode {
             place,
             rotate,
         } => stream_key(&channel, &place, rotate),
+        Command::Load(args) => load::run(*args),
+        Command::LoadWorker => load::run_worker(),
     };
     done.unwrap_or_else(|error| {
         complain(&error);

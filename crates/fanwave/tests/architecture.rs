@@ -27,6 +27,8 @@ struct Member {
 ///
 /// * `room -> wire`: a room speaks of ids, messages and limits, which `wire` defines.
 /// * `bus -> room`: the in-process engine drives the room's sequencer; `bus -> store`: its log is the store.
+/// * `load -> wire` and `sim -> wire, room`: they speak the protocol, or drive the pure machines. Nobody but the root
+///   imports `load`, for its subcommand, and nobody at all `sim`.
 /// * Shells meet through the bus, HTTP or `wire`; the root alone sees them all.
 const EDGES: &[(&str, &[&str])] = &[
     ("wire", &[]),
@@ -38,15 +40,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gateway", &["wire", "room", "bus"]),
     ("origin", &["wire", "media", "live"]),
     ("api", &["wire", "room", "bus", "store"]),
+    ("load", &["wire"]),
+    ("sim", &["wire", "room"]),
     (
         "fanwave",
         &[
-            "wire", "room", "live", "media", "store", "bus", "gateway", "origin", "api",
+            "wire", "room", "live", "media", "store", "bus", "gateway", "origin", "api", "load",
         ],
     ),
 ];
 
-const LAYERS: [&str; 4] = ["pure", "port", "shell", "root"];
+/// `dev` crates prove the others; only the root may import one, and only for a command of its own.
+const LAYERS: [&str; 5] = ["pure", "port", "shell", "dev", "root"];
 
 /// Runtimes, sockets, clocks, threads, randomness, stores: whatever makes a machine depend on more than its input.
 const BANNED_IN_PURE: &[&str] = &[

@@ -1,0 +1,232 @@
+//! The board: what all workers told, second by second, and what this machine says about the processes.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Order,
+    clock::now_ns,
+    exchange::{Second, Settled, add_counts},
+    limits::SECONDS_MAX,
+    machine,
+    report::{Evidence, Moment, Report, Row},
+    split::Split,
+};
+
+/// Nanoseconds of a row.
+const ROW_NS: u64 = 1_000_000_000;
+
+/// How long after its end a row is looked at: by then the workers have told.
+const TELL_NS: u64 = 250_000_000;
+
+/// Collects a run.
+#[derive(Debug)]
+pub(super) struct Board {
+    start_ns: u64,
+    evidence: Evidence,
+    rows: Vec<Second>,
+    gauges: Vec<Gauges>,
+    /// Rows that have been looked at.
+    ticks: u64,
+    /// Fans connected, by worker, as last told.
+    connected: BTreeMap<usize, u64>,
+    load_pids: Vec<u32>,
+    server_pids: Vec<u32>,
+    last: Gauges,
+    publish_from_ns: u64,
+}
+
+/// What `/proc` said at the end of a row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gauges {
+    connected: u64,
+    server_cpu_micros: Option<u64>,
+    load_cpu_micros: Option<u64>,
+    server_bytes: Option<u64>,
+}
+
+impl Board {
+    pub(super) fn new(start_ns: u64, mut load_pids: Vec<u32>, server_pids: Vec<u32>) -> Self {
+        load_pids.push(std::process::id());
+        let mut board = Self {
+            start_ns,
+            evidence: Evidence::default(),
+            rows: Vec::new(),
+            gauges: Vec::new(),
+            ticks: 0,
+            connected: BTreeMap::new(),
+            load_pids,
+            server_pids,
+            last: Gauges::default(),
+            publish_from_ns: u64::MAX,
+        };
+        board.last = board.look();
+        board.evidence.server_pids.clone_from(&board.server_pids);
+        board.evidence.server_bytes_before = board.last.server_bytes;
+        board
+    }
+
+    fn look(&self) -> Gauges {
+        let sum = |pids: &[u32], of: fn(u32) -> Option<u64>| {
+            let values: Option<Vec<u64>> = pids.iter().map(|pid| of(*pid)).collect();
+            values
+                .filter(|values| !values.is_empty())
+                .map(|values| values.iter().sum())
+        };
+        Gauges {
+            connected: self.connected(),
+            server_cpu_micros: sum(&self.server_pids, machine::cpu_micros),
+            load_cpu_micros: sum(&self.load_pids, machine::cpu_micros),
+            server_bytes: sum(&self.server_pids, machine::resident_bytes),
+        }
+    }
+
+    /// Fans who are connected now.
+    pub(super) fn connected(&self) -> u64 {
+        self.connected.values().sum()
+    }
+
+    /// What a worker told.
+    pub(super) fn add(&mut self, worker: usize, second: Second) {
+        self.connected.insert(worker, second.connected);
+        let row = second.at_ns.saturating_sub(self.start_ns) / ROW_NS;
+        let row = usize::try_from(row).unwrap_or(SECONDS_MAX).min(SECONDS_MAX);
+        if self.rows.len() <= row {
+            self.rows.resize_with(row + 1, Second::default);
+        }
+        if second.at_ns >= self.publish_from_ns {
+            self.evidence.publishing.merge(&second);
+        }
+        add_counts(&mut self.evidence.closes, &second.closes);
+        self.rows[row].merge(&second);
+    }
+
+    /// When the next row can be looked at.
+    pub(super) fn next_tick_ns(&self) -> u64 {
+        self.start_ns + (self.ticks + 1) * ROW_NS + TELL_NS
+    }
+
+    /// Looks at a row: what is to be told about it.
+    pub(super) fn tick(&mut self) -> Option<String> {
+        self.ticks += 1;
+        let gauges = self.look();
+        let row = usize::try_from(self.ticks).unwrap_or(SECONDS_MAX);
+        self.gauges.resize(row.min(SECONDS_MAX) + 1, self.last);
+        if let Some(place) = self.gauges.last_mut() {
+            *place = gauges;
+        }
+        let before = std::mem::replace(&mut self.last, gauges);
+        let second = self.rows.get(row)?;
+        Some(line(self.ticks, second, &row_gauges(before, gauges)))
+    }
+
+    pub(super) fn start_publishing(&mut self, from_ns: u64, until_ns: u64) {
+        let gauges = self.look();
+        self.publish_from_ns = from_ns;
+        self.evidence.connected_at_begin = gauges.connected;
+        self.evidence.server_cpu_at_begin = gauges.server_cpu_micros;
+        self.evidence.server_bytes_after = gauges.server_bytes;
+        self.evidence.publish_millis = until_ns.saturating_sub(from_ns) / 1_000_000;
+        self.mark(from_ns, "messages begin");
+    }
+
+    pub(super) fn drop_at(&mut self, at_ns: u64) {
+        self.evidence.dropped_at_ns = Some(at_ns);
+        self.mark(at_ns, "all dropped");
+    }
+
+    pub(super) fn start_settling(&mut self, now_ns: u64) {
+        self.mark(now_ns, "messages end");
+    }
+
+    fn mark(&mut self, at_ns: u64, label: &str) {
+        let millis = at_ns.saturating_sub(self.start_ns) / 1_000_000;
+        self.evidence.moments.push(Moment {
+            millis,
+            label: label.to_owned(),
+        });
+    }
+
+    /// A worker's accounts.
+    pub(super) fn settle(&mut self, settled: Settled) {
+        self.evidence.balance.add(settled.balance);
+        self.evidence.away += settled.away;
+        self.evidence.last_back_ns = self.evidence.last_back_ns.max(settled.last_back_ns);
+    }
+
+    /// The run is over; the processes still live.
+    pub(super) fn finish(&mut self) {
+        let gauges = self.look();
+        self.evidence.server_cpu_at_end = gauges.server_cpu_micros;
+        self.evidence.load_cpu_micros = gauges.load_cpu_micros;
+        self.evidence.ended_ns = now_ns();
+    }
+
+    /// Why fans could not connect.
+    pub(super) fn failures_in_words(&self) -> String {
+        let mut all = BTreeMap::new();
+        for row in &self.rows {
+            add_counts(&mut all, &row.failures);
+        }
+        let words: Vec<String> = all
+            .iter()
+            .map(|(reason, count)| format!("{count} x {reason}"))
+            .collect();
+        if words.is_empty() {
+            "no attempt ended in time".to_owned()
+        } else {
+            words.join(", ")
+        }
+    }
+
+    /// Everything, added up.
+    pub(super) fn report(mut self, order: &Order, split: &Split) -> Report {
+        let mut before = self.gauges.first().copied().unwrap_or(self.last);
+        for (index, second) in self.rows.iter().enumerate() {
+            let gauges = self.gauges.get(index).copied().unwrap_or(self.last);
+            self.evidence
+                .rows
+                .push(Row::new(index, second, &row_gauges(before, gauges)));
+            self.evidence.total.merge(second);
+            before = gauges;
+        }
+        self.evidence.started_ns = self.start_ns;
+        Report::new(order, split, &self.evidence)
+    }
+}
+
+/// What the processes did between two looks.
+fn row_gauges(before: Gauges, after: Gauges) -> crate::report::RowGauges {
+    let percent = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?) / 10_000);
+    crate::report::RowGauges {
+        connected: after.connected,
+        server_cpu_percent: percent(before.server_cpu_micros, after.server_cpu_micros),
+        load_cpu_percent: percent(before.load_cpu_micros, after.load_cpu_micros),
+        server_bytes: after.server_bytes,
+    }
+}
+
+/// One line of progress.
+fn line(second: u64, seen: &Second, gauges: &crate::report::RowGauges) -> String {
+    let mut delivery = seen.room.clone();
+    delivery.merge(&seen.chat);
+    let ms = |micros: u64| format!("{}.{}", micros / 1000, micros % 1000 / 100);
+    let mut line = format!(
+        "{second:>4} s  {:>7} connected  {:>9}/s delivered  p50 {:>7} ms  p99 {:>7} ms  gaps {}  generator {}%",
+        gauges.connected,
+        delivery.total(),
+        ms(delivery.per_mille(500)),
+        ms(delivery.per_mille(990)),
+        seen.skipped,
+        seen.busy / 10,
+    );
+    if let Some(percent) = gauges.server_cpu_percent {
+        line.push_str(&format!("  server {percent}% CPU"));
+    }
+    for (code, count) in &seen.closes {
+        line.push_str(&format!("  closed {code}: {count}"));
+    }
+    for (reason, count) in &seen.failures {
+        line.push_str(&format!("  {reason}: {count}"));
+    }
+    line
+}

@@ -1,0 +1,363 @@
+//! What the user ordered: how many fans do what, to whom, for how long.
+
+use std::{fmt, time::Duration};
+
+use fanwave_wire::RoomId;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Target, limits};
+
+/// What the fans do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Scenario {
+    /// Connect at a rate, and stay.
+    Ramp,
+    /// Everybody in one room, which is spoken into.
+    MegaRoom,
+    /// Everybody spread over many rooms, which are all spoken into.
+    ManyRooms,
+    /// A mega-room whose fans are dropped at once and come back by the SDK's backoff.
+    Storm,
+    /// A mega-room in which a share of the fans never reads.
+    SlowReaders,
+    /// A mega-room in which a share of the fans drops and returns over and over, as phones do.
+    Churn,
+    /// A mega-room beside viewers who follow the live playlist.
+    Mixed,
+}
+
+impl Scenario {
+    /// The name, as it is typed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ramp => "ramp",
+            Self::MegaRoom => "mega-room",
+            Self::ManyRooms => "many-rooms",
+            Self::Storm => "storm",
+            Self::SlowReaders => "slow-readers",
+            Self::Churn => "churn",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// Messages per second, in thousandths, so that schedules are whole numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Messages per 1,000 seconds.
+    pub milli: u32,
+}
+
+impl Rate {
+    /// How long after its begin a schedule's message of this number is due, nanoseconds; `None`: nothing is ever due.
+    #[must_use]
+    pub fn due_after_ns(self, number: u64) -> Option<u64> {
+        let nanos = u128::from(number) * 1_000_000_000_000_u128;
+        u64::try_from(nanos.checked_div(u128::from(self.milli))?).ok()
+    }
+
+    /// Whether anything is sent at all.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.milli == 0
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.milli / 1000, self.milli % 1000);
+        match rest {
+            0 => write!(f, "{whole}"),
+            rest => f.write_str(format!("{whole}.{rest:03}").trim_end_matches('0')),
+        }
+    }
+}
+
+/// A whole run, but for its secrets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// What the fans do.
+    pub scenario: Scenario,
+    /// To whom.
+    pub target: Target,
+    /// The rooms; fans are dealt out to them in turn.
+    #[serde(with = "room_ids")]
+    pub rooms: Vec<RoomId>,
+    /// Virtual fans, all workers together.
+    pub fans: u32,
+    /// HLS viewers, all workers together; they watch the first room.
+    pub viewers: u32,
+    /// Fans who connect per second while the ramp lasts.
+    pub connects_per_second: u32,
+    /// Messages per second and room in the lossless lane.
+    pub room_rate: Rate,
+    /// Messages per second and room in the lossy lane.
+    pub chat_rate: Rate,
+    /// Length of a message's text.
+    pub text_bytes: u16,
+    /// Percent of the fans who are dropped, never read, or come and go, as the scenario has it.
+    pub share_percent: u8,
+    /// How long messages are sent, after the ramp.
+    pub duration: Duration,
+    /// How long a phone stays connected in `churn`, on average.
+    pub stay: Duration,
+    /// Tag of this run's messages.
+    pub run: u32,
+    /// Seed of all jitter.
+    pub seed: u64,
+}
+
+/// Why an order cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// A number out of its bounds.
+    #[error("{what} must be {least} to {most}, not {value}")]
+    Bounds {
+        /// Which.
+        what: &'static str,
+        /// Smallest.
+        least: u64,
+        /// Largest.
+        most: u64,
+        /// What was asked for.
+        value: u64,
+    },
+}
+
+impl Order {
+    /// Checks all numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError::Bounds`] names the first that is out of its bounds.
+    pub fn check(&self) -> Result<(), OrderError> {
+        let rooms = self.rooms.len() as u64;
+        let bounds = [
+            (
+                "the number of fans",
+                1,
+                u64::from(limits::FANS_MAX),
+                u64::from(self.fans),
+            ),
+            (
+                "the number of viewers",
+                0,
+                u64::from(limits::VIEWERS_MAX),
+                u64::from(self.viewers),
+            ),
+            (
+                "the number of rooms",
+                1,
+                u64::from(limits::ROOMS_MAX),
+                rooms,
+            ),
+            (
+                "connects per second",
+                1,
+                1_000_000,
+                u64::from(self.connects_per_second),
+            ),
+            (
+                "the text's bytes",
+                60,
+                u64::from(limits::TEXT_BYTES_MAX),
+                u64::from(self.text_bytes),
+            ),
+            (
+                "the share in percent",
+                0,
+                100,
+                u64::from(self.share_percent),
+            ),
+            (
+                "the duration in seconds",
+                1,
+                limits::DURATION_MAX.as_secs(),
+                self.duration.as_secs(),
+            ),
+            (
+                "the stay in seconds",
+                1,
+                limits::DURATION_MAX.as_secs(),
+                self.stay.as_secs(),
+            ),
+            (
+                "messages per second and room",
+                0,
+                10_000,
+                u64::from(self.room_rate.milli / 1000),
+            ),
+            (
+                "chat messages per second and room",
+                0,
+                100_000,
+                u64::from(self.chat_rate.milli / 1000),
+            ),
+        ];
+        for (what, least, most, value) in bounds {
+            if !(least..=most).contains(&value) {
+                return Err(OrderError::Bounds {
+                    what,
+                    least,
+                    most,
+                    value,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The room of a fan, counted over all workers.
+    #[must_use]
+    pub fn room_of(&self, fan: u32) -> u32 {
+        fan % u32::try_from(self.rooms.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Whether a fan belongs to the share. The share is spread evenly over the fans, and so over the workers.
+    #[must_use]
+    pub fn is_chosen(&self, fan: u32) -> bool {
+        let share = u64::from(self.share_percent);
+        let upto = |fans: u64| fans * share / 100;
+        upto(u64::from(fan) + 1) > upto(u64::from(fan))
+    }
+
+    /// How long the ramp takes at its rate.
+    #[must_use]
+    pub fn ramp(&self) -> Duration {
+        Duration::from_secs(1) * self.fans / self.connects_per_second.max(1)
+    }
+}
+
+/// Who the fans are. Never in a log: `Debug` says only which kind it is.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credentials {
+    /// Tokens that fans share in turn, and one that may write to the lossless lane, if there is any.
+    Tokens {
+        /// At least one.
+        fans: Vec<String>,
+        /// For the senders.
+        staff: Option<String>,
+    },
+    /// The server's own secret: every fan is somebody else.
+    Secret(String),
+}
+
+impl Credentials {
+    /// Whether the lossless lane can be written to.
+    #[must_use]
+    pub const fn may_announce(&self) -> bool {
+        matches!(self, Self::Secret(_) | Self::Tokens { staff: Some(_), .. })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tokens { fans, .. } => write!(f, "Tokens({} fans)", fans.len()),
+            Self::Secret(_) => f.write_str("Secret(..)"),
+        }
+    }
+}
+
+/// Rooms travel as their names, and are checked again where they arrive.
+mod room_ids {
+    use fanwave_wire::RoomId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        rooms: &[RoomId],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(rooms.iter().map(RoomId::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<RoomId>, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let rooms = names
+            .iter()
+            .map(|name| name.parse().map_err(D::Error::custom));
+        rooms.collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An order that asks for little.
+    pub(crate) fn small() -> Order {
+        Order {
+            scenario: Scenario::MegaRoom,
+            target: Target::parse("127.0.0.1:8080", None).unwrap(),
+            rooms: vec!["demo".parse().unwrap()],
+            fans: 200,
+            viewers: 0,
+            connects_per_second: 1_000,
+            room_rate: Rate { milli: 1_000 },
+            chat_rate: Rate { milli: 0 },
+            text_bytes: 120,
+            share_percent: 7,
+            duration: Duration::from_secs(5),
+            stay: Duration::from_secs(10),
+            run: 1,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_share_is_exact_and_spread() {
+        for share_percent in [0, 1, 7, 50, 99, 100] {
+            let order = Order {
+                share_percent,
+                ..small()
+            };
+            let chosen: Vec<u32> = (0..1_000).filter(|fan| order.is_chosen(*fan)).collect();
+            assert_eq!(chosen.len(), usize::from(share_percent) * 10);
+            let in_first_half = chosen.iter().filter(|fan| **fan < 500).count();
+            assert_eq!(in_first_half, chosen.len() / 2);
+        }
+    }
+
+    #[test]
+    fn a_schedule_keeps_its_rate_for_ever() {
+        let rate = Rate { milli: 3_000 };
+        assert_eq!(rate.due_after_ns(0), Some(0));
+        assert_eq!(rate.due_after_ns(3), Some(1_000_000_000));
+        assert_eq!(rate.due_after_ns(3 * 86_400), Some(86_400 * 1_000_000_000));
+        assert_eq!(Rate::default().due_after_ns(0), None);
+        assert_eq!(Rate { milli: 2_500 }.to_string(), "2.5");
+        assert_eq!(rate.to_string(), "3");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        assert_eq!(small().check(), Ok(()));
+        let order = Order {
+            text_bytes: 10,
+            ..small()
+        };
+        let error = order.check().unwrap_err().to_string();
+        assert_eq!(error, "the text's bytes must be 60 to 500, not 10");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let secret = Credentials::Secret("hush".into());
+        let tokens = Credentials::Tokens {
+            fans: vec!["hush".into()],
+            staff: Some("hush".into()),
+        };
+        assert_eq!(
+            format!("{secret:?} {tokens:?}"),
+            "Secret(..) Tokens(1 fans)"
+        );
+    }
+}

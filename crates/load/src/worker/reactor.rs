@@ -1,0 +1,413 @@
+//! A worker's one thread: a poll of all its sockets, its deadlines, its schedule.
+//!
+//! Time in which it does not wait is counted: a generator that is always busy measures itself, and the report must say
+//! so.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Poll, Token, event::Event};
+
+use super::{
+    fan::{Ear, Fan, Heard},
+    link::Lost,
+    passes::Passes,
+    publish::{Publishing, Sender},
+    seats::{Seat, Stage},
+    viewers::Viewers,
+};
+use crate::{
+    clock::{nanos, now_ns},
+    exchange::{Assignment, RoomTotal, Second, Settled},
+    frames::Frame,
+    ledger::Balance,
+    limits::{EVENTS_PER_POLL, LISTEN_AFTER, READ_BUFFER_BYTES, READS_PER_TURN},
+    marker::Marker,
+    order::Scenario,
+    protocol,
+    random::Random,
+};
+
+/// The token of the waker; no seat has it.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// How long the thread sleeps at most: everything else has deadlines, the pipe to the coordinator a waker.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// What one read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Nothing for now.
+    Nothing,
+    /// All that there was.
+    Some,
+    /// As much as the buffer holds.
+    Full,
+}
+
+/// Everything of one worker.
+#[derive(Debug)]
+pub(super) struct Reactor {
+    pub(super) task: Assignment,
+    pub(super) poll: Poll,
+    pub(super) passes: Passes,
+    pub(super) marker: Marker,
+    pub(super) random: Random,
+    pub(super) fans: Vec<Fan>,
+    pub(super) senders: Vec<Sender>,
+    /// The connections: first the fans', then the senders'.
+    pub(super) seats: Vec<Seat>,
+    pub(super) viewers: Viewers,
+    /// Deadlines; one that is not the seat's own any more is stale.
+    pub(super) timers: BinaryHeap<Reverse<(u64, usize)>>,
+    pub(super) publishing: Option<Publishing>,
+    /// Per room: whose turn it is to speak.
+    pub(super) speakers: Vec<usize>,
+    pub(super) epochs: Vec<String>,
+    pub(super) tally: Second,
+    pub(super) live: u64,
+    pub(super) last_back_ns: u64,
+    buffer: Vec<u8>,
+    /// Sockets that had more to read than one turn takes.
+    again: Vec<usize>,
+    busy: Duration,
+}
+
+impl Reactor {
+    /// Makes the fans and plans their connects.
+    pub(super) fn new(task: Assignment, poll: Poll, passes: Passes) -> Self {
+        let order = &task.order;
+        let numbers = task.part.first_fan..task.part.first_fan + task.part.fans;
+        let fans: Vec<Fan> = numbers
+            .map(|number| {
+                let chosen = order.is_chosen(number);
+                let deaf = chosen && order.scenario == Scenario::SlowReaders;
+                Fan::new(order.room_of(number), chosen, deaf)
+            })
+            .collect();
+        let senders: Vec<Sender> = task.part.rooms.iter().copied().map(Sender::new).collect();
+        let seats = (0..fans.len() + senders.len()).map(|_| Seat::default());
+        let mut reactor = Self {
+            seats: seats.collect(),
+            marker: Marker::new(order.run),
+            random: Random::new(order.seed.wrapping_add(u64::from(task.index))),
+            viewers: Viewers::new(&task),
+            speakers: vec![0; order.rooms.len()],
+            fans,
+            senders,
+            poll,
+            passes,
+            timers: BinaryHeap::new(),
+            publishing: None,
+            epochs: Vec::new(),
+            tally: Second::default(),
+            live: 0,
+            last_back_ns: 0,
+            buffer: vec![0; READ_BUFFER_BYTES],
+            again: Vec::new(),
+            busy: Duration::ZERO,
+            task,
+        };
+        reactor.plan_ramp();
+        reactor
+    }
+
+    /// Every fan's first connect has its time: the workers' fans come in turn.
+    fn plan_ramp(&mut self) {
+        let (start, workers) = (self.task.at_ns, u64::from(self.task.workers.max(1)));
+        let per_second = u64::from(self.task.order.connects_per_second.max(1));
+        for index in 0..self.fans.len() {
+            let turn = index as u64 * workers + u64::from(self.task.index);
+            self.plan_dial(index, start + turn * 1_000_000_000 / per_second);
+        }
+        for index in self.fans.len()..self.seats.len() {
+            self.plan_dial(index, start);
+        }
+    }
+
+    /// Waits for whatever comes first, no longer than until `until_ns`, and deals with it.
+    pub(super) fn turn(&mut self, events: &mut Events, until_ns: u64) -> io::Result<()> {
+        let timeout = self.sleep(until_ns);
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            polled => polled?,
+        }
+        let woken = Instant::now();
+        for index in std::mem::take(&mut self.again) {
+            self.read(index, true);
+        }
+        for event in events.iter() {
+            self.handle_event(event);
+        }
+        self.handle_deadlines();
+        self.publish_due();
+        let now = now_ns();
+        self.viewers
+            .handle_deadlines(now, self.poll.registry(), &mut self.tally.viewers);
+        self.busy += woken.elapsed();
+        Ok(())
+    }
+
+    /// Events for one poll.
+    pub(super) fn events() -> Events {
+        Events::with_capacity(EVENTS_PER_POLL)
+    }
+
+    fn sleep(&self, until_ns: u64) -> Duration {
+        if !self.again.is_empty() {
+            return Duration::ZERO;
+        }
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let deadlines = [
+            timer,
+            self.next_due_ns(),
+            self.viewers.next_deadline_ns(),
+            Some(until_ns),
+        ];
+        let next = deadlines.into_iter().flatten().min().unwrap_or(until_ns);
+        Duration::from_nanos(next.saturating_sub(now_ns())).min(SLEEP_MAX)
+    }
+
+    fn handle_event(&mut self, event: &Event) {
+        let Token(index) = event.token();
+        if event.token() == WAKER {
+            return;
+        }
+        if index >= self.seats.len() {
+            let place = index - self.seats.len();
+            let registry = self.poll.registry();
+            self.viewers.handle_event(
+                place,
+                event,
+                registry,
+                &mut self.buffer,
+                &mut self.tally.viewers,
+            );
+            return;
+        }
+        if event.is_writable() || event.is_error() {
+            let Some(link) = &mut self.seats[index].link else {
+                return;
+            };
+            if let Err(lost) = link.handle_writable(&self.task.order.target) {
+                self.lose(index, &lost);
+                return;
+            }
+        }
+        let deaf = self.fans.get(index).is_some_and(|fan| fan.deaf);
+        if deaf && self.seats[index].stage == Stage::Live {
+            if event.is_read_closed() || event.is_error() {
+                self.lose(index, &Lost::Closed(1006));
+            }
+        } else if event.is_readable() || event.is_read_closed() {
+            self.read(index, event.is_read_closed());
+        }
+    }
+
+    /// Reads what there is, but no more than a turn's share. A read that did not fill the buffer has emptied the
+    /// socket, and only one that `may_have_ended` is asked again, for its end.
+    fn read(&mut self, index: usize, may_have_ended: bool) {
+        for _ in 0..READS_PER_TURN {
+            match self.read_once(index) {
+                Ok(Pass::Full) => {}
+                Ok(Pass::Some) if may_have_ended => {}
+                Ok(Pass::Some | Pass::Nothing) => return,
+                Err(lost) => return self.lose(index, &lost),
+            }
+        }
+        self.again.push(index);
+    }
+
+    fn read_once(&mut self, index: usize) -> Result<Pass, Lost> {
+        let Some(link) = &mut self.seats[index].link else {
+            return Ok(Pass::Nothing);
+        };
+        let Some(bytes) = link.read(&mut self.buffer)? else {
+            return Ok(Pass::Nothing);
+        };
+        self.tally.bytes += bytes as u64;
+        let now = now_ns();
+        // The buffer is lent out while the fan listens, and given back after.
+        let buffer = std::mem::take(&mut self.buffer);
+        let heard = self.hear(index, &buffer[..bytes], now);
+        self.buffer = buffer;
+        heard?;
+        Ok(if bytes == READ_BUFFER_BYTES {
+            Pass::Full
+        } else {
+            Pass::Some
+        })
+    }
+
+    fn hear(&mut self, index: usize, mut input: &[u8], now_ns: u64) -> Result<(), Lost> {
+        let Some(link) = &mut self.seats[index].link else {
+            return Ok(());
+        };
+        if !link.is_open() {
+            if !link.read_upgrade(&mut input)? {
+                return Ok(());
+            }
+            self.join(index)?;
+        }
+        // The reader leaves its seat while its frames are worked on, which may change everything else of the seat.
+        let Some(link) = &mut self.seats[index].link else {
+            return Ok(());
+        };
+        let mut frames = std::mem::take(&mut link.frames);
+        let mut outcome = Ok(());
+        while outcome.is_ok() {
+            outcome = match frames.next(&mut input)? {
+                None => break,
+                Some(frame) => self.handle_frame(index, &frame, now_ns),
+            };
+        }
+        if let Some(link) = &mut self.seats[index].link {
+            link.frames = frames;
+        }
+        outcome
+    }
+
+    fn handle_frame(&mut self, index: usize, frame: &Frame<'_>, now_ns: u64) -> Result<(), Lost> {
+        let message = match frame {
+            Frame::Message(message) => *message,
+            Frame::Pong => return Ok(()),
+            Frame::Close(code) => return Err(Lost::Closed(*code)),
+            Frame::Ping(payload) => {
+                return match &mut self.seats[index].link {
+                    Some(link) => link.send_pong(payload),
+                    None => Ok(()),
+                };
+            }
+        };
+        let Some(fan) = self.fans.get_mut(index) else {
+            return self.hear_as_sender(index, message, now_ns);
+        };
+        let mut ear = Ear {
+            marker: &self.marker,
+            tally: &mut self.tally,
+            epochs: &mut self.epochs,
+            now_ns,
+        };
+        match fan.hear(message, &mut ear) {
+            Heard::Nothing => Ok(()),
+            Heard::Ping => match &mut self.seats[index].link {
+                Some(link) => link.send(protocol::PING),
+                None => Ok(()),
+            },
+            Heard::Answered(answers) => self.handle_answers(index, answers, now_ns),
+            Heard::Refused(code) => Err(Lost::Refused(code)),
+        }
+    }
+
+    fn handle_deadlines(&mut self) {
+        let now = now_ns();
+        while let Some(Reverse((at, index))) = self.timers.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            if self.seats[index].wake_ns == at {
+                self.seats[index].wake_ns = u64::MAX;
+                self.handle_deadline(index);
+            }
+        }
+    }
+
+    /// Drops the whole share at once.
+    pub(super) fn drop_share(&mut self) {
+        for index in 0..self.fans.len() {
+            if self.fans[index].chosen && self.seats[index].stage == Stage::Live {
+                self.drop_fan(index);
+            }
+        }
+    }
+
+    /// What happened since the last call, which was so long ago.
+    pub(super) fn take_second(&mut self, elapsed: Duration) -> Second {
+        let mut second = std::mem::take(&mut self.tally);
+        second.at_ns = now_ns();
+        second.connected = self.live;
+        let busy = std::mem::take(&mut self.busy).as_micros() * 1_000;
+        let share = busy.checked_div(elapsed.as_micros()).unwrap_or(0);
+        second.busy = u32::try_from(share).unwrap_or(1_000).min(1_000);
+        second
+    }
+
+    /// Whether everybody has everything that was sent, and the lossy lane has been listened to long enough.
+    pub(super) fn is_settled(&self, rooms: &[RoomTotal]) -> bool {
+        let until = self
+            .publishing
+            .as_ref()
+            .map_or(0, |publishing| publishing.until_ns);
+        let listened = now_ns() >= until.saturating_add(nanos(LISTEN_AFTER));
+        let awaited =
+            |seat: &Seat| matches!(seat.stage, Stage::Away | Stage::Dialling | Stage::Joining);
+        listened
+            && self.fans.iter().zip(&self.seats).all(|(fan, seat)| {
+                fan.deaf
+                    || !awaited(seat)
+                        && fan
+                            .ledger
+                            .is_settled(sent_to(fan, rooms).0, sent_to(fan, rooms).1)
+            })
+    }
+
+    /// The accounts of all fans that read and were ever here.
+    pub(super) fn settle(&self, rooms: &[RoomTotal]) -> Settled {
+        let mut settled = Settled {
+            last_back_ns: self.last_back_ns,
+            balance: Balance::default(),
+            away: 0,
+        };
+        for (fan, seat) in self.fans.iter().zip(&self.seats) {
+            settled.away += u64::from(seat.stage != Stage::Live && !fan.deaf);
+            if fan.was_live && !fan.deaf {
+                let (sent, refused) = sent_to(fan, rooms);
+                let balance = fan.ledger.close(sent, refused, u64::from(fan.received));
+                settled.balance.add(balance);
+            }
+        }
+        settled
+    }
+
+    /// From where a fan connects. Senders, who are few, come from wherever the system says.
+    pub(super) fn source_of(&self, index: usize) -> Option<IpAddr> {
+        let mut rest = index;
+        for source in &self.task.part.sources {
+            let fans = usize::try_from(source.fans).unwrap_or(usize::MAX);
+            match rest.checked_sub(fans) {
+                None => return source.address,
+                Some(beyond) => rest = beyond,
+            }
+        }
+        None
+    }
+
+    /// The room of a sender's seat.
+    pub(super) fn sender_room(&self, seat: usize) -> u32 {
+        let sender = self.senders.get(seat - self.fans.len());
+        sender.map_or(0, |sender| sender.room)
+    }
+
+    /// A room's id.
+    pub(super) fn room_name(&self, room: u32) -> &str {
+        let index = usize::try_from(room).unwrap_or(usize::MAX);
+        self.task
+            .order
+            .rooms
+            .get(index)
+            .map_or("", |room| room.as_str())
+    }
+}
+
+/// What was sent into a fan's room.
+fn sent_to<'a>(fan: &Fan, rooms: &'a [RoomTotal]) -> (u32, &'a [u32]) {
+    let found = rooms.binary_search_by_key(&fan.room, |total| total.room);
+    let total = found.ok().and_then(|index| rooms.get(index));
+    total.map_or((0, &[]), |total| (total.sent, total.refused.as_slice()))
+}
