@@ -99,9 +99,64 @@ pub const GIFT_REFILL: Duration = Duration::from_millis(100);
 /// When to give again what found the room busy.
 pub const GIFT_RETRY: Duration = Duration::from_secs(1);
 
+/// What can be tapped, unless configured otherwise.
+pub const REACTION_KINDS_DEFAULT: [&str; 6] =
+    ["heart", "fire", "clap", "laugh", "wow", "lightstick"];
+
+/// Taps per second that are counted of one fan, unless configured otherwise: a quick thumb.
+pub const TAPS_PER_SECOND_DEFAULT: u16 = 10;
+
+/// How long taps are added up before they are told, unless configured otherwise.
+pub const REACTION_TICK_DEFAULT: Duration = Duration::from_millis(500);
+
+/// Batches of taps that a node remembers of a fan, to count a repeated one once.
+pub const REACTION_BATCHES_MAX: usize = 4;
+
+/// Fans who tap in one room, of one node; of more, no taps are counted until some have rested.
+///
+/// An entry is a number and 40 bytes in a tree two thirds full: 75 bytes, 10 MB for all.
+pub const TAPPING_FANS_MAX: usize = 131_072;
+
+/// After how long a resting fan's batches may be forgotten, where there is no room for others: longer than a client's
+/// backoff (20 s).
+pub const REACTION_MEMORY: Duration = Duration::from_secs(30);
+
+/// Polls that are open at once in a room; one more closes the eyes on the oldest.
+pub const POLLS_OPEN_MAX: usize = 4;
+
+/// Fans who may vote in one poll: each a reference of 16 bytes in a tree two thirds full, and its id of up to 80 with
+/// its counts: 14 MB a poll at the worst.
+pub const VOTERS_MAX: usize = 131_072;
+
+/// When to vote again where so many have that no more are counted: never soon, but the answer must say something.
+pub const VOTE_RETRY: Duration = Duration::from_secs(60);
+
+/// How long votes are added up before the tally is told.
+pub const TALLY_TICK: Duration = Duration::from_millis(500);
+
+/// How long after its end a poll waits for votes that were cast in time and are on their way through the log.
+pub const POLL_SETTLE: Duration = Duration::from_secs(1);
+
+/// How long a node waits for the closing of a poll that it has asked for before it asks again.
+pub const POLL_CLOSE_WAIT: Duration = Duration::from_secs(10);
+
+/// Users up to whom a room tells who comes and goes: more would be a list of everybody to everybody.
+pub const TOLD_USERS_MAX: usize = 100;
+
+/// Users at whom a room that has been larger tells it again: a room about as large as allowed does not go to and fro.
+pub const TOLD_AGAIN_USERS: usize = 75;
+
+/// Characters of a text that are looked at to tell its language.
+pub const DETECTED_CHARS_MAX: usize = 200;
+
+/// Messages of the chat lane that are ready to be shown, and wait for older ones that are not; 100 bytes each beside the
+/// message, 2 MB. More come only where tens of thousands write in one tick.
+pub const READY_MAX: usize = 16_384;
+
 // A full channel must drain in whole batches, and a fan who resends within the wait must still be recognised.
 const _: () = assert!(APPEND_BATCH_MAX <= PENDING_MAX);
 const _: () = assert!(APPEND_BATCH_MAX <= DUPLICATES_MAX);
 const _: () = assert!(RECENT_MAX <= DUPLICATES_MAX);
 const _: () = assert!(APPEND_WAIT_MAX.as_millis() < DUPLICATE_WINDOW.as_millis());
 const _: () = assert!(SHOWN_PER_TICK_MAX < GOVERNED_WAITING_MAX);
+const _: () = assert!(TOLD_AGAIN_USERS < TOLD_USERS_MAX);

@@ -1,24 +1,38 @@
-//! How many connections, and how many people, each channel has.
+//! How many connections, and how many people, each channel has; who they are, a page at a time.
 //!
-//! Exact counts, never a list: a room of 100,000 must not send 100,000 names to anybody. One person with three tabs is
-//! three clients and one user. The gateway tells it of every subscription that begins and ends; its own limit on
-//! connections bounds what is kept here.
+//! Exact counts, never the whole list: a room of 100,000 must not send 100,000 names to anybody. One person with three
+//! tabs is three clients and one user. Who wants to know who is there reads [`Audience::page`] after page, in the order
+//! of the user ids. Who comes and goes is told only while a room is small ([`Telling`]): each coming would otherwise be
+//! a message to everybody, and everybody a message to each.
+//!
+//! [`Audience`] is one channel, [`Presence`] all channels of one node. The gateway tells of every subscription that
+//! begins and ends; its own limit on connections bounds what is kept here.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+};
 
-use fanwave_wire::{Channel, UserId};
+use fanwave_wire::{Channel, UserId, limits::PRESENCE_PAGE_MAX};
 
-/// The counts of one node. A user of a channel takes about 40 bytes beside the shared id.
+use crate::limits::{TOLD_AGAIN_USERS, TOLD_USERS_MAX};
+
+/// The counts of one node, by channel.
 #[derive(Debug, Default)]
 pub struct Presence {
     channels: BTreeMap<Channel, Audience>,
 }
 
+/// Who follows one channel. A user takes 24 bytes in a tree two thirds full, about 40, beside the shared id.
 #[derive(Debug, Default)]
-struct Audience {
+pub struct Audience {
     clients: usize,
     clients_by_user: BTreeMap<UserId, u32>,
+    telling: Telling,
 }
+
+// There are as many entries as fans: of the 256 bytes that a fan may cost in all, this is a sixth.
+const _: () = assert!(size_of::<(UserId, u32)>() <= 24);
 
 /// How many there are, as the client protocol's presence statistics name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +41,17 @@ pub struct Stats {
     pub num_clients: usize,
     /// Different users among them.
     pub num_users: usize,
+}
+
+/// Whether the room is told who comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telling {
+    /// It is small: everybody is told of each.
+    #[default]
+    Each,
+    /// It has had more than [`TOLD_USERS_MAX`] users, and since then never less than [`TOLD_AGAIN_USERS`]: nobody is
+    /// told. Whoever kept a list reads it anew when they are told again.
+    Nobody,
 }
 
 /// Who came.
@@ -49,23 +74,31 @@ pub enum Left {
     WasNotThere,
 }
 
-impl Presence {
-    /// Nobody anywhere.
+/// Some of those who are there, in the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// Each with the number of their connections.
+    pub users: Vec<(UserId, u32)>,
+    /// Where the next page begins, if there is one: give it as `after`.
+    pub next: Option<UserId>,
+}
+
+impl Audience {
+    /// Nobody.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A connection of `user` begins its subscription of `channel`.
-    pub fn join(&mut self, channel: &Channel, user: &UserId) -> Joined {
-        let audience = match self.channels.get_mut(channel) {
-            Some(audience) => audience,
-            None => self.channels.entry(channel.clone()).or_default(),
-        };
-        audience.clients += 1;
-        match audience.clients_by_user.entry(user.clone()) {
+    /// A connection of `user` comes. Whether others are to be told says [`Audience::telling`], afterwards.
+    pub fn join(&mut self, user: &UserId) -> Joined {
+        self.clients += 1;
+        match self.clients_by_user.entry(user.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(1);
+                if self.clients_by_user.len() > TOLD_USERS_MAX {
+                    self.telling = Telling::Nobody;
+                }
                 Joined::NewUser
             }
             Entry::Occupied(mut entry) => {
@@ -75,39 +108,102 @@ impl Presence {
         }
     }
 
-    /// A connection of `user` ends its subscription of `channel`. An empty channel is forgotten.
-    pub fn leave(&mut self, channel: &Channel, user: &UserId) -> Left {
-        let Some(audience) = self.channels.get_mut(channel) else {
-            return Left::WasNotThere;
-        };
-        let Some(clients) = audience.clients_by_user.get_mut(user) else {
+    /// A connection of `user` goes.
+    pub fn leave(&mut self, user: &UserId) -> Left {
+        let Some(clients) = self.clients_by_user.get_mut(user) else {
             return Left::WasNotThere;
         };
         *clients -= 1;
-        audience.clients -= 1;
+        self.clients -= 1;
         if *clients > 0 {
             return Left::OneLess;
         }
-        audience.clients_by_user.remove(user);
-        if audience.clients_by_user.is_empty() {
-            assert_eq!(
-                audience.clients, 0,
-                "connections are counted once per user and once in all"
-            );
-            self.channels.remove(channel);
+        self.clients_by_user.remove(user);
+        if self.clients_by_user.len() < TOLD_AGAIN_USERS {
+            self.telling = Telling::Each;
         }
+        assert!(
+            self.clients >= self.clients_by_user.len(),
+            "every user has a connection"
+        );
         Left::LastOfUser
     }
 
     /// How many are there now.
     #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            num_clients: self.clients,
+            num_users: self.clients_by_user.len(),
+        }
+    }
+
+    /// Whether nobody is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients_by_user.is_empty()
+    }
+
+    /// Whether the others are told who comes and goes.
+    #[must_use]
+    pub fn telling(&self) -> Telling {
+        self.telling
+    }
+
+    /// The users behind `after`, from the beginning without one: at most `limit` of them, and never more than
+    /// [`PRESENCE_PAGE_MAX`]. `after` need not be there any more.
+    #[must_use]
+    pub fn page(&self, after: Option<&UserId>, limit: usize) -> Page {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self
+            .clients_by_user
+            .range::<UserId, _>((start, Bound::Unbounded))
+            .map(|(user, clients)| (user.clone(), *clients));
+        let users: Vec<_> = rest.by_ref().take(limit.min(PRESENCE_PAGE_MAX)).collect();
+        let last = users.last().map(|(user, _)| user.clone());
+        let next = rest.next().and(last);
+        Page { users, next }
+    }
+}
+
+impl Presence {
+    /// Nobody anywhere.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A connection of `user` begins its subscription of `channel`.
+    pub fn join(&mut self, channel: &Channel, user: &UserId) -> Joined {
+        match self.channels.get_mut(channel) {
+            Some(audience) => audience.join(user),
+            None => self.channels.entry(channel.clone()).or_default().join(user),
+        }
+    }
+
+    /// A connection of `user` ends its subscription of `channel`. An empty channel is forgotten.
+    pub fn leave(&mut self, channel: &Channel, user: &UserId) -> Left {
+        let Some(audience) = self.channels.get_mut(channel) else {
+            return Left::WasNotThere;
+        };
+        let left = audience.leave(user);
+        if audience.is_empty() {
+            self.channels.remove(channel);
+        }
+        left
+    }
+
+    /// Who follows a channel, if anybody does.
+    #[must_use]
+    pub fn audience(&self, channel: &Channel) -> Option<&Audience> {
+        self.channels.get(channel)
+    }
+
+    /// How many are there now.
+    #[must_use]
     pub fn stats(&self, channel: &Channel) -> Stats {
-        self.channels
-            .get(channel)
-            .map_or_else(Stats::default, |audience| Stats {
-                num_clients: audience.clients,
-                num_users: audience.clients_by_user.len(),
-            })
+        self.audience(channel)
+            .map_or_else(Stats::default, Audience::stats)
     }
 
     /// The channels that have anybody, in order.
@@ -169,6 +265,63 @@ mod tests {
                 num_users: 1
             }
         );
+    }
+
+    #[test]
+    fn who_comes_and_goes_is_told_while_the_room_is_small() {
+        let mut audience = Audience::new();
+        let user = |index: usize| UserId(format!("user-{index:03}").into());
+        for index in 0..TOLD_USERS_MAX {
+            audience.join(&user(index));
+            assert_eq!(audience.telling(), Telling::Each);
+        }
+        audience.join(&user(0));
+        assert_eq!(audience.telling(), Telling::Each, "a tab is not a user");
+        audience.join(&user(TOLD_USERS_MAX));
+        for index in (TOLD_AGAIN_USERS..=TOLD_USERS_MAX).rev() {
+            assert_eq!(audience.telling(), Telling::Nobody);
+            audience.leave(&user(index));
+        }
+        assert_eq!(audience.telling(), Telling::Nobody);
+        audience.leave(&user(1));
+        assert_eq!(audience.telling(), Telling::Each);
+    }
+
+    proptest! {
+        /// Pages that follow one another are all users, each once, in order, whatever their size.
+        #[test]
+        fn pages_make_the_list(users in prop::collection::btree_set(0u8..=255, 0..250), limit in 1usize..150) {
+            let mut audience = Audience::new();
+            for index in &users {
+                audience.join(&user(*index));
+            }
+            let mut read = Vec::new();
+            let mut after = None;
+            loop {
+                let page = audience.page(after.as_ref(), limit);
+                prop_assert!(page.users.len() <= limit.min(PRESENCE_PAGE_MAX));
+                read.extend(page.users.into_iter().map(|(user, _)| user));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let expected: BTreeSet<UserId> = users.iter().map(|index| user(*index)).collect();
+            prop_assert_eq!(read, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_page_goes_on_behind_one_who_has_left() {
+        let mut audience = Audience::new();
+        for index in [1, 3, 5] {
+            audience.join(&user(index));
+        }
+        let page = audience.page(Some(&user(2)), 1);
+        assert_eq!(page.users, [(user(3), 1)]);
+        assert_eq!(page.next, Some(user(3)));
+        assert_eq!(audience.page(Some(&user(5)), 1), Page::default());
+        assert_eq!(audience.page(None, 0).users, []);
     }
 
     proptest! {
