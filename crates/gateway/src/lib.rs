@@ -47,6 +47,7 @@ mod admission;
 mod config;
 mod engine_calls;
 mod followers;
+mod format;
 mod handshake;
 mod http;
 mod inbox;

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) writes: Counter,
     /// Bytes those took.
     pub(crate) sent_bytes: Counter,
+    /// Messages never sent to fans who were too slow for them.
+    pub(crate) skipped: Counter,
     /// From the first unsent message of a room to the end of the sweep that sent it.
     pub(crate) sweep_lag: Histogram,
     /// Publications that found the inbox full or arrived out of order, read back from the log.
@@ -124,6 +126,7 @@ impl Metrics {
             deliveries: Counter::default(),
             writes: Counter::default(),
             sent_bytes: Counter::default(),
+            skipped: Counter::default(),
             sweep_lag: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             refills: Counter::default(),
             closes: Family::default(),
@@ -139,6 +142,11 @@ impl Metrics {
             "deliveries",
             "Messages received by fans",
             metrics.deliveries.clone(),
+        );
+        registry.register(
+            "skipped",
+            "Messages never sent to fans of a lossy lane who were too slow for them",
+            metrics.skipped.clone(),
         );
         registry.register("writes", "Writes to sockets", metrics.writes.clone());
         registry.register_with_unit(

@@ -9,8 +9,7 @@ use fanwave_wire::{protocol::DisconnectCode, ws};
 
 use super::{
     Reactor,
-    connection::{State, SubscriptionPlace},
-    key::ChannelKey,
+    connection::{State, Subscription, SubscriptionPlace},
 };
 
 /// The close code that stands for a peer that went without one; never sent (RFC 6455, section 7.1.5).
@@ -47,6 +46,7 @@ impl Reactor {
         connection.state = State::Closing;
         connection.calls = None;
         let key = connection.key(index);
+        self.replies.format = connection.format;
         self.leave_all(index);
         let frames = &mut self.replies.frames;
         let code = match farewell {
@@ -109,35 +109,34 @@ impl Reactor {
             return;
         };
         for subscription in std::mem::take(&mut connection.subscriptions) {
-            self.leave_room(index, subscription.channel, subscription.place);
+            self.leave_feed(index, subscription);
         }
     }
 
-    /// Takes a connection out of one room, whose subscription it no longer has.
-    pub(crate) fn leave_room(
-        &mut self,
-        index: usize,
-        channel: ChannelKey,
-        place: SubscriptionPlace,
-    ) {
+    /// Takes a connection out of one feed, whose subscription it no longer has.
+    pub(crate) fn leave_feed(&mut self, index: usize, subscription: Subscription) {
+        let Subscription {
+            feed: key, place, ..
+        } = subscription;
         if place == SubscriptionPlace::PENDING {
             // Its waiter finds no subscription when the channel opens.
             return;
         }
-        let Some(room) = self.rooms.get_mut(channel.index()) else {
+        let Some(feed) = self.feeds.get_mut(key.index()) else {
             return;
         };
+        let channel = feed.channel;
+        for moved in feed.remove_member(place).into_iter().flatten() {
+            if let Some(connection) = self.connections.get_mut(moved.connection as usize) {
+                connection.move_subscription(key, moved.place);
+            }
+        }
         let user = self
             .connections
             .get(index)
             .and_then(|connection| connection.identity.as_ref());
-        if let Some(identity) = user {
+        if let (Some(identity), Some(room)) = (user, self.rooms.get(channel.index())) {
             self.shared.presence().leave(&room.channel, identity.user());
-        }
-        for moved in room.remove_member(place) {
-            if let Some(connection) = self.connections.get_mut(moved.connection as usize) {
-                connection.move_subscription(channel, moved.place);
-            }
         }
         self.close_room_if_empty(channel);
     }

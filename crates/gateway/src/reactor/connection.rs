@@ -9,14 +9,16 @@ use std::collections::VecDeque;
 use fanwave_wire::ws;
 
 use super::{
+    feed::{Feed, Loss},
     identity::Identity,
-    key::{ChannelKey, ConnectionKey},
+    key::{ConnectionKey, FeedKey},
     stream::{Scratch, Stream},
 };
 use crate::{
     engine_calls::Call,
+    format::Format,
     limits,
-    room_log::{RoomLog, Stretch},
+    room_log::{Cursor, Progress, Stretch},
 };
 
 /// One connection; see the module.
@@ -38,6 +40,7 @@ pub(crate) struct Connection {
     /// What the socket did not take: replies, and the rest of a frame it took in part. Ends at a frame's boundary.
     unsent: Option<Box<Unsent>>,
     pub(crate) budget: Budget,
+    pub(crate) format: Format,
     pub(crate) state: State,
     /// Present where compression was negotiated: the largest window that the client takes.
     pub(crate) deflate: Option<ws::WindowBits>,
@@ -60,16 +63,16 @@ pub(crate) enum State {
     Closing,
 }
 
-/// One channel that a connection follows, or is about to.
+/// One channel that a connection follows, or is about to: the feed of it that the connection reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subscription {
-    pub(crate) channel: ChannelKey,
+    pub(crate) feed: FeedKey,
     pub(crate) place: SubscriptionPlace,
-    /// Position in the room's log up to which the fan has been sent everything.
-    pub(crate) cursor: u64,
+    /// Place in the feed's log up to which the fan has been sent everything.
+    pub(crate) cursor: Cursor,
 }
 
-/// Index of the subscription's connection among the channel's members; [`Self::PENDING`] until the channel is open.
+/// Index of the subscription's connection among the feed's members; [`Self::PENDING`] until the channel is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubscriptionPlace(pub(crate) u32);
 
@@ -93,15 +96,20 @@ pub(crate) enum Written {
     Blocked,
     /// More is unsent than a connection may keep: the peer asks and does not read.
     TooMuch,
-    /// The fan's cursor fell out of the room's log.
+    /// The fan's cursor fell out of the log of a lossless lane.
     Lapped,
+    /// The fan's cursor fell out of the log of a lane that may skip, and stands at its head now.
+    Skipped {
+        /// So many messages were never sent.
+        missed: u64,
+    },
     /// The peer is gone.
     Gone,
 }
 
 impl Connection {
     /// A connection that has said nothing yet.
-    pub(crate) fn new(stream: Stream, generation: u32, budget: Budget) -> Self {
+    pub(crate) fn new(stream: Stream, generation: u32, budget: Budget, format: Format) -> Self {
         Self {
             stream,
             generation,
@@ -111,6 +119,7 @@ impl Connection {
             calls: None,
             unsent: None,
             budget,
+            format,
             state: State::Fresh,
             deflate: None,
             blocked: false,
@@ -127,11 +136,11 @@ impl Connection {
         }
     }
 
-    /// The subscription of a channel, if there is one.
-    pub(crate) fn subscription(&self, channel: ChannelKey) -> Option<usize> {
+    /// The subscription that reads a feed, if there is one.
+    pub(crate) fn subscription(&self, feed: FeedKey) -> Option<usize> {
         self.subscriptions
             .iter()
-            .position(|subscription| subscription.channel == channel)
+            .position(|subscription| subscription.feed == feed)
     }
 
     /// Adds a subscription.
@@ -142,18 +151,18 @@ impl Connection {
         self.subscriptions = all.into_boxed_slice();
     }
 
-    /// Removes the subscription of a channel, if there is one.
-    pub(crate) fn remove_subscription(&mut self, channel: ChannelKey) -> Option<Subscription> {
-        let at = self.subscription(channel)?;
+    /// Removes the subscription that reads a feed, if there is one.
+    pub(crate) fn remove_subscription(&mut self, feed: FeedKey) -> Option<Subscription> {
+        let at = self.subscription(feed)?;
         let mut all = std::mem::take(&mut self.subscriptions).into_vec();
         let removed = all.remove(at);
         self.subscriptions = all.into_boxed_slice();
         Some(removed)
     }
 
-    /// The subscription's place among the channel's members has changed.
-    pub(crate) fn move_subscription(&mut self, channel: ChannelKey, place: SubscriptionPlace) {
-        if let Some(at) = self.subscription(channel) {
+    /// The subscription's place among the feed's members has changed.
+    pub(crate) fn move_subscription(&mut self, feed: FeedKey, place: SubscriptionPlace) {
+        if let Some(at) = self.subscription(feed) {
             self.subscriptions[at].place = place;
         }
     }
@@ -222,14 +231,14 @@ impl Connection {
         Written::All
     }
 
-    /// Sends what one subscription lacks of its room's log.
+    /// Sends what one subscription lacks of its feed's log.
     ///
     /// A frame that the socket takes in part is finished from [`Self::unsent`]: the cursor always stands between two
     /// frames, so that replies and other rooms may follow.
     pub(crate) fn send_room(
         &mut self,
         subscription: usize,
-        log: &RoomLog,
+        feed: &Feed,
         scratch: &mut Scratch,
     ) -> Written {
         let Self {
@@ -243,25 +252,34 @@ impl Connection {
             return Written::All;
         };
         loop {
-            let (first, second) = match log.since(subscription.cursor, limits::WRITE_BYTES_MAX) {
+            let full = *blocked || unsent.is_some();
+            let (first, second) = match feed.log.since(subscription.cursor, limits::WRITE_BYTES_MAX)
+            {
                 Stretch::Current => return Written::All,
+                // Whoever may skip does so when there is room again: a stalled reader costs nothing until then.
+                Stretch::Lapped if full && feed.loss == Loss::Skips => return Written::Blocked,
+                Stretch::Lapped if feed.loss == Loss::Skips => {
+                    let head = feed.log.head();
+                    let missed = subscription.cursor.messages_until(head);
+                    subscription.cursor = head;
+                    return Written::Skipped { missed };
+                }
                 Stretch::Lapped => return Written::Lapped,
-                Stretch::Frames(..) if *blocked || unsent.is_some() => return Written::Blocked,
+                Stretch::Frames(..) if full => return Written::Blocked,
                 Stretch::Frames(first, second) => (first, second),
             };
             let Ok(taken) = stream.write(first, second, scratch) else {
                 return Written::Gone;
             };
-            let reached = subscription.cursor + taken.bytes as u64;
-            let boundary = log.boundary_at_or_after(reached);
-            scratch.tally.deliveries += log.frames_between(subscription.cursor, boundary);
-            subscription.cursor = boundary;
+            let Progress { cursor, rest } = feed.log.advance(subscription.cursor, taken.bytes);
+            scratch.tally.deliveries += subscription.cursor.messages_until(cursor);
+            subscription.cursor = cursor;
             if !taken.full {
                 continue;
             }
-            if reached < boundary {
+            if !rest.is_empty() {
                 *unsent = Some(Box::new(Unsent {
-                    bytes: log.copy(reached, boundary),
+                    bytes: rest,
                     sent: 0,
                 }));
             }

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use fanwave_bus::{EngineError, History, HistoryQuery};
 use fanwave_wire::{
-    Channel, Offset, Publication,
+    Channel, Language, Offset, Publication,
     limits::HISTORY_PAGE_MAX,
     protocol::{Push, UnsubscribeCode},
-    ws,
 };
 
 use super::{
@@ -156,7 +155,7 @@ impl Reactor {
         if head < history.head && head == before {
             // The log has more and yet nothing that follows: the stretch is gone from it.
             self.reset_room(key);
-        } else if !open.members.is_empty() && head < history.head.max(newest) {
+        } else if self.followers(key) > 0 && head < history.head.max(newest) {
             self.catch_up(key);
         } else {
             self.close_room_if_empty(key);
@@ -176,11 +175,12 @@ impl Reactor {
             .and_then(|room| room.open_mut())
     }
 
-    /// The next publication of an open channel: encoded once, for all its fans here.
+    /// The next publication of an open channel: encoded once per format, for all its fans here.
     fn append(&mut self, key: ChannelKey, publication: Arc<Publication>) {
         let Self {
             rooms,
-            frame,
+            feeds,
+            frames,
             sweeper,
             clock,
             ..
@@ -195,24 +195,35 @@ impl Reactor {
             channel: &room.channel,
             publication: &publication,
         };
-        frame.clear();
-        ws::frame::encode_text_with(frame, |out| push.encode(out));
-        open.log.append(frame);
-        open.recent.push(publication);
-        if !open.members.is_empty() {
-            sweeper.mark(key, &mut open.sweep, clock.now);
+        let text = publication.draft.body.as_text();
+        let language = text.map_or(Language::Unknown, |text| text.language);
+        frames.clear();
+        for feed_key in &room.feeds {
+            let Some(feed) = feeds.get_mut(feed_key.index()) else {
+                continue;
+            };
+            if feed.members.is_empty() || !feed.kind.choice.has(language) {
+                continue;
+            }
+            feed.log.append(frames.of(feed.kind.format, &push), 1);
+            sweeper.mark(*feed_key, &mut feed.sweep, clock.now);
         }
+        open.recent.push(publication);
     }
 
     /// Ends every subscription of a channel with 2500: the node cannot say what its fans lack.
     fn reset_room(&mut self, key: ChannelKey) {
-        let Some(room) = self.rooms.get_mut(key.index()) else {
+        let Some(room) = self.rooms.get(key.index()) else {
             return;
         };
         let channel = room.channel.clone();
-        let members = room
-            .open()
-            .map_or_else(Vec::new, |open: &OpenRoom| open.members.clone());
+        let feeds = room
+            .feeds
+            .iter()
+            .filter_map(|key| self.feeds.get(key.index()));
+        let members: Vec<u32> = feeds
+            .flat_map(|feed| feed.members.iter().copied())
+            .collect();
         tracing::warn!(
             members = members.len(),
             "a channel lost its place in the log: its fans subscribe again"
@@ -220,6 +231,7 @@ impl Reactor {
         for member in members {
             let index = member as usize;
             self.unsubscribe(index, key);
+            self.speak_to(index);
             self.replies.push(Push::Unsubscribe {
                 channel: &channel,
                 code: UnsubscribeCode::InsufficientState,

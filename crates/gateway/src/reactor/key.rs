@@ -30,3 +30,16 @@ impl ConnectionKey {
         self.index as usize
     }
 }
+
+/// A feed's place in the reactor's slab.
+///
+/// It needs no generation: a feed goes with its channel, and by then nobody reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct FeedKey(pub(crate) u32);
+
+impl FeedKey {
+    /// The place as a number.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -21,7 +21,7 @@ use std::{
 };
 
 use fanwave_room::presence::Presence;
-use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey, ws};
+use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey};
 use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
@@ -29,6 +29,7 @@ use self::{
     arrival::{About, Arrivals},
     compression::Compression,
     connection::Connection,
+    feed::Feed,
     key::ConnectionKey,
     room::RoomState,
     stream::Scratch,
@@ -39,6 +40,7 @@ use crate::{
     admission::Admission,
     config::GatewayConfig,
     engine_calls::{Call, EngineCalls},
+    format::{Format, Frames},
     inbox::Batch,
     limits,
     metrics::Metrics,
@@ -51,6 +53,7 @@ pub(crate) mod closing;
 mod compression;
 pub(crate) mod connection;
 pub(crate) mod deliver;
+pub(crate) mod feed;
 pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod room;
@@ -74,6 +77,7 @@ pub(crate) struct Reactor {
     pub(crate) admission: Arc<Admission>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) rooms: Slab<RoomState>,
+    pub(crate) feeds: Slab<Feed>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
     pub(crate) shared: Shared,
     pub(crate) arrivals: Arrivals,
@@ -84,8 +88,8 @@ pub(crate) struct Reactor {
     /// What all writes and reads use in turn.
     pub(crate) scratch: Scratch,
     pub(crate) compression: Compression,
-    /// Where one publication is encoded before it goes into its room's log.
-    pub(crate) frame: Vec<u8>,
+    /// Where one publication is encoded before it goes into its channel's feeds.
+    pub(crate) frames: Frames,
     /// Where the answer to an upgrade is written.
     pub(crate) head: Vec<u8>,
     /// Makes this reactor's connection ids and message ids unlike those of any other, of this run or another.
@@ -154,9 +158,11 @@ enum Turn {
 }
 
 /// Frames for the connection that is being worked on, not yet written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replies {
     pub(crate) frames: Vec<u8>,
+    /// How that connection is spoken to; set by [`Reactor::speak_to`] before anything is said.
+    pub(crate) format: Format,
 }
 
 impl Reactor {
@@ -189,13 +195,17 @@ impl Reactor {
             admission,
             connections: Slab::new(),
             rooms: Slab::new(),
+            feeds: Slab::new(),
             rooms_by_channel: HashMap::new(),
             shared,
             clock,
-            replies: Replies::default(),
+            replies: Replies {
+                frames: Vec::new(),
+                format: Format::WsJson,
+            },
             scratch: Scratch::default(),
             compression: Compression::default(),
-            frame: Vec::new(),
+            frames: Frames::default(),
             node,
             generations: 0,
             messages: 0,
@@ -349,6 +359,17 @@ impl Reactor {
         }
     }
 
+    /// Begins to work on a connection: what is said from now on is for it.
+    pub(crate) fn speak_to(&mut self, index: usize) {
+        debug_assert!(
+            self.replies.frames.is_empty(),
+            "one connection is worked on at a time"
+        );
+        if let Some(connection) = self.connections.get(index) {
+            self.replies.format = connection.format;
+        }
+    }
+
     /// Lends the read buffer: nobody else reads while a socket is worked on.
     pub(crate) fn lend_read_buffer(&mut self) -> Box<[u8]> {
         std::mem::take(&mut self.read_buffer)
@@ -392,9 +413,8 @@ fn unix_now() -> UnixMillis {
 impl Replies {
     /// Adds a reply, in a frame of its own.
     pub(crate) fn reply(&mut self, id: u32, response: protocol::Response<'_>) {
-        ws::frame::encode_text_with(&mut self.frames, |out| {
-            protocol::Reply { id, response }.encode(out);
-        });
+        self.format
+            .append_reply(&protocol::Reply { id, response }, &mut self.frames);
     }
 
     /// Adds a refusal.
@@ -412,6 +432,10 @@ impl Replies {
 
     /// Adds a push.
     pub(crate) fn push(&mut self, push: protocol::Push<'_>) {
-        ws::frame::encode_text_with(&mut self.frames, |out| push.encode(out));
+        self.format.append_push(&push, &mut self.frames);
+    }
+    /// Adds the server's ping.
+    pub(crate) fn ping(&mut self) {
+        self.format.append_ping(&mut self.frames);
     }
 }

@@ -20,17 +20,18 @@ use fanwave_wire::{Channel, Epoch, Offset, Publication, protocol::ErrorCode};
 
 use super::{
     Reactor,
-    connection::SubscriptionPlace,
-    key::{ChannelKey, ConnectionKey},
-    sweep::Sweep,
+    feed::Choice,
+    key::{ChannelKey, ConnectionKey, FeedKey},
 };
-use crate::{engine_calls::Call, limits, room_log::RoomLog};
+use crate::{engine_calls::Call, limits};
 
 /// One channel; see the module.
 #[derive(Debug)]
 pub(crate) struct RoomState {
     pub(crate) channel: Channel,
     pub(crate) phase: Phase,
+    /// What its fans read, at most [`FEEDS_PER_CHANNEL_MAX`](limits::FEEDS_PER_CHANNEL_MAX).
+    pub(crate) feeds: Vec<FeedKey>,
     /// Subscribe commands to be answered when the channel is open; bounded by the subscriptions of the connections.
     pub(crate) waiters: Vec<Waiter>,
 }
@@ -68,11 +69,6 @@ impl Early {
 pub(crate) struct OpenRoom {
     /// What returning fans are recovered from.
     pub(crate) recent: Recent,
-    /// What present fans are sent.
-    pub(crate) log: RoomLog,
-    /// Connections by their place in the slab.
-    pub(crate) members: Vec<u32>,
-    pub(crate) sweep: Sweep,
     pub(crate) refill: Refill,
 }
 
@@ -93,15 +89,10 @@ pub(crate) enum Refill {
 pub(crate) struct Waiter {
     pub(crate) by: ConnectionKey,
     pub(crate) command: u32,
+    /// What it wants to read of it.
+    pub(crate) choice: Choice,
     /// Where the client was before, if it wants what it missed.
     pub(crate) recover: Option<(Epoch, Offset)>,
-}
-
-/// A member whose place changed because another one left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moved {
-    pub(crate) connection: u32,
-    pub(crate) place: SubscriptionPlace,
 }
 
 impl RoomState {
@@ -120,22 +111,11 @@ impl RoomState {
             Phase::Opening(_) | Phase::Closing => None,
         }
     }
-
-    /// Removes a member; whoever moved is returned.
-    pub(crate) fn remove_member(
-        &mut self,
-        place: SubscriptionPlace,
-    ) -> impl Iterator<Item = Moved> + use<> {
-        let moved = self
-            .open_mut()
-            .map_or([None, None], |open| open.remove_member(place));
-        moved.into_iter().flatten()
-    }
 }
 
 impl OpenRoom {
     /// A channel as the engine's log has it.
-    pub(crate) fn new(snapshot: Snapshot, log_bytes_max: usize) -> Self {
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
         Self {
             recent: Recent::resume(
                 snapshot.epoch,
@@ -145,53 +125,8 @@ impl OpenRoom {
                     publications: snapshot.recent,
                 },
             ),
-            log: RoomLog::new(log_bytes_max),
-            members: Vec::new(),
-            sweep: Sweep::default(),
             refill: Refill::Idle,
         }
-    }
-
-    /// Adds a member, and says where it stands.
-    pub(crate) fn add_member(&mut self, index: usize) -> SubscriptionPlace {
-        let place = SubscriptionPlace(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
-        self.members.push(u32::try_from(index).unwrap_or(u32::MAX));
-        place
-    }
-
-    /// Removes a member in constant time, without a sweep under way missing anybody.
-    ///
-    /// Members before the sweep's position have been visited. A hole there is filled by the last visited member, and
-    /// only that one's place by the last member of all, who is still to be visited.
-    fn remove_member(&mut self, place: SubscriptionPlace) -> [Option<Moved>; 2] {
-        let hole = place.0 as usize;
-        if hole >= self.members.len() {
-            return [None, None];
-        }
-        let mut moved = [None, None];
-        let fill = |members: &mut Vec<u32>, from: usize, to: usize| {
-            (from != to).then(|| {
-                members[to] = members[from];
-                Moved {
-                    connection: members[to],
-                    place: SubscriptionPlace(u32::try_from(to).unwrap_or(u32::MAX)),
-                }
-            })
-        };
-        let last = self.members.len() - 1;
-        let mut hole = hole;
-        if let Some(position) = self
-            .sweep
-            .position_mut()
-            .filter(|position| hole < **position)
-        {
-            *position -= 1;
-            moved[0] = fill(&mut self.members, *position, hole);
-            hole = *position;
-        }
-        moved[1] = fill(&mut self.members, last, hole);
-        self.members.pop();
-        moved
     }
 }
 
@@ -208,6 +143,7 @@ impl Reactor {
         let index = self.rooms.insert(RoomState {
             channel: channel.clone(),
             phase: Phase::Opening(Early::none()),
+            feeds: Vec::new(),
             waiters: Vec::new(),
         });
         let key = ChannelKey(u32::try_from(index).unwrap_or(u32::MAX));
@@ -219,16 +155,17 @@ impl Reactor {
     /// Tells the engine when the last member has left, unless a call of the channel is under way: its answer then
     /// comes back here.
     pub(crate) fn close_room_if_empty(&mut self, key: ChannelKey) {
+        if self.followers(key) > 0 {
+            return;
+        }
         let Some(room) = self.rooms.get_mut(key.index()) else {
             return;
         };
-        let Some(open) = room.open() else { return };
-        if !open.members.is_empty() || open.refill != Refill::Idle {
+        if room.open().is_none_or(|open| open.refill != Refill::Idle) {
             return;
         }
         room.phase = Phase::Closing;
         let channel = room.channel.clone();
-        self.sweeper.forget(key);
         self.start_channel_call(Call::Close(key, channel));
     }
 
@@ -240,6 +177,7 @@ impl Reactor {
         if room.waiters.is_empty() {
             let room = self.rooms.remove(key.index());
             self.rooms_by_channel.remove(&room.channel);
+            self.forget_feeds(room.feeds);
         } else {
             room.phase = Phase::Opening(Early::none());
             let channel = room.channel.clone();
@@ -252,10 +190,7 @@ impl Reactor {
         let Some(room) = self.rooms.get_mut(key.index()) else {
             return;
         };
-        let open = Phase::Open(Box::new(OpenRoom::new(
-            snapshot,
-            self.config.room_log_bytes,
-        )));
+        let open = Phase::Open(Box::new(OpenRoom::new(snapshot)));
         let Phase::Opening(early) = std::mem::replace(&mut room.phase, open) else {
             debug_assert!(false, "only an opening channel is opened");
             return;
@@ -284,13 +219,16 @@ impl Reactor {
             let Some(index) = self.find_open(waiter.by) else {
                 continue;
             };
-            if let Some(connection) = self.connections.get_mut(index) {
-                connection.remove_subscription(key);
+            let pending = self.subscription_of(index, key);
+            if let (Some(connection), Some(at)) = (self.connections.get_mut(index), pending) {
+                let feed = connection.subscriptions[at].feed;
+                connection.remove_subscription(feed);
                 self.replies
                     .refuse_because(waiter.command, ErrorCode::Internal, message);
                 self.flush(index);
             }
         }
+        self.forget_feeds(room.feeds);
     }
 
     /// Starts a channel's call, now or when the node has fewer under way.
@@ -305,76 +243,6 @@ impl Reactor {
             if let Err(full) = self.calls.start(call) {
                 self.channel_calls_waiting.push_front(*full.0);
                 return;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use fanwave_wire::Epoch;
-
-    use super::*;
-
-    fn room(members: u32) -> OpenRoom {
-        let snapshot = Snapshot {
-            epoch: Epoch("e".into()),
-            head: Offset(0),
-            floor: Offset(0),
-            recent: Vec::new(),
-        };
-        let mut room = OpenRoom::new(snapshot, 1000);
-        for member in 0..members {
-            assert_eq!(room.add_member(member as usize), SubscriptionPlace(member));
-        }
-        room
-    }
-
-    #[test]
-    fn whoever_leaves_is_replaced_by_the_last() {
-        let mut room = room(4);
-        let moved = room.remove_member(SubscriptionPlace(1));
-        assert_eq!(
-            moved,
-            [
-                None,
-                Some(Moved {
-                    connection: 3,
-                    place: SubscriptionPlace(1)
-                })
-            ]
-        );
-        assert_eq!(room.members, [0, 3, 2]);
-        assert_eq!(room.remove_member(SubscriptionPlace(2)), [None, None]);
-        assert_eq!(room.members, [0, 3]);
-        assert_eq!(room.remove_member(SubscriptionPlace::PENDING), [None, None]);
-    }
-
-    #[test]
-    fn a_sweep_under_way_misses_nobody() {
-        for leaver in 0..8 {
-            for position in 0..=8_usize {
-                let mut room = room(8);
-                room.sweep.begin(std::time::Instant::now(), 0);
-                *room.sweep.position_mut().unwrap() = position;
-                let visited: Vec<u32> = room.members[..position].to_vec();
-                for moved in room
-                    .remove_member(SubscriptionPlace(leaver))
-                    .into_iter()
-                    .flatten()
-                {
-                    assert_eq!(room.members[moved.place.0 as usize], moved.connection);
-                }
-                let after = *room.sweep.position_mut().unwrap();
-                for member in (0..8).filter(|member| *member != leaver) {
-                    let to_come = room.members[after..].contains(&member);
-                    assert_eq!(
-                        to_come,
-                        !visited.contains(&member),
-                        "{member} when {leaver} leaves at {position}"
-                    );
-                }
-                assert_eq!(room.members.len(), 7);
             }
         }
     }

@@ -15,7 +15,9 @@ use super::{
     key::ConnectionKey,
     stream::Stream,
 };
-use crate::{admission::Place, config::Dialect, inbox::Handover, limits, session::Obeyed};
+use crate::{
+    admission::Place, config::Dialect, format::Format, inbox::Handover, limits, session::Obeyed,
+};
 
 /// Whether the poll knows a socket already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return None;
         }
-        let connection = entry.insert(Connection::new(stream, generation, budget));
+        let connection = entry.insert(Connection::new(stream, generation, budget, Format::WsJson));
         connection.deflate = deflate;
         place.hand_over();
         self.timers
@@ -99,6 +101,7 @@ impl Reactor {
 
     /// What the peer sent behind its handshake; hyper may have read more of it than one buffer holds.
     fn handle_leftover(&mut self, index: usize, leftover: &[u8]) {
+        self.speak_to(index);
         let mut buffer = self.lend_read_buffer();
         for piece in leftover.chunks(buffer.len()) {
             let bytes = &mut buffer[..piece.len()];
@@ -116,6 +119,7 @@ impl Reactor {
         if !self.connections.contains(index) {
             return;
         }
+        self.speak_to(index);
         let mut buffer = self.lend_read_buffer();
         let mut reads = 0;
         while let ReadOnce::Some = self.read_once(index, &mut buffer) {
@@ -243,20 +247,26 @@ impl Reactor {
             return;
         }
         let mut written = connection.resume(&mut self.scratch);
+        let mut skipped = Vec::new();
         for subscription in 0..connection.subscriptions.len() {
             if written != Written::All {
                 break;
             }
-            let room = self
-                .rooms
-                .get(connection.subscriptions[subscription].channel.index());
-            let Some(open) = room.and_then(|room| room.open()) else {
+            let key = connection.subscriptions[subscription].feed;
+            let Some(feed) = self.feeds.get(key.index()) else {
                 continue;
             };
-            written = connection.send_room(subscription, &open.log, &mut self.scratch);
+            written = connection.send_room(subscription, feed, &mut self.scratch);
+            if let Written::Skipped { missed } = written {
+                skipped.push((key, missed));
+                written = Written::All;
+            }
         }
         if written == Written::All {
             self.unwatch_writable(index);
+        }
+        for (key, missed) in skipped {
+            self.tell_missed(index, key, missed);
         }
         self.settle(index, written);
     }
@@ -281,7 +291,8 @@ impl Reactor {
     /// Does what the outcome of a write asks for.
     pub(crate) fn settle(&mut self, index: usize, written: Written) {
         match written {
-            Written::All => {}
+            // Who skipped is told so where the feed is known.
+            Written::All | Written::Skipped { .. } => {}
             Written::Blocked => self.watch_writable(index),
             Written::TooMuch | Written::Lapped => self.disconnect(index, DisconnectCode::Slow),
             Written::Gone => self.lose(index),
@@ -315,9 +326,10 @@ impl Reactor {
     }
 
     /// The connection of a key, unless it is gone or going: nothing may follow our close frame (RFC 6455, section
-    /// 5.5.1).
-    pub(crate) fn find_open(&self, key: ConnectionKey) -> Option<usize> {
+    /// 5.5.1). What is said from now on is for it.
+    pub(crate) fn find_open(&mut self, key: ConnectionKey) -> Option<usize> {
         let index = self.find(key)?;
+        self.speak_to(index);
         (self.connections[index].state == State::Open).then_some(index)
     }
 

@@ -1,14 +1,14 @@
-//! Sweeps: every dirty room's fans are visited in turn and written what they lack.
+//! Sweeps: every dirty feed's fans are visited in turn and written what they lack.
 //!
-//! The first message into a quiet room leaves at once (the leading edge). What comes while a sweep is under way, or
+//! The first message into a quiet feed leaves at once (the leading edge). What comes while a sweep is under way, or
 //! within a tick of its beginning, waits for the next one and merges with whatever else does: so the tick of a
-//! mega-room is the time its sweep takes, by itself. Rooms take turns of
+//! mega-room is the time its sweep takes, by itself. Feeds take turns of
 //! [`SWEEP_VISITS_PER_TURN`](limits::SWEEP_VISITS_PER_TURN) visits, and after
 //! [`SWEEP_VISITS_PER_POLL`](limits::SWEEP_VISITS_PER_POLL) the poll has its turn: pings, joins and small rooms never
 //! wait behind a mega-room. A fan whose socket is full is passed over; the poll tells when it is not.
 //!
-//! A fan whose cursor has fallen out of the room's log is closed with 3008 and recovers on return. That holds for both
-//! lanes: the chat lane, whose fans could be let skip ahead, is as lossless here as the other.
+//! A fan whose cursor has fallen out of the log of a lossless lane is closed with 3008 and recovers on return. In the
+//! chat lane the fan skips to the newest message, once the socket takes more, and is told how many were missed.
 
 use std::{
     cmp::Reverse,
@@ -16,10 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Reactor, connection::Written, key::ChannelKey, room::Phase};
-use crate::limits;
+use super::{Reactor, connection::Written, key::FeedKey};
+use crate::{limits, room_log::Cursor};
 
-/// One room's place in the scheme.
+/// One feed's place in the scheme.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
     stage: Stage,
@@ -39,20 +39,20 @@ enum Stage {
     /// Dirty; swept when its tick is over.
     Waiting,
     /// Members before `position` have been visited since the log ended at `head`.
-    Running { position: usize, head: u64 },
+    Running { position: usize, head: Cursor },
 }
 
-/// The dirty rooms, each of them once in one of the two queues.
+/// The dirty feeds, each of them once in one of the two queues.
 #[derive(Debug)]
 pub(crate) struct Sweeper {
     tick: Duration,
-    running: VecDeque<ChannelKey>,
-    waiting: BinaryHeap<Reverse<(Instant, ChannelKey)>>,
+    running: VecDeque<FeedKey>,
+    waiting: BinaryHeap<Reverse<(Instant, FeedKey)>>,
 }
 
 impl Sweep {
     /// Begins a sweep of everything up to `head`.
-    pub(crate) fn begin(&mut self, now: Instant, head: u64) {
+    pub(crate) fn begin(&mut self, now: Instant, head: Cursor) {
         self.began = Some(now);
         self.stage = Stage::Running { position: 0, head };
     }
@@ -67,7 +67,7 @@ impl Sweep {
 }
 
 impl Sweeper {
-    /// No dirty room yet.
+    /// No dirty feed yet.
     pub(crate) fn new(tick: Duration) -> Self {
         Self {
             tick,
@@ -81,13 +81,13 @@ impl Sweeper {
         !self.running.is_empty()
     }
 
-    /// When the next waiting room's tick is over.
+    /// When the next waiting feed's tick is over.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.waiting.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// The room's log has grown.
-    pub(crate) fn mark(&mut self, key: ChannelKey, sweep: &mut Sweep, now: Instant) {
+    /// The feed's log has grown.
+    pub(crate) fn mark(&mut self, key: FeedKey, sweep: &mut Sweep, now: Instant) {
         match sweep.stage {
             Stage::Waiting => {}
             Stage::Running { .. } => {
@@ -100,21 +100,21 @@ impl Sweeper {
         }
     }
 
-    /// Lets a dirty room wait for its tick; in a quiet room that is over already.
-    fn wait(&mut self, key: ChannelKey, sweep: &mut Sweep, now: Instant) {
+    /// Lets a dirty feed wait for its tick; in a quiet feed that is over already.
+    fn wait(&mut self, key: FeedKey, sweep: &mut Sweep, now: Instant) {
         let due = sweep.began.map_or(now, |began| began + self.tick);
         sweep.stage = Stage::Waiting;
         self.waiting.push(Reverse((due.max(now), key)));
     }
 
-    /// The room is closed.
-    pub(crate) fn forget(&mut self, key: ChannelKey) {
+    /// The feed is gone.
+    pub(crate) fn forget(&mut self, key: FeedKey) {
         self.running.retain(|running| *running != key);
         self.waiting.retain(|Reverse((_, waiting))| *waiting != key);
     }
 
-    /// The next room whose tick is over.
-    fn pop_due(&mut self, now: Instant) -> Option<ChannelKey> {
+    /// The next feed whose tick is over.
+    fn pop_due(&mut self, now: Instant) -> Option<FeedKey> {
         let due = self
             .waiting
             .peek()
@@ -127,7 +127,7 @@ impl Sweeper {
     }
 }
 
-/// What a room's turn came to.
+/// What a feed's turn came to.
 enum TurnOver {
     /// There are members left to visit.
     Unfinished,
@@ -139,14 +139,10 @@ impl Reactor {
     /// Visits a bounded number of fans.
     pub(crate) fn sweep(&mut self) {
         while let Some(key) = self.sweeper.pop_due(self.clock.now) {
-            let Some(open) = self
-                .rooms
-                .get_mut(key.index())
-                .and_then(|room| room.open_mut())
-            else {
+            let Some(feed) = self.feeds.get_mut(key.index()) else {
                 continue;
             };
-            open.sweep.begin(self.clock.now, open.log.head());
+            feed.sweep.begin(self.clock.now, feed.log.head());
             self.sweeper.running.push_back(key);
         }
         let mut visits = limits::SWEEP_VISITS_PER_POLL;
@@ -156,40 +152,40 @@ impl Reactor {
             };
             let turn = visits.min(limits::SWEEP_VISITS_PER_TURN);
             visits -= turn;
-            match self.sweep_room(key, turn) {
+            match self.sweep_feed(key, turn) {
                 TurnOver::Unfinished => self.sweeper.running.push_back(key),
                 TurnOver::Finished => self.finish_sweep(key),
             }
         }
     }
 
-    /// Visits the next members of a room.
-    fn sweep_room(&mut self, key: ChannelKey, visits: usize) -> TurnOver {
+    /// Visits the next members of a feed.
+    fn sweep_feed(&mut self, key: FeedKey, visits: usize) -> TurnOver {
         let Self {
-            rooms,
+            feeds,
             connections,
             scratch,
             ..
         } = self;
-        let Some(Phase::Open(open)) = rooms.get_mut(key.index()).map(|room| &mut room.phase) else {
+        let Some(feed) = feeds.get_mut(key.index()) else {
             return TurnOver::Finished;
         };
-        let Stage::Running { position, head } = open.sweep.stage else {
+        let Stage::Running { position, head } = feed.sweep.stage else {
             return TurnOver::Finished;
         };
-        let end = open.members.len().min(position + visits);
-        open.sweep.stage = Stage::Running {
+        let end = feed.members.len().min(position + visits);
+        feed.sweep.stage = Stage::Running {
             position: end,
             head,
         };
-        let over = if end == open.members.len() {
+        let over = if end == feed.members.len() {
             TurnOver::Finished
         } else {
             TurnOver::Unfinished
         };
-        // Whoever must be seen to may leave the room for it, which moves members: they are seen to afterwards.
+        // Whoever must be seen to may leave the feed for it, which moves members: they are seen to afterwards.
         let mut unsettled = Vec::new();
-        for member in &open.members[position.min(end)..end] {
+        for member in &feed.members[position.min(end)..end] {
             let index = *member as usize;
             let Some(connection) = connections.get_mut(index) else {
                 continue;
@@ -198,41 +194,55 @@ impl Reactor {
                 continue;
             };
             let was_blocked = connection.blocked;
-            match connection.send_room(subscription, &open.log, scratch) {
+            match connection.send_room(subscription, feed, scratch) {
                 Written::All => {}
                 Written::Blocked if was_blocked => {}
                 written => unsettled.push((index, written)),
             }
         }
         for (index, written) in unsettled {
-            self.settle(index, written);
+            self.settle_feed(index, key, written);
         }
         over
     }
 
-    /// Everybody has what there was when the sweep began; what came since makes the room dirty again.
-    fn finish_sweep(&mut self, key: ChannelKey) {
+    /// Everybody has what there was when the sweep began; what came since makes the feed dirty again.
+    fn finish_sweep(&mut self, key: FeedKey) {
         let Self {
-            rooms,
+            feeds,
             sweeper,
             metrics,
             clock,
             ..
         } = self;
-        let Some(Phase::Open(open)) = rooms.get_mut(key.index()).map(|room| &mut room.phase) else {
+        let Some(feed) = feeds.get_mut(key.index()) else {
             return;
         };
-        let Stage::Running { head, .. } = open.sweep.stage else {
+        let Stage::Running { head, .. } = feed.sweep.stage else {
             return;
         };
-        if let Some(since) = open.sweep.dirty_since.take() {
+        if let Some(since) = feed.sweep.dirty_since.take() {
             metrics.swept(since.elapsed());
         }
-        open.sweep.stage = Stage::Quiet;
-        if open.log.head() != head {
-            open.sweep.dirty_since = open.sweep.dirty_again_since.take();
-            sweeper.wait(key, &mut open.sweep, clock.now);
+        feed.sweep.stage = Stage::Quiet;
+        if feed.log.head() != head {
+            feed.sweep.dirty_since = feed.sweep.dirty_again_since.take();
+            sweeper.wait(key, &mut feed.sweep, clock.now);
         }
+    }
+
+    /// Does what the outcome of a write from a feed's log asks for.
+    pub(crate) fn settle_feed(&mut self, index: usize, key: FeedKey, written: Written) {
+        if let Written::Skipped { missed } = written {
+            self.tell_missed(index, key, missed);
+        } else {
+            self.settle(index, written);
+        }
+    }
+
+    /// Tells a fan who was too slow how many messages were never sent.
+    pub(crate) fn tell_missed(&mut self, _index: usize, _key: FeedKey, missed: u64) {
+        self.metrics.skipped.inc_by(missed);
     }
 }
 
@@ -241,41 +251,41 @@ mod tests {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(20);
-    const ROOM: ChannelKey = ChannelKey(7);
+    const FEED: FeedKey = FeedKey(7);
 
     #[test]
     fn a_quiet_room_is_swept_at_once_and_a_busy_one_once_a_tick() {
         let mut sweeper = Sweeper::new(TICK);
         let mut sweep = Sweep::default();
         let start = Instant::now();
-        sweeper.mark(ROOM, &mut sweep, start);
+        sweeper.mark(FEED, &mut sweep, start);
         assert_eq!(
             sweeper.pop_due(start),
-            Some(ROOM),
+            Some(FEED),
             "the leading edge does not wait"
         );
-        sweep.begin(start, 10);
+        sweep.begin(start, Cursor::default());
         sweep.stage = Stage::Quiet;
 
         let soon = start + TICK / 4;
-        sweeper.mark(ROOM, &mut sweep, soon);
-        sweeper.mark(ROOM, &mut sweep, soon);
+        sweeper.mark(FEED, &mut sweep, soon);
+        sweeper.mark(FEED, &mut sweep, soon);
         assert_eq!(sweeper.next_due(), Some(start + TICK));
         assert_eq!(sweeper.pop_due(soon), None);
-        assert_eq!(sweeper.pop_due(start + TICK), Some(ROOM));
+        assert_eq!(sweeper.pop_due(start + TICK), Some(FEED));
         assert_eq!(
             sweeper.pop_due(start + TICK),
             None,
             "two messages are one sweep"
         );
 
-        sweep.begin(start + TICK, 20);
+        sweep.begin(start + TICK, Cursor::default());
         sweep.stage = Stage::Quiet;
         let late = start + TICK * 10;
-        sweeper.mark(ROOM, &mut sweep, late);
+        sweeper.mark(FEED, &mut sweep, late);
         assert_eq!(
             sweeper.pop_due(late),
-            Some(ROOM),
+            Some(FEED),
             "a room quiet for a tick has a leading edge again"
         );
     }
@@ -284,8 +294,8 @@ mod tests {
     fn a_closed_room_is_forgotten() {
         let mut sweeper = Sweeper::new(TICK);
         let now = Instant::now();
-        sweeper.mark(ROOM, &mut Sweep::default(), now);
-        sweeper.forget(ROOM);
+        sweeper.mark(FEED, &mut Sweep::default(), now);
+        sweeper.forget(FEED);
         assert_eq!(sweeper.pop_due(now), None);
         assert!(!sweeper.has_work());
     }

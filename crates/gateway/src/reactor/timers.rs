@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanwave_wire::{protocol, ws};
+use fanwave_wire::protocol;
 
 use super::{Reactor, connection::State, key::ConnectionKey};
 use crate::{config::GatewayConfig, limits};
@@ -228,9 +228,8 @@ impl Reactor {
             return;
         }
         connection.awaits_pong = true;
-        ws::frame::encode_text_with(&mut self.replies.frames, |out| {
-            out.extend_from_slice(protocol::SERVER_PING);
-        });
+        self.speak_to(index);
+        self.replies.ping();
         self.flush(index);
     }
 

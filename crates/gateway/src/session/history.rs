@@ -183,15 +183,12 @@ mod tests {
 
     fn room(from: u64, to: u64) -> OpenRoom {
         let recent = (from..=to).map(|offset| publication(offset, "t")).collect();
-        OpenRoom::new(
-            Snapshot {
-                epoch: Epoch("e".into()),
-                head: Offset(to),
-                floor: Offset(from - 1),
-                recent,
-            },
-            1000,
-        )
+        OpenRoom::new(Snapshot {
+            epoch: Epoch("e".into()),
+            head: Offset(to),
+            floor: Offset(from - 1),
+            recent,
+        })
     }
 
     fn offsets(

@@ -14,18 +14,20 @@ impl Reactor {
             return;
         };
         let key = self.rooms_by_channel.get(&channel);
-        let open = key
-            .and_then(|key| self.rooms.get(key.index()))
-            .and_then(|room| room.open());
-        let members = open.map_or(&[][..], |open| &open.members);
-        if members.len() > limits::PRESENCE_CLIENTS_MAX {
+        let followers = key.map_or(0, |key| self.followers(*key));
+        if followers > limits::PRESENCE_CLIENTS_MAX {
             let message = "the room is too large for a list, ask for presence stats";
             self.replies
                 .refuse_because(id, ErrorCode::NotAvailable, message);
             return;
         }
-        let present: Vec<(String, &str)> = members
+        let feeds = key
+            .and_then(|key| self.rooms.get(key.index()))
+            .map_or(&[][..], |room| &room.feeds);
+        let present: Vec<(String, &str)> = feeds
             .iter()
+            .filter_map(|key| self.feeds.get(key.index()))
+            .flat_map(|feed| &feed.members)
             .filter_map(|member| self.connections.get(*member as usize))
             .filter_map(|connection| {
                 let identity = connection.identity.as_ref()?;

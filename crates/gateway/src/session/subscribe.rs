@@ -17,9 +17,11 @@ use crate::{
     reactor::{
         Reactor,
         connection::{Subscription, SubscriptionPlace},
+        feed::{Choice, FeedKind},
         key::ChannelKey,
         room::Waiter,
     },
+    room_log::Cursor,
 };
 
 impl Reactor {
@@ -28,23 +30,29 @@ impl Reactor {
         let Some(channel) = self.parse_channel(id, &request.channel) else {
             return;
         };
-        let Some(connection) = self.connections.get(index) else {
-            return;
-        };
         let known = self
             .rooms_by_channel
             .get(&channel)
-            .is_some_and(|key| connection.subscription(*key).is_some());
+            .is_some_and(|key| self.subscription_of(index, *key).is_some());
         if known {
             self.replies.refuse(id, ErrorCode::AlreadySubscribed);
             return;
         }
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
         if connection.subscriptions.len() >= limits::SUBSCRIPTIONS_PER_CONNECTION_MAX {
             self.replies.refuse(id, ErrorCode::LimitExceeded);
             return;
         }
         let by = connection.key(index);
-        let Some(key) = self.room_key(&channel) else {
+        let kind = FeedKind {
+            format: connection.format,
+            choice: Choice::ALL,
+        };
+        let opened = self.room_key(&channel);
+        let feed = opened.and_then(|key| Some((key, self.feed_key(key, kind)?)));
+        let Some((key, feed)) = feed else {
             self.replies.refuse_because(
                 id,
                 ErrorCode::Internal,
@@ -58,6 +66,7 @@ impl Reactor {
         let waiter = Waiter {
             by,
             command: id,
+            choice: kind.choice,
             recover,
         };
         let (Some(connection), Some(room)) = (
@@ -67,9 +76,9 @@ impl Reactor {
             return;
         };
         connection.add_subscription(Subscription {
-            channel: key,
+            feed,
             place: SubscriptionPlace::PENDING,
-            cursor: 0,
+            cursor: Cursor::default(),
         });
         if room.open().is_some() {
             self.begin_subscription(index, key, &waiter);
@@ -83,13 +92,10 @@ impl Reactor {
         let Some(index) = self.find_open(waiter.by) else {
             return;
         };
-        let pending = self.connections.get(index).is_some_and(|connection| {
-            let found = connection
-                .subscription(key)
-                .map(|at| connection.subscriptions[at].place);
-            found == Some(SubscriptionPlace::PENDING)
-        });
-        if pending {
+        let place = self
+            .subscription_of(index, key)
+            .map(|at| self.connections[index].subscriptions[at].place);
+        if place == Some(SubscriptionPlace::PENDING) {
             self.begin_subscription(index, key, waiter);
         } else {
             // The client has changed its mind meanwhile.
@@ -100,9 +106,13 @@ impl Reactor {
 
     /// Makes a pending subscription a member of its open room, and replies.
     fn begin_subscription(&mut self, index: usize, key: ChannelKey, waiter: &Waiter) {
+        let Some(at) = self.subscription_of(index, key) else {
+            return;
+        };
         let Self {
             connections,
             rooms,
+            feeds,
             shared,
             replies,
             ..
@@ -110,17 +120,17 @@ impl Reactor {
         let Some(connection) = connections.get_mut(index) else {
             return;
         };
-        let Some(at) = connection.subscription(key) else {
+        let subscription = &mut connection.subscriptions[at];
+        let Some(room) = rooms.get_mut(key.index()) else {
             return;
         };
-        let Some(room) = rooms.get_mut(key.index()) else {
+        let Some(feed) = feeds.get_mut(subscription.feed.index()) else {
             return;
         };
         let channel = room.channel.clone();
         let Some(open) = room.open_mut() else { return };
-        let subscription = &mut connection.subscriptions[at];
-        subscription.place = open.add_member(index);
-        subscription.cursor = open.log.head();
+        subscription.place = feed.add_member(index);
+        subscription.cursor = feed.log.head();
         if let Some(identity) = &connection.identity {
             shared.presence().join(&channel, identity.user());
         }
@@ -157,13 +167,16 @@ impl Reactor {
 
     /// Ends one subscription of a connection that stays.
     pub(crate) fn unsubscribe(&mut self, index: usize, key: ChannelKey) {
+        let Some(at) = self.subscription_of(index, key) else {
+            return;
+        };
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        let Some(subscription) = connection.remove_subscription(key) else {
-            return;
-        };
-        self.leave_room(index, key, subscription.place);
+        let feed = connection.subscriptions[at].feed;
+        if let Some(subscription) = connection.remove_subscription(feed) {
+            self.leave_feed(index, subscription);
+        }
     }
 }
 
