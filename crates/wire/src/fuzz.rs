@@ -3,10 +3,15 @@
 //! They stand here rather than in the fuzzer's own crate so that the compiler and the ordinary tests keep them whole.
 //! Each returns on every input; a broken law is a panic.
 
+use serde_json::value::RawValue;
+
 use crate::{
-    Channel, UnixMillis,
-    limits::{CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, TOKEN_BYTES_MAX},
-    protocol::{ClientMessage, Command, Method, SendCall, parse_commands},
+    Action, Call, CallError, Channel, UnixMillis,
+    limits::{
+        CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX, REACTION_KINDS_MAX,
+        TOKEN_BYTES_MAX, WORDS_MAX,
+    },
+    protocol::{ClientMessage, Command, Encoding, Method, ProtocolError},
     token::TokenKey,
     ws::{Decoder, Deflater, Event, Inflater, Negotiated, WindowBits, negotiate},
 };
@@ -123,16 +128,30 @@ fn checked(event: &Event<'_>) -> String {
     format!("{event:?}")
 }
 
-/// A frame of commands, and the messages inside them.
+/// A frame of commands in JSON, and the messages inside them.
 ///
 /// # Panics
 ///
 /// A frame yields more commands than allowed, or a command without the id it needs.
 pub fn protocol_json(data: &[u8]) {
-    let Ok(frame) = std::str::from_utf8(data) else {
-        return;
-    };
-    let Ok(commands) = parse_commands(frame, COMMANDS_PER_FRAME_MAX) else {
+    check_frame(Encoding::Json.parse_commands(data, COMMANDS_PER_FRAME_MAX));
+}
+
+/// A frame of commands in Protobuf, and the messages inside them.
+///
+/// # Panics
+///
+/// A frame yields more commands than allowed, a command without the id it needs, or an error outside the frame.
+pub fn protocol_protobuf(data: &[u8]) {
+    let commands = Encoding::Protobuf.parse_commands(data, COMMANDS_PER_FRAME_MAX);
+    if let Err(ProtocolError::MalformedBytes { at }) = commands {
+        assert!(at <= data.len(), "malformed at {at} of {}", data.len());
+    }
+    check_frame(commands);
+}
+
+fn check_frame(commands: Result<Vec<Command>, ProtocolError>) {
+    let Ok(commands) = commands else {
         return;
     };
     assert!(
@@ -156,12 +175,35 @@ fn read_further(command: &Command) {
             }
         }
         Method::Rpc(rpc) => {
-            if let Ok(call) = SendCall::parse(rpc.data.as_deref()) {
-                check_message(&call.message);
-            }
+            check_call(&rpc.method, rpc.data.as_deref());
+            // Whatever the method is called, its argument meets the one that every client knows.
+            check_call("send", rpc.data.as_deref());
+        }
+        Method::Connect(connect) => {
+            assert!(connect.subs.len() <= CONNECT_SUBS_MAX, "too many positions");
         }
         Method::Subscribe(subscribe) => channel(subscribe.channel.as_bytes()),
         _ => {}
+    }
+}
+
+fn check_call(method: &str, data: Option<&RawValue>) {
+    match Call::parse(method, data) {
+        Ok(Call::Send(call)) => check_message(&call.message),
+        Ok(Call::Act {
+            action: Action::Words { words, .. },
+            ..
+        }) => assert!(words.len() <= WORDS_MAX, "{} words", words.len()),
+        Ok(Call::React { taps, .. }) => assert!(
+            (1..=REACTION_KINDS_MAX).contains(&taps.len()),
+            "{} kinds",
+            taps.len()
+        ),
+        Ok(_) => {}
+        Err(error) => assert!(
+            method != "send" || matches!(error, CallError::Shape | CallError::Id),
+            "a send cannot fail by {error}"
+        ),
     }
 }
 
@@ -227,6 +269,7 @@ mod tests {
                 ws_deflate(bytes);
                 ws_extensions(bytes);
                 protocol_json(bytes);
+                protocol_protobuf(bytes);
                 token(bytes);
                 channel(bytes);
             }
