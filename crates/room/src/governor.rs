@@ -97,8 +97,8 @@ pub struct Governor {
     tick: u64,
     /// By [`Language::index`].
     lanes: [LanguageLane; Language::ALL.len()],
-    /// When the open tick is closed at the latest; set exactly while a message waits.
-    closes_at: Option<UnixMillis>,
+    /// When the open tick is over, by our clock; set by its first message.
+    due: Option<UnixMillis>,
     outputs: VecDeque<Output>,
 }
 
@@ -128,7 +128,7 @@ impl Governor {
             key: Key::of_room(room),
             tick: 0,
             lanes: Default::default(),
-            closes_at: None,
+            due: None,
             outputs: VecDeque::new(),
         }
     }
@@ -142,20 +142,21 @@ impl Governor {
         let tick = publication.at.0 / tick_millis;
         if tick > self.tick {
             self.close(tick);
+        } else if tick < self.tick && self.due.is_some_and(|due| due <= now) {
+            // The clock that stamps messages has been set back: until it has caught up, ours cuts the ticks.
+            self.close(self.tick.saturating_add(1));
         }
-        let at = publication.at;
-        if self.offer(publication) == Offered::Waits && self.closes_at.is_none() {
-            // The clock of whoever stamped the message may differ from ours, so that only spans are compared.
-            let end = self.tick.saturating_add(1).saturating_mul(tick_millis);
-            let rest = end.saturating_sub(at.0).min(tick_millis);
-            let late = u64::try_from(LATE_MAX.as_millis()).unwrap_or(u64::MAX);
-            self.closes_at = Some(UnixMillis(now.0.saturating_add(rest).saturating_add(late)));
-        }
+        // That clock may differ from ours, so that only spans are compared.
+        let end = self.tick.saturating_add(1).saturating_mul(tick_millis);
+        let rest = end.saturating_sub(publication.at.0).min(tick_millis);
+        let due = later(now, Duration::from_millis(rest) + LATE_MAX);
+        self.due.get_or_insert(due);
+        self.offer(publication);
     }
 
     /// Closes the open tick, if it is time.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
-        if self.closes_at.is_some_and(|at| at <= now) {
+        if self.poll_timeout().is_some_and(|due| due <= now) {
             self.close(self.tick.saturating_add(1));
         }
     }
@@ -165,13 +166,6 @@ impl Governor {
         for lane in &mut self.lanes {
             lane.waiting
                 .retain(|publication| !recent::deletes(event, publication));
-        }
-        if self
-            .lanes
-            .iter()
-            .all(|lane| lane.waiting.is_empty() && lane.away == 0)
-        {
-            self.closes_at = None;
         }
     }
 
@@ -183,11 +177,19 @@ impl Governor {
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` while nothing waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.closes_at
+        let is_waiting = |lane: &LanguageLane| !lane.waiting.is_empty() || lane.away > 0;
+        self.due.filter(|_| self.lanes.iter().any(is_waiting))
+    }
+
+    /// The lowest offset of all that waits: nothing before it will be let go any more.
+    #[must_use]
+    pub fn oldest_waiting(&self) -> Option<Offset> {
+        let waiting = self.lanes.iter().flat_map(|lane| lane.waiting.first());
+        waiting.map(|publication| publication.offset).min()
     }
 
     /// Shows a message at once, or lets it wait for the end of the open tick.
-    fn offer(&mut self, publication: Arc<Publication>) -> Offered {
+    fn offer(&mut self, publication: Arc<Publication>) {
         let budget = self.pace.budget(self.tick);
         let draw = Draw {
             key: self.key,
@@ -196,27 +198,14 @@ impl Governor {
         let lane = &mut self.lanes[language_of(&publication).index()];
         let first = lane.first.unwrap_or(publication.offset);
         lane.first = Some(first.min(publication.offset));
-        let is_exempt = is_exempt(&publication);
-        if !is_exempt {
-            lane.offered += 1;
-        }
-        if lane.waiting.is_empty() {
-            let sender = &publication.draft.sender.user;
-            if is_exempt {
-                self.outputs.push_back(shown(publication));
-                return Offered::Shown;
-            }
-            if !lane.busy && lane.at_once.len() < budget && !lane.at_once.contains(sender) {
-                lane.at_once.push(sender.clone());
-                self.outputs.push_back(shown(publication));
-                return Offered::Shown;
-            }
+        if lane.admits_at_once(&publication, budget) {
+            self.outputs.push_back(shown(publication));
+            return;
         }
         lane.waiting.push(publication);
         if lane.waiting.len() > GOVERNED_WAITING_MAX {
             lane.thin_out(draw, budget, &mut self.outputs);
         }
-        Offered::Waits
     }
 
     /// Decides what waits, and opens tick `next`.
@@ -241,11 +230,28 @@ impl Governor {
             lane.at_once.clear();
         }
         self.tick = next;
-        self.closes_at = None;
+        self.due = None;
     }
 }
 
 impl LanguageLane {
+    /// Whether a message need not wait; if it costs budget, it is booked.
+    fn admits_at_once(&mut self, publication: &Publication, budget: usize) -> bool {
+        let is_exempt = is_exempt(publication);
+        if !is_exempt {
+            self.offered += 1;
+        }
+        if !self.waiting.is_empty() || is_exempt {
+            return self.waiting.is_empty();
+        }
+        let sender = &publication.draft.sender.user;
+        if self.busy || self.at_once.len() >= budget || self.at_once.contains(sender) {
+            return false;
+        }
+        self.at_once.push(sender.clone());
+        true
+    }
+
     /// Draws the sample of all that waits, and lets everything go, in the order of the offsets.
     fn decide(&mut self, draw: Draw, budget: usize, outputs: &mut VecDeque<Output>) {
         if self.waiting.is_empty() {
@@ -315,13 +321,6 @@ impl Fate {
     }
 }
 
-/// What became of a message when it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Offered {
-    Shown,
-    Waits,
-}
-
 /// Settings worked out.
 #[derive(Debug, Clone, Copy)]
 enum Pace {
@@ -361,7 +360,7 @@ impl Pace {
 }
 
 /// In which language lane a publication is; what says nothing has no language.
-fn language_of(publication: &Publication) -> Language {
+pub(crate) fn language_of(publication: &Publication) -> Language {
     publication
         .draft
         .body
@@ -375,6 +374,12 @@ fn is_exempt(publication: &Publication) -> bool {
     sender.badge.is_some()
         || sender.role.may_moderate()
         || publication.draft.body.as_event().is_some()
+}
+
+/// The time `span` after `now`.
+fn later(now: UnixMillis, span: Duration) -> UnixMillis {
+    let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    UnixMillis(now.0.saturating_add(span))
 }
 
 fn shown(publication: Arc<Publication>) -> Output {

@@ -15,6 +15,8 @@
 //! The room knows no sockets, no encodings, no engine.
 
 mod act;
+mod ask;
+mod order;
 mod published;
 mod say;
 mod senders;
@@ -22,19 +24,30 @@ mod senders;
 mod tests;
 mod types;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use fanwave_wire::{Event, Lane, Offset, Publication, RoomId, UnixMillis};
+use fanwave_wire::{
+    ClientMessageId, Event, Lane, Notice, Offset, Publication, RoomId, UnixMillis, UserId,
+};
 
-use self::senders::{Ranks, Senders};
 pub use self::types::{
     Act, Answer, Input, Output, Publish, Reason, Say, Settings, Standing, Ticket,
+};
+use self::{
+    order::Ready,
+    senders::{Ranks, Senders},
 };
 use crate::{
     admit::{Gate, Rules},
     governor::Governor,
     limits::{GIFT_REFILL, GIFTS_BURST},
     moderation::Policy,
+    polls::Polls,
+    presence::{Audience, Joined, Left, Telling},
+    reactions::Reactions,
     words::Words,
 };
 pub use crate::{governor::Reach, moderation::Refusal};
@@ -52,6 +65,12 @@ pub struct Room {
     gifts: Gate,
     gift_rules: Rules,
     governor: Governor,
+    ready: Ready,
+    reactions: Reactions,
+    polls: Polls,
+    /// What has opened the open polls.
+    opened: BTreeMap<ClientMessageId, Arc<Publication>>,
+    audience: Audience,
     chat_head: Offset,
     /// Deletions that have come before what they delete; oldest first.
     doomed: VecDeque<Event>,
@@ -63,6 +82,7 @@ impl Room {
     #[must_use]
     pub fn new(id: &RoomId, settings: Settings) -> Self {
         let governor = Governor::new(id, settings.governor);
+        let reactions = Reactions::new(id.clone(), settings.reactions.clone());
         Self {
             settings,
             policy: Policy::new(),
@@ -77,6 +97,11 @@ impl Room {
                 ..Rules::default()
             },
             governor,
+            ready: Ready::default(),
+            reactions,
+            polls: Polls::new(),
+            opened: BTreeMap::new(),
+            audience: Audience::new(),
             chat_head: Offset(0),
             doomed: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -91,8 +116,10 @@ impl Room {
     }
 
     /// Folds a publication from before the room was opened here; lane after lane, oldest first. Says nothing to anybody.
-    pub fn restore(&mut self, lane: Lane, publication: &Arc<Publication>) {
-        self.fold(lane, publication);
+    ///
+    /// The ballot box comes after the room's own lane: a vote counts in a poll that is known to be open.
+    pub fn restore(&mut self, now: UnixMillis, lane: Lane, publication: &Arc<Publication>) {
+        self.fold(now, lane, publication);
     }
 
     /// Takes one input; drain [`Room::poll_output`] afterwards.
@@ -100,15 +127,55 @@ impl Room {
         match input {
             Input::Say { ticket, say } => self.handle_say(now, ticket, *say),
             Input::Act { ticket, act } => self.handle_act(now, ticket, *act),
-            Input::React { ticket, .. } => self.outputs.push_back(Output::Done { ticket }),
-            Input::Vote { ticket, .. } => self.answer(ticket, Err(Refusal::NotFound)),
-            Input::Published { lane, publication } => self.handle_published(now, lane, publication),
-            Input::Joined { .. } | Input::Left { .. } => {}
-            Input::Timeout => {
-                self.governor.handle_timeout(now);
-                self.drain_governor();
+            Input::React {
+                ticket,
+                sender,
+                batch,
+                taps,
+            } => {
+                let judged = self.judge_taps(now, &sender, &batch, &taps);
+                self.outputs.push_back(match judged {
+                    Ok(()) => Output::Done { ticket },
+                    Err(refusal) => Output::Refuse { ticket, refusal },
+                });
             }
+            Input::Vote {
+                ticket,
+                sender,
+                poll,
+                choice,
+            } => {
+                let judged = self.judge_vote(now, sender, poll, choice);
+                self.answer(ticket, judged);
+            }
+            Input::Published { lane, publication } => self.handle_published(now, lane, publication),
+            Input::Joined { user } => self.handle_joined(user),
+            Input::Left { user } => self.handle_left(user),
+            Input::Timeout => self.handle_timeout(now),
         }
+    }
+
+    fn handle_joined(&mut self, user: UserId) {
+        let joined = self.audience.join(&user);
+        if joined == Joined::NewUser && self.audience.telling() == Telling::Each {
+            self.outputs.push_back(Output::Joined { user });
+        }
+    }
+
+    fn handle_left(&mut self, user: UserId) {
+        let left = self.audience.leave(&user);
+        if left == Left::LastOfUser && self.audience.telling() == Telling::Each {
+            self.outputs.push_back(Output::Left { user });
+        }
+    }
+
+    fn handle_timeout(&mut self, now: UnixMillis) {
+        self.governor.handle_timeout(now);
+        self.reactions.handle_timeout(now);
+        self.polls.handle_timeout(now);
+        self.drain_governor();
+        self.drain_reactions();
+        self.drain_polls();
     }
 
     /// What is to be done next, in order.
@@ -119,11 +186,15 @@ impl Room {
     /// The earliest time at which something happens by itself, and what.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(UnixMillis, Reason)> {
-        let governor = self
-            .governor
-            .poll_timeout()
-            .map(|at| (at, Reason::Governor));
-        governor.into_iter().min()
+        let deadlines = [
+            (self.governor.poll_timeout(), Reason::Governor),
+            (self.reactions.poll_timeout(), Reason::Reactions),
+            (self.polls.poll_timeout(), Reason::Polls),
+        ];
+        let deadlines = deadlines.into_iter();
+        deadlines
+            .filter_map(|(at, reason)| at.map(|at| (at, reason)))
+            .min()
     }
 
     /// The rules as they stand.
@@ -132,19 +203,27 @@ impl Room {
         &self.policy
     }
 
+    /// Who is here, on this node.
+    #[must_use]
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
     /// What somebody who comes now is told first.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let pins = self.policy.pins().iter();
+        let mode = self.policy.mode_set().into_iter();
+        let tallies = self.polls.open_polls().map(|(poll, counts)| Notice::Tally {
+            poll: poll.clone(),
+            counts: counts.to_vec(),
+        });
         Standing {
-            events: self
-                .policy
-                .mode_set()
-                .into_iter()
-                .chain(pins)
+            events: mode
+                .chain(self.policy.pins())
+                .chain(self.opened.values())
                 .cloned()
                 .collect(),
-            tallies: Vec::new(),
+            tallies: tallies.collect(),
         }
     }
 

@@ -148,7 +148,8 @@ impl Room {
     }
 
     fn close_poll(&self, poll: ClientMessageId) -> Result<Event, Refusal> {
-        Err(Refusal::NotFound)
+        let counts = self.polls.counts(&poll).ok_or(Refusal::NotFound)?.to_vec();
+        Ok(Event::PollClosed { poll, counts })
     }
 
     /// Lets a held message in under its author's own name and id, or turns it away. The message goes first: should the

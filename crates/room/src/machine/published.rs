@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use fanwave_wire::{Event, Lane, Notice, Publication, UnixMillis};
+use fanwave_wire::{
+    ClientMessageId, Event, Lane, Notice, Publication, UnixMillis,
+    limits::CLIENT_MESSAGE_ID_BYTES_MAX,
+};
 
-use super::{Output, Reach, Room};
-use crate::{governor, limits::DOOMED_MAX, moderation::Effect, recent::deletes};
+use super::{
+    Output, Reach, Room,
+    order::Taken,
+    say::{event_draft, stored},
+};
+use crate::{governor, limits::DOOMED_MAX, moderation::Effect, polls, recent::deletes};
 
 impl Room {
     pub(super) fn handle_published(
@@ -17,7 +24,7 @@ impl Room {
         match lane {
             Lane::Chat => self.take_chat(now, publication),
             Lane::Room | Lane::Staff => {
-                let effect = self.fold(lane, &publication);
+                let effect = self.fold(now, lane, &publication);
                 self.outputs.push_back(Output::Show {
                     lane,
                     publication: Arc::clone(&publication),
@@ -25,20 +32,47 @@ impl Room {
                 });
                 self.carry_out(effect, &publication);
             }
-            Lane::Vote => {}
+            Lane::Vote => {
+                self.fold(now, lane, &publication);
+            }
         }
     }
 
     /// What a publication changes in the rules: the same whether it has just come, or is replayed.
-    pub(super) fn fold(&mut self, lane: Lane, publication: &Arc<Publication>) -> Effect {
-        if lane != Lane::Vote {
-            self.ranks.learn(&publication.draft.sender);
+    pub(super) fn fold(
+        &mut self,
+        now: UnixMillis,
+        lane: Lane,
+        publication: &Arc<Publication>,
+    ) -> Effect {
+        match lane {
+            Lane::Chat => return Effect::None,
+            Lane::Room => self.fold_poll(now, publication),
+            Lane::Vote => {
+                self.polls.fold(now, publication);
+                return Effect::None;
+            }
+            Lane::Staff => {}
         }
+        self.ranks.learn(&publication.draft.sender);
         let effect = self.policy.fold(lane, publication);
         if effect == Effect::Words {
             self.words_are_stale = true;
         }
         effect
+    }
+
+    fn fold_poll(&mut self, now: UnixMillis, publication: &Arc<Publication>) {
+        self.polls.fold(now, publication);
+        match publication.draft.body.as_event() {
+            Some(Event::PollOpened { poll, .. }) => {
+                self.opened.insert(poll.clone(), Arc::clone(publication));
+            }
+            Some(Event::PollClosed { .. }) => {}
+            _ => return,
+        }
+        let polls = &self.polls;
+        self.opened.retain(|poll, _| polls.counts(poll).is_some());
     }
 
     /// A message of the chat lane goes through the governor, unless its deletion has come before it: lanes are ordered
@@ -68,6 +102,9 @@ impl Room {
     /// What is deleted leaves the governor, the shell's windows, and the future.
     fn erase(&mut self, event: &Event) {
         self.governor.erase(event);
+        self.ready.erase(event);
+        // What waited behind it need not wait any longer.
+        self.drain_governor();
         let ends = match event {
             Event::Deleted { offset } => *offset,
             Event::Cleared { through, .. } => *through,
@@ -82,18 +119,71 @@ impl Room {
         self.outputs.push_back(Output::Erase(event.clone()));
     }
 
+    /// Shows what the governor lets go, in order, and then tells how much it does not.
     pub(super) fn drain_governor(&mut self) {
+        let mut more = Vec::new();
         while let Some(output) = self.governor.poll_output() {
-            self.outputs.push_back(match output {
-                governor::Output::Show { publication, to } => Output::Show {
-                    lane: Lane::Chat,
-                    publication,
-                    to,
-                },
-                governor::Output::More { language, count } => {
-                    Output::Notice(Notice::More { language, count })
+            match output {
+                governor::Output::Show { publication, to } => {
+                    let language = governor::language_of(&publication);
+                    if self.ready.take(publication, to) == Taken::TooLate {
+                        more.push(Notice::More { language, count: 1 });
+                    }
                 }
+                governor::Output::More { language, count } => {
+                    more.push(Notice::More { language, count })
+                }
+            }
+        }
+        let oldest_waiting = self.governor.oldest_waiting();
+        while let Some((publication, to)) = self.ready.next(oldest_waiting) {
+            self.outputs.push_back(Output::Show {
+                lane: Lane::Chat,
+                publication,
+                to,
             });
         }
+        self.outputs.extend(more.into_iter().map(Output::Notice));
     }
+
+    pub(super) fn drain_reactions(&mut self) {
+        while let Some(counts) = self.reactions.poll_output() {
+            self.outputs
+                .push_back(Output::Notice(Notice::Reactions { counts }));
+        }
+    }
+
+    pub(super) fn drain_polls(&mut self) {
+        while let Some(output) = self.polls.poll_output() {
+            match output {
+                polls::Output::Tally { poll, counts } => {
+                    self.outputs
+                        .push_back(Output::Notice(Notice::Tally { poll, counts }));
+                }
+                polls::Output::Close { poll, counts } => self.close_over(poll, counts),
+            }
+        }
+    }
+
+    /// Closes a poll whose time is over, in the name of whoever opened it. Every node does, under one id, so that the log
+    /// takes the first.
+    fn close_over(&mut self, poll: ClientMessageId, counts: Vec<u64>) {
+        let Some(opened) = self.opened.get(&poll) else {
+            return;
+        };
+        let id = closing_id(&poll);
+        let sender = opened.draft.sender.clone();
+        let closed = event_draft(id, sender, Event::PollClosed { poll, counts });
+        self.outputs
+            .push_back(Output::Publish(Box::new(stored(Lane::Room, closed))));
+    }
+}
+
+/// What a poll's closing is called; no longer than a client may call a message.
+fn closing_id(poll: &ClientMessageId) -> ClientMessageId {
+    const MARK: &str = "end:";
+    let end = poll
+        .0
+        .floor_char_boundary(CLIENT_MESSAGE_ID_BYTES_MAX - MARK.len());
+    ClientMessageId(format!("{MARK}{}", &poll.0[..end]).into())
 }

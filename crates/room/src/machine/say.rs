@@ -1,12 +1,13 @@
 //! Somebody says something: the gate, the policy, the words, and then the engine.
 
 use fanwave_wire::{
-    Body, ClientMessageId, Draft, Event, HoldReason, Lane, Language, Sender, Text, UnixMillis,
+    Body, ClientMessageId, Draft, Event, HoldReason, Lane, Sender, Text, UnixMillis,
 };
 
 use super::{Answer, Publish, Room, Say, Ticket};
 use crate::{
     admit::{Attempt, Verdict as Admission},
+    language,
     limits::HOLD_RETRY,
     moderation::{Refusal, Verdict, Writer, is_exempt},
 };
@@ -51,7 +52,7 @@ impl Room {
             refused => return Err(refusal_of(&refused)),
         };
         let text = Text {
-            language: Language::Unknown,
+            language: language::detect(&text),
             text,
             reply_to,
         };

@@ -11,6 +11,7 @@ use crate::{
     admit::Rules,
     governor::{self, Reach},
     moderation::Refusal,
+    reactions,
 };
 
 /// Names one request, so that its answer finds whoever asked. Chosen by the shell.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub rules: Rules,
     /// How fast a room may be to read.
     pub governor: governor::Settings,
+    /// What may be tapped, and how fast.
+    pub reactions: reactions::Settings,
     /// Who may give gifts; by default everybody. Where gifts are paid for, only the shop's own account ([`Role::Staff`]).
     pub gifts_from: Role,
 }
@@ -33,6 +36,7 @@ impl Default for Settings {
         Self {
             rules: Rules::default(),
             governor: governor::Settings::default(),
+            reactions: reactions::Settings::default(),
             gifts_from: Role::Fan,
         }
     }
@@ -220,6 +224,4 @@ pub enum Reason {
     Reactions,
     /// A poll's tally is due, or a poll ends.
     Polls,
-    /// Word that somebody came or went is due.
-    Presence,
 }

@@ -70,6 +70,9 @@ pub enum Refusal {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The fan has voted in this poll.
+    #[error("voted already")]
+    HasVoted,
     /// There is no such message, pin, poll, choice or penalty, or no longer.
     #[error("no such thing here, or no longer")]
     NotFound,
@@ -93,6 +96,7 @@ impl Refusal {
             | Self::Word
             | Self::Empty
             | Self::TooLong { .. }
+            | Self::HasVoted
             | Self::NotFound => None,
         }
     }
