@@ -10,14 +10,20 @@
 //! * [`moderation`]: who may write what, and when; who may do what to whom.
 //! * [`words`]: words that are not said here, however they are written.
 //! * [`machine`]: all of it as one machine, which is one room on one node.
+//! * [`language`]: what a message is written in.
+//! * [`reactions`]: taps, counted and told as one sum.
+//! * [`polls`]: what is open, who has voted, how it stands.
 //! * [`presence`]: how many connections and how many people a channel has.
 
 pub mod admit;
 pub mod governor;
+pub mod language;
 pub mod limits;
 pub mod machine;
 pub mod moderation;
+pub mod polls;
 pub mod presence;
+pub mod reactions;
 pub mod recent;
 pub mod sequence;
 pub mod words;
