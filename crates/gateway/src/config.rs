@@ -11,7 +11,7 @@ use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, limits::FRAME_BYTES_MAX, ws};
 use thiserror::Error;
 
-use crate::{limits, origin::OriginPolicy};
+use crate::{limits, origin::OriginPolicy, tls::TlsFiles};
 
 /// Settings of a gateway. The defaults are for one node with a mega-room; each field says what it costs.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct GatewayConfig {
     /// Addresses at which each reactor accepts sockets itself, beside those that the HTTP server hands over. Default:
     /// none.
     pub listen: Vec<SocketAddr>,
+    /// Speak TLS at those addresses. Default: none, the proxy in front does.
+    pub tls: Option<TlsFiles>,
     /// Upgrades per second in the long run, on all ports; twice as many at once. Beyond it the answer is 503 with
     /// `Retry-After`. 0 sets no limit. Default 10,000.
     pub accepts_per_second: u32,
@@ -155,6 +157,7 @@ impl Default for GatewayConfig {
             reactors: default_reactors(),
             connections_max: limits::CONNECTIONS_MAX,
             listen: Vec::new(),
+            tls: None,
             accepts_per_second: limits::UPGRADES_PER_SECOND,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             ping_interval: limits::PING_INTERVAL,

@@ -59,10 +59,12 @@ mod reactor;
 mod reactors;
 mod room_log;
 mod session;
+mod tls;
 mod users;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
 pub use origin::OriginPolicy;
+pub use tls::{TlsError, TlsFiles};
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
 #[derive(Debug)]
@@ -94,6 +96,9 @@ pub enum StartError {
     /// The system has no random numbers for connection ids.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The certificate or its key.
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(#[from] TlsError),
     /// A port is taken or not ours to take.
     #[error("cannot listen for fans at {address}: {source}")]
     Listen {
@@ -141,6 +146,7 @@ impl Gateway {
             config.reactors.get(),
             config.socket_send_bytes,
         )?;
+        let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
         let (polls, seats) = seats(config.reactors.get())?;
         let reactors = Arc::new(Reactors::new(seats));
         let admission = Admission::new(config.connections_max, config.accepts_per_second);
@@ -165,6 +171,7 @@ impl Gateway {
                 poll,
                 seat: seat.clone(),
                 listeners: listeners.pop().unwrap_or_default(),
+                tls: tls.clone(),
                 calls: calls.answering_to(Arc::clone(&seat.inbox)),
                 config: Arc::clone(&config),
                 metrics: metrics.clone(),

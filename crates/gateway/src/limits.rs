@@ -157,6 +157,16 @@ pub const ARRIVAL_WORK_PLAIN: u32 = 2;
 /// What one flight of a TLS handshake takes of that, about 150 us.
 pub const ARRIVAL_WORK_TLS: u32 = 8;
 
+/// Plain bytes sealed at once: what a fan who does not read leaves unsent, beside the room's log, is one such piece. One
+/// full TLS record.
+pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
+
+/// By how much sealing makes a piece longer at most: header, tag, explicit nonce and content type of a record.
+pub const TLS_RECORD_OVERHEAD_MAX: usize = 64;
+
+/// Sealed bytes that may wait for one socket: a piece, and what TLS itself had to say meanwhile.
+pub const TLS_OUT_BYTES_MAX: usize = 24 * 1024;
+
 /// Pause after a failed accept: descriptors come back when connections end, not by asking again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -181,6 +191,10 @@ const _: () = assert!(
 const _: () = assert!(
     SWEEP_VISITS_PER_TURN <= SWEEP_VISITS_PER_POLL,
     "a room's turn fits a poll's"
+);
+const _: () = assert!(
+    wire::PUBLICATION_BYTES_MAX < TLS_WRITE_BYTES_MAX,
+    "a whole frame can be sealed at once"
 );
 const _: () = assert!(
     REQUEST_BYTES_MAX < READ_BUFFER_BYTES,

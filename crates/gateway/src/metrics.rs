@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     commands: Family<KindLabel, Counter>,
     refused: Family<ReasonLabel, Counter>,
     upgrades: Counter,
+    /// TLS handshakes that came to an end.
+    pub(crate) tls_handshakes: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,6 +135,7 @@ impl Metrics {
             commands: Family::default(),
             refused: Family::default(),
             upgrades: Counter::default(),
+            tls_handshakes: Counter::default(),
         };
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
         registry.register_collector(Box::new(BusySeconds(Arc::clone(reactors))));
@@ -180,6 +183,11 @@ impl Metrics {
             "refused_upgrades",
             "Upgrades refused, by reason",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "tls_handshakes",
+            "TLS handshakes that came to an end; refused ones are upgrades refused for tls",
+            metrics.tls_handshakes.clone(),
         );
         registry.register("upgrades", "Upgrades answered", metrics.upgrades.clone());
         metrics

@@ -11,9 +11,11 @@
 //! Nothing here opens sockets or creates files; reading the secret files' permissions is all it does to the disk.
 
 mod check;
+pub mod demo;
 pub mod duration;
 pub mod env;
 pub mod file;
+pub mod gateway;
 pub mod keys;
 pub mod plan;
 pub mod problem;

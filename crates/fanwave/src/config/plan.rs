@@ -15,6 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     check::Check,
+    demo::{self, Demo},
+    gateway::{self, Gateway},
     keys::CHANNELS,
     problem::{Fault, Problem},
     schema::Config,
@@ -45,6 +47,8 @@ pub struct Plan {
     pub channels: Vec<Channel>,
     /// The chat.
     pub chat: Chat,
+    /// Its threads and ports.
+    pub gateway: Gateway,
     /// How long a guest token is valid.
     pub guest_ttl: Duration,
     /// A signing secret from outside the data folder.
@@ -124,30 +128,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The demo show.
-#[derive(Debug, Clone)]
-pub struct Demo {
-    /// The program to run.
-    pub ffmpeg: PathBuf,
-    /// The x264 preset.
-    pub preset: String,
-    /// How many fans chat.
-    pub fans: usize,
-}
-
-/// The names that x264 gives its presets, without `placebo`, which no live show survives.
-const PRESETS: [&str; 9] = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-];
-
 /// Makes the plan, or reports everything that stands against it.
 ///
 /// # Errors
@@ -180,6 +160,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         ),
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
+        gateway: gateway::plan(&mut check, &config.gateway),
         guest_ttl: check.duration(
             KeyPath::of("tokens", "guest_ttl"),
             &config.tokens.guest_ttl,
@@ -196,7 +177,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             &config.shutdown.deadline,
             secs(1)..=secs(300),
         ),
-        demo: demo(&mut check, &config),
+        demo: demo::plan(&mut check, &config.demo),
     };
     check.finish(plan)
 }
@@ -360,22 +341,6 @@ fn log(check: &mut Check<'_>, config: &Config) -> Log {
     Log {
         filter: log.level.clone(),
         format,
-    }
-}
-
-fn demo(check: &mut Check<'_>, config: &Config) -> Demo {
-    let key = |name| KeyPath::of("demo", name);
-    let preset = config.demo.preset.clone();
-    if !PRESETS.contains(&preset.as_str()) {
-        check.refuse(
-            key("preset"),
-            format!("must be one of {}", PRESETS.join(", ")),
-        );
-    }
-    Demo {
-        ffmpeg: check.path(key("ffmpeg"), &config.demo.ffmpeg),
-        preset,
-        fans: check.number(key("fans"), config.demo.fans, 0..=60),
     }
 }
 

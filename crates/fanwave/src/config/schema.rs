@@ -67,6 +67,17 @@ section!(
     }
 );
 section!(
+    /// `[gateway]`.
+    Gateway {
+        reactors: u64 = 0,
+        listen: Vec<String> = Vec::new(),
+        tls_certificate: String = String::new(),
+        tls_key: String = String::new(),
+        accepts_per_second: u64 = 10_000,
+        handshake_timeout: String = "10s".to_owned(),
+    }
+);
+section!(
     /// `[tokens]`.
     Tokens {
         guest_ttl: String = "30d".to_owned(),
@@ -111,6 +122,7 @@ section!(
             Channel { id: "stage".to_owned(), title: "Your stage".to_owned(), ..Channel::default() },
         ],
         chat: Chat = Chat::default(),
+        gateway: Gateway = Gateway::default(),
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),

@@ -26,7 +26,7 @@ use fanwave_wire::{RoomId, token::TokenKey};
 use thiserror::Error;
 
 use crate::{
-    config::plan,
+    config,
     secret::{self, Secret, SecretError},
 };
 
@@ -78,7 +78,7 @@ pub struct Demo {
 /// # Errors
 ///
 /// [`DemoError::NoFfmpeg`].
-pub fn find_ffmpeg(plan: &plan::Demo) -> Result<PathBuf, DemoError> {
+pub fn find_ffmpeg(plan: &config::demo::Demo) -> Result<PathBuf, DemoError> {
     let found = ffmpeg::find(&plan.ffmpeg, std::env::var_os("PATH").as_deref());
     found.ok_or_else(|| DemoError::NoFfmpeg {
         program: plan.ffmpeg.clone(),
@@ -91,7 +91,7 @@ impl Demo {
     /// # Errors
     ///
     /// See [`DemoError`].
-    pub fn start(plan: &plan::Demo, stage: Stage) -> Result<Self, DemoError> {
+    pub fn start(plan: &config::demo::Demo, stage: Stage) -> Result<Self, DemoError> {
         let key_file = stage.folder.join("demo.ffpreset");
         secret::write(&key_file, &stage.stream_key.prefixed("rtmp_playpath="))?;
         let encoder = ffmpeg::Encoder {

@@ -21,7 +21,7 @@ use std::{
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, ShowState, ShowStatus};
 use fanwave_bus::{Engine, memory::MemoryEngine};
-use fanwave_gateway::{Gateway, GatewayConfig, OriginPolicy, Rooms};
+use fanwave_gateway::Gateway;
 use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig};
 use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
@@ -31,6 +31,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    gateway,
     health::{self, Readiness},
     http::{self, HttpServer},
 };
@@ -68,7 +69,7 @@ pub enum StartError {
          {key} in the configuration file, or the variable {variable}"
     )]
     Listen {
-        /// HTTP or RTMP.
+        /// HTTP, RTMP or chat.
         what: &'static str,
         /// The address.
         address: SocketAddr,
@@ -142,13 +143,16 @@ impl Server {
         let store = Store::open(&data.folder().database()).await?;
         let engine = Arc::new(MemoryEngine::open(store.clone()));
         let shared: Arc<dyn Engine> = Arc::clone(&engine) as Arc<dyn Engine>;
-        let config = gateway_config(plan);
-        let gateway = Arc::new(Gateway::start(
-            config,
-            Arc::clone(&shared),
-            token_key.clone(),
-            &mut registry,
-        )?);
+        let config = gateway::config(plan);
+        let gateway = Arc::new(
+            Gateway::start(
+                config,
+                Arc::clone(&shared),
+                token_key.clone(),
+                &mut registry,
+            )
+            .map_err(gateway::error)?,
+        );
         let readiness = Readiness::default();
         let api = api(
             plan,
@@ -228,6 +232,12 @@ impl Server {
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// The ports for chat sockets alone; each differs from the plan's when that was 0.
+    #[must_use]
+    pub fn chat_addrs(&self) -> &[SocketAddr] {
+        self.gateway.addresses()
     }
 
     /// The RTMP port; differs from the plan's when that was 0.
@@ -328,30 +338,6 @@ fn start_origin(
             }
         })?;
     Ok(Arc::new(origin))
-}
-
-fn gateway_config(plan: &Plan) -> GatewayConfig {
-    let origins = match plan.http.allowed_origins.as_slice() {
-        [] => OriginPolicy::SameHost,
-        listed => OriginPolicy::Listed(listed.to_vec()),
-    };
-    GatewayConfig {
-        origins,
-        connections_max: plan.chat.connections_max,
-        ping_interval: plan.chat.ping_interval,
-        pong_timeout: plan.chat.pong_timeout,
-        tick: plan.chat.tick,
-        room_log_bytes: plan.chat.room_log_bytes,
-        commands_per_second: plan.chat.commands_per_second,
-        rooms: Rooms::Only(
-            plan.channels
-                .iter()
-                .map(|channel| channel.id.clone())
-                .collect(),
-        ),
-        rules: plan.chat.rules.clone(),
-        ..GatewayConfig::default()
-    }
 }
 
 fn api(

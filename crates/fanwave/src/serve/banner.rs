@@ -58,6 +58,9 @@ pub fn render(plan: &Plan, server: &Server, descriptors: &Descriptors) -> String
         "encoder x264, keyframe interval 2 s, bitrate 2500 to 6000 kbit/s; audio AAC, 160 kbit/s",
     );
     screen.pair("Data", &server.data_dir().display().to_string());
+    for address in server.chat_addrs() {
+        screen.pair("Chat port", &address.to_string());
+    }
     let fans = descriptors.fans(plan.chat.connections_max);
     screen.pair(
         "Room for",

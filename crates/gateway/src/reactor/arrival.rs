@@ -11,15 +11,25 @@
 use std::{
     collections::VecDeque,
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use fanwave_wire::path;
-use mio::{Interest, Token, net::TcpListener};
+use mio::{
+    Interest, Token,
+    net::{TcpListener, TcpStream},
+};
+use rustls::ServerConfig;
 use slab::Slab;
 
 use super::{
-    Reactor, WAKER, key::ConnectionKey, socket::Watched, stream::Stream, timers::Deadlines,
+    Reactor, WAKER,
+    key::ConnectionKey,
+    socket::Watched,
+    stream::{Scratch, Stream},
+    timers::Deadlines,
+    tls::TlsStream,
 };
 use crate::{
     config::Extensions,
@@ -37,6 +47,8 @@ const FIRST_LISTENER: usize = 1 << 48;
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     listeners: Vec<Listening>,
+    /// Spoken at all of them, if it is.
+    tls: Option<Arc<ServerConfig>>,
     slab: Slab<Arrival>,
     /// Those that have something to be read; one entry each at most.
     ready: VecDeque<ConnectionKey>,
@@ -100,13 +112,18 @@ type Judged = Result<Accepted, Refusal>;
 
 impl Arrivals {
     /// Nobody yet, at these sockets.
-    pub(crate) fn new(listeners: Vec<TcpListener>, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        listeners: Vec<TcpListener>,
+        tls: Option<Arc<ServerConfig>>,
+        timeout: Duration,
+    ) -> Self {
         let listening = |socket| Listening {
             socket,
             ready_at: None,
         };
         Self {
             listeners: listeners.into_iter().map(listening).collect(),
+            tls,
             slab: Slab::new(),
             ready: VecDeque::new(),
             deadlines: Deadlines::new(timeout),
@@ -159,6 +176,20 @@ impl Arrivals {
         {
             arrival.is_ready = true;
             self.ready.push_back(arrival.key(index));
+        }
+    }
+
+    /// The stream of a socket that was accepted.
+    fn wrap(&self, socket: TcpStream) -> Option<Stream> {
+        let Some(config) = &self.tls else {
+            return Some(Stream::Tcp(socket));
+        };
+        match TlsStream::new(Arc::clone(config), socket) {
+            Ok(tls) => Some(Stream::Tls(Box::new(tls))),
+            Err(error) => {
+                tracing::error!(%error, "a TLS connection could not be made");
+                None
+            }
         }
     }
 
@@ -220,12 +251,34 @@ impl Arrival {
         }
     }
 
+    /// What it may cost to hear it.
+    fn work(&self) -> u32 {
+        if self.is_handshaking() {
+            limits::ARRIVAL_WORK_TLS
+        } else {
+            limits::ARRIVAL_WORK_PLAIN
+        }
+    }
+
+    /// Whether TLS comes before its request.
+    fn is_handshaking(&self) -> bool {
+        match &self.stream {
+            Stream::Tls(tls) => tls.is_handshaking(),
+            Stream::Tcp(_) | Stream::Pipe(_) => false,
+        }
+    }
+
     /// Reads as far as the buffer goes, behind what was heard before, and judges the request if it is whole.
-    fn hear(&mut self, buffer: &mut [u8], judge: impl Fn(&[u8]) -> Parsed) -> Heard {
+    fn hear(
+        &mut self,
+        buffer: &mut [u8],
+        scratch: &mut Scratch,
+        judge: impl Fn(&[u8]) -> Parsed,
+    ) -> Heard {
         let mut filled = self.heard.len();
         buffer[..filled].copy_from_slice(&self.heard);
         loop {
-            match self.stream.read(&mut buffer[filled..]) {
+            match self.stream.read(&mut buffer[filled..], scratch) {
                 Ok(0) => return Heard::Nothing,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -287,13 +340,17 @@ impl Reactor {
         {
             if let Some(index) = self.arrivals.find(key) {
                 self.arrivals.slab[index].is_ready = false;
-                work = work.saturating_sub(limits::ARRIVAL_WORK_PLAIN);
+                work = work.saturating_sub(self.arrivals.slab[index].work());
                 self.hear(index);
             }
         }
+        let each = match self.arrivals.tls {
+            Some(_) => limits::ARRIVAL_WORK_TLS,
+            None => limits::ARRIVAL_WORK_PLAIN,
+        };
         for listener in 0..self.arrivals.listeners.len() {
             while work > 0 && self.accept(listener) == Accept::Again {
-                work = work.saturating_sub(limits::ARRIVAL_WORK_PLAIN);
+                work = work.saturating_sub(each);
             }
         }
     }
@@ -307,10 +364,19 @@ impl Reactor {
         if listening.ready_at.is_none_or(|ready_at| ready_at > now) {
             return Accept::Later;
         }
+        // A TLS handshake costs more than any answer could save: above the rate it waits in the kernel's queue.
+        if self.arrivals.tls.is_some()
+            && let Err(wait) = self.admission.pace(now)
+        {
+            listening.ready_at = Some(now + wait);
+            return Accept::Later;
+        }
         match listening.socket.accept() {
             Ok((socket, _)) => {
-                let index = self.arrivals.add(Stream::Tcp(socket), now);
-                self.hear(index);
+                if let Some(stream) = self.arrivals.wrap(socket) {
+                    let index = self.arrivals.add(stream, now);
+                    self.hear(index);
+                }
                 Accept::Again
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -342,7 +408,15 @@ impl Reactor {
         };
         let origins = &self.config.origins;
         let extensions = Extensions::new(self.config.compression, self.config.dialect);
-        let heard = arrival.hear(&mut buffer, |bytes| judge(bytes, origins, extensions));
+        let was_handshaking = arrival.is_handshaking();
+        let heard = arrival.hear(&mut buffer, &mut self.scratch, |bytes| {
+            judge(bytes, origins, extensions)
+        });
+        if was_handshaking && !arrival.is_handshaking() {
+            self.metrics.tls_handshakes.inc();
+        } else if was_handshaking && matches!(heard, Heard::Nothing) {
+            self.metrics.refused("tls");
+        }
         match heard {
             Heard::Part => self.watch_arrival(index),
             Heard::Nothing => drop(self.arrivals.slab.try_remove(index)),
@@ -376,8 +450,12 @@ impl Reactor {
             return;
         };
         let answered = judged.and_then(|accepted| {
-            let place = self.admission.take(self.clock.now)?;
-            Ok((accepted, place))
+            let place = match arrival.stream {
+                // It was let in by the rate before its handshake.
+                Stream::Tls(_) => self.admission.take_unpaced(),
+                Stream::Tcp(_) | Stream::Pipe(_) => self.admission.take(self.clock.now),
+            };
+            Ok((accepted, place?))
         });
         let mut head = std::mem::take(&mut self.head);
         head.clear();
@@ -386,7 +464,7 @@ impl Reactor {
                 accepted.write(&mut head);
                 let written = arrival.stream.write(&head, &[], &mut self.scratch);
                 // A socket that does not take its first 200 bytes is none to wait for.
-                if written.is_ok_and(|taken| taken.bytes == head.len()) {
+                if written.is_ok_and(|taken| taken.bytes == head.len() && !taken.full) {
                     self.metrics.upgraded();
                     self.seat.pulse.expect_socket();
                     if let Some(index) =
@@ -400,11 +478,11 @@ impl Reactor {
                 self.metrics.refused(refusal.reason());
                 let words = refusal.answer(self.arrivals.generations);
                 // Whether the peer hears it or not, the socket is closed.
-                drop(
-                    arrival
-                        .stream
-                        .write(words.as_bytes(), &[], &mut self.scratch),
-                );
+                let said = arrival
+                    .stream
+                    .write(words.as_bytes(), &[], &mut self.scratch);
+                let ended = arrival.stream.shutdown(&mut self.scratch);
+                tracing::trace!(?said, ?ended, "an upgrade was refused");
             }
         }
         self.head = head;

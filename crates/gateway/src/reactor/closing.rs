@@ -76,7 +76,7 @@ impl Reactor {
         if connection.state != State::Closing || !connection.is_flushed() {
             return;
         }
-        if let Err(error) = connection.stream.shutdown() {
+        if let Err(error) = connection.stream.shutdown(&mut self.scratch) {
             // Not connected any more: there is nothing to wait for.
             tracing::trace!(%error, "a closing socket was gone");
             self.forget(index);

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     engine_calls::Call,
     format::Format,
-    limits,
     room_log::{Cursor, Progress, Stretch},
 };
 
@@ -169,7 +168,7 @@ impl Connection {
 
     /// Whether everything but room data has been sent.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.unsent.is_none()
+        self.unsent.is_none() && self.stream.is_flushed()
     }
 
     /// Sends whole frames, or keeps what the socket does not take.
@@ -184,11 +183,21 @@ impl Connection {
         if self.blocked || self.unsent.is_some() {
             return self.keep(frames, bytes_max);
         }
-        match self.stream.write(frames, &[], scratch) {
-            Ok(taken) if taken.bytes == frames.len() => Written::All,
-            Ok(taken) => self.keep(&frames[taken.bytes..], bytes_max),
-            Err(_) => Written::Gone,
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let Ok(taken) = self.stream.write(rest, &[], scratch) else {
+                return Written::Gone;
+            };
+            rest = &rest[taken.bytes..];
+            if taken.full {
+                return if rest.is_empty() {
+                    Written::Blocked
+                } else {
+                    self.keep(rest, bytes_max)
+                };
+            }
         }
+        Written::All
     }
 
     fn keep(&mut self, frames: &[u8], bytes_max: usize) -> Written {
@@ -210,6 +219,11 @@ impl Connection {
     /// Goes on with what is unsent, when the poll says that the socket takes more.
     pub(crate) fn resume(&mut self, scratch: &mut Scratch) -> Written {
         self.blocked = false;
+        match self.stream.flush(scratch) {
+            Ok(true) => {}
+            Ok(false) => return Written::Blocked,
+            Err(_) => return Written::Gone,
+        }
         while let Some(unsent) = &mut self.unsent {
             let full = match self
                 .stream
@@ -251,10 +265,10 @@ impl Connection {
         let Some(subscription) = subscriptions.get_mut(subscription) else {
             return Written::All;
         };
+        let at_once = stream.write_bytes_max();
         loop {
             let full = *blocked || unsent.is_some();
-            let (first, second) = match feed.log.since(subscription.cursor, limits::WRITE_BYTES_MAX)
-            {
+            let (first, second) = match feed.log.since(subscription.cursor, at_once) {
                 Stretch::Current => return Written::All,
                 // Whoever may skip does so when there is room again: a stalled reader costs nothing until then.
                 Stretch::Lapped if full && feed.loss == Loss::Skips => return Written::Blocked,
@@ -274,7 +288,7 @@ impl Connection {
             let Progress { cursor, rest } = feed.log.advance(subscription.cursor, taken.bytes);
             scratch.tally.deliveries += subscription.cursor.messages_until(cursor);
             subscription.cursor = cursor;
-            if !taken.full {
+            if !taken.full && rest.is_empty() {
                 continue;
             }
             if !rest.is_empty() {

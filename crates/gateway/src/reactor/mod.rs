@@ -23,6 +23,7 @@ use std::{
 use fanwave_room::presence::Presence;
 use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey};
 use mio::{Events, Poll, Token, net::TcpListener};
+use rustls::ServerConfig;
 use slab::Slab;
 
 use self::{
@@ -61,6 +62,7 @@ pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod sweep;
 pub(crate) mod timers;
+pub(crate) mod tls;
 
 /// The waker's token; sockets have their place in the slab, which is never so high.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -133,6 +135,7 @@ pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) seat: Seat,
     pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) calls: EngineCalls,
     pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
@@ -172,6 +175,7 @@ impl Reactor {
             poll,
             seat,
             listeners,
+            tls,
             calls,
             config,
             metrics,
@@ -184,7 +188,7 @@ impl Reactor {
         Self {
             timers: Timers::new(clock.now, &config),
             sweeper: Sweeper::new(config.tick),
-            arrivals: Arrivals::new(listeners, config.handshake_timeout),
+            arrivals: Arrivals::new(listeners, tls, config.handshake_timeout),
             head: Vec::new(),
             poll,
             seat,

@@ -137,7 +137,7 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return ReadOnce::Done;
         };
-        match connection.stream.read(buffer) {
+        match connection.stream.read(buffer, &mut self.scratch) {
             Ok(0) => {
                 self.lose(index);
                 ReadOnce::Done

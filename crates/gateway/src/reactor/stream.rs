@@ -1,7 +1,7 @@
 //! What a fan's bytes come and go through.
 //!
-//! The rest of the reactor reads and writes plain bytes and is told what was taken; whether those cross a TCP socket or a
-//! pipe to the HTTP side is known here alone. What all streams of a reactor use only while one of them is worked on (the
+//! The rest of the reactor reads and writes plain bytes and is told what was taken; whether those cross a TCP
+//! socket, TLS or a pipe to the HTTP side is known here alone. What all streams of a reactor use only while one of them is worked on (the
 //! counts of a turn) is in the reactor's one [`Scratch`], not in a hundred thousand records.
 
 use std::{
@@ -9,19 +9,23 @@ use std::{
     net::Shutdown,
 };
 
+use fanwave_wire::limits::PUBLICATION_BYTES_MAX;
 use mio::{
     Interest, Registry, Token,
     event::Source,
     net::{TcpStream, UnixStream},
 };
 
-use crate::metrics::Metrics;
+use super::tls::TlsStream;
+use crate::{limits, metrics::Metrics};
 
 /// A fan's stream; see the module.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// The fan's own socket.
     Tcp(TcpStream),
+    /// The fan's own socket, under TLS.
+    Tls(Box<TlsStream>),
     /// One end of a pair whose other end an HTTP response reads.
     Pipe(UnixStream),
 }
@@ -30,6 +34,11 @@ pub(crate) enum Stream {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) tally: Tally,
+    /// Sealed bytes as they came; empty until the first TLS connection, then
+    /// [`READ_BUFFER_BYTES`](crate::limits::READ_BUFFER_BYTES).
+    pub(super) raw: Vec<u8>,
+    /// Sealed bytes as they go.
+    pub(super) sealed: Vec<u8>,
 }
 
 /// What a turn has written, counted without touching what other threads read.
@@ -78,9 +87,10 @@ impl Stream {
     /// # Errors
     ///
     /// As for a socket: `WouldBlock` when there is nothing now; 0 is the end of the stream.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8], scratch: &mut Scratch) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
+            Self::Tls(tls) => tls.read(buffer, scratch),
             Self::Pipe(pipe) => pipe.read(buffer),
         }
     }
@@ -96,10 +106,10 @@ impl Stream {
         second: &[u8],
         scratch: &mut Scratch,
     ) -> io::Result<Taken> {
-        let tally = &mut scratch.tally;
         let bytes = match self {
-            Self::Tcp(socket) => write_once(socket, first, second, tally)?,
-            Self::Pipe(pipe) => write_once(pipe, first, second, tally)?,
+            Self::Tcp(socket) => write_once(socket, first, second, &mut scratch.tally)?,
+            Self::Tls(tls) => return tls.write(first, second, scratch),
+            Self::Pipe(pipe) => write_once(pipe, first, second, &mut scratch.tally)?,
         };
         Ok(Taken {
             bytes,
@@ -107,14 +117,43 @@ impl Stream {
         })
     }
 
+    /// After how many bytes of whole frames a write should end, so that all of them are taken at once if any are.
+    pub(crate) fn write_bytes_max(&self) -> usize {
+        match self {
+            Self::Tls(_) => limits::TLS_WRITE_BYTES_MAX - PUBLICATION_BYTES_MAX,
+            Self::Tcp(_) | Self::Pipe(_) => limits::WRITE_BYTES_MAX,
+        }
+    }
+
+    /// Goes on with what was taken and is still here; whether the socket has all of it now.
+    ///
+    /// # Errors
+    ///
+    /// The peer is gone.
+    pub(crate) fn flush(&mut self, scratch: &mut Scratch) -> io::Result<bool> {
+        match self {
+            Self::Tls(tls) => tls.flush(&mut scratch.tally),
+            Self::Tcp(_) | Self::Pipe(_) => Ok(true),
+        }
+    }
+
+    /// Whether the socket has everything that was taken.
+    pub(crate) fn is_flushed(&self) -> bool {
+        match self {
+            Self::Tls(tls) => tls.is_flushed(),
+            Self::Tcp(_) | Self::Pipe(_) => true,
+        }
+    }
+
     /// Ends our half of the stream, behind everything that was written.
     ///
     /// # Errors
     ///
     /// The peer is gone.
-    pub(crate) fn shutdown(&self) -> io::Result<()> {
+    pub(crate) fn shutdown(&mut self, scratch: &mut Scratch) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Tls(tls) => tls.shutdown(scratch),
             Self::Pipe(pipe) => pipe.shutdown(Shutdown::Write),
         }
     }
@@ -122,6 +161,7 @@ impl Stream {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(socket) => socket,
+            Self::Tls(tls) => &mut tls.socket,
             Self::Pipe(pipe) => pipe,
         }
     }
@@ -148,7 +188,7 @@ impl Source for Stream {
 }
 
 /// One `send` or `writev`; what the socket does not take now is 0 bytes, not an error.
-fn write_once(
+pub(super) fn write_once(
     socket: &mut impl Write,
     first: &[u8],
     second: &[u8],

@@ -25,6 +25,7 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
     time::timeout,
@@ -147,13 +148,8 @@ impl Node {
 
     /// A socket that can hold little that its fan has not read.
     pub(crate) async fn narrow_socket(&self) -> Fan {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket
-            .set_recv_buffer_size(16 * 1024)
-            .expect("a small buffer");
         let door = self.next_door();
-        let stream = socket.connect(door).await.expect("a connection");
-        Fan::upgrade(stream, door).await
+        Fan::upgrade(narrow(door).await, door).await
     }
 
     /// A connected fan.
@@ -175,6 +171,15 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// A connection that can hold little that is not read.
+pub(crate) async fn narrow(door: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .set_recv_buffer_size(16 * 1024)
+        .expect("a small buffer");
+    socket.connect(door).await.expect("a connection")
 }
 
 async fn serve(listener: TcpListener, router: axum::Router) {
@@ -202,7 +207,7 @@ pub(crate) fn now() -> u64 {
 
 /// A fan's client: a command and its reply at a time, pushes in a queue of their own.
 pub(crate) struct Fan {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+    pub(crate) socket: WebSocketStream<Box<dyn Duplex>>,
     pub(crate) answers_pings: bool,
     pub(crate) pings: usize,
     next_id: u32,
@@ -216,8 +221,15 @@ pub(crate) struct Position {
     pub(crate) offset: u64,
 }
 
+/// What a fan's socket may be: bare, or under TLS.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 impl Fan {
-    async fn upgrade(stream: TcpStream, addr: SocketAddr) -> Self {
+    /// A fan over a stream that is open.
+    pub(crate) async fn upgrade(stream: impl Duplex + 'static, addr: SocketAddr) -> Self {
+        let stream: Box<dyn Duplex> = Box::new(stream);
         let url = format!("ws://{addr}/connection/websocket");
         let small = WebSocketConfig::default()
             .read_buffer_size(4096)

@@ -1,0 +1,51 @@
+//! The chat gateway as the plan wants it.
+
+use fanwave_gateway::{GatewayConfig, OriginPolicy, Rooms};
+
+use super::assembly::StartError;
+use crate::config::plan::Plan;
+
+/// What the plan says about the gateway, in its own terms.
+pub(super) fn config(plan: &Plan) -> GatewayConfig {
+    let origins = match plan.http.allowed_origins.as_slice() {
+        [] => OriginPolicy::SameHost,
+        listed => OriginPolicy::Listed(listed.to_vec()),
+    };
+    let defaults = GatewayConfig::default();
+    GatewayConfig {
+        origins,
+        connections_max: plan.chat.connections_max,
+        ping_interval: plan.chat.ping_interval,
+        pong_timeout: plan.chat.pong_timeout,
+        tick: plan.chat.tick,
+        room_log_bytes: plan.chat.room_log_bytes,
+        commands_per_second: plan.chat.commands_per_second,
+        rooms: Rooms::Only(
+            plan.channels
+                .iter()
+                .map(|channel| channel.id.clone())
+                .collect(),
+        ),
+        rules: plan.chat.rules.clone(),
+        listen: plan.gateway.listen.clone(),
+        tls: plan.gateway.tls.clone(),
+        accepts_per_second: plan.gateway.accepts_per_second,
+        handshake_timeout: plan.gateway.handshake_timeout,
+        reactors: plan.gateway.reactors.unwrap_or(defaults.reactors),
+        ..defaults
+    }
+}
+
+/// A taken port is told like any other.
+pub(super) fn error(error: fanwave_gateway::StartError) -> StartError {
+    match error {
+        fanwave_gateway::StartError::Listen { address, source } => StartError::Listen {
+            what: "chat",
+            address,
+            key: "gateway.listen",
+            variable: "FANWAVE__GATEWAY__LISTEN",
+            source,
+        },
+        other => StartError::Gateway(other),
+    }
+}

@@ -1,0 +1,174 @@
+//! The certificate and the key of the reactors' own ports, and what TLS is spoken there.
+//!
+//! TLS 1.3 and 1.2 by rustls. Key exchange is hybrid post-quantum first, then X25519, then P-256 for the oldest clients.
+//! One session ticket per handshake, sealed by a key that turns by itself and that no other process knows; nothing is
+//! kept of a session that is over. The files are read once, at start: after a renewal the server is started anew.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::{self, Ticketer, kx_group},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    server::NoServerSessionStorage,
+};
+use thiserror::Error;
+
+/// Where the certificate and its key are, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, and behind it those that lead to a root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be spoken.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is there, and has not what it should have.
+    #[error("{} holds no {wanted} in PEM", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+    },
+    /// Each file is good for itself.
+    #[error("{} is not the key of {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// Of a kind that is not served.
+    #[error("the certificate cannot be served: {0}")]
+    Unserved(rustls::Error),
+}
+
+/// What every TLS connection of the node is made of.
+pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let certificates = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| explain(error, &files.key, "private key"))?;
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![
+        kx_group::X25519MLKEM768,
+        kx_group::X25519,
+        kx_group::SECP256R1,
+    ];
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Unserved)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+            },
+            other => TlsError::Unserved(other),
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Ticketer::new().map_err(TlsError::Unserved)?;
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wanted = "certificate";
+    let chain = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| explain(error, path, wanted))?;
+    if chain.is_empty() {
+        return Err(explain(pem::Error::NoItemsFound, path, wanted));
+    }
+    Ok(chain)
+}
+
+/// Says what is wrong with a file, and never what is in it.
+fn explain(error: pem::Error, path: &Path, wanted: &'static str) -> TlsError {
+    let path = path.to_owned();
+    match error {
+        pem::Error::Io(source) => TlsError::Read { path, source },
+        _ => TlsError::Content { path, wanted },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A folder with two certificates and their keys.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            let path = |end: &str| folder.path().join(format!("{name}.{end}"));
+            fs::write(path("crt"), made.cert.pem()).unwrap();
+            fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+        }
+        fs::write(folder.path().join("empty"), "").unwrap();
+        folder
+    }
+
+    fn loaded(certificate: &str, key: &str) -> Result<Arc<ServerConfig>, TlsError> {
+        let folder = folder();
+        server_config(&TlsFiles {
+            certificate: folder.path().join(certificate),
+            key: folder.path().join(key),
+        })
+    }
+
+    #[test]
+    fn a_pair_is_served() {
+        let config = loaded("a.crt", "a.key").unwrap();
+        assert_eq!(config.send_tls13_tickets, 1);
+        let groups: Vec<_> = config
+            .crypto_provider()
+            .kx_groups
+            .iter()
+            .map(|group| group.name())
+            .collect();
+        assert_eq!(groups[0], rustls::NamedGroup::X25519MLKEM768);
+        assert_eq!(groups[1], rustls::NamedGroup::X25519);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_quoted() {
+        let error = |certificate, key| loaded(certificate, key).unwrap_err();
+        assert!(matches!(error("a.crt", "b.key"), TlsError::Mismatch { .. }));
+        assert!(matches!(error("none", "a.key"), TlsError::Read { .. }));
+        assert!(matches!(error("a.crt", "none"), TlsError::Read { .. }));
+        for (certificate, key, word) in [
+            ("empty", "a.key", "holds no certificate"),
+            ("a.key", "a.key", "holds no certificate"),
+            ("a.crt", "empty", "holds no private key"),
+            ("a.crt", "a.crt", "holds no private key"),
+        ] {
+            let told = error(certificate, key).to_string();
+            assert!(told.contains(word), "{told}");
+            assert!(!told.contains("BEGIN"), "{told}");
+        }
+    }
+}
