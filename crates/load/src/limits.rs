@@ -74,6 +74,9 @@ pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
 /// Seconds kept for the report: a day, about 300 bytes each.
 pub const SECONDS_MAX: usize = 100_000;
 
+/// How long one answer to a viewer may take. A blocking reload is held for three target durations at most.
+pub const VIEWER_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long one attempt to connect may take before it counts as failed; what the SDK gives it.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

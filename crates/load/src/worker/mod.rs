@@ -27,9 +27,11 @@ use crate::{
     order::{Credentials, Order},
 };
 
+mod answers;
 mod fan;
 mod link;
 mod passes;
+mod playlist;
 mod publish;
 mod reactor;
 mod seats;

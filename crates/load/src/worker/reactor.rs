@@ -180,14 +180,7 @@ impl Reactor {
         }
         if index >= self.seats.len() {
             let place = index - self.seats.len();
-            let registry = self.poll.registry();
-            self.viewers.handle_event(
-                place,
-                event,
-                registry,
-                &mut self.buffer,
-                &mut self.tally.viewers,
-            );
+            self.viewers.handle_event(place, event, &mut self.buffer, &mut self.tally.viewers);
             return;
         }
         if event.is_writable() || event.is_error() {
