@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { artifactsFolder, inScene } from "../tests/harness/scene.mjs";
 import { barChart } from "./chart.mjs";
 import { makeCertificate } from "./chat/certificate.mjs";
-import { FANS } from "./chat/part.mjs";
+import { DISTURBED, FANS, disturbance, percent } from "./chat/part.mjs";
 import { asMarkdown } from "./chat/report.mjs";
 import { makeTokens } from "./chat/tokens.mjs";
 import { machine } from "./machine.mjs";
@@ -59,5 +59,7 @@ function show(part, result, ms) {
     console.log(`\n${caption}`);
     console.table(table.rows.map((row) => Object.fromEntries(table.head.map((name, i) => [name || " ", row[i]]))));
   }
+  const waited = disturbance(result.raw);
+  if (waited > DISTURBED) console.log(`The machine was busy: the servers waited for their core for ${percent(waited)} of the time. Times mean little, ratios and CPU-seconds hold.`);
   for (const check of result.checks) console.log(`${check.pass ? "PASS" : "FAIL"}  ${check.what}: ${check.seen} (${check.bar})`);
 }

@@ -51,6 +51,16 @@ export function rig(program) {
  * }} Published
  */
 
+/**
+ * Crowds that run: none is left behind, also when a person stops the benchmark in the middle.
+ *
+ * @type {Set<import("node:child_process").ChildProcess>}
+ */
+const running = new Set();
+process.once("exit", () => {
+  for (const crowd of running) crowd.kill("SIGKILL");
+});
+
 /** Fans of one server. */
 export class Crowd {
   /** @type {import("node:child_process").ChildProcessByStdio<import("node:stream").Writable, import("node:stream").Readable, import("node:stream").Readable>} */
@@ -59,6 +69,8 @@ export class Crowd {
   #waiting = [];
   /** @type {Promise<never>} */
   #ended;
+  /** @type {() => Promise<void>} */
+  #end;
 
   /**
    * @param {import("../../tests/harness/scene.mjs").Scene} scene
@@ -79,13 +91,18 @@ export class Crowd {
     this.#ended = gone.then((code) => Promise.reject(new Error(`the crowd of ${server.name} ended (${code}): see ${log.path}`)));
     // Told to whoever waits for an answer.
     this.#ended.catch(() => {});
-    const kill = () => void this.#process.kill("SIGKILL");
-    process.once("exit", kill);
-    scene.after(async () => {
+    running.add(this.#process);
+    this.#end = async () => {
       this.#process.kill("SIGKILL");
       await gone;
-      process.off("exit", kill);
-    });
+      running.delete(this.#process);
+    };
+    scene.after(() => this.#end());
+  }
+
+  /** All its fans are gone. */
+  async end() {
+    await this.#end();
   }
 
   /**
@@ -136,11 +153,6 @@ export class Crowd {
   /** @param {number} seconds @returns {Promise<Others>} */
   async resume(seconds) {
     return this.#ask({ do: "resume", seconds }, seconds + 20);
-  }
-
-  /** @returns {Promise<Others>} */
-  async leave() {
-    return this.#ask({ do: "leave" }, 30);
   }
 }
 

@@ -3,6 +3,9 @@
 /** Fans in the room that is measured. */
 export const FANS = 15_000;
 
+/** Beyond this {@link disturbance}, times say more about the machine than about the servers. */
+export const DISTURBED = 0.1;
+
 /**
  * @typedef {object} Stage Where a part plays.
  * @property {import("../../tests/harness/scene.mjs").Scene} scene
@@ -72,6 +75,27 @@ export function lossless(what, phases) {
   return { what, bar: "all, once, in order", seen, pass: missing === 0 && wrong === 0 };
 }
 
+/**
+ * The share of their time in which the servers were ready to run and others had their core: 0 on a machine of their own.
+ *
+ * @param {unknown} raw Costs, wherever they are in it.
+ */
+export function disturbance(raw) {
+  let waited = 0;
+  let measured = 0;
+  /** @param {unknown} value */
+  const look = (value) => {
+    if (typeof value !== "object" || value === null) return;
+    if ("server_wait_s" in value && "seconds" in value) {
+      waited += Number(value.server_wait_s);
+      measured += Number(value.seconds);
+    }
+    for (const inner of Object.values(value)) look(inner);
+  };
+  look(raw);
+  return measured > 0 ? waited / measured : 0;
+}
+
 /** @param {number[]} values */
 export function sum(values) {
   return values.reduce((total, value) => total + value, 0);
@@ -94,6 +118,8 @@ export function times(value) {
 
 /** @param {number} value */
 export function ms(value) {
+  // Nothing came that could have been late.
+  if (value === 0) return "none came";
   return `${Math.round(value)} ms`;
 }
 

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DISTURBED, disturbance, percent } from "./part.mjs";
 
 const INTRODUCTION = `# Chat benchmarks
 
@@ -26,7 +27,9 @@ export async function asMarkdown(folder, parts) {
   const promises = results.flatMap((result) => result.checks.map((check) => [check.what, check.bar, check.seen, check.pass ? "kept" : "**broken**"]));
   const sections = results.map((result) => {
     const tables = result.tables.map(({ caption, table }) => `${caption}\n\n${markdownTable(table.head, table.rows)}`);
-    return `## ${result.title}\n\n${tables.join("\n\n")}\n`;
+    const waited = disturbance(result.raw);
+    const note = waited > DISTURBED ? `\nThe machine was busy: the servers waited for their core for ${percent(waited)} of the time.\n` : "";
+    return `## ${result.title}\n\n${tables.join("\n\n")}\n${note}`;
   });
   const [first] = results;
   const { processor, cores, memoryGib, system, commit } = first?.machine ?? { processor: "", cores: 0, memoryGib: 0, system: "", commit: "" };

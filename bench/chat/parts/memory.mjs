@@ -48,10 +48,12 @@ export async function idleFan(scene, server) {
   const joined = await crowd.connect(FANS);
   const told = await crowd.publish({ perSecond: 1, count: 2, graceS: 5 });
   const quiet = await crowd.idle(QUIET_S);
+  const kernel = (await socketBytes()) - empty;
+  await crowd.end();
   return {
     user: (quiet.resident_after - joined.resident_before) / FANS,
     // Both ends of every connection are on this machine.
-    kernel: ((await socketBytes()) - empty) / FANS / 2,
+    kernel: kernel / FANS / 2,
     joinsPerCpuS: FANS / joined.server_cpu_s,
     told,
   };

@@ -34,6 +34,6 @@ export async function play({ scene, tokens }) {
 export async function upgrades(scene, server) {
   const crowd = new Crowd(scene, server);
   const connected = await crowd.connect(FANS, { onlyUpgrade: true });
-  await crowd.leave();
+  await crowd.end();
   return FANS / connected.server_cpu_s;
 }

@@ -28,8 +28,6 @@ pub enum Command {
         /// For how long.
         seconds: f64,
     },
-    /// Everybody leaves.
-    Leave,
 }
 
 /// See [`Command::Connect`].
@@ -125,7 +123,7 @@ pub struct Published {
     pub expected: u64,
     /// Different deliveries that there were.
     pub received: u64,
-    /// Deliveries a second between the first second and the last message.
+    /// Deliveries a second between the first second and the last message, those of earlier phases included.
     pub steady_per_s: f64,
     /// The same, as a share of what was offered.
     pub steady_share: f64,

@@ -48,6 +48,9 @@ const COMMANDS: Token = Token(usize::MAX);
 /// more than the connection.
 const FANS_PER_ADDRESS: usize = 5_000;
 
+/// Commands that may wait; whoever runs the benchmark waits for each answer anyway.
+const COMMANDS_WAITING: usize = 4;
+
 /// Longest sleep, so that a lost wake-up cannot stop a run.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -134,7 +137,7 @@ impl Crowd {
     pub fn new(settings: Settings) -> Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), COMMANDS)?;
-        let (sender, commands) = mpsc::channel();
+        let (sender, commands) = mpsc::sync_channel(COMMANDS_WAITING);
         std::thread::spawn(move || read_commands(&sender, &waker));
         let tls = settings
             .certificate
@@ -228,14 +231,6 @@ impl Crowd {
                     }
                 }
                 self.wait(seconds, events)?;
-            }
-            Command::Leave => {
-                for fan in &mut self.fans {
-                    fan.cut();
-                }
-                self.fans.clear();
-                self.ready = 0;
-                self.publisher = None;
             }
         }
         Ok(Answer::Others {
@@ -339,7 +334,7 @@ impl Crowd {
         let cost = self.cost(before)?;
         let tally = &mut self.tally;
         let steady_s = clock::seconds(tally.steady.end - tally.steady.start);
-        let steady_per_s = tally.received_steady as f64 / steady_s;
+        let steady_per_s = tally.delivered_steady as f64 / steady_s;
         Ok(Published {
             sent: publish.count - self.schedule.left,
             refused: self
@@ -352,12 +347,12 @@ impl Crowd {
             received: tally.received,
             steady_per_s,
             steady_share: steady_per_s / (readers as f64 * publish.per_second),
-            per_cpu_s: tally.received as f64 / cost.server_cpu_s,
+            per_cpu_s: tally.delivered as f64 / cost.server_cpu_s,
             out_of_order: tally.late,
             duplicates: tally.duplicates,
             strangers: tally.strangers,
             skipped: tally.skipped,
-            bytes_per_delivery: tally.bytes as f64 / tally.received.max(1) as f64,
+            bytes_per_delivery: tally.bytes as f64 / tally.delivered.max(1) as f64,
             reads: tally.reads,
             closed: std::mem::take(&mut tally.closed),
             latency: Latency::from(&tally.stayed),
@@ -575,7 +570,7 @@ fn source_address(index: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, high.max(1), low, block))
 }
 
-fn read_commands(commands: &mpsc::Sender<Command>, waker: &Waker) {
+fn read_commands(commands: &mpsc::SyncSender<Command>, waker: &Waker) {
     for line in std::io::stdin().lines().map_while(Result::ok) {
         match serde_json::from_str(&line) {
             Ok(command) => {

@@ -33,7 +33,7 @@ impl From<&Histogram> for Latency {
 /// The counts of one phase.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// The first message of the phase; older ones are not counted.
+    /// The first message of the phase.
     pub(super) first: u64,
     /// The room that the fans are in.
     pub(super) room: u64,
@@ -43,8 +43,12 @@ pub(super) struct Tally {
     pub(super) stayed: Histogram,
     /// Fans who were dropped: what they got afterwards.
     pub(super) returned: Histogram,
+    /// Different messages of the phase.
     pub(super) received: u64,
-    pub(super) received_steady: u64,
+    /// The same, and those of earlier phases.
+    pub(super) delivered: u64,
+    /// The latter, while the rate of delivery was taken.
+    pub(super) delivered_steady: u64,
     pub(super) skipped: u64,
     pub(super) late: u64,
     pub(super) duplicates: u64,
@@ -71,13 +75,15 @@ impl Tally {
                 return;
             }
         }
+        // What a server in arrears delivers of an earlier phase is work of this one.
+        self.delivered += 1;
+        if self.steady.contains(&now) {
+            self.delivered_steady += 1;
+        }
         if mark.number < self.first {
             return;
         }
         self.received += 1;
-        if self.steady.contains(&now) {
-            self.received_steady += 1;
-        }
         let latency = now.saturating_sub(mark.intended) / 1000;
         if dropped {
             &mut self.returned
