@@ -49,6 +49,18 @@ pub const BADGE_CHARS_MAX: usize = 24;
 /// Most channels that a token may subscribe its holder to. A token with more is refused.
 pub const TOKEN_CHANNELS_MAX: usize = 16;
 
+/// Most secrets of ours in one key ring: the one that signs, and those that tokens still are about of.
+pub const OWN_KEYS_MAX: usize = 8;
+
+/// Most bytes of a set of public keys that is read: 32 keys of 2 kB.
+pub const JWKS_BYTES_MAX: usize = 64 * 1024;
+
+/// Most keys in such a set.
+pub const JWKS_KEYS_MAX: usize = 32;
+
+/// Most bytes of a key's name; a key with a longer one is not taken.
+pub const KID_BYTES_MAX: usize = 256;
+
 /// Most bytes of the name of a gift, as the shop calls it.
 pub const GIFT_NAME_BYTES_MAX: usize = 64;
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Role;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -33,8 +34,8 @@ fn forge(header: &Value, payload: &Value, secret: &[u8]) -> String {
     let message = format!("{}.{}", part(header), part(payload));
     let signature = jsonwebtoken::crypto::sign(
         message.as_bytes(),
-        &EncodingKey::from_secret(secret),
-        Algorithm::HS256,
+        &jsonwebtoken::EncodingKey::from_secret(secret),
+        jsonwebtoken::Algorithm::HS256,
     )
     .unwrap();
     format!("{message}.{signature}")
