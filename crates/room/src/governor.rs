@@ -5,7 +5,7 @@
 //!
 //! * In a *calm* tick, one after a tick that did not exceed its budget, a message leaves at once: as long as the budget
 //!   lasts, at most one per sender, and nothing waits before it. What does not leave at once is decided at the tick's end.
-//! * In a *busy* tick everything is decided at its end, by lot ([`sample`]), with max-min fairness among senders: a
+//! * In a *busy* tick everything is decided at its end, by lot (`sample`), with max-min fairness among senders: a
 //!   sender's second message has a chance only where every sender's first is shown.
 //! * Holders of a badge, moderators, artists and staff always pass and cost no budget. What is sampled away still
 //!   reaches its sender and whom it answers ([`Reach::Only`]), and is counted in [`Output::More`].
@@ -22,17 +22,21 @@
 //! Text that waits may be deleted meanwhile: [`Governor::erase`]. The governor never reads a text, and knows neither
 //! connections nor who follows which language.
 
+mod pace;
 mod sample;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use fanwave_wire::{Event, Language, Offset, Publication, RoomId, UnixMillis, UserId};
 
-use self::sample::{Draw, Key};
+use self::{
+    pace::Pace,
+    sample::{Draw, Key},
+};
 use crate::{
     limits::{
-        GOVERNED_WAITING_MAX, LATE_MAX, SHOW_TICK_DEFAULT, SHOW_TICK_MAX, SHOW_TICK_MIN,
-        SHOWN_PER_SECOND_DEFAULT, SHOWN_PER_TICK_MAX,
+        GOVERNED_WAITING_MAX, LATE_MAX, SHOW_TICK_DEFAULT, SHOWN_PER_SECOND_DEFAULT,
+        SHOWN_PER_TICK_MAX,
     },
     recent,
 };
@@ -43,8 +47,8 @@ pub struct Settings {
     /// Messages of one language shown per second, default 10; 0 sets no limit. At most
     /// [`SHOWN_PER_TICK_MAX`] a tick.
     pub shown_per_second: u32,
-    /// How long the messages of a busy room are gathered, default 500 ms. Kept between [`SHOW_TICK_MIN`] and
-    /// [`SHOW_TICK_MAX`], and made so long that one message a tick may be shown.
+    /// How long the messages of a busy room are gathered, default 500 ms. Kept between
+    /// [`SHOW_TICK_MIN`](crate::limits::SHOW_TICK_MIN) and [`SHOW_TICK_MAX`](crate::limits::SHOW_TICK_MAX), and made so long that one message a tick may be shown.
     pub tick: Duration,
 }
 
@@ -318,44 +322,6 @@ impl Fate {
             Self::Exempt | Self::Drawn => shown(publication),
             Self::Away => away(publication),
         }
-    }
-}
-
-/// Settings worked out.
-#[derive(Debug, Clone, Copy)]
-enum Pace {
-    Unlimited,
-    Limited { per_second: u32, tick_millis: u64 },
-}
-
-impl Pace {
-    fn new(settings: Settings) -> Self {
-        let per_second = settings.shown_per_second;
-        if per_second == 0 {
-            return Self::Unlimited;
-        }
-        let tick = settings.tick.clamp(SHOW_TICK_MIN, SHOW_TICK_MAX);
-        let tick_millis = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX);
-        Self::Limited {
-            per_second,
-            tick_millis: tick_millis.max(1_000_u64.div_ceil(u64::from(per_second))),
-        }
-    }
-
-    /// How many messages of a language a tick may show, at least 1.
-    ///
-    /// Where the speed gives no whole number a tick, ticks differ by one: which ones is a function of their number.
-    fn budget(self, tick: u64) -> usize {
-        let Self::Limited {
-            per_second,
-            tick_millis,
-        } = self
-        else {
-            return SHOWN_PER_TICK_MAX;
-        };
-        let until = |tick: u128| tick * u128::from(tick_millis) * u128::from(per_second) / 1_000;
-        let budget = until(u128::from(tick) + 1) - until(u128::from(tick));
-        usize::try_from(budget).map_or(SHOWN_PER_TICK_MAX, |budget| budget.min(SHOWN_PER_TICK_MAX))
     }
 }
 
