@@ -32,12 +32,25 @@ fn plan(data: &Path) -> Plan {
 async fn load(arguments: &'static [&'static str]) -> Value {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let data = folder.path().join("data");
-    let server = Box::pin(Server::start(&plan(&data), Show::Real)).await.expect("the server starts");
+    let server = Box::pin(Server::start(&plan(&data), Show::Real))
+        .await
+        .expect("the server starts");
     let target = format!("ws://{}", server.http_addr());
-    let (json, html) = (folder.path().join("run.json"), folder.path().join("run.html"));
+    let (json, html) = (
+        folder.path().join("run.json"),
+        folder.path().join("run.html"),
+    );
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanwave"));
     command
-        .args(["load", &target, "--fans", &FANS.to_string(), "--workers", "2", "--secret-file"])
+        .args([
+            "load",
+            &target,
+            "--fans",
+            &FANS.to_string(),
+            "--workers",
+            "2",
+            "--secret-file",
+        ])
         .arg(data.join("token-secret"))
         .arg("--json")
         .arg(&json)
@@ -45,11 +58,19 @@ async fn load(arguments: &'static [&'static str]) -> Value {
         .arg(&html)
         .args(arguments);
     let running = tokio::task::spawn_blocking(move || command.output());
-    let output = timeout(DEADLINE, running).await.expect("the run ends in time");
-    let output = output.expect("the thread lives").expect("the program starts");
+    let output = timeout(DEADLINE, running)
+        .await
+        .expect("the run ends in time");
+    let output = output
+        .expect("the thread lives")
+        .expect("the program starts");
     // On a machine that is too busy the generator may call its own figures invalid; what was lost is told all the same.
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{:?}: {told}", output.status);
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{:?}: {told}",
+        output.status
+    );
     let page = std::fs::read_to_string(&html).expect("the page is written");
     assert!(page.contains("<svg"), "the page has charts");
     let report = std::fs::read_to_string(&json).expect("the report is written");
@@ -67,7 +88,11 @@ fn assert_nothing_lost(report: &Value) {
     assert_eq!(number(report, "/lossless/expected"), FANS * sent);
     assert_eq!(number(report, "/lossless/received"), FANS * sent);
     for figure in ["missing", "duplicates", "reorders"] {
-        assert_eq!(number(report, &format!("/lossless/{figure}")), 0, "{figure}");
+        assert_eq!(
+            number(report, &format!("/lossless/{figure}")),
+            0,
+            "{figure}"
+        );
     }
     assert_eq!(number(report, "/connect/connected"), FANS);
     assert_eq!(number(report, "/returns/away"), 0);
@@ -75,20 +100,50 @@ fn assert_nothing_lost(report: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mega_room_gets_everything() {
-    let report = load(&["--scenario", "mega-room", "--room-rate", "10", "--chat-rate", "4", "--duration", "2s"]).await;
+    let report = load(&[
+        "--scenario",
+        "mega-room",
+        "--room-rate",
+        "10",
+        "--chat-rate",
+        "4",
+        "--duration",
+        "2s",
+    ])
+    .await;
     assert_nothing_lost(&report);
     assert_eq!(number(&report, "/lossless/sent"), 20);
     assert_eq!(number(&report, "/lossless/delivery/count"), FANS * 20);
     // The lossy lane promises less, but some of it comes, and nothing comes twice.
-    let (sent, received) = (number(&report, "/lossy/accepted"), number(&report, "/lossy/received"));
-    assert!(sent > 0 && received > 0 && received <= sent * FANS, "{received} of {sent}");
+    let (sent, received) = (
+        number(&report, "/lossy/accepted"),
+        number(&report, "/lossy/received"),
+    );
+    assert!(
+        sent > 0 && received > 0 && received <= sent * FANS,
+        "{received} of {sent}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_comes_back_and_recovers_everything() {
-    let report = load(&["--scenario", "storm", "--room-rate", "10", "--duration", "4s"]).await;
+    let report = load(&[
+        "--scenario",
+        "storm",
+        "--room-rate",
+        "10",
+        "--duration",
+        "4s",
+    ])
+    .await;
     assert_nothing_lost(&report);
     assert_eq!(number(&report, "/returns/time/count"), FANS);
-    assert!(number(&report, "/lossless/recovered") > 0, "messages were sent while everybody was away");
-    assert!(number(&report, "/returns/all_back_ms") >= 500, "nobody comes back before the SDK does");
+    assert!(
+        number(&report, "/lossless/recovered") > 0,
+        "messages were sent while everybody was away"
+    );
+    assert!(
+        number(&report, "/returns/all_back_ms") >= 500,
+        "nobody comes back before the SDK does"
+    );
 }

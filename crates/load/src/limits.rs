@@ -17,7 +17,9 @@ pub const VIEWERS_MAX: u32 = 10_000;
 /// Most worker processes of one run.
 pub const WORKERS_MAX: u32 = 128;
 
-/// Connections from one source address. The kernel looks for a free port in halves of its range; from about 14,000
+/// Connections from one source address.
+///
+/// The kernel looks for a free port in halves of its range; from about 14,000
 /// ports to one destination on, each `connect` searches long, and the generator would measure that.
 pub const FANS_PER_SOURCE_MAX: u32 = 6_000;
 

@@ -136,70 +136,7 @@ impl Order {
     ///
     /// [`OrderError::Bounds`] names the first that is out of its bounds.
     pub fn check(&self) -> Result<(), OrderError> {
-        let rooms = self.rooms.len() as u64;
-        let bounds = [
-            (
-                "the number of fans",
-                1,
-                u64::from(limits::FANS_MAX),
-                u64::from(self.fans),
-            ),
-            (
-                "the number of viewers",
-                0,
-                u64::from(limits::VIEWERS_MAX),
-                u64::from(self.viewers),
-            ),
-            (
-                "the number of rooms",
-                1,
-                u64::from(limits::ROOMS_MAX),
-                rooms,
-            ),
-            (
-                "connects per second",
-                1,
-                1_000_000,
-                u64::from(self.connects_per_second),
-            ),
-            (
-                "the text's bytes",
-                60,
-                u64::from(limits::TEXT_BYTES_MAX),
-                u64::from(self.text_bytes),
-            ),
-            (
-                "the share in percent",
-                0,
-                100,
-                u64::from(self.share_percent),
-            ),
-            (
-                "the duration in seconds",
-                1,
-                limits::DURATION_MAX.as_secs(),
-                self.duration.as_secs(),
-            ),
-            (
-                "the stay in seconds",
-                1,
-                limits::DURATION_MAX.as_secs(),
-                self.stay.as_secs(),
-            ),
-            (
-                "messages per second and room",
-                0,
-                10_000,
-                u64::from(self.room_rate.milli / 1000),
-            ),
-            (
-                "chat messages per second and room",
-                0,
-                100_000,
-                u64::from(self.chat_rate.milli / 1000),
-            ),
-        ];
-        for (what, least, most, value) in bounds {
+        for (what, least, most, value) in self.bounds() {
             if !(least..=most).contains(&value) {
                 return Err(OrderError::Bounds {
                     what,
@@ -210,6 +147,49 @@ impl Order {
             }
         }
         Ok(())
+    }
+
+    /// Every number with its name, its least and its most.
+    fn bounds(&self) -> [(&'static str, u64, u64, u64); 10] {
+        let (seconds, rates) = (limits::DURATION_MAX.as_secs(), 100_000);
+        let wide = |number: u32| u64::from(number);
+        let rooms = self.rooms.len() as u64;
+        let text = wide(self.text_bytes.into());
+        let share = wide(self.share_percent.into());
+        let connects = wide(self.connects_per_second);
+        let (room, chat) = (self.room_rate.milli / 1_000, self.chat_rate.milli / 1_000);
+        [
+            (
+                "the number of fans",
+                1,
+                wide(limits::FANS_MAX),
+                wide(self.fans),
+            ),
+            (
+                "the number of viewers",
+                0,
+                wide(limits::VIEWERS_MAX),
+                wide(self.viewers),
+            ),
+            ("the number of rooms", 1, wide(limits::ROOMS_MAX), rooms),
+            ("connects per second", 1, 1_000_000, connects),
+            (
+                "the text's bytes",
+                60,
+                u64::from(limits::TEXT_BYTES_MAX),
+                text,
+            ),
+            ("the share in percent", 0, 100, share),
+            (
+                "the duration in seconds",
+                1,
+                seconds,
+                self.duration.as_secs(),
+            ),
+            ("the stay in seconds", 1, seconds, self.stay.as_secs()),
+            ("messages per second and room", 0, rates, wide(room)),
+            ("chat messages per second and room", 0, rates, wide(chat)),
+        ]
     }
 
     /// The room of a fan, counted over all workers.

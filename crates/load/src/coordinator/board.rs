@@ -1,6 +1,6 @@
 //! The board: what all workers told, second by second, and what this machine says about the processes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{
     Order,
@@ -8,7 +8,7 @@ use crate::{
     exchange::{Second, Settled, add_counts},
     limits::SECONDS_MAX,
     machine,
-    report::{Evidence, Moment, Report, Row},
+    report::{Evidence, Moment, Report, Row, RowGauges},
     split::Split,
 };
 
@@ -86,7 +86,7 @@ impl Board {
     }
 
     /// What a worker told.
-    pub(super) fn add(&mut self, worker: usize, second: Second) {
+    pub(super) fn add(&mut self, worker: usize, second: &Second) {
         self.connected.insert(worker, second.connected);
         let row = second.at_ns.saturating_sub(self.start_ns) / ROW_NS;
         let row = usize::try_from(row).unwrap_or(SECONDS_MAX).min(SECONDS_MAX);
@@ -94,10 +94,10 @@ impl Board {
             self.rows.resize_with(row + 1, Second::default);
         }
         if second.at_ns >= self.publish_from_ns {
-            self.evidence.publishing.merge(&second);
+            self.evidence.publishing.merge(second);
         }
         add_counts(&mut self.evidence.closes, &second.closes);
-        self.rows[row].merge(&second);
+        self.rows[row].merge(second);
     }
 
     /// When the next row can be looked at.
@@ -131,7 +131,7 @@ impl Board {
 
     pub(super) fn drop_at(&mut self, at_ns: u64) {
         self.evidence.dropped_at_ns = Some(at_ns);
-        self.mark(at_ns, "all dropped");
+        self.mark(at_ns, "dropped");
     }
 
     pub(super) fn start_settling(&mut self, now_ns: u64) {
@@ -195,9 +195,9 @@ impl Board {
 }
 
 /// What the processes did between two looks.
-fn row_gauges(before: Gauges, after: Gauges) -> crate::report::RowGauges {
+fn row_gauges(before: Gauges, after: Gauges) -> RowGauges {
     let percent = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?) / 10_000);
-    crate::report::RowGauges {
+    RowGauges {
         connected: after.connected,
         server_cpu_percent: percent(before.server_cpu_micros, after.server_cpu_micros),
         load_cpu_percent: percent(before.load_cpu_micros, after.load_cpu_micros),
@@ -206,7 +206,7 @@ fn row_gauges(before: Gauges, after: Gauges) -> crate::report::RowGauges {
 }
 
 /// One line of progress.
-fn line(second: u64, seen: &Second, gauges: &crate::report::RowGauges) -> String {
+fn line(second: u64, seen: &Second, gauges: &RowGauges) -> String {
     let mut delivery = seen.room.clone();
     delivery.merge(&seen.chat);
     let ms = |micros: u64| format!("{}.{}", micros / 1000, micros % 1000 / 100);
@@ -219,14 +219,15 @@ fn line(second: u64, seen: &Second, gauges: &crate::report::RowGauges) -> String
         seen.skipped,
         seen.busy / 10,
     );
+    // Writing to a String cannot fail.
     if let Some(percent) = gauges.server_cpu_percent {
-        line.push_str(&format!("  server {percent}% CPU"));
+        let _ = write!(line, "  server {percent}% CPU");
     }
     for (code, count) in &seen.closes {
-        line.push_str(&format!("  closed {code}: {count}"));
+        let _ = write!(line, "  closed {code}: {count}");
     }
     for (reason, count) in &seen.failures {
-        line.push_str(&format!("  {reason}: {count}"));
+        let _ = write!(line, "  {reason}: {count}");
     }
     line
 }

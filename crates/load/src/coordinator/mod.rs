@@ -255,7 +255,7 @@ impl Lead<'_> {
 
     fn hear(&mut self, worker: usize, message: FromWorker) -> Result<(), LoadError> {
         match message {
-            FromWorker::Second(second) => self.board.add(worker, *second),
+            FromWorker::Second(second) => self.board.add(worker, &second),
             FromWorker::Published(totals) => {
                 if let Phase::Publishing { told, .. } = &mut self.phase
                     && let Some(place) = told.get_mut(worker)

@@ -49,11 +49,20 @@ pub(super) struct Chart<'a> {
 impl Chart<'_> {
     /// The chart as a figure with its legend; nothing when there is nothing to draw.
     pub(super) fn to_svg(&self) -> String {
-        let highest = self.series.iter().flat_map(|series| series.values.iter().flatten());
-        let Some(highest) = highest.max().copied() else {
+        let highest = self
+            .series
+            .iter()
+            .flat_map(|series| series.values.iter().flatten());
+        // A line that never leaves zero says less than its absence.
+        let Some(highest) = highest.max().copied().filter(|highest| *highest > 0) else {
             return String::new();
         };
-        let seconds = self.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+        let seconds = self
+            .series
+            .iter()
+            .map(|series| series.values.len())
+            .max()
+            .unwrap_or(0);
         let scale = Scale {
             step: step(highest),
             seconds: seconds.saturating_sub(1).max(1),
@@ -108,7 +117,11 @@ impl Chart<'_> {
             let x = scale.x(*millis);
             // Labels of moments that are close to each other do not share a line.
             let y = if index % 2 == 0 { 8.0 } else { 18.0 };
-            let (anchor, at) = if x > WIDTH * 0.8 { ("end", x - 3.0) } else { ("start", x + 3.0) };
+            let (anchor, at) = if x > WIDTH * 0.8 {
+                ("end", x - 3.0)
+            } else {
+                ("start", x + 3.0)
+            };
             let _ = write!(
                 svg,
                 "<line class=\"moment\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"2\" y2=\"{:.1}\"/><text class=\"note\" \
@@ -128,19 +141,29 @@ impl Chart<'_> {
                 continue;
             };
             let command = if pen_down { 'L' } else { 'M' };
-            let _ = write!(path, "{command}{:.1} {:.1}", scale.x(*second as u64 * 1_000), scale.y(*value));
+            let _ = write!(
+                path,
+                "{command}{:.1} {:.1}",
+                scale.x(*second as u64 * 1_000),
+                scale.y(*value)
+            );
             pen_down = true;
         }
         let _ = write!(svg, "<path class=\"line l{index}\" d=\"{path}\"/>");
-        for (second, value) in points {
+        for (place, (second, value)) in points.iter().enumerate() {
             let Some(value) = value else { continue };
+            let measured =
+                |place: Option<usize>| place.and_then(|place| points.get(place)?.1).is_some();
+            // A point without neighbours has no line to it: it is always shown.
+            let alone = !measured(place.checked_sub(1)) && !measured(place.checked_add(1));
             let _ = write!(
                 svg,
-                "<circle class=\"dot d{index}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"><title>{second} s, {}: {}</title></circle>",
-                scale.x(second as u64 * 1_000),
-                scale.y(value),
+                "<circle class=\"dot d{index}{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"><title>{second} s, {}: {}</title></circle>",
+                if alone { " alone" } else { "" },
+                scale.x(*second as u64 * 1_000),
+                scale.y(*value),
                 series.name,
-                label(value, self.unit)
+                label(*value, self.unit)
             );
         }
     }
@@ -212,7 +235,7 @@ pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -222,7 +245,7 @@ pub(super) fn count(value: u64) -> String {
 
 /// Microseconds as milliseconds, with as many digits as say something.
 pub(super) fn millis(micros: u64) -> String {
-    if micros >= 100_000 || micros % 1_000 == 0 {
+    if micros >= 100_000 || micros.is_multiple_of(1_000) {
         format!("{} ms", count(micros / 1_000))
     } else if micros >= 1_000 {
         format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
@@ -237,7 +260,20 @@ mod tests {
 
     #[test]
     fn steps_are_round_and_reach_the_top() {
-        for highest in [0, 1, 3, 4, 9, 17, 99, 100, 101, 4_711, 749_000, u64::MAX / 100] {
+        for highest in [
+            0,
+            1,
+            3,
+            4,
+            9,
+            17,
+            99,
+            100,
+            101,
+            4_711,
+            749_000,
+            u64::MAX / 100,
+        ] {
             let step = step(highest);
             assert!(step * LINES >= highest && step > 0, "{highest}");
             let digits = step.to_string();
@@ -251,7 +287,17 @@ mod tests {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(count(12), "12");
         let shown = [0, 120, 1_500, 99_940, 100_400, 2_500_000].map(millis);
-        assert_eq!(shown, ["0 ms", "0.12 ms", "1.5 ms", "99.9 ms", "100 ms", "2\u{202f}500 ms"]);
+        assert_eq!(
+            shown,
+            [
+                "0 ms",
+                "0.12 ms",
+                "1.5 ms",
+                "99.9 ms",
+                "100 ms",
+                "2\u{202f}500 ms"
+            ]
+        );
     }
 
     #[test]
@@ -261,18 +307,29 @@ mod tests {
         values[4_999] = None;
         let points = thin(&values);
         assert!(points.len() <= POINTS_MAX);
-        assert_eq!(points.iter().filter_map(|(_, value)| *value).max(), Some(99));
+        assert_eq!(
+            points.iter().filter_map(|(_, value)| *value).max(),
+            Some(99)
+        );
     }
 
     #[test]
     fn where_nothing_was_measured_nothing_is_drawn() {
         let series = |values| vec![Series { name: "a", values }];
-        let chart = |values| Chart { title: "t", unit: Unit::Count, series: series(values), moments: &[] };
+        let chart = |values| Chart {
+            title: "t",
+            unit: Unit::Count,
+            series: series(values),
+            moments: &[],
+        };
         assert_eq!(chart(vec![None, None]).to_svg(), "");
         let svg = chart(vec![Some(1), None, Some(2), Some(3)]).to_svg();
         assert_eq!(svg.matches("<circle").count(), 3);
         let path = svg.split("class=\"line l0\" d=\"").nth(1).unwrap();
         let path = path.split('"').next().unwrap();
-        assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1));
+        assert_eq!(
+            (path.matches('M').count(), path.matches('L').count()),
+            (2, 1)
+        );
     }
 }

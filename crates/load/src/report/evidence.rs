@@ -148,16 +148,20 @@ fn generator(evidence: &Evidence) -> Generator {
         let end = row.second as u64 * 1_000;
         end >= from + 1_000 && end <= until
     };
-    let busy: Vec<u32> = evidence
-        .rows
-        .iter()
-        .filter(within)
-        .map(|row| row.busy_percent)
-        .collect();
-    let count = u32::try_from(busy.len()).unwrap_or(u32::MAX);
+    let busy = |rows: &mut dyn Iterator<Item = &Row>| -> (u32, u32) {
+        let shares: Vec<u32> = rows.map(|row| row.busy_percent).collect();
+        let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+        let mean = shares.iter().sum::<u32>().checked_div(count).unwrap_or(0);
+        (mean, shares.into_iter().max().unwrap_or(0))
+    };
+    let (busy_percent, busiest_percent) = busy(&mut evidence.rows.iter().filter(within));
+    // The first row is the moment before the ramp.
+    let in_ramp = |row: &&Row| row.second > 0 && row.second as u64 * 1_000 <= from;
+    let (ramp_busy_percent, _) = busy(&mut evidence.rows.iter().filter(in_ramp));
     Generator {
-        busy_percent: busy.iter().sum::<u32>().checked_div(count).unwrap_or(0),
-        busiest_percent: busy.iter().copied().max().unwrap_or(0),
+        busy_percent,
+        busiest_percent,
+        ramp_busy_percent,
         lag: (&evidence.total.lag).into(),
         cpu_ms: evidence.load_cpu_micros.map(|micros| micros / 1_000),
     }
@@ -178,6 +182,7 @@ fn server(evidence: &Evidence) -> Option<Server> {
         resident_bytes: before.zip(after),
         bytes_per_connection: before
             .zip(after)
-            .and_then(|(before, after)| per_connection(after.saturating_sub(before))),
+            .and_then(|(before, after)| after.checked_sub(before))
+            .and_then(per_connection),
     })
 }

@@ -239,6 +239,8 @@ pub struct Generator {
     pub busy_percent: u32,
     /// The same in the worst second.
     pub busiest_percent: u32,
+    /// The same while fans connected, on average.
+    pub ramp_busy_percent: u32,
     /// How late messages were sent.
     pub lag: Percentiles,
     /// Processor time of all its processes, milliseconds.

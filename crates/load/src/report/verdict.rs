@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Report;
-use crate::limits::{BUSY_PERCENT_MAX, SCHEDULE_LAG_MAX};
+use crate::{
+    Scenario,
+    limits::{BUSY_PERCENT_MAX, SCHEDULE_LAG_MAX},
+};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +46,11 @@ fn invalid(report: &Report) -> Vec<String> {
             generator.busy_percent
         ));
     }
+    if report.run.scenario == Scenario::Ramp.name()
+        && generator.ramp_busy_percent >= BUSY_PERCENT_MAX
+    {
+        reasons.push(ramp_was_busy(generator.ramp_busy_percent));
+    }
     let lag_max = u64::try_from(SCHEDULE_LAG_MAX.as_micros()).unwrap_or(u64::MAX);
     if generator.lag.p99_us > lag_max {
         reasons.push(format!(
@@ -61,6 +69,13 @@ fn invalid(report: &Report) -> Vec<String> {
     reasons
 }
 
+fn ramp_was_busy(percent: u32) -> String {
+    format!(
+        "the generator was busy {percent} % of the ramp: the times to connect are its own as much as the server's; use a \
+         lower --connect-rate or more --workers"
+    )
+}
+
 fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
     let mut notes = Vec::new();
     let fans = u64::from(report.run.fans);
@@ -70,6 +85,11 @@ fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
              server's own limit of connections bounds them",
             report.connect.connected
         ));
+    }
+    if report.generator.ramp_busy_percent >= BUSY_PERCENT_MAX
+        && report.run.scenario != Scenario::Ramp.name()
+    {
+        notes.push(ramp_was_busy(report.generator.ramp_busy_percent));
     }
     for (code, count) in refused {
         let hint = match code {

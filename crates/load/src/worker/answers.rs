@@ -62,7 +62,11 @@ struct Body {
 
 impl Answers {
     /// Takes bytes up to the end of an answer; `None` once all are taken.
-    pub(super) fn next(&mut self, input: &mut &[u8], keep: Keep) -> Result<Option<Answer>, Unreadable> {
+    pub(super) fn next(
+        &mut self,
+        input: &mut &[u8],
+        keep: Keep,
+    ) -> Result<Option<Answer>, Unreadable> {
         let mut body = match self.body.take() {
             Some(body) => body,
             None => match self.read_head(input)? {
@@ -70,7 +74,9 @@ impl Answers {
                 None => return Ok(None),
             },
         };
-        let taken = usize::try_from(body.left).unwrap_or(usize::MAX).min(input.len());
+        let taken = usize::try_from(body.left)
+            .unwrap_or(usize::MAX)
+            .min(input.len());
         let (piece, rest) = input.split_at(taken);
         *input = rest;
         body.left -= taken as u64;
@@ -105,7 +111,11 @@ impl Answers {
         let head = std::mem::take(&mut self.head);
         let status = protocol::http_status(&head).ok_or(Unreadable::Head)?;
         let left = content_length(&head[..end]).ok_or(Unreadable::Length)?;
-        let answer = Answer { status, body: Vec::new(), bytes: 0 };
+        let answer = Answer {
+            status,
+            body: Vec::new(),
+            bytes: 0,
+        };
         Ok(Some(Body { answer, left }))
     }
 }
@@ -115,7 +125,8 @@ fn content_length(head: &[u8]) -> Option<u64> {
     let lines = head.split(|byte| *byte == b'\n');
     let mut lengths = lines.filter_map(|line| {
         let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-        name.eq_ignore_ascii_case(NAME).then(|| value.trim().parse().ok())
+        name.eq_ignore_ascii_case(NAME)
+            .then(|| value.trim().parse().ok())
     });
     lengths.next()?
 }
@@ -132,13 +143,11 @@ mod tests {
         let mut rest = stream;
         let mut cuts = cuts.iter().copied().chain(std::iter::repeat(usize::MAX));
         while !rest.is_empty() {
-            let (mut piece, after) = rest.split_at(cuts.next().unwrap_or(usize::MAX).clamp(1, rest.len()));
+            let (mut piece, after) =
+                rest.split_at(cuts.next().unwrap_or(usize::MAX).clamp(1, rest.len()));
             rest = after;
-            loop {
-                match answers.next(&mut piece, keep)? {
-                    Some(answer) => found.push(answer),
-                    None => break,
-                }
+            while let Some(answer) = answers.next(&mut piece, keep)? {
+                found.push(answer);
                 if piece.is_empty() {
                     break;
                 }
@@ -149,8 +158,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        assert_eq!(read(b"SSH-2.0\r\n\r\n", &[], Keep::Body), Err(Unreadable::Head));
-        assert_eq!(read(b"HTTP/1.1 200 OK\r\n\r\n", &[], Keep::Body), Err(Unreadable::Length));
+        assert_eq!(
+            read(b"SSH-2.0\r\n\r\n", &[], Keep::Body),
+            Err(Unreadable::Head)
+        );
+        assert_eq!(
+            read(b"HTTP/1.1 200 OK\r\n\r\n", &[], Keep::Body),
+            Err(Unreadable::Length)
+        );
         let endless = vec![b'x'; UPGRADE_BYTES_MAX];
         assert_eq!(read(&endless, &[], Keep::Body), Err(Unreadable::Head));
     }

@@ -35,6 +35,7 @@ mod playlist;
 mod publish;
 mod reactor;
 mod seats;
+mod settling;
 mod viewers;
 
 /// How often a worker tells what happened.
@@ -153,7 +154,7 @@ impl Shift {
             // A second task, or a Finish, which the loop has dealt with.
             ToWorker::Begin(_) | ToWorker::Finish => {}
             ToWorker::Publish { from_ns, until_ns } => {
-                self.reactor.start_publishing(from_ns, until_ns)
+                self.reactor.start_publishing(from_ns, until_ns);
             }
             ToWorker::Drop { at_ns } => self.drop_at_ns = Some(at_ns),
             ToWorker::Settle { rooms, until_ns } => self.settling = Some((rooms, until_ns)),

@@ -88,7 +88,10 @@ fn resolve(base: &str, uri: &str) -> String {
     if uri.starts_with('/') {
         return uri.to_owned();
     }
-    let folder = base.split('?').next().and_then(|path| path.rsplit_once('/'));
+    let folder = base
+        .split('?')
+        .next()
+        .and_then(|path| path.rsplit_once('/'));
     let folder = folder.map_or("", |(folder, _)| folder);
     format!("{folder}/{uri}")
 }
@@ -107,7 +110,10 @@ mod tests {
     #[test]
     fn the_first_variant_and_its_sound_are_followed() {
         let found = renditions("/live/demo/master.m3u8", MASTER);
-        assert_eq!(found, ["/live/demo/k/video.m3u8", "/live/demo/k/audio.m3u8"]);
+        assert_eq!(
+            found,
+            ["/live/demo/k/video.m3u8", "/live/demo/k/audio.m3u8"]
+        );
         assert_eq!(renditions("/x", "#EXTM3U\n"), Vec::<String>::new());
     }
 
@@ -125,7 +131,10 @@ mod tests {
 
     #[test]
     fn no_other_server_is_asked() {
-        assert_eq!(resolve("/a/b.m3u8", "https://elsewhere/x"), "/a/https://elsewhere/x");
+        assert_eq!(
+            resolve("/a/b.m3u8", "https://elsewhere/x"),
+            "/a/https://elsewhere/x"
+        );
         assert_eq!(resolve("/a/b.m3u8", "/x"), "/x");
     }
 }

@@ -22,11 +22,10 @@ use super::{
     viewers::Viewers,
 };
 use crate::{
-    clock::{nanos, now_ns},
-    exchange::{Assignment, RoomTotal, Second, Settled},
+    clock::now_ns,
+    exchange::{Assignment, Second},
     frames::Frame,
-    ledger::Balance,
-    limits::{EVENTS_PER_POLL, LISTEN_AFTER, READ_BUFFER_BYTES, READS_PER_TURN},
+    limits::{EVENTS_PER_POLL, READ_BUFFER_BYTES, READS_PER_TURN},
     marker::Marker,
     order::Scenario,
     protocol,
@@ -180,7 +179,8 @@ impl Reactor {
         }
         if index >= self.seats.len() {
             let place = index - self.seats.len();
-            self.viewers.handle_event(place, event, &mut self.buffer, &mut self.tally.viewers);
+            self.viewers
+                .handle_event(place, event, &mut self.buffer, &mut self.tally.viewers);
             return;
         }
         if event.is_writable() || event.is_error() {
@@ -331,43 +331,6 @@ impl Reactor {
         second
     }
 
-    /// Whether everybody has everything that was sent, and the lossy lane has been listened to long enough.
-    pub(super) fn is_settled(&self, rooms: &[RoomTotal]) -> bool {
-        let until = self
-            .publishing
-            .as_ref()
-            .map_or(0, |publishing| publishing.until_ns);
-        let listened = now_ns() >= until.saturating_add(nanos(LISTEN_AFTER));
-        let awaited =
-            |seat: &Seat| matches!(seat.stage, Stage::Away | Stage::Dialling | Stage::Joining);
-        listened
-            && self.fans.iter().zip(&self.seats).all(|(fan, seat)| {
-                fan.deaf
-                    || !awaited(seat)
-                        && fan
-                            .ledger
-                            .is_settled(sent_to(fan, rooms).0, sent_to(fan, rooms).1)
-            })
-    }
-
-    /// The accounts of all fans that read and were ever here.
-    pub(super) fn settle(&self, rooms: &[RoomTotal]) -> Settled {
-        let mut settled = Settled {
-            last_back_ns: self.last_back_ns,
-            balance: Balance::default(),
-            away: 0,
-        };
-        for (fan, seat) in self.fans.iter().zip(&self.seats) {
-            settled.away += u64::from(seat.stage != Stage::Live && !fan.deaf);
-            if fan.was_live && !fan.deaf {
-                let (sent, refused) = sent_to(fan, rooms);
-                let balance = fan.ledger.close(sent, refused, u64::from(fan.received));
-                settled.balance.add(balance);
-            }
-        }
-        settled
-    }
-
     /// From where a fan connects. Senders, who are few, come from wherever the system says.
     pub(super) fn source_of(&self, index: usize) -> Option<IpAddr> {
         let mut rest = index;
@@ -396,11 +359,4 @@ impl Reactor {
             .get(index)
             .map_or("", |room| room.as_str())
     }
-}
-
-/// What was sent into a fan's room.
-fn sent_to<'a>(fan: &Fan, rooms: &'a [RoomTotal]) -> (u32, &'a [u32]) {
-    let found = rooms.binary_search_by_key(&fan.room, |total| total.room);
-    let total = found.ok().and_then(|index| rooms.get(index));
-    total.map_or((0, &[]), |total| (total.sent, total.refused.as_slice()))
 }

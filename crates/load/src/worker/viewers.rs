@@ -109,7 +109,12 @@ impl Viewers {
     }
 
     /// Connects who wants to, and gives up who waits too long.
-    pub(super) fn handle_deadlines(&mut self, now: u64, registry: &Registry, figures: &mut ViewerFigures) {
+    pub(super) fn handle_deadlines(
+        &mut self,
+        now: u64,
+        registry: &Registry,
+        figures: &mut ViewerFigures,
+    ) {
         while let Some(Reverse((at, place))) = self.deadlines.peek().copied() {
             if at > now {
                 return;
@@ -127,7 +132,8 @@ impl Viewers {
     }
 
     fn connect(&mut self, place: usize, registry: &Registry) -> Result<(), Over> {
-        let mut stream = link::dial(self.http.address, None, Hearing::Good).map_err(|lost| lost.reason())?;
+        let mut stream =
+            link::dial(self.http.address, None, Hearing::Good).map_err(|lost| lost.reason())?;
         let token = Token(self.first_token + place);
         registry
             .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
@@ -135,11 +141,15 @@ impl Viewers {
         let viewer = &mut self.viewers[place];
         viewer.stream = Some(stream);
         viewer.answers = Answers::default();
-        self.ask(place, Asked::Master, self.master.clone())
+        let master = self.master.clone();
+        self.ask(place, Asked::Master, &master)
     }
 
-    fn ask(&mut self, place: usize, asked: Asked, path: String) -> Result<(), Over> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fanwave-load\r\n\r\n", self.http.host);
+    fn ask(&mut self, place: usize, asked: Asked, path: &str) -> Result<(), Over> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fanwave-load\r\n\r\n",
+            self.http.host
+        );
         let now = now_ns();
         let viewer = &mut self.viewers[place];
         viewer.asked = asked;
@@ -173,9 +183,16 @@ impl Viewers {
         }
     }
 
-    fn read(&mut self, place: usize, buffer: &mut [u8], figures: &mut ViewerFigures) -> Result<(), Over> {
+    fn read(
+        &mut self,
+        place: usize,
+        buffer: &mut [u8],
+        figures: &mut ViewerFigures,
+    ) -> Result<(), Over> {
         loop {
-            let Some(stream) = &mut self.viewers[place].stream else { return Ok(()) };
+            let Some(stream) = &mut self.viewers[place].stream else {
+                return Ok(());
+            };
             let bytes = match stream.read(buffer) {
                 Ok(0) => return Err("the server closed the connection".to_owned()),
                 Ok(bytes) => bytes,
@@ -188,7 +205,11 @@ impl Viewers {
             let mut input = &buffer[..bytes];
             while !input.is_empty() {
                 let viewer = &mut self.viewers[place];
-                let keep = if viewer.asked == Asked::Part { Keep::Nothing } else { Keep::Body };
+                let keep = if viewer.asked == Asked::Part {
+                    Keep::Nothing
+                } else {
+                    Keep::Body
+                };
                 match viewer.answers.next(&mut input, keep) {
                     Ok(Some(answer)) => self.handle_answer(place, &answer, figures)?,
                     Ok(None) => break,
@@ -198,7 +219,12 @@ impl Viewers {
         }
     }
 
-    fn handle_answer(&mut self, place: usize, answer: &Answer, figures: &mut ViewerFigures) -> Result<(), Over> {
+    fn handle_answer(
+        &mut self,
+        place: usize,
+        answer: &Answer,
+        figures: &mut ViewerFigures,
+    ) -> Result<(), Over> {
         let viewer = &mut self.viewers[place];
         if answer.status != 200 {
             return Err(format!("HTTP status {}", answer.status));
@@ -210,14 +236,21 @@ impl Viewers {
             Asked::Nothing => return Err("an answer that was not asked for".to_owned()),
             Asked::Master => {
                 let paths = playlist::renditions(&self.master, &text).into_iter();
-                viewer.renditions = paths.map(|path| Rendition { path, ..Rendition::default() }).collect();
+                viewer.renditions = paths
+                    .map(|path| Rendition {
+                        path,
+                        ..Rendition::default()
+                    })
+                    .collect();
                 viewer.turn = 0;
             }
             Asked::Playlist => {
                 figures.playlists += 1;
                 figures.playlist.record(took);
                 let turn = viewer.turn;
-                let Some(rendition) = viewer.renditions.get_mut(turn) else { return Ok(()) };
+                let Some(rendition) = viewer.renditions.get_mut(turn) else {
+                    return Ok(());
+                };
                 let tail = playlist::tail(&rendition.path, &text, rendition.last_read.as_deref());
                 if tail.ended {
                     return Err("the show is over".to_owned());
@@ -244,17 +277,19 @@ impl Viewers {
         };
         if let Some(part) = rendition.new_parts.pop_front() {
             rendition.last_read = Some(part.clone());
-            return self.ask(place, Asked::Part, part);
+            return self.ask(place, Asked::Part, &part);
         }
         if !fresh {
             viewer.turn = (viewer.turn + 1) % count;
         }
         let rendition = &viewer.renditions[viewer.turn];
         let path = match rendition.next {
-            Some((segment, part)) => format!("{}?_HLS_msn={segment}&_HLS_part={part}", rendition.path),
+            Some((segment, part)) => {
+                format!("{}?_HLS_msn={segment}&_HLS_part={part}", rendition.path)
+            }
             None => rendition.path.clone(),
         };
-        self.ask(place, Asked::Playlist, path)
+        self.ask(place, Asked::Playlist, &path)
     }
 
     fn lose(&mut self, place: usize, reason: &str, figures: &mut ViewerFigures) {
@@ -273,7 +308,9 @@ impl Viewers {
 impl Viewer {
     /// Sends the request that waits, once the connection is there. A request is smaller than any socket's buffer.
     fn send(&mut self) -> Result<(), Over> {
-        let (Some(stream), Some(request)) = (&mut self.stream, &self.waiting) else { return Ok(()) };
+        let (Some(stream), Some(request)) = (&mut self.stream, &self.waiting) else {
+            return Ok(());
+        };
         let said = |error: io::Error| error.kind().to_string();
         if let Some(error) = stream.take_error().map_err(said)? {
             return Err(said(error));
@@ -285,7 +322,9 @@ impl Viewer {
             }
             Ok(_) => Err("a request was sent in part only".to_owned()),
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted => Ok(()),
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::NotConnected
+                | io::ErrorKind::Interrupted => Ok(()),
                 _ => Err(said(error)),
             },
         }
