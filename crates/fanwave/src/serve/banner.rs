@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     assembly::{Server, Show},
-    descriptors::Descriptors,
+    machine::Machine,
 };
 use crate::config::plan::Plan;
 
@@ -19,7 +19,7 @@ const CHANNELS_SHOWN_MAX: usize = 4;
 
 /// The screen.
 #[must_use]
-pub fn render(plan: &Plan, server: &Server, descriptors: &Descriptors) -> String {
+pub fn render(plan: &Plan, server: &Server, machine: &Machine) -> String {
     let mut screen = Screen(String::new());
     let url = page_url(plan, server.http_addr());
     let host = host_of(&url);
@@ -61,11 +61,12 @@ pub fn render(plan: &Plan, server: &Server, descriptors: &Descriptors) -> String
     for address in server.chat_addrs() {
         screen.pair("Chat port", &address.to_string());
     }
-    let fans = descriptors.fans(plan.chat.connections_max);
-    screen.pair(
-        "Room for",
-        &format!("about {fans} fans in the chat (open files allowed: {descriptors})"),
-    );
+    let wanted = plan.chat.connections_max;
+    let fans = machine.fans(wanted);
+    screen.pair("Room for", &format!("{fans} fans in the chat"));
+    for shortage in machine.shortages(wanted) {
+        screen.pair("  To raise", &shortage.to_string());
+    }
     screen.pair("Health", &format!("{url}/readyz  {url}/metrics"));
     screen.pair("Stop", "Ctrl-C");
     screen.blank();

@@ -28,6 +28,18 @@ pub fn raise() -> Descriptors {
 }
 
 impl Descriptors {
+    /// A limit that is known.
+    #[must_use]
+    pub const fn new(limit: u64) -> Self {
+        Self(Some(limit))
+    }
+
+    /// The limit, if there is one.
+    #[must_use]
+    pub const fn limit(self) -> Option<u64> {
+        self.0
+    }
+
     /// How many fans fit, at most so many; each open socket is one file.
     #[must_use]
     pub fn fans(self, configured_max: usize) -> u64 {

@@ -1,7 +1,7 @@
 //! `fanwave serve`: everything together, from the first check to the last flush.
 //!
 //! [`assembly`] starts the parts in the order in which they need each other and stops them in the opposite one;
-//! [`run`] is the program around it: the file limit, the screen that is printed, the signals.
+//! [`run`] is the program around it: the machine's limits, the screen that is printed, the signals.
 
 pub mod assembly;
 pub mod banner;
@@ -9,6 +9,7 @@ pub mod descriptors;
 mod gateway;
 pub mod health;
 pub mod http;
+pub mod machine;
 
 use std::{io, process::ExitCode, time::Duration};
 
@@ -36,12 +37,16 @@ pub async fn run(plan: &Plan, show: Show) -> Result<ExitCode, anyhow::Error> {
     // Listened for first: a Ctrl-C during a slow start must not be lost.
     let mut signals = Signals::listen().context("signals cannot be listened for")?;
     let descriptors = descriptors::raise();
+    let machine = machine::read(descriptors);
     let server = tokio::select! {
         started = Server::start(plan, show) => started?,
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     if plan.log.format == LogFormat::Human {
-        output::print(&banner::render(plan, &server, &descriptors));
+        output::print(&banner::render(plan, &server, &machine));
+    }
+    for shortage in machine.shortages(plan.chat.connections_max) {
+        tracing::warn!(%shortage, configured = plan.chat.connections_max, "the machine holds fewer fans than configured, or slower");
     }
     tracing::info!(http = %server.http_addr(), rtmp = %server.rtmp_addr(), %descriptors, "serving");
     signals.next().await;
