@@ -4,7 +4,7 @@
 //!
 //! 1. **Script**: Hangul is Korean, kana Japanese, Han alone Chinese, and Thai, Arabic, Devanagari and Cyrillic stand for
 //!    the one language each that rooms tell apart (so Ukrainian goes with Russian, and Persian with Arabic). In a mixed
-//!    text the script with most to say wins; a sign of Hangul, kana or Han says as much as [`IDEOGRAPH_WEIGHT`] letters.
+//!    text the script with most to say wins; a sign of Hangul, kana or Han says as much as `IDEOGRAPH_WEIGHT` letters.
 //! 2. **Laughter and words** of the Latin languages (`words`): few, but those that fans write. Laughter has a
 //!    language: `ㅋㅋㅋ` Korean, `www` and `草` Japanese, `jajaja` Spanish, `kkkk` Portuguese, `wkwk` Indonesian, `555`
 //!    Thai, `mdr` French; `haha` has none.
