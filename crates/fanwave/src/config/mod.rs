@@ -25,6 +25,7 @@ pub mod settings;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{
     fmt::Write,

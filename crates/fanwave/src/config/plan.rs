@@ -21,6 +21,7 @@ use super::{
     problem::{Fault, Problem},
     schema::Config,
     settings::{KeyPath, Settings},
+    tokens::{self, Tokens},
 };
 
 /// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
@@ -53,6 +54,8 @@ pub struct Plan {
     pub guest_ttl: Duration,
     /// A signing secret from outside the data folder.
     pub token_secret_file: Option<PathBuf>,
+    /// Whose tokens are taken.
+    pub tokens: Tokens,
     /// The data folder.
     pub data_dir: PathBuf,
     /// The log.
@@ -170,6 +173,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             KeyPath::of("tokens", "secret_file"),
             &config.tokens.secret_file,
         ),
+        tokens: tokens::plan(&mut check, &config.tokens),
         data_dir: check.path(KeyPath::of("data", "dir"), &config.data.dir),
         log: log(&mut check, &config),
         shutdown_deadline: check.duration(

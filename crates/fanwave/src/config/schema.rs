@@ -82,6 +82,11 @@ section!(
     Tokens {
         guest_ttl: String = "30d".to_owned(),
         secret_file: String = String::new(),
+        jwks_url: String = String::new(),
+        jwks_refresh: String = "10m".to_owned(),
+        audience: String = String::new(),
+        issuer: String = String::new(),
+        algorithms: Vec<String> = ["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec(),
     }
 );
 section!(
