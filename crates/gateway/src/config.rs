@@ -68,6 +68,10 @@ pub struct GatewayConfig {
     pub rooms: Rooms,
     /// What the rooms ask of a message: length and rate per user.
     pub rules: Rules,
+    /// How fast the chat may be to read; what is above it is sampled. Default: 10 messages a second and language.
+    pub governor: fanwave_room::governor::Settings,
+    /// What may be tapped, and how fast.
+    pub reactions: fanwave_room::reactions::Settings,
 }
 
 /// Whether messages may be compressed.
@@ -174,6 +178,8 @@ impl Default for GatewayConfig {
             expired_grace: limits::EXPIRED_GRACE,
             rooms: Rooms::Any,
             rules: Rules::default(),
+            governor: fanwave_room::governor::Settings::default(),
+            reactions: fanwave_room::reactions::Settings::default(),
         }
     }
 }
@@ -236,6 +242,16 @@ pub enum ConfigError {
 }
 
 impl GatewayConfig {
+    /// What the rooms are told of it.
+    pub(crate) fn room_settings(&self) -> fanwave_room::machine::Settings {
+        fanwave_room::machine::Settings {
+            rules: self.rules.clone(),
+            governor: self.governor,
+            reactions: self.reactions.clone(),
+            ..fanwave_room::machine::Settings::default()
+        }
+    }
+
     /// Checks what the types cannot say.
     ///
     /// # Errors

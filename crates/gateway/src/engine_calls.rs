@@ -1,4 +1,4 @@
-//! The engine's side of the gateway: calls go from the reactor to tokio tasks, answers come back through the inbox.
+//! The reactors' way to the desk and the engine: calls go to tokio tasks, answers come back through the inbox.
 //!
 //! The reactor never waits for an engine. A call is accepted into a bounded queue or refused at once, and every
 //! accepted call has exactly one answer, whatever becomes of its task: a call that panics, is cut off by the deadline or
@@ -10,24 +10,24 @@
 
 use std::sync::Arc;
 
-use fanwave_bus::{Ack, Engine, EngineError, History, HistoryQuery, Snapshot};
-use fanwave_wire::{Channel, ClientMessageId, Draft, Epoch};
+use fanwave_bus::{EngineError, History, HistoryQuery, Snapshot};
+use fanwave_wire::{Channel, Epoch, Offset, RoomId};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use crate::{
-    followers::Followers,
+    desk::{Desk, Outcome, Request, in_time},
     inbox::Inbox,
     limits,
     reactor::key::{ChannelKey, ConnectionKey},
 };
 
-/// Which reply a published message is owed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PublishReply {
+/// Which reply a request is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyForm {
     /// The protocol's own `publish`.
     Publish,
-    /// The `send` call, which also names the message.
-    Send(ClientMessageId),
+    /// A call by RPC, whose answer says more.
+    Rpc,
 }
 
 /// What the reactor asks of the engine.
@@ -37,10 +37,10 @@ pub(crate) enum Call {
     Open(ChannelKey, Channel),
     /// End it.
     Close(ChannelKey, Channel),
-    /// Read back a stretch that deliveries skipped.
-    Refill(ChannelKey, Channel, HistoryQuery),
-    /// Publish for a connection.
-    Publish(Asked, PublishReply, Channel, Draft),
+    /// Read back what was shown after an offset.
+    Refill(ChannelKey, Channel, Offset),
+    /// Ask a room for a connection.
+    Ask(Asked, ReplyForm, RoomId, Request),
     /// Read history for a connection, which expects this epoch if it knows one.
     History(Asked, Channel, HistoryQuery, Option<Epoch>),
 }
@@ -60,11 +60,11 @@ pub(crate) enum Answer {
     /// To [`Call::Open`].
     Opened(ChannelKey, Result<Snapshot, EngineError>),
     /// To [`Call::Close`].
-    Closed(ChannelKey, Result<(), EngineError>),
+    Closed(ChannelKey),
     /// To [`Call::Refill`].
     Refilled(ChannelKey, Result<History, EngineError>),
-    /// To [`Call::Publish`].
-    Published(Asked, PublishReply, Result<Ack, EngineError>),
+    /// To [`Call::Ask`].
+    Answered(Asked, ReplyForm, Outcome),
     /// To [`Call::History`].
     Read(Asked, Option<Epoch>, Result<History, EngineError>),
 }
@@ -73,46 +73,43 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct CallsFull(pub(crate) Box<Call>);
 
-/// The way to the engine.
+/// The way to the desk.
 #[derive(Debug)]
 pub(crate) struct EngineCalls {
-    engine: EngineHandle,
+    desk: Arc<Desk>,
+    /// Which reactor's calls these are.
+    reactor: usize,
     inbox: Arc<Inbox>,
     runtime: Handle,
     places: Arc<Semaphore>,
-    followers: Arc<Followers>,
-}
-
-/// `dyn Engine` has no `Debug`.
-struct EngineHandle(Arc<dyn Engine>);
-
-impl std::fmt::Debug for EngineHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Engine")
-    }
 }
 
 impl EngineCalls {
-    /// A way to `engine` on `runtime` for a reactor's calls, which are answered into its inbox.
-    pub(crate) fn new(engine: Arc<dyn Engine>, inbox: Arc<Inbox>, runtime: Handle) -> Self {
+    /// A way to the desk on `runtime` for the first reactor's calls, which are answered into its inbox.
+    pub(crate) fn new(desk: Arc<Desk>, inbox: Arc<Inbox>, runtime: Handle) -> Self {
         Self {
-            engine: EngineHandle(engine),
+            desk,
+            reactor: 0,
             inbox,
             runtime,
             places: Arc::new(Semaphore::new(limits::ENGINE_CALLS_MAX)),
-            followers: Arc::default(),
         }
     }
 
     /// The same way, with the same bound, for another reactor's calls.
-    pub(crate) fn answering_to(&self, inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn answering_to(&self, reactor: usize, inbox: Arc<Inbox>) -> Self {
         Self {
-            engine: EngineHandle(Arc::clone(&self.engine.0)),
+            desk: Arc::clone(&self.desk),
+            reactor,
             inbox,
             runtime: self.runtime.clone(),
             places: Arc::clone(&self.places),
-            followers: Arc::clone(&self.followers),
         }
+    }
+
+    /// The rooms, for what they can answer without a wait.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Starts a call, unless too many are under way.
@@ -120,14 +117,13 @@ impl EngineCalls {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(CallsFull(Box::new(call)));
         };
-        let engine = Arc::clone(&self.engine.0);
-        let followers = Arc::clone(&self.followers);
+        let (desk, reactor) = (Arc::clone(&self.desk), self.reactor);
         let owed = Owed {
             inbox: Arc::clone(&self.inbox),
             failure: Some(call.failure()),
         };
         self.runtime.spawn(async move {
-            let answer = call.perform(&*engine, &followers).await;
+            let answer = call.perform(&desk, reactor).await;
             // First, so that the reactor finds a place when the answer lets it start the next call.
             drop(place);
             owed.pay(answer);
@@ -152,7 +148,7 @@ impl Call {
     /// Who is owed a reply; a channel's own call owes none.
     pub(crate) fn asked(&self) -> Option<Asked> {
         match self {
-            Self::Publish(asked, ..) | Self::History(asked, ..) => Some(*asked),
+            Self::Ask(asked, ..) | Self::History(asked, ..) => Some(*asked),
             Self::Open(..) | Self::Close(..) | Self::Refill(..) => None,
         }
     }
@@ -161,10 +157,10 @@ impl Call {
     fn failure(&self) -> Answer {
         match self {
             Self::Open(channel, _) => Answer::Opened(*channel, Err(EngineError::Stopping)),
-            Self::Close(channel, _) => Answer::Closed(*channel, Err(EngineError::Stopping)),
+            Self::Close(channel, _) => Answer::Closed(*channel),
             Self::Refill(channel, ..) => Answer::Refilled(*channel, Err(EngineError::Stopping)),
-            Self::Publish(asked, reply, ..) => {
-                Answer::Published(*asked, reply.clone(), Err(EngineError::Stopping))
+            Self::Ask(asked, form, ..) => {
+                Answer::Answered(*asked, *form, Outcome::Failed(EngineError::Stopping))
             }
             Self::History(asked, _, _, epoch) => {
                 Answer::Read(*asked, epoch.clone(), Err(EngineError::Stopping))
@@ -172,34 +168,23 @@ impl Call {
         }
     }
 
-    async fn perform(self, engine: &dyn Engine, followers: &Followers) -> Answer {
+    async fn perform(self, desk: &Arc<Desk>, reactor: usize) -> Answer {
         match self {
-            Self::Open(key, channel) => {
-                Answer::Opened(key, in_time(followers.open(engine, &channel)).await)
-            }
+            Self::Open(key, channel) => Answer::Opened(key, desk.follow(reactor, &channel).await),
             Self::Close(key, channel) => {
-                Answer::Closed(key, in_time(followers.close(engine, &channel)).await)
+                desk.unfollow(reactor, &channel);
+                Answer::Closed(key)
             }
-            Self::Refill(key, channel, query) => {
-                Answer::Refilled(key, in_time(engine.history(&channel, query)).await)
+            Self::Refill(key, channel, since) => {
+                Answer::Refilled(key, desk.shown_since(&channel, since))
             }
-            Self::Publish(asked, reply, channel, draft) => {
-                Answer::Published(asked, reply, in_time(engine.publish(&channel, draft)).await)
+            Self::Ask(asked, form, room, request) => {
+                Answer::Answered(asked, form, desk.ask(&room, request).await)
             }
             Self::History(asked, channel, query, epoch) => {
-                Answer::Read(asked, epoch, in_time(engine.history(&channel, query)).await)
+                Answer::Read(asked, epoch, in_time(desk.history(&channel, query)).await)
             }
         }
-    }
-}
-
-/// Cuts a call off at its deadline. A publish cut off may still be stored: the sender sends again under the same id.
-async fn in_time<T>(call: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
-    match tokio::time::timeout(limits::ENGINE_CALL_TIMEOUT, call).await {
-        Ok(result) => result,
-        Err(_) => Err(EngineError::Unavailable {
-            reason: "the engine did not answer in time".to_owned(),
-        }),
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanwave_wire::{Channel, Publication, ws::WindowBits};
+use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws::WindowBits};
 
 use crate::{admission::Place, engine_calls::Answer, limits, reactor::stream::Stream};
 
@@ -35,8 +35,8 @@ pub(crate) struct Handover {
 pub(crate) struct Batch {
     /// New sockets.
     pub(crate) sockets: Vec<Handover>,
-    /// Publications, each channel's in order.
-    pub(crate) deliveries: VecDeque<(Channel, Arc<Publication>)>,
+    /// What the rooms have to say, each room's in order.
+    pub(crate) items: VecDeque<Item>,
     /// Channels that have lost publications to a full inbox.
     pub(crate) gaps: BTreeSet<Channel>,
     /// What the engine answered.
@@ -101,21 +101,40 @@ impl Inbox {
         }
     }
 
-    /// A publication. A full inbox loses it and marks its channel.
-    pub(crate) fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
+    /// Something that a room has to say. A full inbox loses what can be had again or is soon out of date, and marks the
+    /// channel of a publication; acts of moderation, which are few, always fit.
+    pub(crate) fn put(&self, item: Item) {
         let mut waiting = self.lock();
-        if waiting.deliveries.len() < limits::DELIVERIES_WAITING_MAX {
-            waiting
-                .deliveries
-                .push_back((channel.clone(), Arc::clone(publication)));
-        } else {
-            waiting.gaps.insert(channel.clone());
+        let fits = waiting.items.len() < limits::DELIVERIES_WAITING_MAX;
+        match item {
+            Item::Show(channel, _) if !fits => {
+                waiting.gaps.insert(channel);
+            }
+            Item::Personal(..) | Item::Notice(..) if !fits => return,
+            item => waiting.items.push_back(item),
         }
         // The first one wakes; the rest are found by the same look.
-        if waiting.deliveries.len() == 1 || !waiting.gaps.is_empty() {
+        if waiting.items.len() == 1 || !waiting.gaps.is_empty() {
             self.unlock_and_wake(waiting);
         }
     }
+}
+
+/// Something that a room has to say to the fans of a reactor.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    /// To all who follow the channel and its language.
+    Show(Channel, Arc<Publication>),
+    /// To these users of the channel only.
+    Personal(Channel, Arc<Publication>, Box<[Option<UserId>; 2]>),
+    /// To all who follow the channel, now or never.
+    Notice(Channel, Arc<Notice>),
+    /// What this event deletes is not to be had again.
+    Erase(Channel, Box<Event>),
+    /// A user's connections to the room are closed, unless they stand this high.
+    Eject(RoomId, UserId, Role),
+    /// The channel has lost its place: whoever follows it subscribes again.
+    Reset(Channel),
 }
 
 #[cfg(test)]
@@ -152,14 +171,14 @@ mod tests {
         let busy: Channel = "chat:busy".parse().unwrap();
         let last: Channel = "chat:last".parse().unwrap();
         for offset in 1..=limits::DELIVERIES_WAITING_MAX as u64 {
-            inbox.deliver(&busy, &publication(offset));
+            inbox.put(Item::Show(busy.clone(), publication(offset)));
         }
-        inbox.deliver(&last, &publication(1));
+        inbox.put(Item::Show(last.clone(), publication(1)));
         let mut batch = Batch::default();
         inbox.take(&mut batch);
-        assert_eq!(batch.deliveries.len(), limits::DELIVERIES_WAITING_MAX);
+        assert_eq!(batch.items.len(), limits::DELIVERIES_WAITING_MAX);
         assert_eq!(batch.gaps, BTreeSet::from([last]));
-        inbox.deliver(&busy, &publication(1));
+        inbox.put(Item::Show(busy, publication(1)));
         inbox.take(&mut Batch::default());
     }
 }

@@ -22,7 +22,7 @@ use std::{
 };
 
 use axum::Router;
-use fanwave_bus::{Engine, Sink};
+use fanwave_bus::Engine;
 use fanwave_wire::token::TokenKey;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -34,6 +34,7 @@ use tokio::{
 use self::{
     admission::Admission,
     config::Extensions,
+    desk::Desk,
     engine_calls::EngineCalls,
     http::Door,
     inbox::Inbox,
@@ -45,8 +46,8 @@ use self::{
 
 mod admission;
 mod config;
+mod desk;
 mod engine_calls;
-mod followers;
 mod format;
 mod handshake;
 mod http;
@@ -60,7 +61,6 @@ mod reactors;
 mod room_log;
 mod session;
 mod tls;
-mod users;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
 pub use origin::OriginPolicy;
@@ -70,6 +70,7 @@ pub use tls::{TlsError, TlsFiles};
 #[derive(Debug)]
 pub struct Gateway {
     door: Arc<Door>,
+    desk: Arc<Desk>,
     calls: Arc<Semaphore>,
     addresses: Vec<SocketAddr>,
     /// Empty once it is shut down.
@@ -151,9 +152,17 @@ impl Gateway {
         let reactors = Arc::new(Reactors::new(seats));
         let admission = Admission::new(config.connections_max, config.accepts_per_second);
         let metrics = Metrics::register(registry, &admission, &reactors);
-        let sink: Arc<dyn Sink> = Arc::<Reactors>::clone(&reactors);
-        engine.attach(sink);
-        let calls = EngineCalls::new(engine, Arc::clone(&reactors.seats()[0].inbox), runtime);
+        let desk = Desk::open(
+            engine,
+            Arc::clone(&reactors),
+            runtime.clone(),
+            config.room_settings(),
+        );
+        let calls = EngineCalls::new(
+            Arc::clone(&desk),
+            Arc::clone(&reactors.seats()[0].inbox),
+            runtime,
+        );
         let places = calls.places();
         let door = Arc::new(Door {
             admission: Arc::clone(&admission),
@@ -166,13 +175,13 @@ impl Gateway {
         let (config, token_key) = (Arc::new(config), Arc::new(token_key));
         let shared = Shared::default();
         let mut running = Vec::with_capacity(polls.len());
-        for (poll, seat) in polls.into_iter().zip(reactors.seats()) {
+        for (number, (poll, seat)) in polls.into_iter().zip(reactors.seats()).enumerate() {
             let parts = Parts {
                 poll,
                 seat: seat.clone(),
                 listeners: listeners.pop().unwrap_or_default(),
                 tls: tls.clone(),
-                calls: calls.answering_to(Arc::clone(&seat.inbox)),
+                calls: calls.answering_to(number, Arc::clone(&seat.inbox)),
                 config: Arc::clone(&config),
                 metrics: metrics.clone(),
                 token_key: Arc::clone(&token_key),
@@ -184,6 +193,7 @@ impl Gateway {
         }
         Ok(Self {
             door,
+            desk,
             calls: places,
             addresses,
             running: Mutex::new(running),
@@ -243,6 +253,7 @@ impl Gateway {
             }
             joined = joined.and(thread.join().map_err(|_| ShutdownError::Panicked));
         }
+        self.desk.stop();
         // Calls under way end by themselves; what they would answer has nobody left to go to.
         drop(tokio::time::timeout(deadline, EngineCalls::idle(Arc::clone(&self.calls))).await);
         joined
@@ -253,6 +264,7 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.door.admission.close();
         self.door.reactors.stop(Instant::now());
+        self.desk.stop();
     }
 }
 

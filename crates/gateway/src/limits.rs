@@ -65,6 +65,13 @@ pub const ENGINE_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// beside the shared message: 256 KiB.
 pub const DELIVERIES_WAITING_MAX: usize = 8_192;
 
+/// Rooms that the desk has open: each costs its rules, and what was shown lately (some 200 KB usually, shared with the
+/// reactors).
+pub const DESK_ROOMS_MAX: usize = 1_024;
+
+/// After how long a room that nobody needs is closed.
+pub const DESK_ROOM_IDLE: Duration = Duration::from_secs(5);
+
 /// Publications of one channel that overtake its snapshot; beyond it the channel reads them back from the log.
 pub const EARLY_DELIVERIES_MAX: usize = 512;
 

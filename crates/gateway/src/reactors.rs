@@ -12,9 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanwave_bus::Sink;
-use fanwave_wire::{Channel, Publication};
-
 use crate::{
     inbox::{Handover, Inbox},
     limits,
@@ -144,14 +141,6 @@ impl Reactors {
     pub(crate) fn stop(&self, by: Instant) {
         for seat in &self.seats {
             seat.inbox.stop(by);
-        }
-    }
-}
-
-impl Sink for Reactors {
-    fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
-        for seat in &self.seats {
-            seat.inbox.deliver(channel, publication);
         }
     }
 }

@@ -97,6 +97,7 @@ impl Reactor {
 
     /// Closes the socket and frees its place. Engine calls under way find nobody when they return.
     fn forget(&mut self, index: usize) {
+        self.by_user.remove(&self.connections, index);
         if self.connections.try_remove(index).is_some() {
             self.admission.release();
             self.seat.pulse.lose_socket();

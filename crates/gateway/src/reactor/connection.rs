@@ -265,6 +265,9 @@ impl Connection {
         let Some(subscription) = subscriptions.get_mut(subscription) else {
             return Written::All;
         };
+        if subscription.place == SubscriptionPlace::PENDING {
+            return Written::All;
+        }
         let at_once = stream.write_bytes_max();
         loop {
             let full = *blocked || unsent.is_some();

@@ -1,18 +1,15 @@
-//! Publications on their way from the engine into the room logs, in offset order and without a hole.
+//! What the rooms have to say, on its way into the feeds.
 //!
-//! An engine delivers a channel in order, but two things can open a gap here: a full inbox, and a snapshot that was
-//! overtaken by too many deliveries. A room with a gap reads the stretch back from the engine's log and ignores
-//! deliveries meanwhile, since all they bring is in that log too. Only where the log itself cannot say what is missing
-//! (another epoch, or a stretch that is gone) are the fans told so: their subscriptions end with 2500, which makes
-//! clients subscribe again and find out whether they can recover.
+//! The desk shows each channel in order; only a full inbox can open a gap here. A channel with a gap reads back what was
+//! shown meanwhile, and ignores what comes until then. Where the desk no longer knows what was shown, the fans are told
+//! so: their subscriptions end with 2500, which makes clients subscribe again and find out whether they can recover.
 
 use std::sync::Arc;
 
-use fanwave_bus::{EngineError, History, HistoryQuery};
+use fanwave_bus::{EngineError, History};
 use fanwave_wire::{
-    Channel, Language, Offset, Publication,
-    limits::HISTORY_PAGE_MAX,
-    protocol::{Push, UnsubscribeCode},
+    Channel, Lane, Language, Notice, Offset, Publication, Role, RoomId, UserId,
+    protocol::{DisconnectCode, Push, UnsubscribeCode},
 };
 
 use super::{
@@ -22,6 +19,7 @@ use super::{
 };
 use crate::{
     engine_calls::{Answer, Call},
+    inbox::Item,
     limits,
 };
 
@@ -34,15 +32,10 @@ impl Reactor {
                 tracing::warn!(%error, "a channel could not be opened");
                 self.handle_open_failed(key, explain(&error));
             }
-            Answer::Closed(key, result) => {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "a channel could not be closed");
-                }
-                self.handle_closed(key);
-            }
+            Answer::Closed(key) => self.handle_closed(key),
             Answer::Refilled(key, result) => self.handle_refilled(key, result),
-            Answer::Published(asked, reply, result) => {
-                self.handle_published(asked, &reply, &result);
+            Answer::Answered(asked, form, outcome) => {
+                self.handle_outcome(asked, form, &outcome);
             }
             Answer::Read(asked, epoch, result) => {
                 self.handle_history(asked, epoch.as_ref(), result);
@@ -50,10 +43,122 @@ impl Reactor {
         }
     }
 
-    /// A publication from the engine.
-    pub(crate) fn deliver(&mut self, channel: &Channel, publication: Arc<Publication>) {
-        if let Some(key) = self.rooms_by_channel.get(channel) {
-            self.deliver_to(*key, publication);
+    /// Does what a room has to say.
+    pub(crate) fn handle_item(&mut self, item: Item) {
+        match item {
+            Item::Show(channel, publication) => {
+                if let Some(key) = self.rooms_by_channel.get(&channel) {
+                    self.deliver_to(*key, publication);
+                }
+            }
+            Item::Personal(channel, publication, users) => {
+                for user in users.iter().flatten() {
+                    self.deliver_personally(&channel, &publication, user);
+                }
+            }
+            Item::Notice(channel, notice) => self.tell(&channel, &notice),
+            Item::Erase(channel, event) => {
+                let key = self.rooms_by_channel.get(&channel).copied();
+                if let Some(open) = key.and_then(|key| self.open_room_mut(key)) {
+                    open.recent.erase(&event);
+                }
+            }
+            Item::Eject(room, user, below) => self.eject(&room, &user, below),
+            Item::Reset(channel) => {
+                if let Some(key) = self.rooms_by_channel.get(&channel).copied() {
+                    self.reset_room(key);
+                }
+            }
+        }
+    }
+
+    /// Sends a publication to one user's connections that follow its channel, behind what they lack of it.
+    fn deliver_personally(
+        &mut self,
+        channel: &Channel,
+        publication: &Arc<Publication>,
+        user: &UserId,
+    ) {
+        let Some(key) = self.rooms_by_channel.get(channel).copied() else {
+            return;
+        };
+        let push = Push::Publication {
+            channel,
+            publication,
+        };
+        for index in self.by_user.of(&self.connections, user) {
+            let Some(at) = self.subscription_of(index, key) else {
+                continue;
+            };
+            self.catch_reader_up(index, at);
+            self.speak_to(index);
+            self.replies.push(push);
+            self.flush(index);
+        }
+    }
+
+    /// Sends a fan what they lack of one feed, before something else is said.
+    pub(crate) fn catch_reader_up(&mut self, index: usize, subscription: usize) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let key = connection.subscriptions[subscription].feed;
+        if let Some(feed) = self.feeds.get(key.index()) {
+            let written = connection.send_room(subscription, feed, &mut self.scratch);
+            self.settle_feed(index, key, written);
+        }
+    }
+
+    /// Tells everybody in a channel, or those who follow the language in question, what is true for a moment.
+    fn tell(&mut self, channel: &Channel, notice: &Notice) {
+        let language = match notice {
+            Notice::More { language, .. } => *language,
+            _ => Language::Unknown,
+        };
+        let Self {
+            rooms,
+            rooms_by_channel,
+            feeds,
+            frames,
+            sweeper,
+            clock,
+            ..
+        } = self;
+        let key = rooms_by_channel.get(channel);
+        let Some(room) = key.and_then(|key| rooms.get(key.index())) else {
+            return;
+        };
+        let push = Push::Notice { channel, notice };
+        frames.clear();
+        for key in &room.feeds {
+            let Some(feed) = feeds.get_mut(key.index()) else {
+                continue;
+            };
+            if feed.members.is_empty() || !feed.kind.choice.has(language) {
+                continue;
+            }
+            feed.log.append(frames.of(feed.kind.format, &push), 0);
+            sweeper.mark(*key, &mut feed.sweep, clock.now);
+        }
+    }
+
+    /// Closes a user's connections to a room, where they stand below a role; they do not come back by themselves.
+    fn eject(&mut self, room: &RoomId, user: &UserId, below: Role) {
+        for index in self.by_user.of(&self.connections, user) {
+            let stands_below = self
+                .connections
+                .get(index)
+                .and_then(|connection| connection.identity.as_ref())
+                .is_some_and(|identity| identity.role() < below);
+            let lanes = [Lane::Room, Lane::Chat, Lane::Staff, Lane::Vote];
+            let is_there = lanes.into_iter().any(|lane| {
+                let room = room.clone();
+                let key = self.rooms_by_channel.get(&Channel { lane, room });
+                key.is_some_and(|key| self.subscription_of(index, *key).is_some())
+            });
+            if stands_below && is_there {
+                self.disconnect(index, DisconnectCode::PermissionDenied);
+            }
         }
     }
 
@@ -77,10 +182,9 @@ impl Reactor {
         };
         if let Refill::Running { newest } = &mut open.refill {
             *newest = offset.max(*newest);
-        } else if offset == open.recent.head().next() {
-            self.append(key, publication);
         } else if offset > open.recent.head() {
-            self.catch_up(key);
+            // In the chat lane offsets may skip: what is not shown is not delivered.
+            self.append(key, publication);
         }
     }
 
@@ -109,13 +213,9 @@ impl Reactor {
             return;
         };
         open.refill = Refill::Running { newest: Offset(0) };
-        let query = HistoryQuery {
-            since: Some(open.recent.head()),
-            limit: HISTORY_PAGE_MAX,
-            reverse: false,
-        };
+        let since = open.recent.head();
         self.metrics.refills.inc();
-        self.start_channel_call(Call::Refill(key, channel, query));
+        self.start_channel_call(Call::Refill(key, channel, since));
     }
 
     fn handle_refilled(&mut self, key: ChannelKey, result: Result<History, EngineError>) {
@@ -130,7 +230,6 @@ impl Reactor {
             return;
         };
         open.refill = Refill::Idle;
-        let before = open.recent.head();
         let history = match result {
             Ok(history) if history.epoch == *open.recent.epoch() => history,
             Ok(_) => return self.reset_room(key),
@@ -139,23 +238,11 @@ impl Reactor {
                 return self.reset_room(key);
             }
         };
-        let complete = history.publications.len() < HISTORY_PAGE_MAX;
         for publication in history.publications {
             self.append_if_newer(key, publication);
         }
-        if complete && let Some(open) = self.open_room_mut(key) {
-            // What the page does not have is deleted.
-            let head = open.recent.head().max(history.head);
-            open.recent.pass(head);
-        }
-        let Some(open) = self.rooms.get(key.index()).and_then(|room| room.open()) else {
-            return;
-        };
-        let head = open.recent.head();
-        if head < history.head && head == before {
-            // The log has more and yet nothing that follows: the stretch is gone from it.
-            self.reset_room(key);
-        } else if self.followers(key) > 0 && head < history.head.max(newest) {
+        let head = self.open_room_mut(key).map(|open| open.recent.head());
+        if self.followers(key) > 0 && head < Some(newest) {
             self.catch_up(key);
         } else {
             self.close_room_if_empty(key);

@@ -4,7 +4,7 @@
 //! log of encoded frames, the connections that read it, and how far the sweep of them has come. A fan reads one feed of
 //! a channel, so that what they are shown is in one order.
 
-use fanwave_wire::{Lane, Language};
+use fanwave_wire::{Lane, Language, call::Languages};
 
 use super::{
     Reactor,
@@ -48,11 +48,22 @@ impl Choice {
     pub(crate) const ALL: Self = Self(u16::MAX);
 
     /// These languages, and what is of none.
-    pub(crate) fn of(languages: &[Language]) -> Self {
+    fn of(languages: impl IntoIterator<Item = Language>) -> Self {
         let bits = languages
-            .iter()
+            .into_iter()
             .fold(0, |bits, language| bits | 1 << language.index());
         Self(bits | 1 << Language::Unknown.index())
+    }
+
+    /// A fan's choice, as a call or a subscription has it.
+    pub(crate) fn of_languages(languages: Languages) -> Self {
+        let wanted = Language::ALL
+            .into_iter()
+            .filter(|language| languages.contains(*language));
+        match languages {
+            Languages::All => Self::ALL,
+            Languages::Only(_) => Self::of(wanted),
+        }
     }
 
     /// Whether something of a language belongs to it.
@@ -196,6 +207,37 @@ impl Reactor {
         subscriptions.iter().position(follows)
     }
 
+    /// Lets a subscriber of a channel read another of its feeds, from its head on.
+    pub(crate) fn change_feed(&mut self, index: usize, channel: ChannelKey, to: FeedKey) {
+        let Some(at) = self.subscription_of(index, channel) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let former = connection.subscriptions[at];
+        if former.feed == to || former.place == SubscriptionPlace::PENDING {
+            return;
+        }
+        let Some(feed) = self.feeds.get_mut(to.index()) else {
+            return;
+        };
+        connection.subscriptions[at] = Subscription {
+            feed: to,
+            place: feed.add_member(index),
+            cursor: feed.log.head(),
+        };
+        let moved = self
+            .feeds
+            .get_mut(former.feed.index())
+            .map(|feed| feed.remove_member(former.place));
+        for moved in moved.into_iter().flatten().flatten() {
+            if let Some(connection) = self.connections.get_mut(moved.connection as usize) {
+                connection.move_subscription(former.feed, moved.place);
+            }
+        }
+    }
+
     /// How many connections here follow a channel.
     pub(crate) fn followers(&self, channel: ChannelKey) -> usize {
         let feeds = self
@@ -278,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_choice_has_its_languages_and_what_is_of_none() {
-        let some = Choice::of(&[Language::Korean, Language::English]);
+        let some = Choice::of([Language::Korean, Language::English]);
         for language in Language::ALL {
             let chosen = matches!(
                 language,

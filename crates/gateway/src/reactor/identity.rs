@@ -35,6 +35,11 @@ impl Identity {
         &self.user
     }
 
+    /// What they may do.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The sender of what this connection says; made anew, because few fans say anything.
     pub(crate) fn sender(&self) -> Sender {
         let at = usize::try_from(self.name_bytes).unwrap_or(usize::MAX);

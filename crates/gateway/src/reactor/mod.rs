@@ -28,6 +28,7 @@ use slab::Slab;
 
 use self::{
     arrival::{About, Arrivals},
+    by_user::ByUser,
     compression::Compression,
     connection::Connection,
     feed::Feed,
@@ -46,10 +47,10 @@ use crate::{
     limits,
     metrics::Metrics,
     reactors::Seat,
-    users::Users,
 };
 
 pub(crate) mod arrival;
+mod by_user;
 pub(crate) mod closing;
 mod compression;
 pub(crate) mod connection;
@@ -78,6 +79,7 @@ pub(crate) struct Reactor {
     pub(crate) token_key: Arc<TokenKey>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) connections: Slab<Connection>,
+    pub(crate) by_user: ByUser,
     pub(crate) rooms: Slab<RoomState>,
     pub(crate) feeds: Slab<Feed>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
@@ -113,7 +115,6 @@ pub(crate) struct Reactor {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
     pub(crate) presence: Arc<Mutex<Presence>>,
-    pub(crate) users: Arc<Mutex<Users>>,
 }
 
 impl Shared {
@@ -121,11 +122,6 @@ impl Shared {
     pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {
         // A poisoned lock belongs to a node that is no longer alive.
         self.presence.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How fast each user sends.
-    pub(crate) fn users(&self) -> MutexGuard<'_, Users> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,6 +194,7 @@ impl Reactor {
             token_key,
             admission,
             connections: Slab::new(),
+            by_user: ByUser::default(),
             rooms: Slab::new(),
             feeds: Slab::new(),
             rooms_by_channel: HashMap::new(),
@@ -298,8 +295,8 @@ impl Reactor {
             self.handle_answer(answer);
         }
         self.start_waiting_channel_calls();
-        for (channel, publication) in batch.deliveries.drain(..) {
-            self.deliver(&channel, publication);
+        for item in batch.items.drain(..) {
+            self.handle_item(item);
         }
         for channel in std::mem::take(&mut batch.gaps) {
             self.handle_gap(&channel);

@@ -20,7 +20,6 @@ use fanwave_wire::{Channel, Epoch, Offset, Publication, protocol::ErrorCode};
 
 use super::{
     Reactor,
-    feed::Choice,
     key::{ChannelKey, ConnectionKey, FeedKey},
 };
 use crate::{engine_calls::Call, limits};
@@ -89,8 +88,6 @@ pub(crate) enum Refill {
 pub(crate) struct Waiter {
     pub(crate) by: ConnectionKey,
     pub(crate) command: u32,
-    /// What it wants to read of it.
-    pub(crate) choice: Choice,
     /// Where the client was before, if it wants what it missed.
     pub(crate) recover: Option<(Epoch, Offset)>,
 }

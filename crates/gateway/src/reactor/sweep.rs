@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fanwave_wire::{Notice, protocol::Push};
+
 use super::{Reactor, connection::Written, key::FeedKey};
 use crate::{limits, room_log::Cursor};
 
@@ -241,8 +243,20 @@ impl Reactor {
     }
 
     /// Tells a fan who was too slow how many messages were never sent.
-    pub(crate) fn tell_missed(&mut self, _index: usize, _key: FeedKey, missed: u64) {
+    pub(crate) fn tell_missed(&mut self, index: usize, key: FeedKey, missed: u64) {
         self.metrics.skipped.inc_by(missed);
+        let feed = self.feeds.get(key.index());
+        let Some(room) = feed.and_then(|feed| self.rooms.get(feed.channel.index())) else {
+            return;
+        };
+        let channel = room.channel.clone();
+        let notice = Notice::Missed { count: missed };
+        self.speak_to(index);
+        self.replies.push(Push::Notice {
+            channel: &channel,
+            notice: &notice,
+        });
+        self.flush(index);
     }
 }
 

@@ -28,6 +28,7 @@ impl Reactor {
         connection.identity = Some(Box::new(Identity::new(claims.sender(), expires_at)));
         connection.state = State::Open;
         let client = client_id(self.node, connection.generation);
+        self.by_user.insert(&self.connections, index);
         let result = ConnectResult {
             client: &client,
             version: VERSION,

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use fanwave_wire::{
     Channel,
     limits::COMMANDS_PER_FRAME_MAX,
-    protocol::{Command, DisconnectCode, ErrorCode, Method, Response, SendCall, parse_commands},
+    protocol::{Command, DisconnectCode, ErrorCode, Method, Response, parse_commands},
 };
 
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
+mod ask;
 mod connect;
 mod history;
 mod presence;
-mod publish;
 mod subscribe;
 
 /// Whether the connection goes on.
@@ -115,13 +115,11 @@ impl Reactor {
             Method::Presence(request) => self.handle_presence(id, &request.channel),
             Method::PresenceStats(request) => self.handle_presence_stats(id, &request.channel),
             Method::Ping => self.replies.reply(id, Response::Ping),
-            Method::Rpc(request) if request.method == SendCall::METHOD => {
-                self.handle_send(index, id, &request);
-            }
+            Method::Rpc(request) => self.handle_rpc(index, id, &request),
             Method::Refresh(request) => self.handle_refresh(index, id, &request.token),
             // Channels need no token of their own.
             Method::SubRefresh(_) => self.replies.refuse(id, ErrorCode::NotAvailable),
-            Method::Rpc(_) | Method::Unknown => self.replies.refuse(id, ErrorCode::MethodNotFound),
+            Method::Unknown => self.replies.refuse(id, ErrorCode::MethodNotFound),
             // Neither wants a reply; that something came was noted with the frame.
             Method::Pong | Method::Send(_) => {}
             Method::Connect(_) => self.disconnect(index, DisconnectCode::BadRequest),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use fanwave_room::recent::{Recent, Recovery};
 use fanwave_wire::{
-    Epoch, Offset, Publication,
+    Channel, Epoch, Lane, Language, Offset, Publication,
+    call::Languages,
     protocol::{self, ErrorCode, Response, SubscribeRequest, SubscribeResult},
 };
 
@@ -30,6 +31,9 @@ impl Reactor {
         let Some(channel) = self.parse_channel(id, &request.channel) else {
             return;
         };
+        if !self.may_subscribe(index, id, &channel) {
+            return;
+        }
         let known = self
             .rooms_by_channel
             .get(&channel)
@@ -48,7 +52,7 @@ impl Reactor {
         let by = connection.key(index);
         let kind = FeedKind {
             format: connection.format,
-            choice: Choice::ALL,
+            choice: choice_of(&channel, request),
         };
         let opened = self.room_key(&channel);
         let feed = opened.and_then(|key| Some((key, self.feed_key(key, kind)?)));
@@ -66,7 +70,6 @@ impl Reactor {
         let waiter = Waiter {
             by,
             command: id,
-            choice: kind.choice,
             recover,
         };
         let (Some(connection), Some(room)) = (
@@ -87,6 +90,51 @@ impl Reactor {
         }
     }
 
+    /// Whether somebody may follow a channel; otherwise the refusal has been written.
+    fn may_subscribe(&mut self, index: usize, id: u32, channel: &Channel) -> bool {
+        let identity = self
+            .connections
+            .get(index)
+            .and_then(|connection| connection.identity.as_ref());
+        let Some(identity) = identity else {
+            return false;
+        };
+        match channel.lane {
+            // The ballot box is nobody's to read.
+            Lane::Vote => {
+                self.replies.refuse(id, ErrorCode::UnknownChannel);
+                return false;
+            }
+            Lane::Staff if !identity.role().may_moderate() => {
+                self.replies.refuse(id, ErrorCode::PermissionDenied);
+                return false;
+            }
+            Lane::Staff | Lane::Room | Lane::Chat => {}
+        }
+        self.is_welcome(index, id, channel)
+    }
+
+    /// Whether a user's bans let them in; otherwise the refusal has been written.
+    fn is_welcome(&mut self, index: usize, id: u32, channel: &Channel) -> bool {
+        let identity = self
+            .connections
+            .get(index)
+            .and_then(|connection| connection.identity.as_ref());
+        let Some(identity) = identity else {
+            return false;
+        };
+        let judged =
+            self.calls
+                .desk()
+                .judge_presence(&channel.room, identity.user(), identity.role());
+        if let Err(refusal) = judged {
+            let words = refusal.to_string();
+            self.replies
+                .refuse_because(id, ErrorCode::PermissionDenied, &words);
+        }
+        judged.is_ok()
+    }
+
     /// The channel is open now: answers a subscribe that waited for it.
     pub(crate) fn admit_waiter(&mut self, key: ChannelKey, waiter: &Waiter) {
         let Some(index) = self.find_open(waiter.by) else {
@@ -95,7 +143,13 @@ impl Reactor {
         let place = self
             .subscription_of(index, key)
             .map(|at| self.connections[index].subscriptions[at].place);
-        if place == Some(SubscriptionPlace::PENDING) {
+        let channel = self.rooms.get(key.index()).map(|room| room.channel.clone());
+        let welcome =
+            channel.is_some_and(|channel| self.is_welcome(index, waiter.command, &channel));
+        if !welcome {
+            // The room's rules were not known before it was open.
+            self.unsubscribe(index, key);
+        } else if place == Some(SubscriptionPlace::PENDING) {
             self.begin_subscription(index, key, waiter);
         } else {
             // The client has changed its mind meanwhile.
@@ -177,6 +231,25 @@ impl Reactor {
         if let Some(subscription) = connection.remove_subscription(feed) {
             self.leave_feed(index, subscription);
         }
+    }
+}
+
+/// The languages that a subscription asks for in its data, `{"languages":["ko","en"]}`; all of them otherwise. Only the
+/// chat is sorted by language.
+fn choice_of(channel: &Channel, request: &SubscribeRequest) -> Choice {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        #[serde(default)]
+        languages: Option<Vec<Language>>,
+    }
+    if channel.lane != Lane::Chat {
+        return Choice::ALL;
+    }
+    let data = request.data.as_deref();
+    let data: Option<Data> = data.and_then(|data| serde_json::from_str(data.get()).ok());
+    match data.and_then(|data| data.languages) {
+        Some(languages) => Choice::of_languages(Languages::Only(languages.into_iter().collect())),
+        None => Choice::ALL,
     }
 }
 
