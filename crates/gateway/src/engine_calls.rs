@@ -176,7 +176,7 @@ impl Call {
                 Answer::Closed(key)
             }
             Self::Refill(key, channel, since) => {
-                Answer::Refilled(key, desk.shown_since(&channel, since))
+                Answer::Refilled(key, desk.shown_since(&channel, since).await)
             }
             Self::Ask(asked, form, room, request) => {
                 Answer::Answered(asked, form, desk.ask(&room, request).await)

@@ -23,7 +23,9 @@ use std::{
 
 use fanwave_bus::{BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};
 use fanwave_room::machine::{Input, Output, Refusal, Settings};
-use fanwave_wire::{Channel, Offset, Publication, Role, RoomId, UnixMillis, UserId};
+use fanwave_wire::{
+    Channel, Offset, Publication, Role, RoomId, UnixMillis, UserId, limits::HISTORY_PAGE_MAX,
+};
 use tokio::runtime::Handle;
 
 pub(crate) use self::request::{Outcome, Request};
@@ -145,22 +147,32 @@ impl Desk {
         room.wake.notify_one();
     }
 
-    /// What was shown in a channel after an offset, for a reactor whose inbox has lost some of it.
-    pub(crate) fn shown_since(
+    /// What was shown in a channel after an offset, for a reactor whose inbox has lost some of it: from memory, or a
+    /// page of the log where memory does not reach so far.
+    pub(crate) async fn shown_since(
         &self,
         channel: &Channel,
         since: Offset,
     ) -> Result<History, EngineError> {
         let room = self.rooms().get(&channel.room).cloned();
-        let lost = || EngineError::Unavailable {
-            reason: "more was shown than the node remembers".to_owned(),
-        };
-        let room = room.ok_or_else(lost)?;
-        let mut phase = room.lock();
-        let lane = phase
-            .open_mut()
-            .and_then(|open| open.lane_mut(channel.lane));
-        lane.and_then(|lane| lane.since(since)).ok_or_else(lost)
+        let remembered = room.and_then(|room| {
+            let mut phase = room.lock();
+            let lane = phase
+                .open_mut()
+                .and_then(|open| open.lane_mut(channel.lane));
+            lane.and_then(|lane| lane.since(since))
+        });
+        match remembered {
+            Some(history) => Ok(history),
+            None => {
+                let query = HistoryQuery {
+                    since: Some(since),
+                    limit: HISTORY_PAGE_MAX,
+                    reverse: false,
+                };
+                in_time(self.engine.history(channel, query)).await
+            }
+        }
     }
 
     /// Reads a page of a channel's log.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanwave_bus::{Ack, EngineError};
-use fanwave_room::machine::{Answer, Publish};
+use fanwave_room::machine::{Answer, Publish, Ticket};
 
 use super::{Desk, Outcome, in_time, room::DeskRoom};
 
@@ -17,6 +17,7 @@ impl Desk {
             then,
             answer,
         } = publish;
+        let owed = Owed { room, ticket };
         let id = draft.id.clone();
         let channel = room.channel(lane);
         let mut stored: Result<Ack, EngineError> =
@@ -38,9 +39,33 @@ impl Desk {
                 Outcome::Failed(error)
             }
         };
-        if let (Some(ticket), Some(open)) = (ticket, room.lock().open_mut()) {
+        owed.pay(outcome);
+    }
+}
+
+/// An answer that will be given: by [`Owed::pay`], or as a failure when the engine breaks down under the call.
+struct Owed<'a> {
+    room: &'a DeskRoom,
+    ticket: Option<Ticket>,
+}
+
+impl Owed<'_> {
+    fn pay(mut self, outcome: Outcome) {
+        let ticket = self.ticket.take();
+        self.answer(ticket, outcome);
+    }
+
+    fn answer(&self, ticket: Option<Ticket>, outcome: Outcome) {
+        if let (Some(ticket), Some(open)) = (ticket, self.room.lock().open_mut()) {
             open.answer(ticket, outcome);
         }
-        room.wake.notify_one();
+        self.room.wake.notify_one();
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        let ticket = self.ticket.take();
+        self.answer(ticket, Outcome::Failed(EngineError::Stopping));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fanwave_bus::{EngineError, History};
 use fanwave_wire::{
     Channel, Lane, Language, Notice, Offset, Publication, Role, RoomId, UserId,
+    limits::HISTORY_PAGE_MAX,
     protocol::{DisconnectCode, Push, UnsubscribeCode},
 };
 
@@ -238,11 +239,12 @@ impl Reactor {
                 return self.reset_room(key);
             }
         };
+        let full = history.publications.len() >= HISTORY_PAGE_MAX;
         for publication in history.publications {
             self.append_if_newer(key, publication);
         }
         let head = self.open_room_mut(key).map(|open| open.recent.head());
-        if self.followers(key) > 0 && head < Some(newest) {
+        if self.followers(key) > 0 && (full || head < Some(newest)) {
             self.catch_up(key);
         } else {
             self.close_room_if_empty(key);

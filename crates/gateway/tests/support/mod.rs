@@ -61,6 +61,7 @@ pub(crate) fn config() -> GatewayConfig {
         ..GatewayConfig::default()
     };
     config.rules.refill = Duration::ZERO;
+    config.governor.shown_per_second = 0;
     config
 }
 
