@@ -39,7 +39,7 @@ export function rig(program) {
  * @property {number} resident_after
  */
 
-/** @typedef {Cost & { ready: number, failed: Record<string, number> }} Connected */
+/** @typedef {Cost & { came: number, ready: number, failed: Record<string, number> }} Connected */
 /** @typedef {Cost & { ready: number, closed: Record<string, number> }} Others */
 /** @typedef {{ dropped: number, back: number, failed: Record<string, number>, back_after: Latency, last_back_s: number, latency: Latency }} Returned */
 
@@ -127,7 +127,7 @@ export class Crowd {
   async connect(count, { inFlight = 256, onlyUpgrade = false, receiveBytes } = {}) {
     const command = { do: "connect", count, in_flight: inFlight, only_upgrade: onlyUpgrade, receive_bytes: receiveBytes, deadline_s: 60 };
     const connected = await this.#ask(command, 70);
-    if (connected.ready < count) throw new Error(`only ${connected.ready} fans came in: ${JSON.stringify(connected)}`);
+    if (connected.came < count) throw new Error(`only ${connected.came} fans came in: ${JSON.stringify(connected)}`);
     return connected;
   }
 

@@ -86,6 +86,8 @@ pub struct Cost {
 pub enum Answer {
     /// To [`Command::Connect`].
     Connect {
+        /// Fans who came in, upon this command.
+        came: usize,
         /// Fans in the room now.
         ready: usize,
         /// Attempts that failed, by the HTTP status or 0; they were made again.
@@ -119,7 +121,7 @@ pub struct Published {
     pub late_ms: f64,
     /// Fans who were to receive them.
     pub readers: u64,
-    /// Deliveries that there should be.
+    /// Deliveries that there should be of what was not refused.
     pub expected: u64,
     /// Different deliveries that there were.
     pub received: u64,

@@ -96,6 +96,8 @@ pub struct Crowd {
     only_upgrade: bool,
     receive_bytes: Option<usize>,
     ready: usize,
+    /// Fans who came in since the last command to connect; some may be gone again.
+    came: usize,
     failed: BTreeMap<u16, u64>,
     publisher: Option<Publisher>,
     schedule: Schedule,
@@ -155,6 +157,7 @@ impl Crowd {
             only_upgrade: false,
             receive_bytes: None,
             ready: 0,
+            came: 0,
             failed: BTreeMap::new(),
             publisher: None,
             schedule: Schedule::default(),
@@ -249,18 +252,19 @@ impl Crowd {
         self.in_flight_max = connect.in_flight;
         self.only_upgrade = connect.only_upgrade;
         self.receive_bytes = connect.receive_bytes;
-        let wanted = self.ready + connect.count;
+        self.came = 0;
         for index in self.fans.len()..self.fans.len() + connect.count {
             self.fans.push(Fan::default());
             self.due.push(Reverse((before.at, index)));
         }
         let deadline = before.at + nanoseconds(connect.deadline_s);
-        while self.ready < wanted && clock::now() < deadline {
+        while self.came < connect.count && clock::now() < deadline {
             self.turn(events, deadline)?;
         }
         // Whoever is not in by now stays out.
         self.due.clear();
         Ok(Answer::Connect {
+            came: self.came,
             ready: self.ready,
             failed: std::mem::take(&mut self.failed),
             cost: self.cost(before)?,
@@ -332,15 +336,15 @@ impl Crowd {
         (readers, expected): (usize, u64),
     ) -> Result<Published> {
         let cost = self.cost(before)?;
+        let refused = self.publisher.as_mut().map_or(0, Publisher::take_refused);
+        // The publisher knows of these: they are not lost.
+        let expected = expected - refused * as_u64(readers);
         let tally = &mut self.tally;
         let steady_s = clock::seconds(tally.steady.end - tally.steady.start);
         let steady_per_s = tally.delivered_steady as f64 / steady_s;
         Ok(Published {
             sent: publish.count - self.schedule.left,
-            refused: self
-                .publisher
-                .as_ref()
-                .map_or(0, |publisher| publisher.refused),
+            refused,
             late_ms: clock::seconds(self.schedule.late) * 1000.0,
             readers: as_u64(readers),
             expected,
@@ -512,6 +516,7 @@ impl Crowd {
             Progress::Ready => {
                 self.in_flight -= 1;
                 self.ready += 1;
+                self.came += 1;
                 if fan.dropped {
                     self.back.add((clock::now() - self.dropped_at) / 1000);
                 }

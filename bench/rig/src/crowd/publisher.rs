@@ -23,8 +23,7 @@ pub(super) struct Publisher {
     command: u64,
     unsent: Vec<u8>,
     frames: Frames,
-    /// Messages that the server did not take.
-    pub(super) refused: u64,
+    refused: u64,
 }
 
 impl Publisher {
@@ -110,6 +109,11 @@ impl Publisher {
             }
         }
         self.turn()
+    }
+
+    /// How many messages the server has not taken since the last call.
+    pub(super) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// Sends what waits and reads what has come: acknowledgements, refusals and pings.
