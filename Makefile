@@ -3,8 +3,9 @@
 .DEFAULT_GOAL := help
 MINUTES ?= 10
 SECONDS ?= 30
+SEED ?= 1
 
-.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat fuzz
+.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,3 +39,6 @@ bench-chat: ## Chat against the bare cost of sending and against other servers; 
 
 fuzz: ## Run every fuzz target for SECONDS=30
 	@SECONDS_EACH=$(SECONDS) fuzz/run.sh
+
+sim: ## A hundred thousand fans in virtual time, by SEED=1
+	@SEED=$(SEED) scripts/sim
