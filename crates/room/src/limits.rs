@@ -5,6 +5,11 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use fanwave_wire::{
+    Language,
+    limits::{WORD_BYTES_MAX, WORDS_MAX},
+};
+
 pub use fanwave_wire::limits::{MESSAGE_TEXT_CHARS_MAX, RECENT_MAX};
 
 /// Client message ids that a channel remembers to recognise a repeated send.
@@ -90,6 +95,10 @@ pub const RANKED_MESSAGES_MAX: usize = 1_024;
 /// Deletions that a room remembers because they came before what they delete: 150 bytes each, 40 KB.
 pub const DOOMED_MAX: usize = 256;
 
+/// Votes that a room keeps because they came before their poll: what arrives while the poll is on its way; 500 bytes
+/// each, 500 KB.
+pub const EARLY_VOTES_MAX: usize = 1_024;
+
 /// Gifts that a rested room takes at once: they stand in the lossless lane, which everybody gets whole.
 pub const GIFTS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("it is not 0");
 
@@ -150,8 +159,31 @@ pub const TOLD_AGAIN_USERS: usize = 75;
 pub const DETECTED_CHARS_MAX: usize = 200;
 
 /// Messages of the chat lane that are ready to be shown, and wait for older ones that are not; 100 bytes each beside the
-/// message, 2 MB. More come only where tens of thousands write in one tick.
+/// message, 2 MB, and 40 MB at the worst. More come only where tens of thousands write in one tick.
 pub const READY_MAX: usize = 16_384;
+
+/// What a room can take at the worst, beside its audience and its recent windows, in bytes: 292 MB.
+///
+/// Each line is a bound from above times what an entry takes at the worst. A room with 100,000 fans who all write, tap
+/// and vote takes a tenth of it; what is far larger is there for a flood in every language at once.
+pub const ROOM_BYTES_WORST: usize = {
+    /// A message of 500 characters of four bytes, with its ids.
+    const MESSAGE: usize = 2_400;
+    /// A user id with its counts, and its place in a tree.
+    const USER: usize = 150;
+    Language::ALL.len() * GOVERNED_WAITING_MAX * MESSAGE
+        + READY_MAX * (MESSAGE + 100)
+        + HELD_MAX * MESSAGE
+        + (BANS_MAX + MUTES_MAX + SENDERS_MAX + RANKS_MAX) * USER
+        + RANKED_MESSAGES_MAX * 100
+        + DOOMED_MAX * USER
+        + EARLY_VOTES_MAX * 500
+        + TAPPING_FANS_MAX * 75
+        + POLLS_OPEN_MAX * VOTERS_MAX * 110
+        + PINS_MAX * MESSAGE
+        // The lists as text, and their automata.
+        + Language::ALL.len() * WORDS_MAX * (WORD_BYTES_MAX + 16) * 16
+};
 
 // A full channel must drain in whole batches, and a fan who resends within the wait must still be recognised.
 const _: () = assert!(APPEND_BATCH_MAX <= PENDING_MAX);
@@ -160,3 +192,4 @@ const _: () = assert!(RECENT_MAX <= DUPLICATES_MAX);
 const _: () = assert!(APPEND_WAIT_MAX.as_millis() < DUPLICATE_WINDOW.as_millis());
 const _: () = assert!(SHOWN_PER_TICK_MAX < GOVERNED_WAITING_MAX);
 const _: () = assert!(TOLD_AGAIN_USERS < TOLD_USERS_MAX);
+const _: () = assert!(ROOM_BYTES_WORST <= 320_000_000);

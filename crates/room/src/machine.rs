@@ -70,6 +70,8 @@ pub struct Room {
     polls: Polls,
     /// What has opened the open polls.
     opened: BTreeMap<ClientMessageId, Arc<Publication>>,
+    /// Votes that have come before their poll, or after it; oldest first.
+    early_votes: VecDeque<Arc<Publication>>,
     audience: Audience,
     chat_head: Offset,
     /// Deletions that have come before what they delete; oldest first.
@@ -101,6 +103,7 @@ impl Room {
             reactions,
             polls: Polls::new(),
             opened: BTreeMap::new(),
+            early_votes: VecDeque::new(),
             audience: Audience::new(),
             chat_head: Offset(0),
             doomed: VecDeque::new(),

@@ -12,7 +12,13 @@ use super::{
     order::Taken,
     say::{event_draft, stored},
 };
-use crate::{governor, limits::DOOMED_MAX, moderation::Effect, polls, recent::deletes};
+use crate::{
+    governor,
+    limits::{DOOMED_MAX, EARLY_VOTES_MAX},
+    moderation::Effect,
+    polls,
+    recent::deletes,
+};
 
 impl Room {
     pub(super) fn handle_published(
@@ -32,9 +38,7 @@ impl Room {
                 });
                 self.carry_out(effect, &publication);
             }
-            Lane::Vote => {
-                self.fold(now, lane, &publication);
-            }
+            Lane::Vote => self.take_vote(now, publication),
         }
     }
 
@@ -62,11 +66,30 @@ impl Room {
         effect
     }
 
+    /// A vote counts in an open poll. One may come before its poll, for lanes are ordered each by itself: somebody on
+    /// another node has seen the poll sooner.
+    fn take_vote(&mut self, now: UnixMillis, vote: Arc<Publication>) {
+        if self.polls.counts(&vote.draft.id).is_some() {
+            self.polls.fold(now, &vote);
+            return;
+        }
+        if self.early_votes.len() == EARLY_VOTES_MAX {
+            self.early_votes.pop_front();
+        }
+        self.early_votes.push_back(vote);
+    }
+
     fn fold_poll(&mut self, now: UnixMillis, publication: &Arc<Publication>) {
         self.polls.fold(now, publication);
         match publication.draft.body.as_event() {
             Some(Event::PollOpened { poll, .. }) => {
                 self.opened.insert(poll.clone(), Arc::clone(publication));
+                for vote in &self.early_votes {
+                    if vote.draft.id == *poll {
+                        self.polls.fold(now, vote);
+                    }
+                }
+                self.early_votes.retain(|vote| vote.draft.id != *poll);
             }
             Some(Event::PollClosed { .. }) => {}
             _ => return,

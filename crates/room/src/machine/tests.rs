@@ -451,6 +451,36 @@ fn a_poll_takes_one_vote_of_each_fan_and_closes_at_its_time() {
 }
 
 #[test]
+fn a_vote_that_overtakes_its_poll_counts() {
+    let mut world = World::new();
+    let open = Action::OpenPoll {
+        id: Some(id("p")),
+        question: "which?".into(),
+        choices: vec!["x".into(), "y".into()],
+        seconds: None,
+    };
+    world.act(&sender("a", Role::Artist), open).unwrap();
+    let vote = |ticket| Input::Vote {
+        ticket,
+        sender: sender("f", Role::Fan),
+        poll: id("p"),
+        choice: 1,
+    };
+    world.ask(vote).unwrap();
+    let mut other = World::new();
+    for (lane, publication) in world.log.iter().rev() {
+        let (lane, publication) = (*lane, Arc::clone(publication));
+        other.drive(Input::Published { lane, publication });
+    }
+    assert_eq!(other.room.standing().tallies, world.room.standing().tallies);
+    let tally = Notice::Tally {
+        poll: id("p"),
+        counts: vec![0, 1],
+    };
+    assert_eq!(other.room.standing().tallies, [tally]);
+}
+
+#[test]
 fn pins_gifts_and_taps() {
     let mut world = World::new();
     let (fan, artist) = (sender("f", Role::Fan), sender("a", Role::Artist));
