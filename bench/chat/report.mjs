@@ -23,7 +23,12 @@ and does nothing else. The peers are in \`bench/peers\`, with their versions pin
  */
 export async function asMarkdown(folder, parts) {
   /** @type {(import("./part.mjs").Result & { date: string, machine: ReturnType<typeof import("../machine.mjs").machine> })[]} */
-  const results = await Promise.all(parts.map(async (part) => JSON.parse(await readFile(join(folder, `${part}.json`), "utf8"))));
+  const results = [];
+  for (const part of parts) {
+    // A part that could not be measured has left nothing.
+    const text = await readFile(join(folder, `${part}.json`), "utf8").catch(() => undefined);
+    if (text) results.push(JSON.parse(text));
+  }
   const promises = results.flatMap((result) => result.checks.map((check) => [check.what, check.bar, check.seen, check.pass ? "kept" : "**broken**"]));
   const sections = results.map((result) => {
     const tables = result.tables.map(({ caption, table }) => `${caption}\n\n${markdownTable(table.head, table.rows)}`);
