@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use fanwave_wire::{
     limits::JWKS_BYTES_MAX,
-    token::{Jwks, JwksError, KeyRing},
+    token::{Jwks, JwksError, KeyRing, TokenKey},
 };
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
@@ -42,6 +42,8 @@ use tokio_rustls::{
         ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName,
     },
 };
+
+use crate::config::tokens::Tokens;
 
 /// Longest time of one fetch, from the name's resolution to the last byte.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
@@ -149,6 +151,21 @@ impl Metrics {
         registry.register("known", "Public keys in use", metrics.keys.clone());
         metrics
     }
+}
+
+/// The keys that tokens are verified with, and who keeps them up to date, if they are not ours alone.
+pub async fn keys(
+    tokens: &Tokens,
+    own: &TokenKey,
+    registry: &mut Registry,
+) -> (Arc<ArcSwap<KeyRing>>, Option<Follower>) {
+    let ring = KeyRing::new(own, tokens.rules.clone());
+    let keys = Arc::new(ArcSwap::from_pointee(ring));
+    let Some(source) = tokens.jwks.clone() else {
+        return (keys, None);
+    };
+    let follower = Follower::start(source, Arc::clone(&keys), registry).await;
+    (keys, Some(follower))
 }
 
 /// Keeps the keys up to date until it is dropped.

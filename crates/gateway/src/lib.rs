@@ -23,7 +23,6 @@ use std::{
 
 use axum::Router;
 use fanwave_bus::Engine;
-use fanwave_wire::token::TokenKey;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::{
@@ -52,6 +51,7 @@ mod format;
 mod handshake;
 mod http;
 mod inbox;
+mod keys;
 pub mod limits;
 mod listeners;
 mod metrics;
@@ -63,6 +63,7 @@ mod session;
 mod tls;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
+pub use keys::Keys;
 pub use origin::OriginPolicy;
 pub use tls::{TlsError, TlsFiles};
 
@@ -134,7 +135,7 @@ impl Gateway {
     pub fn start(
         config: GatewayConfig,
         engine: Arc<dyn Engine>,
-        token_key: TokenKey,
+        keys: impl Into<Keys>,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         config.check()?;
@@ -172,7 +173,7 @@ impl Gateway {
             extensions: Extensions::new(config.compression, config.dialect),
             socket_send_bytes: config.socket_send_bytes,
         });
-        let (config, token_key) = (Arc::new(config), Arc::new(token_key));
+        let (config, keys) = (Arc::new(config), keys.into());
         let shared = Shared::default();
         let mut running = Vec::with_capacity(polls.len());
         for (number, (poll, seat)) in polls.into_iter().zip(reactors.seats()).enumerate() {
@@ -184,7 +185,7 @@ impl Gateway {
                 calls: calls.answering_to(number, Arc::clone(&seat.inbox)),
                 config: Arc::clone(&config),
                 metrics: metrics.clone(),
-                token_key: Arc::clone(&token_key),
+                keys: keys.clone(),
                 admission: Arc::clone(&admission),
                 shared: shared.clone(),
                 node: getrandom::u64().map_err(StartError::Random)?,

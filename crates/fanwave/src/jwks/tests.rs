@@ -6,7 +6,7 @@ use axum::{Router, http::Response, routing::get};
 use fanwave_wire::{
     UnixMillis,
     limits::JWKS_KEYS_MAX,
-    token::{Rules, TokenError, TokenKey},
+    token::{Rules, TokenError},
 };
 use tokio::net::TcpListener;
 

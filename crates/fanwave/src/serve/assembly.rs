@@ -40,6 +40,7 @@ use crate::{
     config::plan::Plan,
     datadir::{DataDir, DataDirError, Locked},
     demo::{self, Demo, DemoError},
+    jwks::{self, Follower},
     secret::Secret,
     telemetry::HttpMetrics,
 };
@@ -121,6 +122,8 @@ pub struct Server {
     demo: Option<Demo>,
     /// Given back last, when nothing writes to the folder any more.
     data: Locked,
+    /// Reads the keys of others, if tokens of others are taken.
+    key_follower: Option<Follower>,
 }
 
 impl Server {
@@ -143,16 +146,14 @@ impl Server {
         let store = Store::open(&data.folder().database()).await?;
         let engine = Arc::new(MemoryEngine::open(store.clone()));
         let shared: Arc<dyn Engine> = Arc::clone(&engine) as Arc<dyn Engine>;
-        let config = gateway::config(plan);
-        let gateway = Arc::new(
-            Gateway::start(
-                config,
-                Arc::clone(&shared),
-                token_key.clone(),
-                &mut registry,
-            )
-            .map_err(gateway::error)?,
+        let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
+        let gateway = Gateway::start(
+            gateway::config(plan),
+            Arc::clone(&shared),
+            keys,
+            &mut registry,
         );
+        let gateway = Arc::new(gateway.map_err(gateway::error)?);
         let readiness = Readiness::default();
         let api = api(
             plan,
@@ -189,6 +190,7 @@ impl Server {
             store,
             demo: None,
             data,
+            key_follower,
         };
         if show == Show::Demo {
             server.demo = Some(server.start_demo(plan)?);
@@ -201,6 +203,7 @@ impl Server {
         let ends_at = Instant::now() + deadline.saturating_sub(FLUSH_TIME.min(deadline / 2));
         let left = || ends_at.saturating_duration_since(Instant::now());
         self.readiness.set(false);
+        drop(self.key_follower);
         if let Some(demo) = self.demo {
             bounded("the demo", left(), demo.stop()).await;
         }

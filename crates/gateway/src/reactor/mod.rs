@@ -21,7 +21,7 @@ use std::{
 };
 
 use fanwave_room::presence::Presence;
-use fanwave_wire::{Channel, UnixMillis, protocol, token::TokenKey};
+use fanwave_wire::{Channel, UnixMillis, protocol};
 use mio::{Events, Poll, Token, net::TcpListener};
 use rustls::ServerConfig;
 use slab::Slab;
@@ -44,6 +44,7 @@ use crate::{
     engine_calls::{Call, EngineCalls},
     format::{Format, Frames},
     inbox::Batch,
+    keys::Keys,
     limits,
     metrics::Metrics,
     reactors::Seat,
@@ -76,7 +77,7 @@ pub(crate) struct Reactor {
     pub(crate) calls: EngineCalls,
     pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
-    pub(crate) token_key: Arc<TokenKey>,
+    pub(crate) keys: Keys,
     pub(crate) admission: Arc<Admission>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) by_user: ByUser,
@@ -135,7 +136,7 @@ pub(crate) struct Parts {
     pub(crate) calls: EngineCalls,
     pub(crate) config: Arc<GatewayConfig>,
     pub(crate) metrics: Metrics,
-    pub(crate) token_key: Arc<TokenKey>,
+    pub(crate) keys: Keys,
     pub(crate) admission: Arc<Admission>,
     pub(crate) shared: Shared,
     pub(crate) node: u64,
@@ -175,7 +176,7 @@ impl Reactor {
             calls,
             config,
             metrics,
-            token_key,
+            keys,
             admission,
             shared,
             node,
@@ -191,7 +192,7 @@ impl Reactor {
             calls,
             config,
             metrics,
-            token_key,
+            keys,
             admission,
             connections: Slab::new(),
             by_user: ByUser::default(),

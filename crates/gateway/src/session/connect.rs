@@ -74,11 +74,18 @@ impl Reactor {
             self.replies.refuse(id, ErrorCode::Unauthorized);
             return None;
         }
-        match self.token_key.verify(token.expose(), self.clock.unix) {
+        match self.keys.verify_connect(token.expose(), self.clock.unix) {
             Ok(claims) => Some(claims),
             Err(TokenError::Expired) => {
                 // The client gets a new one and comes again.
                 self.replies.refuse(id, ErrorCode::TokenExpired);
+                None
+            }
+            Err(TokenError::UnknownKey) => {
+                // Its issuer may have a new key: by the time the client comes again, we have it too.
+                let message = "the key of the token is not known yet";
+                self.replies
+                    .refuse_because(id, ErrorCode::Internal, message);
                 None
             }
             Err(error) => {
