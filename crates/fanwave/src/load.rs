@@ -1,6 +1,6 @@
 //! `fanwave load`: reads the command line, and hands the order over. What fans do is in the crate `fanwave-load`.
 
-use std::{fs, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt::Write, fs, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -282,6 +282,7 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 
 /// What a terminal shows at the end.
 fn summary(report: &Report) -> String {
+    // Writing to a String cannot fail.
     let ms = |micros: u64| format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100);
     let lane = &report.lossless;
     let mut text = format!(
@@ -296,7 +297,8 @@ fn summary(report: &Report) -> String {
         ms(report.deliveries.time.p99_us),
         ms(report.deliveries.time.max_us),
     );
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)\n",
         lane.balance.received,
         lane.balance.expected,
@@ -306,26 +308,28 @@ fn summary(report: &Report) -> String {
         lane.sent,
         lane.accepted,
         lane.recovered,
-    ));
+    );
     if let Some(millis) = report.returns.all_back_ms {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "All back    after {millis} ms, p99 {}\n",
             ms(report.returns.time.p99_us)
-        ));
+        );
     }
     if let Some(server) = &report.server {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "Server      {} ms CPU, {} deliveries per CPU second, {} bytes per connection\n",
             server.cpu_ms,
             server.deliveries_per_cpu_second.unwrap_or(0),
             server.bytes_per_connection.unwrap_or(0),
-        ));
+        );
     }
     for note in &report.verdict.notes {
-        text.push_str(&format!("Note        {note}\n"));
+        let _ = write!(text, "Note        {note}\n");
     }
     for reason in &report.verdict.invalid {
-        text.push_str(&format!("INVALID     {reason}\n"));
+        let _ = write!(text, "INVALID     {reason}\n");
     }
     text
 }

@@ -6,6 +6,7 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use fanwave_wire::ws::frame::CONTROL_BYTES_MAX;
@@ -119,6 +120,9 @@ pub(super) fn dial(
     )?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Whoever closes first keeps the port for a minute (TIME-WAIT), and a storm would soon have no ports left to come back
+    // from, nor the next run. A close that resets keeps none, and is as sudden as a lost network.
+    socket.set_linger(Some(Duration::ZERO))?;
     if hearing == Hearing::Deaf {
         socket.set_recv_buffer_size(DEAF_BUFFER_BYTES)?;
     }
