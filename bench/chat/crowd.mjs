@@ -135,7 +135,7 @@ export class Crowd {
    * @param {{ perSecond: number, count: number, graceS?: number, bytes?: number, drop?: number }} options
    * @returns {Promise<Published>}
    */
-  async publish({ perSecond, count, graceS = 3, bytes = MESSAGE_BYTES, drop = 0 }) {
+  async publish({ perSecond, count, graceS = PATIENCE_S, bytes = MESSAGE_BYTES, drop = 0 }) {
     const command = { do: "publish", per_second: perSecond, count, bytes, grace_s: graceS, drop };
     return this.#ask(command, count / perSecond + graceS + 20);
   }
@@ -155,6 +155,9 @@ export class Crowd {
     return this.#ask({ do: "resume", seconds }, seconds + 20);
   }
 }
+
+/** How long a phase waits for what is still on its way; one that has everything ends at once. */
+export const PATIENCE_S = 10;
 
 /** The size of every message that is compared. */
 export const MESSAGE_BYTES = 200;

@@ -46,7 +46,7 @@ export async function idleFan(scene, server) {
   const crowd = new Crowd(scene, server);
   const empty = await socketBytes();
   const joined = await crowd.connect(FANS);
-  const told = await crowd.publish({ perSecond: 1, count: 2, graceS: 5 });
+  const told = await crowd.publish({ perSecond: 1, count: 2 });
   const quiet = await crowd.idle(QUIET_S);
   const kernel = (await socketBytes()) - empty;
   await crowd.end();

@@ -12,7 +12,7 @@ export async function play({ scene, tokens }) {
   const crowd = new Crowd(scene, server);
   await crowd.connect(FANS + STAYING);
   const before = await crowd.publish({ perSecond: 10, count: 50 });
-  const storm = await crowd.publish({ perSecond: 10, count: 200, drop: FANS, graceS: 10 });
+  const storm = await crowd.publish({ perSecond: 10, count: 200, drop: FANS });
   await server.end();
   const returned = storm.returned;
   if (!returned) throw new Error("the crowd does not say who came back");
