@@ -4,7 +4,7 @@
 //! as long as it lives; whatever goes to many is encoded once per format ([`Frames`]), never once per fan.
 
 use fanwave_wire::{
-    protocol::{self, Push, Reply},
+    protocol::{Encoding, Push, Reply},
     ws,
 };
 
@@ -13,35 +13,46 @@ use fanwave_wire::{
 pub(crate) enum Format {
     /// WebSocket text frames of JSON.
     WsJson,
+    /// WebSocket binary frames of Protobuf.
+    WsProtobuf,
 }
 
 impl Format {
     /// How many there are.
-    pub(crate) const COUNT: usize = 1;
+    pub(crate) const COUNT: usize = 2;
 
     /// Its place among all of them.
     const fn index(self) -> usize {
         self as usize
     }
 
+    /// How replies and commands are written in it.
+    pub(crate) const fn encoding(self) -> Encoding {
+        match self {
+            Self::WsJson => Encoding::Json,
+            Self::WsProtobuf => Encoding::Protobuf,
+        }
+    }
+
     /// Appends one framed reply.
     pub(crate) fn append_reply(self, reply: &Reply<'_>, out: &mut Vec<u8>) {
-        self.append_framed(out, |out| reply.encode(out));
+        self.append_framed(out, |out| self.encoding().append_reply(reply, out));
     }
 
     /// Appends one framed push.
     pub(crate) fn append_push(self, push: &Push<'_>, out: &mut Vec<u8>) {
-        self.append_framed(out, |out| push.encode(out));
+        self.append_framed(out, |out| self.encoding().append_push(push, out));
     }
 
     /// Appends the server's ping, framed.
     pub(crate) fn append_ping(self, out: &mut Vec<u8>) {
-        self.append_framed(out, |out| out.extend_from_slice(protocol::SERVER_PING));
+        self.append_framed(out, |out| self.encoding().append_ping(out));
     }
 
     fn append_framed(self, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
         match self {
             Self::WsJson => ws::frame::encode_text_with(out, body),
+            Self::WsProtobuf => ws::frame::encode_binary_with(out, body),
         }
     }
 }

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     admission::NoPlace,
     config::Extensions,
+    format::Format,
     limits,
     origin::{OriginPolicy, OriginVerdict},
 };
@@ -20,8 +21,11 @@ use crate::{
 /// The one protocol version there is (RFC 6455, section 4.1).
 pub(crate) const VERSION: &str = "13";
 
-/// The subprotocol that names this dialect; clients that offer none speak it too.
+/// The subprotocol that names the JSON form; clients that offer none speak it too.
 const SUBPROTOCOL: &str = "centrifuge-json";
+
+/// The subprotocol that names the Protobuf form.
+const SUBPROTOCOL_PROTOBUF: &str = "centrifuge-protobuf";
 
 /// What a request asks for; see the module.
 #[derive(Debug, Default)]
@@ -68,6 +72,15 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
+    /// How the connection will be spoken to.
+    pub(crate) fn format(&self) -> Format {
+        if self.subprotocol == Some(SUBPROTOCOL_PROTOBUF) {
+            Format::WsProtobuf
+        } else {
+            Format::WsJson
+        }
+    }
+
     /// The largest window to compress with, where messages may be compressed.
     pub(crate) fn window(&self) -> Option<ws::WindowBits> {
         self.deflate.map(ws::Deflate::server_window)
@@ -246,6 +259,8 @@ impl<'a> Offer<'a> {
             self.extensions.push(value);
         } else if is("sec-websocket-protocol") && has_token(value, SUBPROTOCOL) {
             self.subprotocol = Some(SUBPROTOCOL);
+        } else if is("sec-websocket-protocol") && has_token(value, SUBPROTOCOL_PROTOBUF) {
+            self.subprotocol = Some(SUBPROTOCOL_PROTOBUF);
         }
     }
 

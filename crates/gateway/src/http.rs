@@ -31,6 +31,7 @@ use thiserror::Error;
 use crate::{
     admission::{Admission, Place},
     config::Extensions,
+    format::Format,
     handshake::{Accepted, Offer, Refusal},
     inbox::Handover,
     limits,
@@ -100,7 +101,12 @@ async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Respo
         return Refusal::Key.into_response();
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(hand_over(door, upgrade, accepted.window(), place));
+    tokio::spawn(hand_over(
+        door,
+        upgrade,
+        (accepted.format(), accepted.window()),
+        place,
+    ));
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -149,7 +155,7 @@ enum HandOverError {
 async fn hand_over(
     door: Arc<Door>,
     upgrade: OnUpgrade,
-    deflate: Option<ws::WindowBits>,
+    (format, deflate): (Format, Option<ws::WindowBits>),
     place: Place,
 ) {
     match detach(upgrade, door.socket_send_bytes).await {
@@ -158,6 +164,7 @@ async fn hand_over(
             door.reactors.hand_over(Handover {
                 stream: Stream::from(stream),
                 leftover,
+                format,
                 deflate,
                 place,
             });

@@ -15,7 +15,9 @@ use std::{
 use bytes::Bytes;
 use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws::WindowBits};
 
-use crate::{admission::Place, engine_calls::Answer, limits, reactor::stream::Stream};
+use crate::{
+    admission::Place, engine_calls::Answer, format::Format, limits, reactor::stream::Stream,
+};
 
 /// A socket whose upgrade has been answered.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Handover {
     pub(crate) stream: Stream,
     /// What the peer sent behind its handshake.
     pub(crate) leftover: Bytes,
+    /// How its fan is spoken to.
+    pub(crate) format: Format,
     /// Present where compression was negotiated: the largest window that the client takes.
     pub(crate) deflate: Option<WindowBits>,
     /// Its place on the node.

@@ -470,6 +470,7 @@ impl Reactor {
                     if let Some(index) =
                         self.open(arrival.stream, place, arrival.watched, accepted.window())
                     {
+                        self.connections[index].format = accepted.format();
                         self.handle_first_bytes(index, rest);
                     }
                 }

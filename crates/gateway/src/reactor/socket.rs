@@ -42,6 +42,7 @@ impl Reactor {
         let Handover {
             stream,
             leftover,
+            format,
             deflate,
             place,
         } = socket;
@@ -50,9 +51,11 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return;
         }
-        if let Some(index) = self.open(stream, place, Watched::No, deflate)
-            && !leftover.is_empty()
-        {
+        let Some(index) = self.open(stream, place, Watched::No, deflate) else {
+            return;
+        };
+        self.connections[index].format = format;
+        if !leftover.is_empty() {
             self.handle_leftover(index, &leftover);
         }
     }
@@ -194,7 +197,16 @@ impl Reactor {
 
     fn handle_event(&mut self, index: usize, event: ws::Event<'_>) -> Obeyed {
         match (event, self.config.dialect) {
-            (ws::Event::Text(text), Dialect::Centrifuge) => self.handle_frame(index, text),
+            (ws::Event::Text(text), Dialect::Centrifuge)
+                if self.replies.format == Format::WsJson =>
+            {
+                self.handle_frame(index, text.as_bytes())
+            }
+            (ws::Event::Binary(bytes), Dialect::Centrifuge)
+                if self.replies.format == Format::WsProtobuf =>
+            {
+                self.handle_frame(index, bytes)
+            }
             (ws::Event::Text(_) | ws::Event::Binary(_), Dialect::Echo) => {
                 self.echo(index, event);
                 Obeyed::GoOn
@@ -207,8 +219,8 @@ impl Reactor {
                 Obeyed::GoOn
             }
             (ws::Event::Pong(_), _) => self.spend_budget(index),
-            (ws::Event::Binary(_), Dialect::Centrifuge) => {
-                // This endpoint speaks the JSON dialect, whose frames are text.
+            (ws::Event::Text(_) | ws::Event::Binary(_), Dialect::Centrifuge) => {
+                // JSON comes in text frames, Protobuf in binary ones.
                 self.end(index, Farewell::Code(ws::CloseCode::UNSUPPORTED));
                 Obeyed::Ended
             }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use fanwave_wire::{
     Channel,
     limits::COMMANDS_PER_FRAME_MAX,
-    protocol::{Command, DisconnectCode, ErrorCode, Method, Response, parse_commands},
+    protocol::{Command, DisconnectCode, ErrorCode, Method, Response},
 };
 
 use crate::{
@@ -37,9 +37,10 @@ pub(crate) enum Obeyed {
 }
 
 impl Reactor {
-    /// Obeys one frame: one command per line.
-    pub(crate) fn handle_frame(&mut self, index: usize, frame: &str) -> Obeyed {
-        let commands = match parse_commands(frame, COMMANDS_PER_FRAME_MAX) {
+    /// Obeys one frame of commands.
+    pub(crate) fn handle_frame(&mut self, index: usize, frame: &[u8]) -> Obeyed {
+        let encoding = self.replies.format.encoding();
+        let commands = match encoding.parse_commands(frame, COMMANDS_PER_FRAME_MAX) {
             Ok(commands) => commands,
             Err(error) => {
                 tracing::debug!(%error, "a client broke the protocol");
