@@ -158,8 +158,10 @@ pub const TOLD_AGAIN_USERS: usize = 75;
 /// Characters of a text that are looked at to tell its language.
 pub const DETECTED_CHARS_MAX: usize = 200;
 
-/// Messages of the chat lane that are ready to be shown, and wait for older ones that are not; 100 bytes each beside the
-/// message, 2 MB, and 40 MB at the worst. More come only where tens of thousands write in one tick.
+/// Messages of the chat lane that are ready to be shown, and wait for older ones that are not.
+///
+/// 100 bytes each beside the message, 2 MB, and 40 MB at the worst. More come only where tens of thousands write in one
+/// tick.
 pub const READY_MAX: usize = 16_384;
 
 /// What a room can take at the worst, beside its audience and its recent windows, in bytes: 292 MB.

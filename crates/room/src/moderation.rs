@@ -11,6 +11,7 @@
 //! The policy judges persons and modes. What words mean is [`Words`]' business, how fast somebody sends is
 //! [`admit`](crate::admit)'s.
 
+mod emoji;
 mod links;
 mod penalties;
 mod refusal;
@@ -23,7 +24,6 @@ use fanwave_wire::{
     ClientMessageId, Event, HoldReason, Lane, Mode, Offset, Publication, Role, Sender, Text,
     UnixMillis, UserId,
 };
-use unicode_properties::UnicodeEmoji;
 
 use self::penalties::Penalties;
 pub use self::refusal::Refusal;
@@ -304,7 +304,7 @@ impl Policy {
         if is_exempt(role) {
             return Verdict::Welcome;
         }
-        if self.mode.emoji_only && !is_emoji_only(text) {
+        if self.mode.emoji_only && !emoji::is_emoji_only(text) {
             return Verdict::Refuse(Refusal::EmojiOnly);
         }
         if self.mode.shield && links::has_link(text) {
@@ -389,24 +389,4 @@ fn judge_follower(now: UnixMillis, since: Option<UnixMillis>, minutes: u32) -> R
             retry_after,
         }),
     }
-}
-
-/// Whether a text is made of emoji and what holds them together. Digits, `#` and `*` are emoji to Unicode because
-/// keycaps are built on them; here they count only where a keycap really follows.
-fn is_emoji_only(text: &str) -> bool {
-    const KEYCAP: char = '\u{20E3}';
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c.is_ascii_digit() || matches!(c, '#' | '*') {
-            if chars.peek() == Some(&'\u{FE0F}') {
-                chars.next();
-            }
-            if chars.next() != Some(KEYCAP) {
-                return false;
-            }
-        } else if !(c.is_whitespace() || c.is_emoji_char_or_emoji_component()) {
-            return false;
-        }
-    }
-    true
 }

@@ -154,7 +154,7 @@ impl Room {
                     }
                 }
                 governor::Output::More { language, count } => {
-                    more.push(Notice::More { language, count })
+                    more.push(Notice::More { language, count });
                 }
             }
         }

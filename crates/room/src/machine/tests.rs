@@ -137,6 +137,18 @@ impl World {
         self.now = end;
     }
 
+    /// The same room on a node that opens it now.
+    fn opened_elsewhere(&self) -> Self {
+        let mut opened = Self::new();
+        for lane in [Lane::Room, Lane::Staff, Lane::Vote, Lane::Chat] {
+            opened.room.resume(lane, self.heads[&lane]);
+            for (_, publication) in self.log.iter().filter(|(of, _)| *of == lane) {
+                opened.room.restore(NOON, lane, publication);
+            }
+        }
+        opened
+    }
+
     fn newest(&self, lane: Lane) -> &Draft {
         let newest = self.log.iter().rev().find(|(of, _)| *of == lane);
         &newest.unwrap().1.draft
@@ -664,13 +676,7 @@ fn a_room_that_is_opened_elsewhere_knows_the_rules() {
             choice: 0,
         })
         .unwrap();
-    let mut opened = World::new();
-    for lane in [Lane::Room, Lane::Staff, Lane::Vote, Lane::Chat] {
-        opened.room.resume(lane, world.heads[&lane]);
-        for (_, publication) in world.log.iter().filter(|(of, _)| *of == lane) {
-            opened.room.restore(NOON, lane, publication);
-        }
-    }
+    let mut opened = world.opened_elsewhere();
     assert_eq!(opened.room.policy(), world.room.policy());
     assert!(
         opened.room.poll_output().is_none(),

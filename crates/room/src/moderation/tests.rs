@@ -177,7 +177,10 @@ fn a_mode_asks_fans_and_nobody_of_rank() {
         followers.judge_writer(NOON, writer(&fan, Role::Moderator)),
         Ok(())
     );
+}
 
+#[test]
+fn a_mode_asks_for_emoji_or_holds_what_is_said() {
     let words = Words::default();
     let emoji = in_mode(Mode {
         emoji_only: true,
@@ -390,10 +393,12 @@ proptest! {
         prop_assert_eq!(&live, &replayed);
 
         let cut = cut.min(log.len());
-        let mut resumed = Policy::new();
-        fold(&mut resumed, &log[..cut]);
-        let mut resumed = resumed.clone();
+        let mut snapshot = Policy::new();
+        fold(&mut snapshot, &log[..cut]);
+        let mut resumed = snapshot.clone();
         fold(&mut resumed, &log[cut..]);
+        fold(&mut snapshot, &log[cut..]);
+        prop_assert_eq!(&snapshot, &resumed);
         prop_assert_eq!(&live, &resumed);
 
         for name in 0..4u8 {
