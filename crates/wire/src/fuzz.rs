@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use crate::{
     Action, Call, CallError, Channel, UnixMillis,
     limits::{
-        CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX, REACTION_KINDS_MAX,
-        TOKEN_BYTES_MAX, WORDS_MAX,
+        CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX, JWKS_KEYS_MAX,
+        REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
     },
     protocol::{ClientMessage, Command, Encoding, Method, ProtocolError},
-    token::TokenKey,
+    token::{Jwks, KeyRing, Rules, TokenKey},
     ws::{Decoder, Deflater, Event, Inflater, Negotiated, WindowBits, negotiate},
 };
 
@@ -215,12 +215,15 @@ fn check_message(message: &ClientMessage) {
     );
 }
 
-/// A token that nobody signed is never taken.
+/// A token that nobody signed is never taken, and no text makes the reader of key sets fall.
 ///
 /// # Panics
 ///
 /// It is.
 pub fn token(data: &[u8]) {
+    if let Ok(jwks) = Jwks::parse(data) {
+        assert!(jwks.len() <= JWKS_KEYS_MAX, "{} keys", jwks.len());
+    }
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -229,6 +232,11 @@ pub fn token(data: &[u8]) {
     };
     let verdict = key.verify(text, UnixMillis(0));
     assert!(verdict.is_err(), "a token that nobody signed was taken");
+    let ring = KeyRing::new(&key, Rules::default());
+    assert!(
+        ring.verify_subscribe(text, UnixMillis(0)).is_err(),
+        "a permission that nobody signed was taken"
+    );
     let too_long = matches!(verdict, Err(crate::token::TokenError::TooLong));
     assert_eq!(
         too_long,

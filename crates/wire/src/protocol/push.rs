@@ -1,4 +1,4 @@
-//! What the server tells a client without being asked; [`Encoding`](super::Encoding) writes it.
+//! What the server tells a client without being asked; [`Encoding`] writes it.
 
 use serde_json::value::RawValue;
 

@@ -1,4 +1,4 @@
-//! What the server answers; [`Encoding`](super::Encoding) writes it.
+//! What the server answers; [`Encoding`] writes it.
 
 use std::sync::Arc;
 

@@ -29,7 +29,7 @@ pub enum Algorithm {
     Rs256,
     /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// EdDSA on Ed25519.
+    /// Edwards curve signatures, on Ed25519.
     EdDsa,
 }
 
