@@ -297,9 +297,9 @@ fn summary(report: &Report) -> String {
         ms(report.deliveries.time.p99_us),
         ms(report.deliveries.time.max_us),
     );
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)\n",
+        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)",
         lane.balance.received,
         lane.balance.expected,
         lane.balance.missing,
@@ -310,26 +310,26 @@ fn summary(report: &Report) -> String {
         lane.recovered,
     );
     if let Some(millis) = report.returns.all_back_ms {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "All back    after {millis} ms, p99 {}\n",
+            "All back    after {millis} ms, p99 {}",
             ms(report.returns.time.p99_us)
         );
     }
     if let Some(server) = &report.server {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "Server      {} ms CPU, {} deliveries per CPU second, {} bytes per connection\n",
+            "Server      {} ms CPU, {} deliveries per CPU second, {} bytes per connection",
             server.cpu_ms,
             server.deliveries_per_cpu_second.unwrap_or(0),
             server.bytes_per_connection.unwrap_or(0),
         );
     }
     for note in &report.verdict.notes {
-        let _ = write!(text, "Note        {note}\n");
+        let _ = writeln!(text, "Note        {note}");
     }
     for reason in &report.verdict.invalid {
-        let _ = write!(text, "INVALID     {reason}\n");
+        let _ = writeln!(text, "INVALID     {reason}");
     }
     text
 }
