@@ -1,6 +1,6 @@
 //! Words that are not said here, however they are written.
 //!
-//! A text and a listed word are read the same way ([`letters`]): compatibility forms, case, look-alikes, zero-width
+//! A text and a listed word are read the same way (`letters`): compatibility forms, case, look-alikes, zero-width
 //! characters and stray marks are gone, syllables of Hangul are taken apart, and what is no letter is a gap. Then:
 //!
 //! * A letter may be repeated: "fuuuck". It may not be left out: "as" is not "ass".

@@ -1,11 +1,11 @@
 //! A room with a hundred thousand fans on several nodes, in one thread and in virtual time.
 //!
-//! Real: the room's machine on every node, the sequencers, the recovery windows. Modelled: the log ([`engine`]), a node's
-//! frames and cursors ([`node`]), fans, their links, and what they do. A seed decides everything that is chance, so that
+//! Real: the room's machine on every node, the sequencers, the recovery windows. Modelled: the log (`engine`), a node's
+//! frames and cursors (`node`), fans, their links, and what they do. A seed decides everything that is chance, so that
 //! a failure is repeated by its seed, and the same seed twice gives the same trace.
 //!
 //! The fans are the judges: each looks at every frame it is shown, and says at once what is wrong with it. What only the
-//! whole can show is checked at the end ([`verdict`]). What is promised is listed in [`Report::violations`].
+//! whole can show is checked at the end (`verdict`). What is promised is listed in [`Report::violations`].
 //!
 //! ```
 //! let plan = fanwave_sim::Plan { fans: 50, seconds: 2, ..fanwave_sim::Plan::of_seed(1) };
