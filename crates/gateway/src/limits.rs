@@ -33,11 +33,11 @@ pub const ROOM_LOG_BYTES_MIN: usize = 4 * wire::PUBLICATION_BYTES_MAX;
 /// Most bytes one write to one fan takes from a room's log, so that a fan far behind cannot hold up a sweep.
 pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Sockets visited by a sweep between two polls; about 10 ms of writes on one core.
-pub const SWEEP_VISITS_PER_POLL: usize = 512;
+/// Sockets visited by a sweep between two polls; about 3 ms of writes on one core.
+pub const SWEEP_VISITS_PER_POLL: usize = 256;
 
 /// Sockets of one room visited before the next dirty room has its turn.
-pub const SWEEP_VISITS_PER_TURN: usize = 256;
+pub const SWEEP_VISITS_PER_TURN: usize = 128;
 
 /// Replies and torn frames that wait for one socket.
 ///
@@ -129,9 +129,11 @@ pub const TICK: Duration = Duration::from_millis(20);
 /// Kernel send buffer asked for (Linux doubles it). Without it a stalled reader's socket grows to 4 MB.
 pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 
-/// Events taken from one poll: 384 bytes. A fan who joins costs some 50 us, and so many of them less than a third of
-/// what the sweep has between two polls: a storm of joins slows the fan-out, and never holds it up.
-pub const EVENTS_PER_POLL: usize = 32;
+/// Events taken from one poll: 192 bytes.
+///
+/// A fan who joins costs some 50 us, and so many of them less than a third of what the sweep has between two polls: a
+/// storm of joins slows the fan-out, and never holds it up.
+pub const EVENTS_PER_POLL: usize = 16;
 
 /// How long clients are told at least to keep away when the node is full or hurried, seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 2;
@@ -156,8 +158,8 @@ pub const ARRIVALS_MAX: usize = 4_096;
 /// How long an upgrade request, and the TLS handshake before it, may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one turn spends on sockets that arrive, so that a storm never stops the fan-out: about 2 ms.
-pub const ARRIVAL_WORK_PER_TURN: u32 = 128;
+/// What one turn spends on sockets that arrive, so that a storm never stops the fan-out: about 1 ms.
+pub const ARRIVAL_WORK_PER_TURN: u32 = 64;
 
 /// What accepting, judging and answering one plain upgrade takes of that, about 25 us.
 pub const ARRIVAL_WORK_PLAIN: u32 = 2;

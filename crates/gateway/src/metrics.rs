@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     closes: Family<CodeLabel, Counter>,
     commands: Family<KindLabel, Counter>,
     refused: Family<ReasonLabel, Counter>,
+    cuts: Family<ReasonLabel, Counter>,
     upgrades: Counter,
     /// TLS handshakes that came to an end.
     pub(crate) tls_handshakes: Counter,
@@ -134,6 +135,7 @@ impl Metrics {
             closes: Family::default(),
             commands: Family::default(),
             refused: Family::default(),
+            cuts: Family::default(),
             upgrades: Counter::default(),
             tls_handshakes: Counter::default(),
         };
@@ -180,17 +182,27 @@ impl Metrics {
             metrics.commands.clone(),
         );
         registry.register(
-            "refused_upgrades",
-            "Upgrades refused, by reason",
-            metrics.refused.clone(),
-        );
-        registry.register(
             "tls_handshakes",
             "TLS handshakes that came to an end; refused ones are upgrades refused for tls",
             metrics.tls_handshakes.clone(),
         );
-        registry.register("upgrades", "Upgrades answered", metrics.upgrades.clone());
+        registry.register(
+            "slow_cuts",
+            "Slow fans closed to recover, by reason: lapped by the lossless lane, or replies unread",
+            metrics.cuts.clone(),
+        );
+        metrics.register_arrivals(registry);
         metrics
+    }
+
+    /// What becomes of those who come.
+    fn register_arrivals(&self, registry: &mut Registry) {
+        registry.register(
+            "refused_upgrades",
+            "Upgrades refused, by reason",
+            self.refused.clone(),
+        );
+        registry.register("upgrades", "Upgrades answered", self.upgrades.clone());
     }
 
     /// One connection has ended.
@@ -208,6 +220,11 @@ impl Metrics {
     /// One upgrade was refused.
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// One slow fan was closed.
+    pub(crate) fn cut(&self, reason: &'static str) {
+        self.cuts.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// So many upgrades were refused.

@@ -52,6 +52,10 @@ async fn a_slow_reader_is_cut_with_3008_and_recovers_while_others_are_undisturbe
     };
     assert_eq!(code, 3008);
     assert!(
+        node.metrics()
+            .contains(r#"fanwave_gateway_slow_cuts_total{reason="lapped"} 1"#)
+    );
+    assert!(
         seen < MESSAGES / 2,
         "{seen} were read: the kernel's buffers and the log were meant to be smaller"
     );

@@ -306,7 +306,14 @@ impl Reactor {
             // Who skipped is told so where the feed is known.
             Written::All | Written::Skipped { .. } => {}
             Written::Blocked => self.watch_writable(index),
-            Written::TooMuch | Written::Lapped => self.disconnect(index, DisconnectCode::Slow),
+            Written::Lapped => {
+                self.metrics.cut("lapped");
+                self.disconnect(index, DisconnectCode::Slow);
+            }
+            Written::TooMuch => {
+                self.metrics.cut("unread");
+                self.disconnect(index, DisconnectCode::Slow);
+            }
             Written::Gone => self.lose(index),
         }
         self.finish_closing(index);

@@ -69,6 +69,10 @@ impl Deadlines {
             return None;
         }
         self.queue.pop_front();
+        if self.queue.is_empty() {
+            // A storm's worth of places would be kept for the next one: 24 bytes for each fan.
+            self.queue.shrink_to_fit();
+        }
         Some(key)
     }
 
