@@ -255,6 +255,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "chat",
+        "shown_per_second",
+        Kind::Number,
+        "Messages of one language shown per second, 0 to 1000; of more, a sample. 0 shows all.",
+        "what nobody can read",
+    ),
+    key(
+        "chat",
         "room_log_kib",
         Kind::Number,
         "Encoded messages kept per lane for fans who lag, 64 to 65536 KiB; who lags further is closed and recovers.",

@@ -109,6 +109,8 @@ pub struct Chat {
     pub pong_timeout: Duration,
     /// Shortest time between two rounds over a busy room.
     pub tick: Duration,
+    /// Messages of one language shown per second; 0 shows all.
+    pub shown_per_second: u32,
     /// Encoded messages kept per lane.
     pub room_log_bytes: usize,
 }
@@ -319,6 +321,7 @@ fn chat(check: &mut Check<'_>, config: &Config) -> Chat {
         ping_interval,
         pong_timeout,
         tick: check.duration(key("tick"), &chat.tick, ms(1)..=secs(1)),
+        shown_per_second: check.number(key("shown_per_second"), chat.shown_per_second, 0..=1_000),
         room_log_bytes: log_kib * 1024,
     }
 }

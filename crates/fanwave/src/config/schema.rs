@@ -63,6 +63,7 @@ section!(
         ping_interval: String = "25s".to_owned(),
         pong_timeout: String = "10s".to_owned(),
         tick: String = "20ms".to_owned(),
+        shown_per_second: u64 = 10,
         room_log_kib: u64 = 1024,
     }
 );

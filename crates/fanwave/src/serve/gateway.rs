@@ -19,6 +19,10 @@ pub(super) fn config(plan: &Plan) -> GatewayConfig {
         pong_timeout: plan.chat.pong_timeout,
         tick: plan.chat.tick,
         room_log_bytes: plan.chat.room_log_bytes,
+        governor: fanwave_room::governor::Settings {
+            shown_per_second: plan.chat.shown_per_second,
+            ..defaults.governor
+        },
         commands_per_second: plan.chat.commands_per_second,
         rooms: Rooms::Only(
             plan.channels
