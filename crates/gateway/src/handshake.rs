@@ -7,7 +7,7 @@
 //!
 //! Spec: RFC 6455, section 4.2.
 
-use fanwave_wire::ws;
+use fanwave_wire::{protocol::Encoding, ws};
 use thiserror::Error;
 
 use crate::{
@@ -21,11 +21,11 @@ use crate::{
 /// The one protocol version there is (RFC 6455, section 4.1).
 pub(crate) const VERSION: &str = "13";
 
-/// The subprotocol that names the JSON form; clients that offer none speak it too.
-const SUBPROTOCOL: &str = "centrifuge-json";
+/// The subprotocol of JSON; clients that offer none speak it too.
+const JSON: &str = "centrifuge-json";
 
-/// The subprotocol that names the Protobuf form.
-const SUBPROTOCOL_PROTOBUF: &str = "centrifuge-protobuf";
+/// The subprotocol of Protobuf.
+const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// What a request asks for; see the module.
 #[derive(Debug, Default)]
@@ -72,18 +72,18 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// How the connection will be spoken to.
-    pub(crate) fn format(&self) -> Format {
-        if self.subprotocol == Some(SUBPROTOCOL_PROTOBUF) {
-            Format::WsProtobuf
-        } else {
-            Format::WsJson
-        }
-    }
-
     /// The largest window to compress with, where messages may be compressed.
     pub(crate) fn window(&self) -> Option<ws::WindowBits> {
         self.deflate.map(ws::Deflate::server_window)
+    }
+
+    /// How the connection is spoken to.
+    pub(crate) fn format(&self) -> Format {
+        let encoding = match self.subprotocol {
+            Some(PROTOBUF) => Encoding::Protobuf,
+            _ => Encoding::Json,
+        };
+        Format::of_websocket(encoding, self.window())
     }
 }
 
@@ -257,10 +257,11 @@ impl<'a> Offer<'a> {
             self.key.get_or_insert(value);
         } else if is("sec-websocket-extensions") {
             self.extensions.push(value);
-        } else if is("sec-websocket-protocol") && has_token(value, SUBPROTOCOL) {
-            self.subprotocol = Some(SUBPROTOCOL);
-        } else if is("sec-websocket-protocol") && has_token(value, SUBPROTOCOL_PROTOBUF) {
-            self.subprotocol = Some(SUBPROTOCOL_PROTOBUF);
+        } else if is("sec-websocket-protocol") {
+            let offered = [JSON, PROTOBUF]
+                .into_iter()
+                .find(|name| has_token(value, name));
+            self.subprotocol = self.subprotocol.or(offered);
         }
     }
 
@@ -305,7 +306,8 @@ impl<'a> Offer<'a> {
         }
     }
 
-    fn judge_origin(&self, origins: &OriginPolicy) -> OriginVerdict {
+    /// Whether the page behind the request may ask anything at all.
+    pub(crate) fn judge_origin(&self, origins: &OriginPolicy) -> OriginVerdict {
         let host = match self.host {
             Once::Is(host) => Some(host),
             Once::Never | Once::Repeated => None,
@@ -364,7 +366,12 @@ mod tests {
         assert_eq!(accepted.key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(accepted.subprotocol, None);
         let offered = judged(&with("Sec-WebSocket-Protocol", "other, centrifuge-json"));
-        assert_eq!(offered.unwrap().subprotocol, Some("centrifuge-json"));
+        let offered = offered.unwrap();
+        assert_eq!(offered.subprotocol, Some("centrifuge-json"));
+        assert_eq!(offered.format(), Format::WsJson);
+        let binary = judged(&with("Sec-WebSocket-Protocol", "centrifuge-protobuf")).unwrap();
+        assert_eq!(binary.subprotocol, Some("centrifuge-protobuf"));
+        assert_eq!(binary.format(), Format::WsProtobuf);
     }
 
     #[test]

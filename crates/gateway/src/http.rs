@@ -50,6 +50,10 @@ pub(crate) struct Door {
     pub(crate) origins: OriginPolicy,
     pub(crate) extensions: Extensions,
     pub(crate) socket_send_bytes: usize,
+    /// Most bytes of one frame of commands.
+    pub(crate) message_bytes_max: usize,
+    /// What this node is called by clients that speak by other requests than they listen on.
+    pub(crate) node: Arc<str>,
 }
 
 /// The gateway's routes.
@@ -104,8 +108,11 @@ async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Respo
     tokio::spawn(hand_over(
         door,
         upgrade,
-        (accepted.format(), accepted.window()),
-        place,
+        Terms {
+            format: accepted.format(),
+            deflate: accepted.window(),
+            place,
+        },
     ));
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -152,19 +159,26 @@ enum HandOverError {
     Socket(#[from] io::Error),
 }
 
-async fn hand_over(
-    door: Arc<Door>,
-    upgrade: OnUpgrade,
-    (format, deflate): (Format, Option<ws::WindowBits>),
+/// What was agreed in a handshake.
+struct Terms {
+    format: Format,
+    deflate: Option<ws::WindowBits>,
     place: Place,
-) {
+}
+
+async fn hand_over(door: Arc<Door>, upgrade: OnUpgrade, terms: Terms) {
+    let Terms {
+        format,
+        deflate,
+        place,
+    } = terms;
     match detach(upgrade, door.socket_send_bytes).await {
         Ok((stream, leftover)) => {
             door.metrics.upgraded();
             door.reactors.hand_over(Handover {
                 stream: Stream::from(stream),
-                leftover,
                 format,
+                leftover,
                 deflate,
                 place,
             });

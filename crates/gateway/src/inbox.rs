@@ -17,6 +17,7 @@ use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws
 
 use crate::{
     admission::Place, engine_calls::Answer, format::Format, limits, reactor::stream::Stream,
+    transport::SessionSecret,
 };
 
 /// A socket whose upgrade has been answered.
@@ -24,10 +25,10 @@ use crate::{
 pub(crate) struct Handover {
     /// Non-blocking, and watched by nobody.
     pub(crate) stream: Stream,
-    /// What the peer sent behind its handshake.
-    pub(crate) leftover: Bytes,
-    /// How its fan is spoken to.
+    /// How it is spoken to.
     pub(crate) format: Format,
+    /// What the peer sent behind its handshake; of a stream, its first frame of commands.
+    pub(crate) leftover: Bytes,
     /// Present where compression was negotiated: the largest window that the client takes.
     pub(crate) deflate: Option<WindowBits>,
     /// Its place on the node.
@@ -43,10 +44,23 @@ pub(crate) struct Batch {
     pub(crate) items: VecDeque<Item>,
     /// Channels that have lost publications to a full inbox.
     pub(crate) gaps: BTreeSet<Channel>,
+    /// Commands for sessions that speak by other requests than they listen on.
+    pub(crate) commands: Vec<(SessionSecret, Vec<u8>)>,
+    /// Bytes of those.
+    pub(crate) command_bytes: usize,
     /// What the engine answered.
     pub(crate) answers: Vec<Answer>,
     /// Say good-bye to everybody, and be gone by then.
     pub(crate) stop_by: Option<Instant>,
+}
+
+/// Whether there was room in the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// The reactor will see it.
+    Yes,
+    /// It was thrown away.
+    Full,
 }
 
 /// The reactor's inbox; see the module.
@@ -70,6 +84,19 @@ impl Inbox {
         let mut waiting = self.lock();
         waiting.sockets.push(socket);
         self.unlock_and_wake(waiting);
+    }
+
+    /// A frame of commands for a session. Bounded by [`COMMAND_BYTES_WAITING_MAX`](limits::COMMAND_BYTES_WAITING_MAX).
+    pub(crate) fn command(&self, session: SessionSecret, frame: Vec<u8>) -> Queued {
+        let mut waiting = self.lock();
+        let bytes = frame.len() + size_of::<(SessionSecret, Vec<u8>)>();
+        if waiting.command_bytes + bytes > limits::COMMAND_BYTES_WAITING_MAX {
+            return Queued::Full;
+        }
+        waiting.command_bytes += bytes;
+        waiting.commands.push((session, frame));
+        self.unlock_and_wake(waiting);
+        Queued::Yes
     }
 
     /// An answer of the engine. Bounded by the calls that may be in flight.

@@ -39,7 +39,7 @@ use self::{
     inbox::Inbox,
     listeners::Listeners,
     metrics::Metrics,
-    reactor::{Parts, Reactor, Shared},
+    reactor::{Parts, Reactor, Shared, emulated::Emulated},
     reactors::{Pulse, Reactors, Seat},
 };
 
@@ -61,6 +61,7 @@ mod reactors;
 mod room_log;
 mod session;
 mod tls;
+mod transport;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
 pub use keys::Keys;
@@ -165,6 +166,8 @@ impl Gateway {
             runtime,
         );
         let places = calls.places();
+        let name: Arc<str> =
+            format!("{:016x}", getrandom::u64().map_err(StartError::Random)?).into();
         let door = Arc::new(Door {
             admission: Arc::clone(&admission),
             reactors: Arc::clone(&reactors),
@@ -172,6 +175,8 @@ impl Gateway {
             origins: config.origins.clone(),
             extensions: Extensions::new(config.compression, config.dialect),
             socket_send_bytes: config.socket_send_bytes,
+            message_bytes_max: config.message_bytes_max,
+            node: Arc::clone(&name),
         });
         let (config, keys) = (Arc::new(config), keys.into());
         let shared = Shared::default();
@@ -188,6 +193,7 @@ impl Gateway {
                 keys: keys.clone(),
                 admission: Arc::clone(&admission),
                 shared: shared.clone(),
+                emulated: Emulated::new(Arc::clone(&name), running.len()),
                 node: getrandom::u64().map_err(StartError::Random)?,
             };
             running.push(Running::spawn(running.len(), parts)?);
@@ -206,7 +212,7 @@ impl Gateway {
     /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>` itself: the socket is
     /// taken out of it.
     pub fn router(&self) -> Router {
-        http::router(Arc::clone(&self.door))
+        http::router(Arc::clone(&self.door)).merge(transport::router(Arc::clone(&self.door)))
     }
 
     /// Where the reactors accept sockets themselves, with the ports that were taken for 0.

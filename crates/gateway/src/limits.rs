@@ -186,6 +186,22 @@ pub const BACKLOG: u32 = 65_535;
 /// Addresses that the reactors listen at.
 pub const LISTENERS_MAX: usize = 16;
 
+/// Commands by other requests that wait for one reactor, in bytes: 4 MiB. Beyond it they are answered 503.
+pub const COMMAND_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
+
+/// How long a request may take to send its body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most bytes of a stream that leave in one piece; held only while the piece is being written.
+pub const BODY_CHUNK_BYTES: usize = 16 * 1024;
+
+/// What a busy feed gathers within a tick before it is compressed; about 1,000 messages.
+pub const GATHERED_BYTES_MAX: usize = 256 * 1024;
+
+const _: () = assert!(
+    GATHERED_BYTES_MAX < ROOM_LOG_BYTES,
+    "what is gathered fits a log, compressed or not"
+);
 const _: () = assert!(
     READ_BUFFER_BYTES >= wire::FRAME_BYTES_MAX,
     "a largest frame fits the read buffer"

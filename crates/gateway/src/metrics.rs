@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     pub(crate) sweep_lag: Histogram,
     /// Publications that found the inbox full or arrived out of order, read back from the log.
     pub(crate) refills: Counter,
+    compressed_before: Counter,
+    compressed_after: Counter,
     closes: Family<CodeLabel, Counter>,
     commands: Family<KindLabel, Counter>,
     refused: Family<ReasonLabel, Counter>,
@@ -132,6 +134,8 @@ impl Metrics {
             skipped: Counter::default(),
             sweep_lag: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             refills: Counter::default(),
+            compressed_before: Counter::default(),
+            compressed_after: Counter::default(),
             closes: Family::default(),
             commands: Family::default(),
             refused: Family::default(),
@@ -171,6 +175,7 @@ impl Metrics {
             "Stretches of a channel read back from the log",
             metrics.refills.clone(),
         );
+        metrics.register_compression(registry);
         registry.register(
             "closes",
             "Connections ended, by close code; 1006 is a lost peer",
@@ -203,6 +208,27 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register("upgrades", "Upgrades answered", self.upgrades.clone());
+    }
+
+    fn register_compression(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "compressed_before",
+            "Bytes of messages that were compressed, once for all who share them",
+            Unit::Bytes,
+            self.compressed_before.clone(),
+        );
+        registry.register_with_unit(
+            "compressed_after",
+            "Bytes of the frames they became",
+            Unit::Bytes,
+            self.compressed_after.clone(),
+        );
+    }
+
+    /// Messages were compressed.
+    pub(crate) fn compressed(&self, before: u64, after: u64) {
+        self.compressed_before.inc_by(before);
+        self.compressed_after.inc_by(after);
     }
 
     /// One connection has ended.

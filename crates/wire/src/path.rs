@@ -3,6 +3,15 @@
 /// The chat's WebSocket, where unmodified Centrifuge clients expect it.
 pub const WEBSOCKET: &str = "/connection/websocket";
 
+/// The chat as one long HTTP response, for networks that break a WebSocket: `POST`, with the first command as body.
+pub const HTTP_STREAM: &str = "/connection/http_stream";
+
+/// The chat as server-sent events: `GET`, with the first command in the query.
+pub const SSE: &str = "/connection/sse";
+
+/// What listeners of a stream or of events have to say: `POST`.
+pub const EMULATION: &str = "/emulation";
+
 /// Everything of the broadcast: `/live/{channel}/master.m3u8` and what it names.
 pub const LIVE: &str = "/live";
 

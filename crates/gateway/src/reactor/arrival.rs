@@ -468,9 +468,9 @@ impl Reactor {
                     self.metrics.upgraded();
                     self.seat.pulse.expect_socket();
                     if let Some(index) =
-                        self.open(arrival.stream, place, arrival.watched, accepted.window())
+                        self.open(arrival.stream, place, arrival.watched, accepted.format())
                     {
-                        self.connections[index].format = accepted.format();
+                        self.connections[index].deflate = accepted.window();
                         self.handle_first_bytes(index, rest);
                     }
                 }

@@ -5,11 +5,15 @@
 //! the stream and may take the close frame with it (RFC 6455, section 7.1.1). By the peer: it is gone, and so is its
 //! record.
 
-use fanwave_wire::{protocol::DisconnectCode, ws};
+use fanwave_wire::{
+    protocol::{DisconnectCode, Push},
+    ws,
+};
 
 use super::{
     Reactor,
     connection::{State, Subscription, SubscriptionPlace},
+    key::ConnectionKey,
 };
 
 /// The close code that stands for a peer that went without one; never sent (RFC 6455, section 7.1.5).
@@ -45,9 +49,13 @@ impl Reactor {
         }
         connection.state = State::Closing;
         connection.calls = None;
+        let format = connection.format;
         let key = connection.key(index);
         self.replies.format = connection.format;
         self.leave_all(index);
+        if format.is_stream() {
+            return self.end_stream(index, key, farewell);
+        }
         let frames = &mut self.replies.frames;
         let code = match farewell {
             Farewell::Disconnect(code) => {
@@ -64,6 +72,19 @@ impl Reactor {
             }
         };
         self.metrics.closed(code);
+        self.timers.expect_close(self.clock.now, key);
+        self.flush(index);
+    }
+
+    /// Ends a connection on which no close code can be said: a push says it.
+    fn end_stream(&mut self, index: usize, key: ConnectionKey, farewell: Farewell) {
+        let code = match farewell {
+            Farewell::Disconnect(code) => code,
+            // Codes of frames, of which a stream has none.
+            Farewell::Code(_) | Farewell::Answer(_) => DisconnectCode::BadRequest,
+        };
+        self.replies.push(Push::Disconnect { code });
+        self.metrics.closed(code.number());
         self.timers.expect_close(self.clock.now, key);
         self.flush(index);
     }
@@ -98,7 +119,8 @@ impl Reactor {
     /// Closes the socket and frees its place. Engine calls under way find nobody when they return.
     fn forget(&mut self, index: usize) {
         self.by_user.remove(&self.connections, index);
-        if self.connections.try_remove(index).is_some() {
+        if let Some(connection) = self.connections.try_remove(index) {
+            self.emulated.end(&connection.stream);
             self.admission.release();
             self.seat.pulse.lose_socket();
         }

@@ -4,6 +4,8 @@
 
 use fanwave_wire::ws::{Deflater, Inflater, WindowBits};
 
+use crate::{format::Format, metrics::Metrics};
+
 /// How many sizes of window there are.
 const WINDOWS: usize = (WindowBits::MAX.get() - WindowBits::MIN.get() + 1) as usize;
 
@@ -13,6 +15,12 @@ const WINDOWS: usize = (WindowBits::MAX.get() - WindowBits::MIN.get() + 1) as us
 pub(crate) struct Compression {
     inflater: Option<Box<Inflater>>,
     deflaters: [Option<Box<Deflater>>; WINDOWS],
+    /// Where a frame is written.
+    frame: Vec<u8>,
+    /// Bytes of messages that were compressed for many.
+    before: u64,
+    /// Bytes of the frames they became.
+    after: u64,
 }
 
 impl Compression {
@@ -24,6 +32,27 @@ impl Compression {
     /// Takes the inflater back.
     pub(crate) fn return_inflater(&mut self, inflater: Box<Inflater>) {
         self.inflater = Some(inflater);
+    }
+
+    /// A compressed frame for all who are spoken to in a format.
+    pub(crate) fn compress(&mut self, format: Format, message: &[u8]) -> &[u8] {
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        format.append_gathered(message, self.deflater(WindowBits::MAX), &mut frame);
+        self.before += message.len() as u64;
+        self.after += frame.len() as u64;
+        self.frame = frame;
+        &self.frame
+    }
+
+    /// Adds the turn to the node's metrics.
+    pub(crate) fn settle(&mut self, metrics: &Metrics) {
+        if self.before > 0 {
+            metrics.compressed(
+                std::mem::take(&mut self.before),
+                std::mem::take(&mut self.after),
+            );
+        }
     }
 
     /// The compressor of a window.

@@ -104,7 +104,8 @@ impl Reactor {
             return;
         };
         let key = connection.subscriptions[subscription].feed;
-        if let Some(feed) = self.feeds.get(key.index()) {
+        if let Some(feed) = self.feeds.get_mut(key.index()) {
+            feed.seal(&mut self.compression);
             let written = connection.send_room(subscription, feed, &mut self.scratch);
             self.settle_feed(index, key, written);
         }
@@ -121,6 +122,7 @@ impl Reactor {
             rooms_by_channel,
             feeds,
             frames,
+            compression,
             sweeper,
             clock,
             ..
@@ -138,7 +140,7 @@ impl Reactor {
             if feed.members.is_empty() || !feed.kind.choice.has(language) {
                 continue;
             }
-            feed.log.append(frames.of(feed.kind.format, &push), 0);
+            feed.add(frames.of(feed.kind.format, &push), 0, compression);
             sweeper.mark(*key, &mut feed.sweep, clock.now);
         }
     }
@@ -270,6 +272,7 @@ impl Reactor {
             rooms,
             feeds,
             frames,
+            compression,
             sweeper,
             clock,
             ..
@@ -294,7 +297,7 @@ impl Reactor {
             if feed.members.is_empty() || !feed.kind.choice.has(language) {
                 continue;
             }
-            feed.log.append(frames.of(feed.kind.format, &push), 1);
+            feed.add(frames.of(feed.kind.format, &push), 1, compression);
             sweeper.mark(*feed_key, &mut feed.sweep, clock.now);
         }
         open.recent.push(publication);

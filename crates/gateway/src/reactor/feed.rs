@@ -8,11 +8,16 @@ use fanwave_wire::{Lane, Language, call::Languages};
 
 use super::{
     Reactor,
+    compression::Compression,
     connection::{Subscription, SubscriptionPlace},
     key::{ChannelKey, FeedKey},
     sweep::Sweep,
 };
-use crate::{format::Format, limits, room_log::RoomLog};
+use crate::{
+    format::{Format, Gathering},
+    limits,
+    room_log::{Cursor, RoomLog},
+};
 
 /// One feed; see the module.
 #[derive(Debug)]
@@ -23,10 +28,22 @@ pub(crate) struct Feed {
     pub(crate) loss: Loss,
     /// What its readers are sent; empty while there are none.
     pub(crate) log: RoomLog,
+    /// What is not in the log yet, where a tick's worth shares a frame.
+    gathered: Gathered,
     /// Connections by their place in the slab.
     pub(crate) members: Vec<u32>,
     pub(crate) sweep: Sweep,
 }
+
+/// Replies that will share a frame, with their separators.
+#[derive(Debug, Default)]
+struct Gathered {
+    bytes: Vec<u8>,
+    messages: u32,
+}
+
+/// Memory that a feed keeps for what it will gather next.
+const GATHERED_BYTES_KEPT: usize = 16 * 1024;
 
 /// What sets the feeds of one channel apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +122,48 @@ impl Feed {
             kind,
             loss,
             log: RoomLog::new(log_bytes_max),
+            gathered: Gathered::default(),
             members: Vec::new(),
             sweep: Sweep::default(),
         }
+    }
+
+    /// Adds what its readers lack now, as [`Frames::of`](crate::format::Frames::of) has it; a notice counts as no message.
+    pub(crate) fn add(&mut self, message: &[u8], count: u32, compression: &mut Compression) {
+        match self.kind.format.gathering() {
+            Gathering::Each => self.log.append(message, count),
+            Gathering::Tick => {
+                let Gathered { bytes, messages } = &mut self.gathered;
+                if !bytes.is_empty() {
+                    bytes.extend_from_slice(self.kind.format.encoding().separator());
+                }
+                bytes.extend_from_slice(message);
+                *messages += count;
+                if bytes.len() >= limits::GATHERED_BYTES_MAX {
+                    self.seal(compression);
+                }
+            }
+        }
+    }
+
+    /// Puts what is gathered into the log, as one compressed message.
+    ///
+    /// Done when a sweep begins, and when somebody joins: their reply has everything up to here, so that the log must
+    /// not bring it again.
+    pub(crate) fn seal(&mut self, compression: &mut Compression) {
+        let Gathered { bytes, messages } = &mut self.gathered;
+        if !bytes.is_empty() {
+            let frame = compression.compress(self.kind.format, bytes);
+            self.log.append(frame, *messages);
+            bytes.clear();
+            bytes.shrink_to(GATHERED_BYTES_KEPT);
+            *messages = 0;
+        }
+    }
+
+    /// Whether there is more than what a sweep began with.
+    pub(crate) fn has_grown(&self, head: Cursor) -> bool {
+        self.log.head() != head || !self.gathered.bytes.is_empty()
     }
 
     /// Adds a member, and says where it stands.
@@ -151,6 +207,7 @@ impl Feed {
         self.members.pop();
         if self.members.is_empty() {
             self.log.clear();
+            self.gathered = Gathered::default();
         }
         moved
     }
@@ -222,6 +279,7 @@ impl Reactor {
         let Some(feed) = self.feeds.get_mut(to.index()) else {
             return;
         };
+        feed.seal(&mut self.compression);
         connection.subscriptions[at] = Subscription {
             feed: to,
             place: feed.add_member(index),

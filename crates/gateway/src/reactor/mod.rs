@@ -31,6 +31,7 @@ use self::{
     by_user::ByUser,
     compression::Compression,
     connection::Connection,
+    emulated::Emulated,
     feed::Feed,
     key::ConnectionKey,
     room::RoomState,
@@ -53,9 +54,10 @@ use crate::{
 pub(crate) mod arrival;
 mod by_user;
 pub(crate) mod closing;
-mod compression;
+pub(crate) mod compression;
 pub(crate) mod connection;
 pub(crate) mod deliver;
+pub(crate) mod emulated;
 pub(crate) mod feed;
 pub(crate) mod identity;
 pub(crate) mod key;
@@ -93,6 +95,7 @@ pub(crate) struct Reactor {
     /// What all writes and reads use in turn.
     pub(crate) scratch: Scratch,
     pub(crate) compression: Compression,
+    pub(crate) emulated: Emulated,
     /// Where one publication is encoded before it goes into its channel's feeds.
     pub(crate) frames: Frames,
     /// Where the answer to an upgrade is written.
@@ -140,6 +143,7 @@ pub(crate) struct Parts {
     pub(crate) admission: Arc<Admission>,
     pub(crate) shared: Shared,
     pub(crate) node: u64,
+    pub(crate) emulated: Emulated,
 }
 
 /// The time of this turn; read once, so that everything in a turn happens at the same time.
@@ -180,6 +184,7 @@ impl Reactor {
             admission,
             shared,
             node,
+            emulated,
         } = parts;
         let clock = Clock::start();
         Self {
@@ -207,6 +212,7 @@ impl Reactor {
             },
             scratch: Scratch::default(),
             compression: Compression::default(),
+            emulated,
             frames: Frames::default(),
             node,
             generations: 0,
@@ -248,6 +254,7 @@ impl Reactor {
         self.handle_deadlines();
         self.sweep();
         self.scratch.tally.settle(&self.metrics);
+        self.compression.settle(&self.metrics);
         self.seat.pulse.worked(self.clock.now.elapsed());
         Ok(self.stop_or_go_on())
     }
@@ -305,6 +312,10 @@ impl Reactor {
         for socket in batch.sockets.drain(..) {
             self.adopt(socket);
         }
+        for (session, frame) in batch.commands.drain(..) {
+            self.handle_emulated(session, &frame);
+        }
+        batch.command_bytes = 0;
         if let Some(by) = batch.stop_by.take() {
             self.stop(by);
         }

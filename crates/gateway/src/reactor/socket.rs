@@ -5,7 +5,10 @@
 
 use std::io;
 
-use fanwave_wire::{protocol::DisconnectCode, ws};
+use fanwave_wire::{
+    protocol::{DisconnectCode, Encoding},
+    ws,
+};
 use mio::{Interest, Token};
 
 use super::{
@@ -41,8 +44,8 @@ impl Reactor {
     pub(crate) fn adopt(&mut self, socket: Handover) {
         let Handover {
             stream,
-            leftover,
             format,
+            leftover,
             deflate,
             place,
         } = socket;
@@ -51,11 +54,17 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return;
         }
-        let Some(index) = self.open(stream, place, Watched::No, deflate) else {
+        let session = stream.session();
+        let Some(index) = self.open(stream, place, Watched::No, format) else {
             return;
         };
-        self.connections[index].format = format;
-        if !leftover.is_empty() {
+        let connection = &mut self.connections[index];
+        connection.deflate = deflate;
+        if let Some(secret) = session {
+            let key = connection.key(index);
+            self.emulated.begin(secret, key);
+            self.handle_emulated(secret, &leftover);
+        } else if !leftover.is_empty() {
             self.handle_leftover(index, &leftover);
         }
     }
@@ -66,7 +75,7 @@ impl Reactor {
         mut stream: Stream,
         place: Place,
         watched: Watched,
-        deflate: Option<ws::WindowBits>,
+        format: Format,
     ) -> Option<usize> {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
@@ -86,8 +95,7 @@ impl Reactor {
             self.seat.pulse.lose_socket();
             return None;
         }
-        let connection = entry.insert(Connection::new(stream, generation, budget, Format::WsJson));
-        connection.deflate = deflate;
+        let connection = entry.insert(Connection::new(stream, generation, budget, format));
         place.hand_over();
         self.timers
             .expect_connect(self.clock.now, connection.key(index));
@@ -165,6 +173,10 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return Obeyed::Ended;
         };
+        if connection.format.is_stream() {
+            // Nobody speaks on what is a response.
+            return Obeyed::GoOn;
+        }
         let mut decoder = std::mem::take(&mut connection.decoder);
         let mut inflater = connection.deflate.map(|_| self.compression.lend_inflater());
         let mut feed = decoder.feed(bytes, self.config.message_bytes_max);
@@ -198,14 +210,14 @@ impl Reactor {
     fn handle_event(&mut self, index: usize, event: ws::Event<'_>) -> Obeyed {
         match (event, self.config.dialect) {
             (ws::Event::Text(text), Dialect::Centrifuge)
-                if self.replies.format == Format::WsJson =>
+                if self.replies.format.encoding() == Encoding::Json =>
             {
                 self.handle_frame(index, text.as_bytes())
             }
-            (ws::Event::Binary(bytes), Dialect::Centrifuge)
-                if self.replies.format == Format::WsProtobuf =>
+            (ws::Event::Binary(frame), Dialect::Centrifuge)
+                if self.replies.format.encoding() == Encoding::Protobuf =>
             {
-                self.handle_frame(index, bytes)
+                self.handle_frame(index, frame)
             }
             (ws::Event::Text(_) | ws::Event::Binary(_), Dialect::Echo) => {
                 self.echo(index, event);
@@ -220,7 +232,7 @@ impl Reactor {
             }
             (ws::Event::Pong(_), _) => self.spend_budget(index),
             (ws::Event::Text(_) | ws::Event::Binary(_), Dialect::Centrifuge) => {
-                // JSON comes in text frames, Protobuf in binary ones.
+                // JSON goes in frames of text, Protobuf in binary ones.
                 self.end(index, Farewell::Code(ws::CloseCode::UNSUPPORTED));
                 Obeyed::Ended
             }

@@ -17,7 +17,7 @@ use mio::{
 };
 
 use super::tls::TlsStream;
-use crate::{limits, metrics::Metrics};
+use crate::{limits, metrics::Metrics, transport::SessionSecret};
 
 /// A fan's stream; see the module.
 #[derive(Debug)]
@@ -27,7 +27,15 @@ pub(crate) enum Stream {
     /// The fan's own socket, under TLS.
     Tls(Box<TlsStream>),
     /// One end of a pair whose other end an HTTP response reads.
-    Pipe(UnixStream),
+    Pipe(Box<Pipe>),
+}
+
+/// What a client hears by when it speaks by other requests.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    socket: UnixStream,
+    /// By which its commands are found to be its own.
+    session: SessionSecret,
 }
 
 /// What the streams of a reactor use in turn.
@@ -82,6 +90,22 @@ pub(crate) struct Taken {
 }
 
 impl Stream {
+    /// A stream into a response; the socket is non-blocking.
+    pub(crate) fn pipe(socket: std::os::unix::net::UnixStream, session: SessionSecret) -> Self {
+        Self::Pipe(Box::new(Pipe {
+            socket: UnixStream::from_std(socket),
+            session,
+        }))
+    }
+
+    /// The session whose commands come by other requests, if it is such a one.
+    pub(crate) fn session(&self) -> Option<SessionSecret> {
+        match self {
+            Self::Tcp(_) | Self::Tls(_) => None,
+            Self::Pipe(pipe) => Some(pipe.session),
+        }
+    }
+
     /// Reads plain bytes.
     ///
     /// # Errors
@@ -91,7 +115,7 @@ impl Stream {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
             Self::Tls(tls) => tls.read(buffer, scratch),
-            Self::Pipe(pipe) => pipe.read(buffer),
+            Self::Pipe(pipe) => pipe.socket.read(buffer),
         }
     }
 
@@ -109,7 +133,7 @@ impl Stream {
         let bytes = match self {
             Self::Tcp(socket) => write_once(socket, first, second, &mut scratch.tally)?,
             Self::Tls(tls) => return tls.write(first, second, scratch),
-            Self::Pipe(pipe) => write_once(pipe, first, second, &mut scratch.tally)?,
+            Self::Pipe(pipe) => write_once(&mut pipe.socket, first, second, &mut scratch.tally)?,
         };
         Ok(Taken {
             bytes,
@@ -154,7 +178,7 @@ impl Stream {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Self::Tls(tls) => tls.shutdown(scratch),
-            Self::Pipe(pipe) => pipe.shutdown(Shutdown::Write),
+            Self::Pipe(pipe) => pipe.socket.shutdown(Shutdown::Write),
         }
     }
 
@@ -162,7 +186,7 @@ impl Stream {
         match self {
             Self::Tcp(socket) => socket,
             Self::Tls(tls) => &mut tls.socket,
-            Self::Pipe(pipe) => pipe,
+            Self::Pipe(pipe) => &mut pipe.socket,
         }
     }
 }

@@ -144,6 +144,7 @@ impl Reactor {
             let Some(feed) = self.feeds.get_mut(key.index()) else {
                 continue;
             };
+            feed.seal(&mut self.compression);
             feed.sweep.begin(self.clock.now, feed.log.head());
             self.sweeper.running.push_back(key);
         }
@@ -227,7 +228,7 @@ impl Reactor {
             metrics.swept(since.elapsed());
         }
         feed.sweep.stage = Stage::Quiet;
-        if feed.log.head() != head {
+        if feed.has_grown(head) {
             feed.sweep.dirty_since = feed.sweep.dirty_again_since.take();
             sweeper.wait(key, &mut feed.sweep, clock.now);
         }

@@ -28,6 +28,7 @@ impl Reactor {
         connection.identity = Some(Box::new(Identity::new(claims.sender(), expires_at)));
         connection.state = State::Open;
         let client = client_id(self.node, connection.generation);
+        let (session, node) = self.emulated.names(&connection.stream);
         self.by_user.insert(&self.connections, index);
         let result = ConnectResult {
             client: &client,
@@ -36,6 +37,8 @@ impl Reactor {
             ping_seconds: u32::try_from(self.config.ping_interval.as_secs().max(1))
                 .unwrap_or(u32::MAX),
             pong: true,
+            session: &session,
+            node: &node,
             ..ConnectResult::default()
         };
         self.replies.reply(id, Response::Connect(result));

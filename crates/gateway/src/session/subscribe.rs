@@ -167,6 +167,7 @@ impl Reactor {
             connections,
             rooms,
             feeds,
+            compression,
             shared,
             replies,
             ..
@@ -183,6 +184,7 @@ impl Reactor {
         };
         let channel = room.channel.clone();
         let Some(open) = room.open_mut() else { return };
+        feed.seal(compression);
         subscription.place = feed.add_member(index);
         subscription.cursor = feed.log.head();
         if let Some(identity) = &connection.identity {

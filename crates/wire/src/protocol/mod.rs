@@ -13,6 +13,7 @@
 
 pub mod command;
 pub mod disconnect;
+pub mod emulation;
 pub mod encoding;
 pub mod error;
 mod event;
@@ -29,6 +30,7 @@ pub use command::{
     SubscribeRequest, TokenText, UnsubscribeRequest,
 };
 pub use disconnect::{DisconnectCode, Reconnect, UnsubscribeCode};
+pub use emulation::EmulationRequest;
 pub use encoding::Encoding;
 pub use error::{ErrorCode, ErrorReply};
 pub use json::command::parse_commands;

@@ -11,6 +11,7 @@
 //! Spec: <https://protobuf.dev/programming-guides/encoding/> and `client.proto` of the Centrifuge protocol.
 
 pub(super) mod command;
+pub(super) mod emulation;
 pub(super) mod push;
 mod reader;
 pub(super) mod reply;

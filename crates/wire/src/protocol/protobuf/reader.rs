@@ -160,6 +160,11 @@ impl<'a> Value<'a> {
         Ok(text.to_owned())
     }
 
+    /// The bytes.
+    pub(super) fn bytes(&self) -> Result<&'a [u8], ProtocolError> {
+        Ok(self.message()?.rest())
+    }
+
     /// The nested message.
     pub(super) fn message(&self) -> Result<Reader<'a>, ProtocolError> {
         match self {
