@@ -95,7 +95,7 @@ scene("Enter does not send while an input method is composing", async (scene) =>
 });
 
 scene("who has scrolled up is told of new messages, and one touch leads to them", async (scene) => {
-  const server = await Server.start(scene, { sendRate: "unlimited" });
+  const server = await Server.start(scene, { sendRate: "unlimited", shownPerSecond: 0 });
   const browser = await startBrowser(scene);
   const speaker = await fan(scene, server, { name: "speaker" });
   for (let i = 0; i < 60; i += 1) await send(speaker.client, server.chatChannel, { id: `old-${i}`, text: `old ${i}` });

@@ -61,7 +61,7 @@ async function fill(path) {
 
 scene("a full disk refuses sends, loses nothing that was acknowledged, and recovers when space returns", async (scene) => {
   const disk = await smallDisk(scene);
-  const server = await Server.start(scene, { dataFolder: join(disk, "data"), sendRate: "unlimited" });
+  const server = await Server.start(scene, { dataFolder: join(disk, "data"), sendRate: "unlimited", shownPerSecond: 0 });
   const speaker = await fan(scene, server, { name: "speaker" });
   const listener = await fan(scene, server, { name: "listener" });
   const ballast = join(disk, "ballast");

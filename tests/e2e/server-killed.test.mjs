@@ -68,7 +68,7 @@ function ledgerSender(client, channel) {
 }
 
 scene("after SIGKILL and a restart, page, video and chat recover, and every acknowledged message is there once", async (scene) => {
-  const server = await Server.start(scene, { sendRate: "unlimited" });
+  const server = await Server.start(scene, { sendRate: "unlimited", shownPerSecond: 0 });
   const encoder = persistentEncoder(scene, server);
   await until("the show is on the air", 20_000, () => playlists(server));
   const browser = await startBrowser(scene);

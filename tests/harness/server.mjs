@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, shownPerSecond?: number }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort] = /** @type {[number, number]} */ (await freePorts(2));
@@ -54,7 +54,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, shownPerSecond?: number }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -68,6 +68,7 @@ export class Server {
     this.logFormat = options.logFormat ?? "human";
     this.sendRate = options.sendRate ?? "limited";
     this.secret = options.secret;
+    this.shownPerSecond = options.shownPerSecond ?? 10;
     this.extra = options.extra ?? "";
     this.secretPath = join(scene.folder, "secret");
     this.configPath = join(scene.folder, "fanwave.toml");
@@ -101,6 +102,7 @@ stream_key_file = "${this.keyPath}"
 [chat]
 refill = "${this.sendRate === "unlimited" ? "0s" : "1s"}"
 commands_per_second = ${this.sendRate === "unlimited" ? 1_000 : 30}
+shown_per_second = ${this.shownPerSecond}
 
 ${this.secret ? `[tokens]\nsecret_file = "${this.secretPath}"\n` : ""}
 [data]

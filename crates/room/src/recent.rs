@@ -164,6 +164,12 @@ impl Recent {
         Recovery::Recovered(Missed(self.publications.range(seen..)))
     }
 
+    /// Whether every offset of the stretch is held: none is deleted, and none was not shown.
+    #[must_use]
+    pub fn is_dense(&self) -> bool {
+        self.publications.len() as u64 == self.head.0 - self.floor.0
+    }
+
     /// Whether everything that there is is held.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -261,6 +267,7 @@ mod tests {
     #[test]
     fn another_epoch_and_the_future_are_not_recoverable() {
         let recent = resume(0, 3, 1..=3);
+        assert!(recent.is_dense());
         assert_eq!(offsets(&recent.since(&epoch("a"), Offset(3))), Some(vec![]));
         assert_eq!(
             offsets(&recent.since(&epoch("a"), Offset(1))),
@@ -277,6 +284,7 @@ mod tests {
         assert_eq!(offsets(&recent.after(Offset(7))), Some(vec![8]));
         assert_eq!(offsets(&recent.after(Offset(9))), Some(vec![]));
         assert_eq!(offsets(&recent.after(Offset(3))), None);
+        assert!(!recent.is_dense());
         recent.pass(Offset(20));
         recent.push(publication(30));
         assert_eq!(offsets(&recent.after(Offset(20))), Some(vec![30]));

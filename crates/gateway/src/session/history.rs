@@ -130,7 +130,8 @@ fn within_reply(publications: &[Arc<Publication>]) -> &[Arc<Publication>] {
 
 /// The page, if the room's window holds all of it.
 fn page_of(open: &OpenRoom, query: HistoryQuery) -> Option<History> {
-    if open.refill != Refill::Idle {
+    // What a busy chat shows is a sample; its history is everything that was said.
+    if open.refill != Refill::Idle || !open.recent.is_dense() {
         return None;
     }
     let recent = &open.recent;

@@ -494,10 +494,22 @@ fn a_message_in_two_scripts_is_of_the_one_that_says_more() {
 #[test]
 fn trigrams_tell_what_the_lists_do_not_know() {
     for (language, text) in [
-        (Language::German, "Konzertkarten verschwinden binnen weniger Sekunden"),
-        (Language::English, "interesting costumes throughout, breathtaking lighting"),
-        (Language::Spanish, "espectaculares bailarines acompañando cantantes"),
-        (Language::Indonesian, "pertunjukannya menyenangkan penggemar menantikan"),
+        (
+            Language::German,
+            "Konzertkarten verschwinden binnen weniger Sekunden",
+        ),
+        (
+            Language::English,
+            "interesting costumes throughout, breathtaking lighting",
+        ),
+        (
+            Language::Spanish,
+            "espectaculares bailarines acompañando cantantes",
+        ),
+        (
+            Language::Indonesian,
+            "pertunjukannya menyenangkan penggemar menantikan",
+        ),
     ] {
         assert_eq!(detect(text), language, "{text}");
     }
