@@ -127,10 +127,14 @@ impl Reactor {
     }
 
     /// Takes a connection out of all its rooms.
-    fn leave_all(&mut self, index: usize) {
+    pub(crate) fn leave_all(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
+        if connection.has_server_side {
+            let key = connection.key(index);
+            self.connecting.remove(&key);
+        }
         for subscription in std::mem::take(&mut connection.subscriptions) {
             self.leave_feed(index, subscription);
         }

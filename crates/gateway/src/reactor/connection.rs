@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) awaits_pong: bool,
     /// It has more to be read than its turn allowed, and is in the queue for it.
     pub(crate) reads_on: bool,
+    /// The server has subscribed it to channels by itself.
+    pub(crate) has_server_side: bool,
 }
 
 /// Where a connection is in its life.
@@ -56,6 +58,8 @@ pub(crate) struct Connection {
 pub(crate) enum State {
     /// Upgraded, not yet connected.
     Fresh,
+    /// Its token is good; the channels that the server subscribes it to are being opened.
+    Connecting,
     /// Connected.
     Open,
     /// Our close frame is on its way; whatever still comes is thrown away.
@@ -124,6 +128,7 @@ impl Connection {
             blocked: false,
             awaits_pong: false,
             reads_on: false,
+            has_server_side: false,
         }
     }
 
@@ -260,12 +265,14 @@ impl Connection {
             stream,
             unsent,
             blocked,
+            state,
             ..
         } = self;
         let Some(subscription) = subscriptions.get_mut(subscription) else {
             return Written::All;
         };
-        if subscription.place == SubscriptionPlace::PENDING {
+        if subscription.place == SubscriptionPlace::PENDING || *state == State::Connecting {
+            // It stands at the feed's head when the reply that says so is written.
             return Written::All;
         }
         let at_once = stream.write_bytes_max();

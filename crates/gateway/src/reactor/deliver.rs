@@ -322,6 +322,11 @@ impl Reactor {
         );
         for member in members {
             let index = member as usize;
+            if self.has_server_side(index) {
+                // Clients subscribe again by themselves only to what they have asked for; to the rest by a new connect.
+                self.disconnect(index, DisconnectCode::InsufficientState);
+                continue;
+            }
             self.unsubscribe(index, key);
             self.speak_to(index);
             self.replies.push(Push::Unsubscribe {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanwave_wire::{Role, Sender, UnixMillis, UserId};
+use fanwave_wire::{Role, Sender, UnixMillis, UserId, limits::NAME_CHARS_MAX, token::Claims};
 
 /// An identity: 48 bytes, the text of the name and the badge, and a share of the user's id.
 #[derive(Debug)]
@@ -11,20 +11,27 @@ pub(crate) struct Identity {
     /// The name, and behind it the badge if there is one.
     words: Box<str>,
     pub(crate) expires_at: UnixMillis,
-    name_bytes: u32,
+    /// In seconds since 1970; 0 for who does not follow. Good until 2106.
+    follows_since: u32,
+    name_bytes: u16,
     has_badge: bool,
     role: Role,
 }
 
+// A name is at most this long (see `Claims::new`), and so its length fits.
+const _: () = assert!(NAME_CHARS_MAX * 4 <= u16::MAX as usize);
+
 impl Identity {
-    /// Somebody until some time.
-    pub(crate) fn new(sender: &Sender, expires_at: UnixMillis) -> Self {
+    /// Who a token says it is.
+    pub(crate) fn new(claims: &Claims) -> Self {
+        let sender = claims.sender();
         let badge = sender.badge.as_deref();
         Self {
             user: sender.user.clone(),
             words: [&*sender.name, badge.unwrap_or_default()].concat().into(),
-            expires_at,
-            name_bytes: u32::try_from(sender.name.len()).unwrap_or(u32::MAX),
+            expires_at: claims.expires_at(),
+            follows_since: claims.follows_since().map_or(0, seconds),
+            name_bytes: u16::try_from(sender.name.len()).unwrap_or(u16::MAX),
             has_badge: badge.is_some(),
             role: sender.role,
         }
@@ -40,9 +47,15 @@ impl Identity {
         self.role
     }
 
+    /// Since when they have followed the artist, if they do.
+    pub(crate) fn follows_since(&self) -> Option<UnixMillis> {
+        let seconds = u64::from(self.follows_since);
+        (seconds > 0).then_some(UnixMillis(seconds * 1000))
+    }
+
     /// The sender of what this connection says; made anew, because few fans say anything.
     pub(crate) fn sender(&self) -> Sender {
-        let at = usize::try_from(self.name_bytes).unwrap_or(usize::MAX);
+        let at = usize::from(self.name_bytes);
         let (name, badge) = self.words.split_at_checked(at).unwrap_or((&self.words, ""));
         Sender {
             badge: self.has_badge.then(|| Arc::from(badge)),
@@ -51,19 +64,29 @@ impl Identity {
     }
 }
 
+/// Whole seconds, at least one: 0 stands for nobody's following.
+fn seconds(time: UnixMillis) -> u32 {
+    u32::try_from(time.0 / 1000).unwrap_or(u32::MAX).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_sender_comes_back_as_it_was() {
-        for badge in [None, Some(""), Some("Verified ✓")] {
-            for name in ["", "달빛 팬"] {
+        for badge in [None, Some("Verified ✓")] {
+            for name in ["n", "달빛 팬"] {
                 let sender = Sender {
                     badge: badge.map(Arc::from),
                     ..Sender::new(UserId("u".into()), name, Role::Moderator)
                 };
-                let identity = Identity::new(&sender, UnixMillis(7));
+                let claims = Claims::new(sender.clone(), UnixMillis(0), UnixMillis(7_000)).unwrap();
+                let identity = Identity::new(&claims);
+                assert_eq!(identity.follows_since(), None);
+                let follower = claims.following_since(UnixMillis(5_000));
+                let since = Identity::new(&follower).follows_since();
+                assert_eq!(since, Some(UnixMillis(5_000)));
                 assert_eq!(identity.sender(), sender);
                 assert_eq!(identity.user(), &sender.user);
             }

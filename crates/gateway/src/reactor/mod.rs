@@ -49,6 +49,7 @@ use crate::{
     limits,
     metrics::Metrics,
     reactors::Seat,
+    session::Connecting,
 };
 
 pub(crate) mod arrival;
@@ -87,6 +88,8 @@ pub(crate) struct Reactor {
     pub(crate) feeds: Slab<Feed>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
     pub(crate) shared: Shared,
+    /// Connects that wait for channels to be opened; bounded by the connections.
+    pub(crate) connecting: HashMap<ConnectionKey, Connecting>,
     pub(crate) arrivals: Arrivals,
     pub(crate) sweeper: Sweeper,
     pub(crate) timers: Timers,
@@ -204,6 +207,7 @@ impl Reactor {
             rooms: Slab::new(),
             feeds: Slab::new(),
             rooms_by_channel: HashMap::new(),
+            connecting: HashMap::new(),
             shared,
             clock,
             replies: Replies {

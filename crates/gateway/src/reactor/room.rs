@@ -31,7 +31,7 @@ pub(crate) struct RoomState {
     pub(crate) phase: Phase,
     /// What its fans read, at most [`FEEDS_PER_CHANNEL_MAX`](limits::FEEDS_PER_CHANNEL_MAX).
     pub(crate) feeds: Vec<FeedKey>,
-    /// Subscribe commands to be answered when the channel is open; bounded by the subscriptions of the connections.
+    /// Who is to be answered when the channel is open; bounded by the subscriptions of the connections.
     pub(crate) waiters: Vec<Waiter>,
 }
 
@@ -83,14 +83,32 @@ pub(crate) enum Refill {
     },
 }
 
-/// A subscribe command that waits for its channel.
+/// Somebody who waits for a channel to be open.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(crate) by: ConnectionKey,
+    pub(crate) for_what: Wish,
+}
+
+/// What is to be answered when a channel is open.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// A subscribe command.
+    Subscribe(SubscribeWish),
+    /// A connect command whose token names the channel.
+    Connect,
+}
+
+/// A subscribe command.
+#[derive(Debug)]
+pub(crate) struct SubscribeWish {
     pub(crate) command: u32,
     /// Where the client was before, if it wants what it missed.
-    pub(crate) recover: Option<(Epoch, Offset)>,
+    pub(crate) recover: Option<Position>,
 }
+
+/// Where a client was: in which run of offsets, and what the newest it has seen was.
+pub(crate) type Position = (Epoch, Offset);
 
 impl RoomState {
     /// The channel, if it is open.
@@ -200,7 +218,10 @@ impl Reactor {
             self.catch_up(key);
         }
         for waiter in waiters {
-            self.admit_waiter(key, &waiter);
+            match waiter.for_what {
+                Wish::Subscribe(wish) => self.admit_subscriber(key, waiter.by, &wish),
+                Wish::Connect => self.admit_connecting(key, waiter.by),
+            }
         }
         // Everybody who waited may have left meanwhile.
         self.close_room_if_empty(key);
@@ -213,6 +234,13 @@ impl Reactor {
         };
         self.rooms_by_channel.remove(&room.channel);
         for waiter in room.waiters {
+            let wish = match waiter.for_what {
+                Wish::Subscribe(wish) => wish,
+                Wish::Connect => {
+                    self.give_up_connect(waiter.by, message);
+                    continue;
+                }
+            };
             let Some(index) = self.find_open(waiter.by) else {
                 continue;
             };
@@ -221,7 +249,7 @@ impl Reactor {
                 let feed = connection.subscriptions[at].feed;
                 connection.remove_subscription(feed);
                 self.replies
-                    .refuse_because(waiter.command, ErrorCode::Internal, message);
+                    .refuse_because(wish.command, ErrorCode::Internal, message);
                 self.flush(index);
             }
         }

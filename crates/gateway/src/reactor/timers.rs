@@ -164,7 +164,7 @@ impl Reactor {
             let fresh = |index: &usize| {
                 self.connections
                     .get(*index)
-                    .is_some_and(|c| c.state == State::Fresh)
+                    .is_some_and(|c| matches!(c.state, State::Fresh | State::Connecting))
             };
             if let Some(index) = self.find(key).filter(fresh) {
                 self.disconnect(index, protocol::DisconnectCode::Stale);

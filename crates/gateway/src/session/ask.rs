@@ -55,12 +55,12 @@ impl Reactor {
                     .refuse_because(id, ErrorCode::BadRequest, &words);
             }
         };
-        let sender = self
+        let identity = self
             .connections
             .get(index)
-            .and_then(|connection| connection.identity.as_ref())
-            .map(|identity| identity.sender());
-        let Some(sender) = sender else { return };
+            .and_then(|connection| connection.identity.as_ref());
+        let Some(identity) = identity else { return };
+        let (sender, follows_since) = (identity.sender(), identity.follows_since());
         let (room, request) = match call {
             RoomCall::Send(SendCall { channel, message }) => {
                 if let Some(channel) = self.parse_channel(id, &channel) {
@@ -77,7 +77,7 @@ impl Reactor {
             RoomCall::Act { room, action } => {
                 let act = Act {
                     sender,
-                    follows_since: None,
+                    follows_since,
                     id: self.new_message_id(),
                     action,
                 };
@@ -115,12 +115,12 @@ impl Reactor {
             .get(index)
             .and_then(|connection| connection.identity.as_ref());
         let Some(identity) = identity else { return };
-        let sender = identity.sender();
+        let (sender, follows_since) = (identity.sender(), identity.follows_since());
         let id = message.id.unwrap_or_else(|| self.new_message_id());
         let say = Say {
             lane: channel.lane,
             sender,
-            follows_since: None,
+            follows_since,
             id,
             text: message.text.into(),
             reply_to: message.reply_to.map(Box::new),

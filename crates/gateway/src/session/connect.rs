@@ -1,16 +1,16 @@
 //! `connect` and `refresh`: who the client is, as its token says.
 
 use fanwave_wire::{
-    UnixMillis,
+    Channel, UnixMillis,
     protocol::{
         ConnectRequest, ConnectResult, DisconnectCode, ErrorCode, RefreshResult, Response,
-        TokenText,
+        SubscribeResult, TokenText,
     },
     token::{Claims, TokenError},
 };
 
 use super::client_id;
-use crate::reactor::{Reactor, connection::State, identity::Identity};
+use crate::reactor::{Reactor, identity::Identity};
 
 /// The version that clients are told.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,25 +21,40 @@ impl Reactor {
         let Some(claims) = self.verify(index, id, &request.token) else {
             return;
         };
-        let expires_at = claims.expires_at();
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        connection.identity = Some(Box::new(Identity::new(claims.sender(), expires_at)));
-        connection.state = State::Open;
+        connection.identity = Some(Box::new(Identity::new(&claims)));
+        let channels = self.server_side(claims.channels(), claims.sender().role);
+        self.connect_to(index, id, (channels, &request.subs));
+    }
+
+    /// Tells a client that it is connected, and what it follows by that.
+    pub(super) fn reply_connect(
+        &mut self,
+        index: usize,
+        id: u32,
+        subs: &[(Channel, SubscribeResult<'_>)],
+    ) {
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
         let client = client_id(self.node, connection.generation);
         let (session, node) = self.emulated.names(&connection.stream);
-        self.by_user.insert(&self.connections, index);
+        let ttl = connection
+            .identity
+            .as_ref()
+            .map(|identity| seconds_until(identity.expires_at, self.clock.unix));
         let result = ConnectResult {
             client: &client,
             version: VERSION,
-            ttl_seconds: Some(seconds_until(expires_at, self.clock.unix)),
+            ttl_seconds: ttl,
             ping_seconds: u32::try_from(self.config.ping_interval.as_secs().max(1))
                 .unwrap_or(u32::MAX),
             pong: true,
+            subs,
             session: &session,
             node: &node,
-            ..ConnectResult::default()
         };
         self.replies.reply(id, Response::Connect(result));
     }
@@ -61,7 +76,7 @@ impl Reactor {
             self.disconnect(index, DisconnectCode::InvalidToken);
             return;
         }
-        **identity = Identity::new(claims.sender(), claims.expires_at());
+        **identity = Identity::new(&claims);
         let ttl = seconds_until(identity.expires_at, self.clock.unix);
         let result = RefreshResult {
             client: &client,

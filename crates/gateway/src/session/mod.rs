@@ -25,7 +25,10 @@ mod ask;
 mod connect;
 mod history;
 mod presence;
+mod server_side;
 mod subscribe;
+
+pub(crate) use self::server_side::Connecting;
 
 /// Whether the connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,9 @@ impl Reactor {
             (Some(State::Open), method) if !matches!(method, Method::Connect(_)) => {
                 self.handle_session_command(index, id, method);
             }
+            (Some(State::Connecting), method) => {
+                return self.put_off(index, Command { id, method });
+            }
             // Before connect nothing else, after connect no second one.
             (Some(State::Fresh | State::Open), _) => {
                 self.disconnect(index, DisconnectCode::BadRequest);
@@ -102,7 +108,7 @@ impl Reactor {
             .get(index)
             .map(|connection| connection.state)
         {
-            Some(State::Fresh | State::Open) => Obeyed::GoOn,
+            Some(State::Fresh | State::Connecting | State::Open) => Obeyed::GoOn,
             Some(State::Closing) | None => Obeyed::Ended,
         }
     }

@@ -19,8 +19,8 @@ use crate::{
         Reactor,
         connection::{Subscription, SubscriptionPlace},
         feed::{Choice, FeedKind},
-        key::ChannelKey,
-        room::Waiter,
+        key::{ChannelKey, ConnectionKey},
+        room::{SubscribeWish, Waiter, Wish},
     },
     room_log::Cursor,
 };
@@ -67,8 +67,7 @@ impl Reactor {
         let recover = request
             .recover
             .then(|| (Epoch(request.epoch.as_str().into()), Offset(request.offset)));
-        let waiter = Waiter {
-            by,
+        let wish = SubscribeWish {
             command: id,
             recover,
         };
@@ -84,9 +83,10 @@ impl Reactor {
             cursor: Cursor::default(),
         });
         if room.open().is_some() {
-            self.begin_subscription(index, key, &waiter);
+            self.begin_subscription(index, key, &wish);
         } else {
-            room.waiters.push(waiter);
+            let for_what = Wish::Subscribe(wish);
+            room.waiters.push(Waiter { by, for_what });
         }
     }
 
@@ -136,30 +136,34 @@ impl Reactor {
     }
 
     /// The channel is open now: answers a subscribe that waited for it.
-    pub(crate) fn admit_waiter(&mut self, key: ChannelKey, waiter: &Waiter) {
-        let Some(index) = self.find_open(waiter.by) else {
+    pub(crate) fn admit_subscriber(
+        &mut self,
+        key: ChannelKey,
+        by: ConnectionKey,
+        wish: &SubscribeWish,
+    ) {
+        let Some(index) = self.find_open(by) else {
             return;
         };
         let place = self
             .subscription_of(index, key)
             .map(|at| self.connections[index].subscriptions[at].place);
         let channel = self.rooms.get(key.index()).map(|room| room.channel.clone());
-        let welcome =
-            channel.is_some_and(|channel| self.is_welcome(index, waiter.command, &channel));
+        let welcome = channel.is_some_and(|channel| self.is_welcome(index, wish.command, &channel));
         if !welcome {
             // The room's rules were not known before it was open.
             self.unsubscribe(index, key);
         } else if place == Some(SubscriptionPlace::PENDING) {
-            self.begin_subscription(index, key, waiter);
+            self.begin_subscription(index, key, wish);
         } else {
             // The client has changed its mind meanwhile.
-            self.replies.refuse(waiter.command, ErrorCode::BadRequest);
+            self.replies.refuse(wish.command, ErrorCode::BadRequest);
         }
         self.flush(index);
     }
 
-    /// Makes a pending subscription a member of its open room, and replies.
-    fn begin_subscription(&mut self, index: usize, key: ChannelKey, waiter: &Waiter) {
+    /// Makes a pending subscription a member of its open channel's feed, at its head.
+    pub(super) fn join_feed(&mut self, index: usize, key: ChannelKey) {
         let Some(at) = self.subscription_of(index, key) else {
             return;
         };
@@ -169,31 +173,36 @@ impl Reactor {
             feeds,
             compression,
             shared,
-            replies,
             ..
         } = self;
-        let Some(connection) = connections.get_mut(index) else {
+        let (Some(connection), Some(room)) = (connections.get_mut(index), rooms.get(key.index()))
+        else {
             return;
         };
         let subscription = &mut connection.subscriptions[at];
-        let Some(room) = rooms.get_mut(key.index()) else {
-            return;
-        };
         let Some(feed) = feeds.get_mut(subscription.feed.index()) else {
             return;
         };
-        let channel = room.channel.clone();
-        let Some(open) = room.open_mut() else { return };
         feed.seal(compression);
         subscription.place = feed.add_member(index);
         subscription.cursor = feed.log.head();
         if let Some(identity) = &connection.identity {
-            shared.presence().join(&channel, identity.user());
+            shared.presence().join(&room.channel, identity.user());
         }
-        let missed = waiter
+    }
+
+    /// Makes a pending subscription a member of its open room, and replies.
+    fn begin_subscription(&mut self, index: usize, key: ChannelKey, wish: &SubscribeWish) {
+        self.join_feed(index, key);
+        let Self { rooms, replies, .. } = self;
+        let Some(open) = rooms.get(key.index()).and_then(|room| room.open()) else {
+            return;
+        };
+        let mut bytes_left = limits::REPLY_PUBLICATIONS_BYTES_MAX;
+        let missed = wish
             .recover
             .as_ref()
-            .map(|(epoch, offset)| missed(&open.recent, epoch, *offset));
+            .map(|(epoch, offset)| missed(&open.recent, (epoch, *offset), &mut bytes_left));
         let recovery = match &missed {
             None => protocol::Recovery::NotAsked,
             Some(Some(publications)) => protocol::Recovery::Recovered(publications),
@@ -207,7 +216,7 @@ impl Reactor {
             recovery,
             ttl_seconds: None,
         };
-        replies.reply(waiter.command, Response::Subscribe(result));
+        replies.reply(wish.command, Response::Subscribe(result));
     }
 
     /// Follow a channel no more. Whoever does not follow it gets the same answer.
@@ -255,15 +264,20 @@ fn choice_of(channel: &Channel, request: &SubscribeRequest) -> Choice {
     }
 }
 
-/// Everything after a client's position, or `None` when the window or one reply cannot hold it.
-fn missed(recent: &Recent, epoch: &Epoch, offset: Offset) -> Option<Vec<Arc<Publication>>> {
+/// Everything after a client's position, or `None` when the window or what is left of one reply cannot hold it.
+pub(super) fn missed(
+    recent: &Recent,
+    (epoch, offset): (&Epoch, Offset),
+    bytes_left: &mut usize,
+) -> Option<Vec<Arc<Publication>>> {
     match recent.since(epoch, offset) {
         Recovery::Recovered(missed) => {
             let bytes: usize = missed
                 .clone()
                 .map(|publication| reply_bytes(publication))
                 .sum();
-            (bytes <= limits::REPLY_PUBLICATIONS_BYTES_MAX).then(|| missed.cloned().collect())
+            *bytes_left = bytes_left.checked_sub(bytes)?;
+            Some(missed.cloned().collect())
         }
         Recovery::Unrecoverable => None,
     }
