@@ -19,6 +19,7 @@ use crate::{
     inbox::Inbox,
     limits,
     reactor::key::{ChannelKey, ConnectionKey},
+    roll_call::Present,
 };
 
 /// Which reply a request is owed.
@@ -43,6 +44,8 @@ pub(crate) enum Call {
     Ask(Asked, ReplyForm, RoomId, Request),
     /// Read history for a connection, which expects this epoch if it knows one.
     History(Asked, Channel, HistoryQuery, Option<Epoch>),
+    /// Ask all reactors who follows a channel.
+    Presence(Asked, Channel),
 }
 
 /// Who asked, and under which command id the reply is owed.
@@ -67,6 +70,8 @@ pub(crate) enum Answer {
     Answered(Asked, ReplyForm, Outcome),
     /// To [`Call::History`].
     Read(Asked, Option<Epoch>, Result<History, EngineError>),
+    /// To [`Call::Presence`].
+    Present(Asked, Result<Vec<Present>, EngineError>),
 }
 
 /// The node has as many calls under way as it may; here is the one that has to wait or to be refused.
@@ -148,7 +153,9 @@ impl Call {
     /// Who is owed a reply; a channel's own call owes none.
     pub(crate) fn asked(&self) -> Option<Asked> {
         match self {
-            Self::Ask(asked, ..) | Self::History(asked, ..) => Some(*asked),
+            Self::Ask(asked, ..) | Self::History(asked, ..) | Self::Presence(asked, ..) => {
+                Some(*asked)
+            }
             Self::Open(..) | Self::Close(..) | Self::Refill(..) => None,
         }
     }
@@ -165,6 +172,7 @@ impl Call {
             Self::History(asked, _, _, epoch) => {
                 Answer::Read(*asked, epoch.clone(), Err(EngineError::Stopping))
             }
+            Self::Presence(asked, _) => Answer::Present(*asked, Err(EngineError::Stopping)),
         }
     }
 
@@ -183,6 +191,9 @@ impl Call {
             }
             Self::History(asked, channel, query, epoch) => {
                 Answer::Read(asked, epoch, in_time(desk.history(&channel, query)).await)
+            }
+            Self::Presence(asked, channel) => {
+                Answer::Present(asked, in_time(desk.call_roll(&channel)).await)
             }
         }
     }

@@ -17,7 +17,7 @@ use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws
 
 use crate::{
     admission::Place, engine_calls::Answer, format::Format, limits, reactor::stream::Stream,
-    transport::SessionSecret,
+    roll_call::RollCall, transport::SessionSecret,
 };
 
 /// A socket whose upgrade has been answered.
@@ -48,6 +48,8 @@ pub(crate) struct Batch {
     pub(crate) commands: Vec<(SessionSecret, Vec<u8>)>,
     /// Bytes of those.
     pub(crate) command_bytes: usize,
+    /// Lists of followers that are asked for.
+    pub(crate) roll_calls: Vec<RollCall>,
     /// What the engine answered.
     pub(crate) answers: Vec<Answer>,
     /// Say good-bye to everybody, and be gone by then.
@@ -97,6 +99,13 @@ impl Inbox {
         waiting.commands.push((session, frame));
         self.unlock_and_wake(waiting);
         Queued::Yes
+    }
+
+    /// A question who follows a channel. Bounded by the calls that may be in flight.
+    pub(crate) fn call_roll(&self, call: RollCall) {
+        let mut waiting = self.lock();
+        waiting.roll_calls.push(call);
+        self.unlock_and_wake(waiting);
     }
 
     /// An answer of the engine. Bounded by the calls that may be in flight.

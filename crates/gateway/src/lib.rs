@@ -58,6 +58,7 @@ mod metrics;
 mod origin;
 mod reactor;
 mod reactors;
+mod roll_call;
 mod room_log;
 mod session;
 mod tls;

@@ -4,7 +4,7 @@ mod support;
 
 use fanwave_wire::Role;
 use serde_json::json;
-use support::{Node, config, now, one_reactor, publications};
+use support::{Node, config, now, publications};
 
 #[tokio::test]
 async fn two_fans_see_each_others_messages_in_one_order() {
@@ -234,7 +234,7 @@ async fn history_is_read_in_pages_both_ways() {
 
 #[tokio::test]
 async fn presence_counts_everybody_and_lists_small_rooms() {
-    let node = Node::start(one_reactor()).await;
+    let node = Node::start(config()).await;
     let mut anna = node.follower("anna", "chat:demo").await;
     let mut second = node.follower("anna", "chat:demo").await;
     let _bora = node.follower("bora", "chat:demo").await;

@@ -30,7 +30,12 @@ use tokio::runtime::Handle;
 
 pub(crate) use self::request::{Outcome, Request};
 use self::room::{DeskRoom, Open, Phase, Taken};
-use crate::{inbox::Item, limits, reactors::Reactors};
+use crate::{
+    inbox::Item,
+    limits,
+    reactors::Reactors,
+    roll_call::{self, Present},
+};
 
 mod opening;
 mod publishing;
@@ -182,6 +187,14 @@ impl Desk {
         query: HistoryQuery,
     ) -> BoxFuture<'a, Result<History, EngineError>> {
         self.engine.history(channel, query)
+    }
+
+    /// Who follows a channel on this node.
+    pub(crate) fn call_roll<'a>(
+        &'a self,
+        channel: &'a Channel,
+    ) -> BoxFuture<'a, Result<Vec<Present>, EngineError>> {
+        Box::pin(roll_call::call(&self.reactors, channel))
     }
 
     /// Whether somebody may be in a room, as far as this node knows it.

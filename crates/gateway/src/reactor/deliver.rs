@@ -41,6 +41,7 @@ impl Reactor {
             Answer::Read(asked, epoch, result) => {
                 self.handle_history(asked, epoch.as_ref(), result);
             }
+            Answer::Present(asked, present) => self.handle_present(asked, present),
         }
     }
 

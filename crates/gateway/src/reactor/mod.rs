@@ -307,6 +307,9 @@ impl Reactor {
             self.handle_answer(answer);
         }
         self.start_waiting_channel_calls();
+        for call in batch.roll_calls.drain(..) {
+            self.answer_roll_call(call);
+        }
         for item in batch.items.drain(..) {
             self.handle_item(item);
         }

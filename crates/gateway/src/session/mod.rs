@@ -119,7 +119,7 @@ impl Reactor {
             Method::Unsubscribe(request) => self.handle_unsubscribe(index, id, &request.channel),
             Method::Publish(request) => self.handle_publish(index, id, &request),
             Method::History(request) => self.handle_history_request(index, id, &request),
-            Method::Presence(request) => self.handle_presence(id, &request.channel),
+            Method::Presence(request) => self.handle_presence(index, id, &request.channel),
             Method::PresenceStats(request) => self.handle_presence_stats(id, &request.channel),
             Method::Ping => self.replies.reply(id, Response::Ping),
             Method::Rpc(request) => self.handle_rpc(index, id, &request),

@@ -2,48 +2,108 @@
 //!
 //! A list is answered for small rooms only: a mega-room's would be megabytes, and somebody's address book.
 
-use fanwave_wire::protocol::{ClientInfo, ErrorCode, Response};
+use fanwave_bus::EngineError;
+use fanwave_wire::{
+    Channel,
+    protocol::{ClientInfo, ErrorCode, Response},
+};
 
 use super::client_id;
-use crate::{limits, reactor::Reactor};
+use crate::{
+    engine_calls::{Asked, Call},
+    limits,
+    reactor::{Reactor, deliver::explain},
+    roll_call::{Present, RollCall},
+};
 
 impl Reactor {
-    /// Who follows a small channel.
-    pub(super) fn handle_presence(&mut self, id: u32, name: &str) {
+    /// Who follows a small channel, on whichever reactor.
+    pub(super) fn handle_presence(&mut self, index: usize, id: u32, name: &str) {
         let Some(channel) = self.parse_channel(id, name) else {
             return;
         };
-        let key = self.rooms_by_channel.get(&channel);
-        let followers = key.map_or(0, |key| self.followers(*key));
-        if followers > limits::PRESENCE_CLIENTS_MAX {
-            let message = "the room is too large for a list, ask for presence stats";
-            self.replies
-                .refuse_because(id, ErrorCode::NotAvailable, message);
-            return;
+        if self.shared.presence().stats(&channel).num_clients > limits::PRESENCE_CLIENTS_MAX {
+            return self.refuse_long_list(id);
         }
+        if !self.has_room_for_call(index) {
+            return self.replies.refuse(id, ErrorCode::TooManyRequests);
+        }
+        let Some(connection) = self.connections.get(index) else {
+            return;
+        };
+        let asked = Asked {
+            by: connection.key(index),
+            command: id,
+        };
+        self.call(index, asked, Call::Presence(asked, channel));
+    }
+
+    /// The reactors have said who follows a channel.
+    pub(crate) fn handle_present(
+        &mut self,
+        asked: Asked,
+        present: Result<Vec<Present>, EngineError>,
+    ) {
+        let Some(index) = self.find_open(asked.by) else {
+            return;
+        };
+        match present {
+            Ok(present) if present.len() > limits::PRESENCE_CLIENTS_MAX => {
+                self.refuse_long_list(asked.command);
+            }
+            Ok(present) => {
+                let infos: Vec<ClientInfo<'_>> = present
+                    .iter()
+                    .map(|present| ClientInfo {
+                        user: &present.user.0,
+                        client: &present.client,
+                        sender: None,
+                    })
+                    .collect();
+                self.replies
+                    .reply(asked.command, Response::Presence(&infos));
+            }
+            Err(error) => {
+                self.replies
+                    .refuse_because(asked.command, ErrorCode::Internal, explain(&error));
+            }
+        }
+        self.call_next(index);
+        self.flush(index);
+    }
+
+    /// Tells who of this reactor's fans follows a channel.
+    pub(crate) fn answer_roll_call(&self, call: RollCall) {
+        let present = self.present(&call.channel);
+        // Whoever asked may have given up.
+        drop(call.answer.send(present));
+    }
+
+    fn present(&self, channel: &Channel) -> Vec<Present> {
+        let key = self.rooms_by_channel.get(channel);
         let feeds = key
             .and_then(|key| self.rooms.get(key.index()))
             .map_or(&[][..], |room| &room.feeds);
-        let present: Vec<(String, &str)> = feeds
+        feeds
             .iter()
             .filter_map(|key| self.feeds.get(key.index()))
             .flat_map(|feed| &feed.members)
             .filter_map(|member| self.connections.get(*member as usize))
             .filter_map(|connection| {
                 let identity = connection.identity.as_ref()?;
-                let client = client_id(self.node, connection.generation);
-                Some((client, &*identity.user().0))
+                Some(Present {
+                    client: client_id(self.node, connection.generation),
+                    user: identity.user().clone(),
+                })
             })
-            .collect();
-        let infos: Vec<ClientInfo<'_>> = present
-            .iter()
-            .map(|(client, user)| ClientInfo {
-                user,
-                client,
-                sender: None,
-            })
-            .collect();
-        self.replies.reply(id, Response::Presence(&infos));
+            .take(limits::PRESENCE_CLIENTS_MAX + 1)
+            .collect()
+    }
+
+    fn refuse_long_list(&mut self, id: u32) {
+        let message = "the room is too large for a list, ask for presence stats";
+        self.replies
+            .refuse_because(id, ErrorCode::NotAvailable, message);
     }
 
     /// How many follow a channel.
