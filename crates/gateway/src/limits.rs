@@ -20,8 +20,9 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// which only a node whose every channel is busy ever reaches.
 pub const CHANNELS_MAX: usize = 4_096;
 
-/// Feeds of one channel: as many combinations of format and languages as its fans use. Beyond them a fan gets all
-/// languages. Some 200 bytes each, and a log ([`ROOM_LOG_BYTES`] at worst) while it has readers.
+/// Feeds of one channel: as many combinations of format and languages as its fans use.
+///
+/// Beyond them a fan gets all languages. Some 200 bytes each, and a log ([`ROOM_LOG_BYTES`] at worst) while it has readers.
 pub const FEEDS_PER_CHANNEL_MAX: usize = 32;
 
 /// Encoded frames that a channel keeps for the fans who lag: 1 MiB, about 3,000 messages, grown on demand.

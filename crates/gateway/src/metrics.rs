@@ -187,11 +187,6 @@ impl Metrics {
             metrics.commands.clone(),
         );
         registry.register(
-            "tls_handshakes",
-            "TLS handshakes that came to an end; refused ones are upgrades refused for tls",
-            metrics.tls_handshakes.clone(),
-        );
-        registry.register(
             "slow_cuts",
             "Slow fans closed to recover, by reason: lapped by the lossless lane, or replies unread",
             metrics.cuts.clone(),
@@ -208,6 +203,11 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register("upgrades", "Upgrades answered", self.upgrades.clone());
+        registry.register(
+            "tls_handshakes",
+            "TLS handshakes that came to an end; refused ones are upgrades refused for tls",
+            self.tls_handshakes.clone(),
+        );
     }
 
     fn register_compression(&self, registry: &mut Registry) {

@@ -62,7 +62,7 @@ impl Fans {
         });
         let fans: Vec<Seat> = fans.collect();
         let artist = Pass::Artist {
-            key: venue.token_key.clone(),
+            key: Box::new(venue.token_key.clone()),
         };
         let artist = invite(&mut tasks, venue, &script::ARTIST, artist);
         tasks.spawn(direct(fans, artist));
@@ -97,7 +97,7 @@ enum Pass {
     /// A token from the API; the last one keeps the identity.
     Guest { name: String, token: Option<String> },
     /// A token that the operator signs.
-    Artist { key: TokenKey },
+    Artist { key: Box<TokenKey> },
 }
 
 fn invite(tasks: &mut JoinSet<()>, venue: &Venue, persona: &'static Persona, pass: Pass) -> Seat {
