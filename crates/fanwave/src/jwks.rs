@@ -1,7 +1,7 @@
 //! The public keys of another issuer, kept up to date.
 //!
 //! The set is fetched at start, after each `jwks_refresh`, and when a token was signed with a key that it lacks: issuers
-//! sign with a new key as soon as they publish it. However many such tokens come, there are [`Pace::between`] two
+//! sign with a new key as soon as they publish it. However many such tokens come, there are `Pace::between` two
 //! fetches. A source that fails, or answers something that is no key set, changes nothing: the last good set stays, and
 //! the log and a metric say so. Redirects are not followed: what may sign for us is at the address that was configured.
 
