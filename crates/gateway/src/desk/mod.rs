@@ -180,6 +180,14 @@ impl Desk {
         }
     }
 
+    /// The newest offset of a channel that this node knows of, shown or not.
+    pub(crate) fn head(&self, channel: &Channel) -> Option<Offset> {
+        let room = self.rooms().get(&channel.room).cloned()?;
+        let mut phase = room.lock();
+        let lane = phase.open_mut()?.lane_mut(channel.lane)?;
+        Some(lane.head())
+    }
+
     /// Reads a page of a channel's log.
     pub(crate) fn history<'a>(
         &'a self,

@@ -55,8 +55,11 @@ impl Reactor {
             limit,
             reverse: request.reverse,
         };
+        // What a busy chat shows is a sample, or waits for its tick; its history is everything that was said.
+        let head = self.calls.desk().head(&channel);
         if let Some(page) = self
             .open_room(&channel)
+            .filter(|open| Some(open.recent.head()) == head)
             .and_then(|open| page_of(open, query))
         {
             self.reply_history(id, epoch.as_ref(), &page);
@@ -130,7 +133,6 @@ fn within_reply(publications: &[Arc<Publication>]) -> &[Arc<Publication>] {
 
 /// The page, if the room's window holds all of it.
 fn page_of(open: &OpenRoom, query: HistoryQuery) -> Option<History> {
-    // What a busy chat shows is a sample; its history is everything that was said.
     if open.refill != Refill::Idle || !open.recent.is_dense() {
         return None;
     }
