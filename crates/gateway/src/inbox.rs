@@ -17,7 +17,7 @@ use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws
 
 use crate::{
     admission::Place, engine_calls::Answer, format::Format, limits, reactor::stream::Stream,
-    roll_call::RollCall, transport::SessionSecret,
+    roll_call::RollCall, session::Passing, transport::SessionSecret,
 };
 
 /// A socket whose upgrade has been answered.
@@ -150,7 +150,7 @@ impl Inbox {
             Item::Show(channel, _) if !fits => {
                 waiting.gaps.insert(channel);
             }
-            Item::Personal(..) | Item::Notice(..) if !fits => return,
+            Item::Personal(..) | Item::Notice(..) | Item::Passing(..) if !fits => return,
             item => waiting.items.push_back(item),
         }
         // The first one wakes; the rest are found by the same look.
@@ -173,6 +173,8 @@ pub(crate) enum Item {
     Erase(Channel, Box<Event>),
     /// A user's connections to the room are closed, unless they stand this high.
     Eject(RoomId, UserId, Role),
+    /// Somebody comes to a small channel or goes from it.
+    Passing(Channel, Arc<Passing>),
     /// The channel has lost its place: whoever follows it subscribes again.
     Reset(Channel),
 }

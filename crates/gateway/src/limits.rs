@@ -83,7 +83,11 @@ pub const USERS_REMEMBERED_MAX: usize = 100_000;
 /// one full frame of them.
 pub const COMMANDS_PER_SECOND: NonZeroU16 = NonZeroU16::new(30).expect("thirty is not zero");
 
-/// Most clients in a presence answer. Larger rooms answer 108 and have presence stats: about 100 bytes each, 6.4 KB.
+/// Connections of a reactor that are told who comes to a channel and goes from it: more than a room that tells it has
+/// users, for each may have several. 4 bytes each.
+pub const DOOR_WATCHERS_MAX: usize = 1_024;
+
+/// Most clients in a presence answer, however many there are: about 150 bytes each, 10 KB.
 pub const PRESENCE_CLIENTS_MAX: usize = 64;
 
 /// How often the server pings a connection.

@@ -4,10 +4,10 @@
 //! is kept for it: a fan who is on no list costs no byte.
 
 use fanwave_bus::EngineError;
-use fanwave_wire::{Channel, UserId};
+use fanwave_wire::{Channel, Sender, protocol::ClientInfo};
 use tokio::sync::oneshot;
 
-use crate::reactors::Reactors;
+use crate::{limits::PRESENCE_CLIENTS_MAX, reactors::Reactors};
 
 /// The question to one reactor. Bounded by the calls that may be in flight.
 #[derive(Debug)]
@@ -23,14 +23,23 @@ pub(crate) struct RollCall {
 pub(crate) struct Present {
     /// Its id, as other clients know it.
     pub(crate) client: String,
-    /// Whose it is.
-    pub(crate) user: UserId,
+    /// Whose it is, and what is shown of them.
+    pub(crate) sender: Sender,
 }
 
-/// Asks all reactors, and answers their lists as one.
-///
-/// Each tells at most one more than [`PRESENCE_CLIENTS_MAX`](crate::limits::PRESENCE_CLIENTS_MAX), so that a list that is
-/// too long can be known by its length.
+impl Present {
+    /// It as the protocol has it.
+    pub(crate) fn info(&self) -> ClientInfo<'_> {
+        ClientInfo {
+            user: &self.sender.user.0,
+            client: &self.client,
+            sender: Some(&self.sender),
+        }
+    }
+}
+
+/// Asks all reactors, and answers their lists as one: a sample where there are more than
+/// [`PRESENCE_CLIENTS_MAX`], of which each reactor tells as many at most.
 pub(crate) async fn call(
     reactors: &Reactors,
     channel: &Channel,
@@ -51,5 +60,6 @@ pub(crate) async fn call(
     for told in asked {
         all.extend(told.await.map_err(|_| EngineError::Stopping)?);
     }
+    all.truncate(PRESENCE_CLIENTS_MAX);
     Ok(all)
 }

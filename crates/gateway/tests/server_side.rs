@@ -9,11 +9,14 @@ use support::{Fan, Node, Position, config, now, publications};
 /// A token that subscribes its user to channels.
 fn token(node: &Node, user: &str, channels: &[&str]) -> String {
     let sender = Sender::new(UserId(user.into()), user, Role::Fan);
-    let channels: Vec<Channel> = channels.iter().map(|name| name.parse().unwrap()).collect();
+    let channels: Vec<Channel> = channels
+        .iter()
+        .map(|name| name.parse().expect("a channel"))
+        .collect();
     let claims = Claims::new(sender, UnixMillis(now()), UnixMillis(now() + 600_000))
-        .unwrap()
+        .expect("claims")
         .subscribed_to(channels)
-        .unwrap();
+        .expect("few channels");
     node.key.issue(&claims)
 }
 

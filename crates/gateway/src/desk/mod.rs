@@ -92,6 +92,13 @@ impl Desk {
         desk
     }
 
+    /// Hands something to all reactors.
+    pub(crate) fn tell_all(&self, item: &Item) {
+        for seat in self.reactors.seats() {
+            seat.inbox.put(item.clone());
+        }
+    }
+
     /// No room needs attendance any more.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);

@@ -158,13 +158,7 @@ impl Reactor {
                 connection.move_subscription(key, moved.place);
             }
         }
-        let user = self
-            .connections
-            .get(index)
-            .and_then(|connection| connection.identity.as_ref());
-        if let (Some(identity), Some(room)) = (user, self.rooms.get(channel.index())) {
-            self.shared.presence().leave(&room.channel, identity.user());
-        }
+        self.count_out(index, channel);
         self.close_room_if_empty(channel);
     }
 }

@@ -22,6 +22,10 @@ use crate::{
 
 /// One connection; see the module.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that have nothing to do with each other, a byte each"
+)]
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) generation: u32,

@@ -65,6 +65,7 @@ impl Reactor {
                     open.recent.erase(&event);
                 }
             }
+            Item::Passing(channel, passing) => self.handle_passing(&channel, &passing),
             Item::Eject(room, user, below) => self.eject(&room, &user, below),
             Item::Reset(channel) => {
                 if let Some(key) = self.rooms_by_channel.get(&channel).copied() {

@@ -122,6 +122,8 @@ pub(crate) struct Reactor {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
     pub(crate) presence: Arc<Mutex<Presence>>,
+    /// Channels in which somebody wants to know who comes and goes, and how many do.
+    watched: Arc<Mutex<HashMap<Channel, u32>>>,
 }
 
 impl Shared {
@@ -129,6 +131,31 @@ impl Shared {
     pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {
         // A poisoned lock belongs to a node that is no longer alive.
         self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more wants to know who comes and goes.
+    pub(crate) fn watch(&self, channel: &Channel) {
+        *self.watched().entry(channel.clone()).or_default() += 1;
+    }
+
+    /// One of them is gone.
+    pub(crate) fn unwatch(&self, channel: &Channel) {
+        let mut watched = self.watched();
+        if let Some(watchers) = watched.get_mut(channel) {
+            *watchers -= 1;
+            if *watchers == 0 {
+                watched.remove(channel);
+            }
+        }
+    }
+
+    /// Whether anybody wants to know.
+    pub(crate) fn is_watched(&self, channel: &Channel) -> bool {
+        self.watched().contains_key(channel)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<Channel, u32>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,6 +33,9 @@ pub(crate) struct RoomState {
     pub(crate) feeds: Vec<FeedKey>,
     /// Who is to be answered when the channel is open; bounded by the subscriptions of the connections.
     pub(crate) waiters: Vec<Waiter>,
+    /// Members, by their place in the slab, who want to know who comes and goes; at most
+    /// [`DOOR_WATCHERS_MAX`](limits::DOOR_WATCHERS_MAX).
+    pub(crate) watchers: Vec<u32>,
 }
 
 /// Where a channel is in its life.
@@ -105,6 +108,8 @@ pub(crate) struct SubscribeWish {
     pub(crate) command: u32,
     /// Where the client was before, if it wants what it missed.
     pub(crate) recover: Option<Position>,
+    /// It wants to know who comes and goes.
+    pub(crate) join_leave: bool,
 }
 
 /// Where a client was: in which run of offsets, and what the newest it has seen was.
@@ -160,6 +165,7 @@ impl Reactor {
             phase: Phase::Opening(Early::none()),
             feeds: Vec::new(),
             waiters: Vec::new(),
+            watchers: Vec::new(),
         });
         let key = ChannelKey(u32::try_from(index).unwrap_or(u32::MAX));
         self.rooms_by_channel.insert(channel.clone(), key);

@@ -24,11 +24,12 @@ use crate::{
 mod ask;
 mod connect;
 mod history;
+mod passing;
 mod presence;
 mod server_side;
 mod subscribe;
 
-pub(crate) use self::server_side::Connecting;
+pub(crate) use self::{passing::Passing, server_side::Connecting};
 
 /// Whether the connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

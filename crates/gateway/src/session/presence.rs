@@ -1,6 +1,6 @@
 //! `presence` and `presence_stats`: who, and how many, follow a channel on this node.
 //!
-//! A list is answered for small rooms only: a mega-room's would be megabytes, and somebody's address book.
+//! Counts are exact. A list is a sample: of a mega-room, all of it would be megabytes, and somebody's address book.
 
 use fanwave_bus::EngineError;
 use fanwave_wire::{
@@ -17,14 +17,11 @@ use crate::{
 };
 
 impl Reactor {
-    /// Who follows a small channel, on whichever reactor.
+    /// Some of those who follow a channel, on whichever reactor.
     pub(super) fn handle_presence(&mut self, index: usize, id: u32, name: &str) {
         let Some(channel) = self.parse_channel(id, name) else {
             return;
         };
-        if self.shared.presence().stats(&channel).num_clients > limits::PRESENCE_CLIENTS_MAX {
-            return self.refuse_long_list(id);
-        }
         if !self.has_room_for_call(index) {
             return self.replies.refuse(id, ErrorCode::TooManyRequests);
         }
@@ -48,18 +45,8 @@ impl Reactor {
             return;
         };
         match present {
-            Ok(present) if present.len() > limits::PRESENCE_CLIENTS_MAX => {
-                self.refuse_long_list(asked.command);
-            }
             Ok(present) => {
-                let infos: Vec<ClientInfo<'_>> = present
-                    .iter()
-                    .map(|present| ClientInfo {
-                        user: &present.user.0,
-                        client: &present.client,
-                        sender: None,
-                    })
-                    .collect();
+                let infos: Vec<ClientInfo<'_>> = present.iter().map(Present::info).collect();
                 self.replies
                     .reply(asked.command, Response::Presence(&infos));
             }
@@ -88,22 +75,18 @@ impl Reactor {
             .iter()
             .filter_map(|key| self.feeds.get(key.index()))
             .flat_map(|feed| &feed.members)
-            .filter_map(|member| self.connections.get(*member as usize))
-            .filter_map(|connection| {
-                let identity = connection.identity.as_ref()?;
-                Some(Present {
-                    client: client_id(self.node, connection.generation),
-                    user: identity.user().clone(),
-                })
-            })
-            .take(limits::PRESENCE_CLIENTS_MAX + 1)
+            .filter_map(|member| self.present_at(*member as usize))
+            .take(limits::PRESENCE_CLIENTS_MAX)
             .collect()
     }
 
-    fn refuse_long_list(&mut self, id: u32) {
-        let message = "the room is too large for a list, ask for presence stats";
-        self.replies
-            .refuse_because(id, ErrorCode::NotAvailable, message);
+    /// A connection as others see it, once it says who it is.
+    pub(super) fn present_at(&self, index: usize) -> Option<Present> {
+        let connection = self.connections.get(index)?;
+        Some(Present {
+            client: client_id(self.node, connection.generation),
+            sender: connection.identity.as_ref()?.sender(),
+        })
     }
 
     /// How many follow a channel.

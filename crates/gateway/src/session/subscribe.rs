@@ -70,6 +70,7 @@ impl Reactor {
         let wish = SubscribeWish {
             command: id,
             recover,
+            join_leave: request.join_leave,
         };
         let (Some(connection), Some(room)) = (
             self.connections.get_mut(index),
@@ -169,14 +170,11 @@ impl Reactor {
         };
         let Self {
             connections,
-            rooms,
             feeds,
             compression,
-            shared,
             ..
         } = self;
-        let (Some(connection), Some(room)) = (connections.get_mut(index), rooms.get(key.index()))
-        else {
+        let Some(connection) = connections.get_mut(index) else {
             return;
         };
         let subscription = &mut connection.subscriptions[at];
@@ -186,13 +184,14 @@ impl Reactor {
         feed.seal(compression);
         subscription.place = feed.add_member(index);
         subscription.cursor = feed.log.head();
-        if let Some(identity) = &connection.identity {
-            shared.presence().join(&room.channel, identity.user());
-        }
+        self.count_in(index, key);
     }
 
     /// Makes a pending subscription a member of its open room, and replies.
     fn begin_subscription(&mut self, index: usize, key: ChannelKey, wish: &SubscribeWish) {
+        if wish.join_leave {
+            self.watch_the_door(index, key);
+        }
         self.join_feed(index, key);
         let Self { rooms, replies, .. } = self;
         let Some(open) = rooms.get(key.index()).and_then(|room| room.open()) else {
