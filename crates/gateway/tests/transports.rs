@@ -15,7 +15,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use support::{Node, PATIENCE, config, publications};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 const STREAM: &str = "/connection/http_stream";
 const EMULATION: &str = "/emulation";
@@ -292,4 +296,83 @@ async fn only_pages_that_may_come_are_told_that_they_may() {
                 .contains_key("access-control-allow-origin")
         );
     }
+}
+
+/// The data of a body in chunks (RFC 9112, section 7.1), which must be whole.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut data = Vec::new();
+    loop {
+        let line = body.iter().position(|b| *b == b'\r').expect("a size");
+        let size = std::str::from_utf8(&body[..line]).expect("text");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        if size == 0 {
+            return data;
+        }
+        let from = line + 2;
+        data.extend_from_slice(&body[from..from + size]);
+        body = &body[from + size + 2..];
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_is_cut_with_3008() {
+    let node = Node::start(GatewayConfig {
+        room_log_bytes: 20_000,
+        socket_send_bytes: 4096,
+        close_timeout: Duration::from_secs(60),
+        tick: Duration::from_millis(1),
+        ..config()
+    })
+    .await;
+    let mut slow = support::narrow(node.addr).await;
+    let connect = json!({ "id": 1, "connect": { "token": node.token("slow") } });
+    let subscribe = json!({ "id": 2, "subscribe": { "channel": "room:demo" } });
+    let body = format!("{connect}\n{subscribe}");
+    let head = format!(
+        "POST {STREAM} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        node.addr,
+        body.len()
+    );
+    let asked = slow.write_all((head + &body).as_bytes()).await;
+    asked.expect("a connection");
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("\"epoch\"") {
+        let read = timeout(PATIENCE, slow.read_buf(&mut heard)).await;
+        assert_ne!(read.expect("in time").expect("an answer"), 0);
+    }
+
+    // It reads no more. How much the kernel and the HTTP server hold for it is theirs to say.
+    let mut quick = node.follower("quick", "room:demo").await;
+    let mut artist = node.socket().await;
+    let token = node.token_of("moon", Role::Artist, support::now() + 600_000);
+    artist.log_in(&token).await;
+    let cut = r#"fanwave_gateway_slow_cuts_total{reason="lapped"} 1"#;
+    let mut said = 0;
+    while !node.metrics().contains(cut) {
+        said += 1;
+        assert!(said < 5_000, "nobody was cut");
+        let text = format!("{said} {}", "x".repeat(490));
+        assert_eq!(artist.say("room:demo", &text).await, said);
+        assert_eq!(quick.publication().await, (said, text));
+    }
+    let read = timeout(PATIENCE, slow.read_to_end(&mut heard)).await;
+    read.expect("in time").expect("a whole answer");
+    let begin = heard.windows(4).position(|end| end == b"\r\n\r\n");
+    let body = unchunked(&heard[begin.expect("a head") + 4..]);
+    let body = String::from_utf8(body).expect("text");
+    let mut replies: Vec<Value> = body
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let why = replies.pop().expect("the reason");
+    assert_eq!(why["push"]["disconnect"]["code"], 3008, "{why}");
+    // Before it, an unbroken beginning.
+    let offsets: Vec<u64> = replies
+        .iter()
+        .filter_map(|reply| reply["push"]["pub"]["offset"].as_u64())
+        .collect();
+    let last = offsets.len() as u64;
+    assert_eq!(offsets, (1..=last).collect::<Vec<_>>());
+    assert!(last < said, "{last} of {said}");
 }

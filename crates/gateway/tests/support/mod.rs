@@ -24,6 +24,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -186,8 +187,13 @@ pub(crate) async fn narrow(door: SocketAddr) -> TcpStream {
 async fn serve(listener: TcpListener, router: axum::Router) {
     while let Ok((stream, _)) = listener.accept().await {
         let service = TowerToHyperService::new(router.clone());
+        // What a reader leaves unread lies with its fan's log, not in a buffer that the kernel lets grow.
+        SockRef::from(&stream)
+            .set_send_buffer_size(16 * 1024)
+            .expect("a small buffer");
         tokio::spawn(async move {
-            let http = hyper::server::conn::http1::Builder::new();
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.max_buf_size(16 * 1024);
             // A refused or broken handshake is the client's to see.
             drop(
                 http.serve_connection(TokioIo::new(stream), service)
