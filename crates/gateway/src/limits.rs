@@ -37,8 +37,12 @@ pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Sockets visited by a sweep between two polls; about 3 ms of writes on one core.
 pub const SWEEP_VISITS_PER_POLL: usize = 256;
 
-/// Sockets of one room visited before the next dirty room has its turn.
-pub const SWEEP_VISITS_PER_TURN: usize = 128;
+/// Bytes after which a sweep lets the poll have its turn before all those visits are made: many fans who are far behind
+/// take longer than many who are not. 8 KiB each, about as much time as the visits themselves.
+pub const SWEEP_BYTES_PER_POLL: u64 = 2 * 1024 * 1024;
+
+/// Sockets of one room visited before the next dirty room has its turn: less than 1 ms.
+pub const SWEEP_VISITS_PER_TURN: usize = 64;
 
 /// Replies and torn frames that wait for one socket.
 ///
@@ -53,8 +57,10 @@ pub const REPLY_PUBLICATIONS_BYTES_MAX: usize = 512 * 1024;
 /// Channels one connection may follow. 16 bytes each, and 4 in the channel's list of members.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 16;
 
-/// Engine calls of one connection that wait for the one in flight. A draft is at most about 4 KiB: 64 KiB.
-pub const CALLS_WAITING_PER_CONNECTION_MAX: usize = 16;
+/// Engine calls of one connection that wait for the one in flight: one full frame of commands, so that a disk that takes
+/// a second for once makes a host who speaks fifty times a second wait, and refuses nothing. A draft is at most about
+/// 4 KiB: 256 KiB, of somebody who has spent all they may send at once.
+pub const CALLS_WAITING_PER_CONNECTION_MAX: usize = wire::COMMANDS_PER_FRAME_MAX;
 
 /// Engine calls of the node in flight or on their way. A draft is at most about 4 KiB: 16 MiB.
 pub const ENGINE_CALLS_MAX: usize = 4_096;

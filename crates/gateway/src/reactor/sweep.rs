@@ -4,7 +4,8 @@
 //! within a tick of its beginning, waits for the next one and merges with whatever else does: so the tick of a
 //! mega-room is the time its sweep takes, by itself. Feeds take turns of
 //! [`SWEEP_VISITS_PER_TURN`](limits::SWEEP_VISITS_PER_TURN) visits, and after
-//! [`SWEEP_VISITS_PER_POLL`](limits::SWEEP_VISITS_PER_POLL) the poll has its turn: pings, joins and small rooms never
+//! [`SWEEP_VISITS_PER_POLL`](limits::SWEEP_VISITS_PER_POLL), or
+//! [`SWEEP_BYTES_PER_POLL`](limits::SWEEP_BYTES_PER_POLL), the poll has its turn: pings, joins and small rooms never
 //! wait behind a mega-room. A fan whose socket is full is passed over; the poll tells when it is not.
 //!
 //! A fan whose cursor has fallen out of the log of a lossless lane is closed with 3008 and recovers on return. In the
@@ -149,7 +150,8 @@ impl Reactor {
             self.sweeper.running.push_back(key);
         }
         let mut visits = limits::SWEEP_VISITS_PER_POLL;
-        while visits > 0 {
+        let sent_bytes_max = self.scratch.tally.sent_bytes + limits::SWEEP_BYTES_PER_POLL;
+        while visits > 0 && self.scratch.tally.sent_bytes < sent_bytes_max {
             let Some(key) = self.sweeper.running.pop_front() else {
                 break;
             };
