@@ -28,6 +28,7 @@ export const SMALL_ROOM = "room:small";
  * @property {string} name
  * @property {number} pid
  * @property {string[]} crowd What the crowd must know to come in.
+ * @property {string} [metrics] Where the server tells what it counted, if it does.
  * @property {() => Promise<void>} end
  */
 
@@ -135,7 +136,7 @@ secret_file = "${tokens.secretFile}"
 dir = "${join(scene.folder, `data-${starts}`)}"
 `);
     const port = own ? gateway : http;
-    return launch(scene, {
+    const running = await launch(scene, {
       name: "fanwave", command: binary(), args: ["serve", "--config", config], port,
       crowd: [
         "--target", `127.0.0.1:${port}`, "--dialect", "centrifuge", "--path", "/connection/websocket", "--channel", ROOM,
@@ -143,6 +144,7 @@ dir = "${join(scene.folder, `data-${starts}`)}"
         ...(tls ? ["--certificate", tls.certificate] : []),
       ],
     });
+    return { ...running, metrics: `http://127.0.0.1:${http}/metrics` };
   },
 };
 

@@ -71,6 +71,8 @@ pub(super) struct Fan {
 pub(super) struct Visit<'a> {
     pub(super) settings: &'a Settings,
     pub(super) only_upgrade: bool,
+    /// The peer has ended the stream: nothing more will be told of it.
+    pub(super) ending: bool,
     pub(super) token: &'a str,
     pub(super) since: Option<Since<'a>>,
     pub(super) tally: &'a mut Tally,
@@ -145,7 +147,8 @@ impl Fan {
                 visit.scratch = scratch;
                 taken?;
             }
-            if !more {
+            // A short read empties the socket, but is not the end of the stream.
+            if !more && (read == 0 || !visit.ending) {
                 break;
             }
         }

@@ -430,7 +430,8 @@ impl Crowd {
             other => other?,
         }
         for event in events.iter().filter(|event| event.token() != COMMANDS) {
-            self.visit(event.token().0);
+            let ending = event.is_read_closed() || event.is_error();
+            self.visit(event.token().0, ending);
             self.say_what_is_due()?;
         }
         if let Some(publisher) = &mut self.publisher {
@@ -483,8 +484,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// A fan's socket has something.
-    fn visit(&mut self, index: usize) {
+    /// A fan's socket has something; `ending`: its stream ends behind that.
+    fn visit(&mut self, index: usize, ending: bool) {
         let Some(fan) = self.fans.get_mut(index) else {
             return;
         };
@@ -501,6 +502,7 @@ impl Crowd {
         let visit = fan::Visit {
             settings,
             only_upgrade: self.only_upgrade,
+            ending,
             token,
             since: epoch.as_deref().map(|epoch| Since {
                 epoch,
