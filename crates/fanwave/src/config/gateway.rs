@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
-use fanwave_gateway::TlsFiles;
+use fanwave_gateway::{Compression, TlsFiles};
 
 use super::{check::Check, schema, settings::KeyPath};
 
@@ -25,6 +25,8 @@ pub struct Gateway {
     pub accepts_per_second: u32,
     /// Longest wait for an upgrade request at one of those ports.
     pub handshake_timeout: Duration,
+    /// Whether messages may be compressed.
+    pub compression: Compression,
 }
 
 /// Plans it.
@@ -52,6 +54,21 @@ pub(super) fn plan(check: &mut Check<'_>, gateway: &schema::Gateway) -> Gateway 
             &gateway.handshake_timeout,
             Duration::from_secs(1)..=Duration::from_secs(60),
         ),
+        compression: compression(check, gateway),
+    }
+}
+
+fn compression(check: &mut Check<'_>, gateway: &schema::Gateway) -> Compression {
+    match gateway.compression.as_str() {
+        "offered" => Compression::Offered,
+        "never" => Compression::Never,
+        _ => {
+            check.refuse(
+                KeyPath::of("gateway", "compression"),
+                "must be \"offered\" or \"never\"",
+            );
+            Compression::Offered
+        }
     }
 }
 

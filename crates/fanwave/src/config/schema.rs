@@ -76,6 +76,7 @@ section!(
         tls_key: String = String::new(),
         accepts_per_second: u64 = 10_000,
         handshake_timeout: String = "10s".to_owned(),
+        compression: String = "offered".to_owned(),
     }
 );
 section!(
