@@ -14,10 +14,14 @@ import { freePorts, scene } from "../harness/scene.mjs";
 import { Hopeless, until } from "../harness/wait.mjs";
 import { connect } from "node:net";
 
-const GROUPS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*", "13.*"];
-
-/** How many cases those groups have; fewer would mean that the judge did not look. */
-const CASES = 247 + 54 + 90 + 126;
+/**
+ * Groups, and how many cases they have; fewer would mean that the judge did not look. A judge is one thread, and most of
+ * the work is its own: two of them share it.
+ */
+const PARTS = [
+  { name: "framing-and-half-of-compression", groups: ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*"], cases: 247 + 54 + 90 },
+  { name: "the-other-half", groups: ["13.*"], cases: 126 },
+];
 
 /** Groups 12 and 13 are a quarter of a million messages: minutes of work, for the judge more than for the server. */
 const JUDGE_MS = 600_000;
@@ -44,13 +48,15 @@ scene("every case of groups 1 to 7, 9, 10, 12 and 13 passes", async (scene) => {
       socket.once("connect", () => socket.destroy());
     });
   });
-  const report = join(scene.artifacts, "kosoku");
-  const judged = await run(
-    setting("KOSOKU"),
-    ["--mode", "fuzzingclient", "--parallelism", PARALLEL, "--outdir", report, ...GROUPS.flatMap((group) => ["--include", group]),
-      `ws://127.0.0.1:${port}/connection/websocket`],
-    { deadlineMs: JUDGE_MS },
-  );
-  assert.equal(judged.code, 0, `${judged.stdout}\n${judged.stderr}\nThe report is in ${report}.`);
-  assert.match(judged.stdout, new RegExp(`^${CASES} cases passed$`, "m"));
+  await Promise.all(PARTS.map(async ({ name, groups, cases }) => {
+    const report = join(scene.artifacts, `kosoku-${name}`);
+    const judged = await run(
+      setting("KOSOKU"),
+      ["--mode", "fuzzingclient", "--parallelism", PARALLEL, "--outdir", report, ...groups.flatMap((group) => ["--include", group]),
+        `ws://127.0.0.1:${port}/connection/websocket`],
+      { deadlineMs: JUDGE_MS },
+    );
+    assert.equal(judged.code, 0, `${judged.stdout}\n${judged.stderr}\nThe report is in ${report}.`);
+    assert.match(judged.stdout, new RegExp(`^${cases} cases passed$`, "m"));
+  }));
 });
