@@ -106,6 +106,9 @@ pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// each.
 pub const STALE_DEADLINES_MAX: usize = 1_024;
 
+/// Entries a deadline queue keeps room for when a storm is over: 1.5 KB.
+pub const SPARE_DEADLINES: usize = 64;
+
 /// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
 pub const JOIN_GRACE: Duration = Duration::from_secs(1);
 

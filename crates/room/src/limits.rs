@@ -155,6 +155,13 @@ pub const TOLD_USERS_MAX: usize = 100;
 /// Users at whom a room that has been larger tells it again: a room about as large as allowed does not go to and fro.
 pub const TOLD_AGAIN_USERS: usize = 75;
 
+/// Users in one piece of a channel's list of users, which is kept in order: 2 KB are moved when somebody comes.
+pub const ROLL_PIECE_MAX: usize = 128;
+
+/// Places for users that such a piece may have free: 128 bytes, for at least half of
+/// [`ROLL_PIECE_MAX`] users while a room fills.
+pub const ROLL_SPARE_MAX: usize = 8;
+
 /// Characters of a text that are looked at to tell its language.
 pub const DETECTED_CHARS_MAX: usize = 200;
 

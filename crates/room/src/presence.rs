@@ -8,14 +8,14 @@
 //! [`Audience`] is one channel, [`Presence`] all channels of one node. The gateway tells of every subscription that
 //! begins and ends; its own limit on connections bounds what is kept here.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    ops::Bound,
-};
+use std::collections::BTreeMap;
 
 use fanwave_wire::{Channel, UserId, limits::PRESENCE_PAGE_MAX};
 
+use self::roll::Roll;
 use crate::limits::{TOLD_AGAIN_USERS, TOLD_USERS_MAX};
+
+mod roll;
 
 /// The counts of one node, by channel.
 #[derive(Debug, Default)]
@@ -23,16 +23,15 @@ pub struct Presence {
     channels: BTreeMap<Channel, Audience>,
 }
 
-/// Who follows one channel. A user takes 24 bytes in a tree two thirds full, about 40, beside the shared id.
+/// Who follows one channel. A user with one connection, as nearly all are, takes 17 to 20 bytes beside the shared id.
 #[derive(Debug, Default)]
 pub struct Audience {
     clients: usize,
-    clients_by_user: BTreeMap<UserId, u32>,
+    users: Roll,
+    /// Of those users who have more connections than one, how many more.
+    further_clients: BTreeMap<UserId, u32>,
     telling: Telling,
 }
-
-// There are as many entries as fans: of the 256 bytes that a fan may cost in all, this is a sixth.
-const _: () = assert!(size_of::<(UserId, u32)>() <= 24);
 
 /// How many there are, as the client protocol's presence statistics name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,37 +92,35 @@ impl Audience {
     /// A connection of `user` comes. Whether others are to be told says [`Audience::telling`], afterwards.
     pub fn join(&mut self, user: &UserId) -> Joined {
         self.clients += 1;
-        match self.clients_by_user.entry(user.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(1);
-                if self.clients_by_user.len() > TOLD_USERS_MAX {
-                    self.telling = Telling::Nobody;
-                }
-                Joined::NewUser
-            }
-            Entry::Occupied(mut entry) => {
-                *entry.get_mut() += 1;
-                Joined::OneMore
-            }
+        if !self.users.insert(user) {
+            *self.further_clients.entry(user.clone()).or_default() += 1;
+            return Joined::OneMore;
         }
+        if self.users.len() > TOLD_USERS_MAX {
+            self.telling = Telling::Nobody;
+        }
+        Joined::NewUser
     }
 
     /// A connection of `user` goes.
     pub fn leave(&mut self, user: &UserId) -> Left {
-        let Some(clients) = self.clients_by_user.get_mut(user) else {
-            return Left::WasNotThere;
-        };
-        *clients -= 1;
-        self.clients -= 1;
-        if *clients > 0 {
+        if let Some(further) = self.further_clients.get_mut(user) {
+            *further -= 1;
+            if *further == 0 {
+                self.further_clients.remove(user);
+            }
+            self.clients -= 1;
             return Left::OneLess;
         }
-        self.clients_by_user.remove(user);
-        if self.clients_by_user.len() < TOLD_AGAIN_USERS {
+        if !self.users.remove(user) {
+            return Left::WasNotThere;
+        }
+        self.clients -= 1;
+        if self.users.len() < TOLD_AGAIN_USERS {
             self.telling = Telling::Each;
         }
         assert!(
-            self.clients >= self.clients_by_user.len(),
+            self.clients >= self.users.len(),
             "every user has a connection"
         );
         Left::LastOfUser
@@ -134,14 +131,14 @@ impl Audience {
     pub fn stats(&self) -> Stats {
         Stats {
             num_clients: self.clients,
-            num_users: self.clients_by_user.len(),
+            num_users: self.users.len(),
         }
     }
 
     /// Whether nobody is there.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients_by_user.is_empty()
+        self.users.len() == 0
     }
 
     /// Whether the others are told who comes and goes.
@@ -154,11 +151,11 @@ impl Audience {
     /// [`PRESENCE_PAGE_MAX`]. `after` need not be there any more.
     #[must_use]
     pub fn page(&self, after: Option<&UserId>, limit: usize) -> Page {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let clients = |user| 1 + self.further_clients.get(user).copied().unwrap_or_default();
         let mut rest = self
-            .clients_by_user
-            .range::<UserId, _>((start, Bound::Unbounded))
-            .map(|(user, clients)| (user.clone(), *clients));
+            .users
+            .behind(after)
+            .map(|user| (user.clone(), clients(user)));
         let users: Vec<_> = rest.by_ref().take(limit.min(PRESENCE_PAGE_MAX)).collect();
         let last = users.last().map(|(user, _)| user.clone());
         let next = rest.next().and(last);

@@ -232,12 +232,14 @@ impl Arrivals {
                 late += 1;
             }
         }
+        let slab = &self.slab;
+        let lives = |key: &ConnectionKey| {
+            slab.get(key.index())
+                .is_some_and(|arrival| arrival.generation == key.generation)
+        };
+        self.deadlines.settle(lives);
         if self.deadlines.len() > limits::ARRIVALS_MAX * 2 {
-            let slab = &self.slab;
-            self.deadlines.retain(|key| {
-                slab.get(key.index())
-                    .is_some_and(|arrival| arrival.generation == key.generation)
-            });
+            self.deadlines.retain(lives);
         }
         late
     }

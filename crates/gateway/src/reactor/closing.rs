@@ -48,7 +48,7 @@ impl Reactor {
             return;
         }
         connection.state = State::Closing;
-        connection.calls = None;
+        connection.end_calls();
         let format = connection.format;
         let key = connection.key(index);
         self.replies.format = connection.format;

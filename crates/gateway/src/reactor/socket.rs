@@ -177,7 +177,7 @@ impl Reactor {
             // Nobody speaks on what is a response.
             return Obeyed::GoOn;
         }
-        let mut decoder = std::mem::take(&mut connection.decoder);
+        let mut decoder = connection.take_decoder();
         let mut inflater = connection.deflate.map(|_| self.compression.lend_inflater());
         let mut feed = decoder.feed(bytes, self.config.message_bytes_max);
         if let Some(inflater) = &mut inflater {
@@ -202,7 +202,7 @@ impl Reactor {
         }
         // The record may be gone, but its place cannot have a new tenant: sockets are adopted between turns.
         if let Some(connection) = self.connections.get_mut(index) {
-            connection.decoder = decoder;
+            connection.return_decoder(decoder);
         }
         obeyed
     }

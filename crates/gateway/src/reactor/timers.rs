@@ -76,6 +76,20 @@ impl Deadlines {
         Some(key)
     }
 
+    /// Forgets the earliest while nobody waits for them any more, and gives back what a storm has left.
+    ///
+    /// Nearly everybody connects at once, so that this keeps as many as are under way instead of as many as came in the
+    /// last ten seconds.
+    pub(crate) fn settle(&mut self, waits: impl Fn(&ConnectionKey) -> bool) {
+        while self.queue.front().is_some_and(|(_, key)| !waits(key)) {
+            self.queue.pop_front();
+        }
+        let kept = self.queue.len() * 2 + limits::SPARE_DEADLINES;
+        if self.queue.capacity() > kept * 2 {
+            self.queue.shrink_to(kept);
+        }
+    }
+
     /// The earliest, whether or not its time has come.
     pub(crate) fn pop(&mut self) -> Option<ConnectionKey> {
         self.queue.pop_front().map(|(_, key)| key)
@@ -160,6 +174,7 @@ impl Timers {
 impl Reactor {
     /// Ends what is overdue and pings the slot whose time has come.
     pub(crate) fn handle_deadlines(&mut self) {
+        self.settle_deadlines();
         while let Some(key) = self.timers.connects.pop_due(self.clock.now) {
             let fresh = |index: &usize| {
                 self.connections
@@ -175,26 +190,29 @@ impl Reactor {
                 self.lose(index);
             }
         }
-        self.drop_stale_deadlines();
         if let Some((ping, pong)) = self.timers.pop_slot(self.clock.now) {
             self.visit_slot(pong, Visit::Pong);
             self.visit_slot(ping, Visit::Ping);
         }
     }
 
-    /// Forgets the deadlines of lost connections once they outnumber the living.
-    fn drop_stale_deadlines(&mut self) {
+    /// Forgets the deadlines that nobody waits for any more: the earliest at once, and all of them when they outnumber
+    /// the connections.
+    fn settle_deadlines(&mut self) {
         let bound = self.connections.len() + limits::STALE_DEADLINES_MAX;
         let Self {
             timers,
             connections,
             ..
         } = self;
-        let lives = |key: &ConnectionKey| {
-            connections
-                .get(key.index())
-                .is_some_and(|connection| connection.generation == key.generation)
+        let tenant = |key: &ConnectionKey| {
+            let connection = connections.get(key.index())?;
+            (connection.generation == key.generation).then_some(connection)
         };
+        let lives = |key: &ConnectionKey| tenant(key).is_some();
+        let connects = |key: &ConnectionKey| tenant(key).is_some_and(|c| c.state == State::Fresh);
+        timers.connects.settle(connects);
+        timers.closes.settle(lives);
         for deadlines in [&mut timers.connects, &mut timers.closes] {
             if deadlines.len() > bound * 2 {
                 deadlines.retain(lives);
@@ -309,5 +327,22 @@ mod tests {
             Some(key(1))
         );
         assert_eq!(deadlines.pop_due(start + Duration::from_secs(10)), None);
+    }
+
+    #[test]
+    fn what_a_storm_has_left_is_given_back() {
+        let mut deadlines = Deadlines::new(Duration::from_secs(10));
+        let start = Instant::now();
+        for index in 0..10_000 {
+            let generation = index;
+            deadlines.set(start, ConnectionKey { index, generation });
+        }
+        deadlines.settle(|key| key.index == 9_999);
+        assert_eq!(deadlines.len(), 1, "all before the one who still waits");
+        assert!(
+            deadlines.queue.capacity() <= 4 * limits::SPARE_DEADLINES,
+            "{}",
+            deadlines.queue.capacity()
+        );
     }
 }

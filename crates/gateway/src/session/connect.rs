@@ -24,7 +24,7 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        connection.identity = Some(Box::new(Identity::new(&claims)));
+        connection.identity = Some(Identity::new(&claims));
         let channels = self.server_side(claims.channels(), claims.sender().role);
         self.connect_to(index, id, (channels, &request.subs));
     }
@@ -76,7 +76,7 @@ impl Reactor {
             self.disconnect(index, DisconnectCode::InvalidToken);
             return;
         }
-        **identity = Identity::new(&claims);
+        *identity = Identity::new(&claims);
         let ttl = seconds_until(identity.expires_at, self.clock.unix);
         let result = RefreshResult {
             client: &client,

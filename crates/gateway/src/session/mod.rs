@@ -150,7 +150,7 @@ impl Reactor {
         let calls = self
             .connections
             .get(index)
-            .and_then(|connection| connection.calls.as_ref());
+            .and_then(|connection| connection.calls_waiting());
         calls.is_none_or(|waiting| waiting.len() < limits::CALLS_WAITING_PER_CONNECTION_MAX)
     }
 
@@ -160,12 +160,12 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        if let Some(waiting) = &mut connection.calls {
+        if let Some(waiting) = connection.calls_waiting_mut() {
             waiting.push_back(call);
             return;
         }
         match self.calls.start(call) {
-            Ok(()) => connection.calls = Some(Box::default()),
+            Ok(()) => connection.begin_calls(),
             Err(_) => self
                 .replies
                 .refuse_because(asked.command, ErrorCode::Internal, NODE_BUSY),
@@ -177,10 +177,10 @@ impl Reactor {
         while let Some(waiting) = self
             .connections
             .get_mut(index)
-            .and_then(|connection| connection.calls.as_mut())
+            .and_then(|connection| connection.calls_waiting_mut())
         {
             let Some(call) = waiting.pop_front() else {
-                self.connections[index].calls = None;
+                self.connections[index].end_calls();
                 return;
             };
             let Err(refused) = self.calls.start(call) else {
