@@ -66,6 +66,8 @@ pub struct GatewayConfig {
     pub expired_grace: Duration,
     /// Which rooms there are; a channel of any other is error 102. Default: any, which lets strangers make rooms.
     pub rooms: Rooms,
+    /// Whether a subscribe command needs a token of its own. Default: off.
+    pub subscribe_tokens: SubscribeTokens,
     /// What the rooms ask of a message: length and rate per user.
     pub rules: Rules,
     /// How fast the chat may be to read; what is above it is sampled. Default: 10 messages a second and language.
@@ -133,6 +135,17 @@ impl Extensions {
     }
 }
 
+/// Whether a subscribe command needs a token of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubscribeTokens {
+    /// It does not: whoever is connected follows what their role may.
+    #[default]
+    Off,
+    /// It does, for every channel: without a good one the answer is error 103, or 109 where it has expired. Some 50
+    /// bytes for every subscription whose token runs out.
+    Required,
+}
+
 /// Which rooms a node serves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Rooms {
@@ -177,6 +190,7 @@ impl Default for GatewayConfig {
             dialect: Dialect::Centrifuge,
             expired_grace: limits::EXPIRED_GRACE,
             rooms: Rooms::Any,
+            subscribe_tokens: SubscribeTokens::Off,
             rules: Rules::default(),
             governor: fanwave_room::governor::Settings::default(),
             reactions: fanwave_room::reactions::Settings::default(),

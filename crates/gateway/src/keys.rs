@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use fanwave_wire::{
     UnixMillis,
-    token::{Claims, KeyRing, TokenError, TokenKey},
+    token::{Claims, KeyRing, SubscribeClaims, TokenError, TokenKey},
 };
 
 /// A key ring that is shared and may be replaced whole. Reading it takes no lock.
@@ -20,6 +20,15 @@ impl Keys {
         now: UnixMillis,
     ) -> Result<Claims, TokenError> {
         self.0.load().verify_connect(token, now)
+    }
+
+    /// Reads the token of a subscription.
+    pub(crate) fn verify_subscribe(
+        &self,
+        token: &str,
+        now: UnixMillis,
+    ) -> Result<SubscribeClaims, TokenError> {
+        self.0.load().verify_subscribe(token, now)
     }
 }
 

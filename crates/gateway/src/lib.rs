@@ -64,7 +64,7 @@ mod session;
 mod tls;
 mod transport;
 
-pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms};
+pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms, SubscribeTokens};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
 pub use tls::{TlsError, TlsFiles};

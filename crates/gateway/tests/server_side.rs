@@ -1,8 +1,15 @@
-//! Channels that a token names: followed from the connect on, without being asked for.
+//! What tokens say about channels: those followed from the connect on without being asked for, and those that a token of
+//! their own permits.
 
 mod support;
 
-use fanwave_wire::{Channel, Role, Sender, UnixMillis, UserId, token::Claims};
+use std::time::Duration;
+
+use fanwave_gateway::SubscribeTokens;
+use fanwave_wire::{
+    Channel, Role, Sender, UnixMillis, UserId,
+    token::{Claims, SubscribeClaims},
+};
 use serde_json::json;
 use support::{Fan, Node, Position, config, now, publications};
 
@@ -113,4 +120,83 @@ async fn who_is_banned_is_connected_without_the_channel() {
     let params =
         json!({ "channel": "chat:demo", "recover": true, "epoch": position.epoch, "offset": 0 });
     assert_eq!(troll.refused("subscribe", params).await, 103);
+}
+
+/// Where subscriptions need a token of their own: whose it is, for what, and how long it is good.
+#[tokio::test]
+async fn a_subscribe_token_permits_one_user_one_channel() {
+    let node = Node::start(fanwave_gateway::GatewayConfig {
+        subscribe_tokens: SubscribeTokens::Required,
+        ..config()
+    })
+    .await;
+    let permit = |user: &str, channel: &str, expires_at: Option<u64>| {
+        node.key.issue_subscribe(&SubscribeClaims {
+            user: UserId(user.into()),
+            channel: channel.parse().expect("a channel"),
+            expires_at: expires_at.map(UnixMillis),
+        })
+    };
+    let mut anna = node.fan("anna").await;
+    let chat = |token: String| json!({ "channel": "chat:demo", "token": token });
+    assert_eq!(
+        anna.refused("subscribe", json!({ "channel": "chat:demo" }))
+            .await,
+        103
+    );
+    for (token, code) in [
+        (permit("bora", "chat:demo", None), 103),
+        (permit("anna", "room:demo", None), 103),
+        (node.token("anna"), 103),
+        (permit("anna", "chat:demo", Some(now() - 10_000)), 109),
+    ] {
+        assert_eq!(anna.refused("subscribe", chat(token)).await, code);
+    }
+    let in_an_hour = permit("anna", "chat:demo", Some(now() + 3_600_000));
+    let reply = anna.command("subscribe", chat(in_an_hour)).await;
+    assert_eq!(reply["subscribe"]["expires"], true, "{reply}");
+    let ttl = reply["subscribe"]["ttl"].as_u64().unwrap();
+    assert!((3_590..=3_600).contains(&ttl), "{ttl}");
+
+    let stale = permit("anna", "chat:demo", Some(now() - 10_000));
+    assert_eq!(anna.refused("sub_refresh", chat(stale)).await, 109);
+    let room = json!({ "channel": "room:demo", "token": permit("anna", "room:demo", None) });
+    assert_eq!(anna.refused("sub_refresh", room).await, 103, "not followed");
+    let longer = permit("anna", "chat:demo", Some(now() + 7_200_000));
+    let reply = anna.command("sub_refresh", chat(longer)).await;
+    assert!(
+        reply["sub_refresh"]["ttl"].as_u64().unwrap() > 3_600,
+        "{reply}"
+    );
+}
+
+/// A subscription whose token ran out ends, and its connection stays.
+#[tokio::test]
+async fn a_subscription_lasts_as_long_as_its_token() {
+    let node = Node::start(fanwave_gateway::GatewayConfig {
+        subscribe_tokens: SubscribeTokens::Required,
+        ping_interval: Duration::from_millis(200),
+        pong_timeout: Duration::from_millis(150),
+        expired_grace: Duration::ZERO,
+        ..config()
+    })
+    .await;
+    let token = node.key.issue_subscribe(&SubscribeClaims {
+        user: UserId("anna".into()),
+        channel: "chat:demo".parse().expect("a channel"),
+        expires_at: Some(UnixMillis(now() + 2_000)),
+    });
+    let mut anna = node.fan("anna").await;
+    let reply = anna
+        .command(
+            "subscribe",
+            json!({ "channel": "chat:demo", "token": token }),
+        )
+        .await;
+    assert!(reply["error"].is_null(), "{reply}");
+    assert_eq!(anna.push().await["unsubscribe"]["code"], 2501);
+    let stats = anna
+        .command("presence_stats", json!({ "channel": "chat:demo" }))
+        .await;
+    assert!(stats["error"].is_null(), "{stats}");
 }

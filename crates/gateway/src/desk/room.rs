@@ -297,9 +297,17 @@ impl Open {
                     Item::Show(channel, Arc::clone(publication))
                 })
             }
-            Reach::Only(users) => self.tell(room, lane, |channel| {
-                Item::Personal(channel, Arc::clone(publication), Box::new(users.clone()))
-            }),
+            Reach::Only(users) => {
+                if let Some(state) = self.lane_mut(lane) {
+                    // Those few stand there from now on, and may come back from there.
+                    state
+                        .recent
+                        .pass(state.recent.head().max(publication.offset));
+                }
+                self.tell(room, lane, |channel| {
+                    Item::Personal(channel, Arc::clone(publication), Box::new(users.clone()))
+                })
+            }
         }
     }
 

@@ -158,6 +158,7 @@ impl Reactor {
                 connection.move_subscription(key, moved.place);
             }
         }
+        self.expiring.remove(&(index, channel));
         self.count_out(index, channel);
         self.close_room_if_empty(channel);
     }

@@ -54,6 +54,7 @@ impl Reactor {
                 }
             }
             Item::Personal(channel, publication, users) => {
+                self.pass(&channel, publication.offset);
                 for user in users.iter().flatten() {
                     self.deliver_personally(&channel, &publication, user);
                 }
@@ -72,6 +73,16 @@ impl Reactor {
                     self.reset_room(key);
                 }
             }
+        }
+    }
+
+    /// What is for a few has its place in the channel, too: whoever has seen it and comes back is not ahead of us.
+    fn pass(&mut self, channel: &Channel, offset: Offset) {
+        let key = self.rooms_by_channel.get(channel).copied();
+        if let Some(open) = key.and_then(|key| self.open_room_mut(key))
+            && open.refill == Refill::Idle
+        {
+            open.recent.pass(open.recent.head().max(offset));
         }
     }
 

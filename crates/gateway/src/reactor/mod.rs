@@ -88,6 +88,8 @@ pub(crate) struct Reactor {
     pub(crate) feeds: Slab<Feed>,
     pub(crate) rooms_by_channel: HashMap<Channel, key::ChannelKey>,
     pub(crate) shared: Shared,
+    /// Subscriptions, by their connection's place, whose permission runs out; at most all.
+    pub(crate) expiring: HashMap<(usize, key::ChannelKey), UnixMillis>,
     /// Connects that wait for channels to be opened; bounded by the connections.
     pub(crate) connecting: HashMap<ConnectionKey, Connecting>,
     pub(crate) arrivals: Arrivals,
@@ -234,6 +236,7 @@ impl Reactor {
             rooms: Slab::new(),
             feeds: Slab::new(),
             rooms_by_channel: HashMap::new(),
+            expiring: HashMap::new(),
             connecting: HashMap::new(),
             shared,
             clock,

@@ -22,7 +22,7 @@ use super::{
     Reactor,
     key::{ChannelKey, ConnectionKey, FeedKey},
 };
-use crate::{engine_calls::Call, limits};
+use crate::{engine_calls::Call, limits, session::permission::Permission};
 
 /// One channel; see the module.
 #[derive(Debug)]
@@ -110,6 +110,8 @@ pub(crate) struct SubscribeWish {
     pub(crate) recover: Option<Position>,
     /// It wants to know who comes and goes.
     pub(crate) join_leave: bool,
+    /// How long it may last.
+    pub(crate) permission: Permission,
 }
 
 /// Where a client was: in which run of offsets, and what the newest it has seen was.

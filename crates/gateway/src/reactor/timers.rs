@@ -251,6 +251,7 @@ impl Reactor {
         }
         connection.awaits_pong = true;
         self.speak_to(index);
+        self.end_expired_subscriptions(index);
         self.replies.ping();
         self.flush(index);
     }

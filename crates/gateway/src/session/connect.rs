@@ -116,7 +116,7 @@ impl Reactor {
 }
 
 /// At least one: a client takes 0 for "does not expire".
-fn seconds_until(expires_at: UnixMillis, now: UnixMillis) -> u32 {
+pub(super) fn seconds_until(expires_at: UnixMillis, now: UnixMillis) -> u32 {
     u32::try_from(expires_at.0.saturating_sub(now.0) / 1000)
         .unwrap_or(u32::MAX)
         .max(1)

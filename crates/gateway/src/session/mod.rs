@@ -25,6 +25,7 @@ mod ask;
 mod connect;
 mod history;
 mod passing;
+pub(crate) mod permission;
 mod presence;
 mod server_side;
 mod subscribe;
@@ -125,8 +126,7 @@ impl Reactor {
             Method::Ping => self.replies.reply(id, Response::Ping),
             Method::Rpc(request) => self.handle_rpc(index, id, &request),
             Method::Refresh(request) => self.handle_refresh(index, id, &request.token),
-            // Channels need no token of their own.
-            Method::SubRefresh(_) => self.replies.refuse(id, ErrorCode::NotAvailable),
+            Method::SubRefresh(request) => self.handle_sub_refresh(index, id, &request),
             Method::Unknown => self.replies.refuse(id, ErrorCode::MethodNotFound),
             // Neither wants a reply; that something came was noted with the frame.
             Method::Pong | Method::Send(_) => {}

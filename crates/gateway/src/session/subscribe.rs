@@ -34,6 +34,9 @@ impl Reactor {
         if !self.may_subscribe(index, id, &channel) {
             return;
         }
+        let Some(permission) = self.permit(index, id, (&channel, &request.token)) else {
+            return;
+        };
         let known = self
             .rooms_by_channel
             .get(&channel)
@@ -71,6 +74,7 @@ impl Reactor {
             command: id,
             recover,
             join_leave: request.join_leave,
+            permission,
         };
         let (Some(connection), Some(room)) = (
             self.connections.get_mut(index),
@@ -192,7 +196,9 @@ impl Reactor {
         if wish.join_leave {
             self.watch_the_door(index, key);
         }
+        self.note_permission(index, key, wish.permission);
         self.join_feed(index, key);
+        let ttl_seconds = wish.permission.ttl_seconds(self.clock.unix);
         let Self { rooms, replies, .. } = self;
         let Some(open) = rooms.get(key.index()).and_then(|room| room.open()) else {
             return;
@@ -213,7 +219,7 @@ impl Reactor {
             recoverable: true,
             positioned: true,
             recovery,
-            ttl_seconds: None,
+            ttl_seconds,
         };
         replies.reply(wish.command, Response::Subscribe(result));
     }
