@@ -262,6 +262,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "chat",
+        "subscribe_tokens",
+        Kind::Text,
+        "\"required\": following a channel needs a token of its own (HS256 or an issuer's key). \"off\": the role decides.",
+        "50 bytes per subscription whose token runs out",
+    ),
+    key(
+        "chat",
         "room_log_kib",
         Kind::Number,
         "Encoded messages kept per lane for fans who lag, 64 to 65536 KiB; who lags further is closed and recovers.",

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use fanwave_gateway::SubscribeTokens;
 use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
@@ -111,6 +112,8 @@ pub struct Chat {
     pub tick: Duration,
     /// Messages of one language shown per second; 0 shows all.
     pub shown_per_second: u32,
+    /// Whether a subscribe command needs a token of its own.
+    pub subscribe_tokens: SubscribeTokens,
     /// Encoded messages kept per lane.
     pub room_log_bytes: usize,
 }
@@ -322,7 +325,20 @@ fn chat(check: &mut Check<'_>, config: &Config) -> Chat {
         pong_timeout,
         tick: check.duration(key("tick"), &chat.tick, ms(1)..=secs(1)),
         shown_per_second: check.number(key("shown_per_second"), chat.shown_per_second, 0..=1_000),
+        subscribe_tokens: subscribe_tokens(check, &chat.subscribe_tokens),
         room_log_bytes: log_kib * 1024,
+    }
+}
+
+fn subscribe_tokens(check: &mut Check<'_>, text: &str) -> SubscribeTokens {
+    match text {
+        "off" => SubscribeTokens::Off,
+        "required" => SubscribeTokens::Required,
+        _ => {
+            let path = KeyPath::of("chat", "subscribe_tokens");
+            check.refuse(path, "must be \"off\" or \"required\"");
+            SubscribeTokens::Required
+        }
     }
 }
 

@@ -64,6 +64,7 @@ section!(
         pong_timeout: String = "10s".to_owned(),
         tick: String = "20ms".to_owned(),
         shown_per_second: u64 = 10,
+        subscribe_tokens: String = "off".to_owned(),
         room_log_kib: u64 = 1024,
     }
 );

@@ -31,6 +31,7 @@ pub(super) fn config(plan: &Plan) -> GatewayConfig {
                 .collect(),
         ),
         rules: plan.chat.rules.clone(),
+        subscribe_tokens: plan.chat.subscribe_tokens,
         listen: plan.gateway.listen.clone(),
         tls: plan.gateway.tls.clone(),
         accepts_per_second: plan.gateway.accepts_per_second,
