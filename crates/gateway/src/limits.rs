@@ -165,9 +165,10 @@ pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Headers of an upgrade request; browsers send about 15. 32 bytes each, on the stack.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// Sockets of one reactor that have not yet sent their whole upgrade request. The oldest gives way to a new one: at
-/// most 8 KiB of request each, 32 MiB, and under TLS some 12 KiB of handshake, 48 MiB.
-pub const ARRIVALS_MAX: usize = 4_096;
+/// Sockets of one reactor that have not yet sent their whole upgrade request: as many as a room that comes back at once
+/// over a slow network. The oldest gives way to a new one. Some 100 bytes each; of peers who mean ill, at most 8 KiB of
+/// request, 128 MiB, and under TLS some 12 KiB of handshake, 192 MiB.
+pub const ARRIVALS_MAX: usize = 16_384;
 
 /// How long an upgrade request, and the TLS handshake before it, may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -55,6 +55,8 @@ pub(crate) struct Arrivals {
     deadlines: Deadlines,
     /// Counts the arrivals there have been.
     generations: u32,
+    /// How many have given way to newer ones since that was last told.
+    crowded_out: u64,
 }
 
 /// A listening socket.
@@ -128,6 +130,7 @@ impl Arrivals {
             ready: VecDeque::new(),
             deadlines: Deadlines::new(timeout),
             generations: 0,
+            crowded_out: 0,
         }
     }
 
@@ -214,6 +217,7 @@ impl Arrivals {
         };
         if self.find(key).is_some() {
             self.slab.remove(key.index());
+            self.crowded_out += 1;
         }
         true
     }
@@ -336,6 +340,8 @@ impl Reactor {
     pub(crate) fn handle_arrivals(&mut self) {
         let late = self.arrivals.expire(self.clock.now);
         self.metrics.refused_many("too_slow", late);
+        let crowded_out = std::mem::take(&mut self.arrivals.crowded_out);
+        self.metrics.refused_many("crowded_out", crowded_out);
         let mut work = limits::ARRIVAL_WORK_PER_TURN;
         while work > 0
             && let Some(key) = self.arrivals.ready.pop_front()
