@@ -366,7 +366,7 @@ async fn publishes_of_one_connection_keep_their_order_and_their_bound() {
     let first = fan.ask("publish", publish("hold")).await;
     assert_eq!(calls.next().await, "publish hold");
     let mut waiting = Vec::new();
-    for n in 0..16 {
+    for n in 0..fanwave_gateway::limits::CALLS_WAITING_PER_CONNECTION_MAX {
         waiting.push(fan.ask("publish", publish(&n.to_string())).await);
     }
     assert_eq!(fan.refused("publish", publish("one too many")).await, 111);
