@@ -37,8 +37,9 @@ pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Sockets visited by a sweep between two polls; about 3 ms of writes on one core.
 pub const SWEEP_VISITS_PER_POLL: usize = 256;
 
-/// Bytes after which a sweep lets the poll have its turn before all those visits are made: many fans who are far behind
-/// take longer than many who are not. 8 KiB each, about as much time as the visits themselves.
+/// Bytes after which a sweep lets the poll have its turn before all those visits are made.
+///
+/// Many fans who are far behind take longer than many who are not. 8 KiB each, about as much time as the visits themselves.
 pub const SWEEP_BYTES_PER_POLL: u64 = 2 * 1024 * 1024;
 
 /// Sockets of one room visited before the next dirty room has its turn: less than 1 ms.
@@ -57,9 +58,10 @@ pub const REPLY_PUBLICATIONS_BYTES_MAX: usize = 512 * 1024;
 /// Channels one connection may follow. 16 bytes each, and 4 in the channel's list of members.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 16;
 
-/// Engine calls of one connection that wait for the one in flight: one full frame of commands, so that a disk that takes
-/// a second for once makes a host who speaks fifty times a second wait, and refuses nothing. A draft is at most about
-/// 4 KiB: 256 KiB, of somebody who has spent all they may send at once.
+/// Engine calls of one connection that wait for the one in flight: one full frame of commands.
+///
+/// So a disk that takes a second for once makes a host who speaks fifty times a second wait, and refuses nothing. A draft
+/// is at most about 4 KiB: 256 KiB, of somebody who has spent all they may send at once.
 pub const CALLS_WAITING_PER_CONNECTION_MAX: usize = wire::COMMANDS_PER_FRAME_MAX;
 
 /// Engine calls of the node in flight or on their way. A draft is at most about 4 KiB: 16 MiB.
@@ -165,8 +167,9 @@ pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Headers of an upgrade request; browsers send about 15. 32 bytes each, on the stack.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// Sockets of one reactor that have not yet sent their whole upgrade request: as many as a room that comes back at once
-/// over a slow network. The oldest gives way to a new one. Some 100 bytes each; of peers who mean ill, at most 8 KiB of
+/// Sockets of one reactor that have not yet sent their whole upgrade request.
+///
+/// As many as a room that comes back at once over a slow network. The oldest gives way to a new one. Some 100 bytes each; of peers who mean ill, at most 8 KiB of
 /// request, 128 MiB, and under TLS some 12 KiB of handshake, 192 MiB.
 pub const ARRIVALS_MAX: usize = 16_384;
 
