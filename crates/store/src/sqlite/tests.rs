@@ -441,7 +441,7 @@ async fn a_log_of_a_newer_version_is_refused() {
     assert_eq!(
         folder.refusal().await,
         format!(
-            "the message log {path} was written by a newer version (its schema has step 42, this version knows 1); \
+            "the message log {path} was written by a newer version (its schema has step 42, this version knows 2); \
              start that version or a newer one, or choose another file"
         )
     );
