@@ -41,7 +41,8 @@ fn in_use() -> (isize, isize) {
 
 /// Everything that a page sends when it is opened.
 fn request(node: &Node, n: usize) -> Vec<u8> {
-    let user = UserId(format!("user-{n:08}").into());
+    // As long as the ids that business back ends usually have.
+    let user = UserId(format!("3f2b8c1e-77aa-4d0e-9b1c-{n:012}").into());
     let sender = Sender::new(user, "moonlight-fan", Role::Fan);
     let (since, until) = (UnixMillis(now()), UnixMillis(now() + 3_600_000));
     let claims = Claims::new(sender, since, until).expect("claims");

@@ -38,15 +38,15 @@ pub(super) const COLUMNS: &str = "m.message_offset, m.at, m.user_id, m.name, m.r
 
 /// The message in a row of [`COLUMNS`].
 pub(super) fn publication(row: &SqliteRow) -> Result<Publication, sqlx::Error> {
-    let text = |column: usize| row.try_get::<&str, _>(column).map(Arc::<str>::from);
+    let text = |column: usize| row.try_get::<&str, _>(column);
     Ok(Publication {
         offset: Offset(unsigned(row, 0)?),
         at: UnixMillis(unsigned(row, 1)?),
         draft: Draft {
-            id: ClientMessageId(text(5)?),
+            id: ClientMessageId(text(5)?.into()),
             sender: Sender {
-                user: UserId(text(2)?),
-                name: text(3)?,
+                user: UserId(text(2)?.into()),
+                name: text(3)?.into(),
                 role: role(row.try_get(4)?)?,
                 badge: row.try_get::<Option<&str>, _>(7)?.map(Arc::from),
             },

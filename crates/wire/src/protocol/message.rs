@@ -157,7 +157,7 @@ pub(crate) fn parse_id(text: &str) -> Result<ClientMessageId, MessageError> {
 /// The id of a user, if it can be one.
 pub(crate) fn parse_user(text: &str) -> Option<UserId> {
     let legal = (1..=USER_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
-    legal.then(|| UserId(Arc::from(text)))
+    legal.then(|| UserId(text.into()))
 }
 
 #[cfg(test)]
