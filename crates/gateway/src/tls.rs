@@ -21,6 +21,8 @@ use rustls::{
 };
 use thiserror::Error;
 
+mod suites;
+
 /// Where the certificate and its key are, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -69,6 +71,7 @@ pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| explain(error, &files.key, "private key"))?;
     let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites = suites::with_small_keys(&provider.cipher_suites);
     provider.kx_groups = vec![
         kx_group::X25519MLKEM768,
         kx_group::X25519,
