@@ -26,9 +26,13 @@ Examples:
   fanwave load 127.0.0.1:8080 --secret-file data/token-secret --fans 10000
   fanwave load ws://127.0.0.1:8080 --secret-file SECRET --scenario storm --fans 15000 --html storm.html
   fanwave load ws://chat.example.com:80 --token TOKEN --staff-token STAFF --fans 2000 --duration 2m --json run.json
+  fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --fans 30000
+                                                 nodes of one cluster: a fan that loses one comes back to the next
+  fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --each-server-alone
+                                                 servers that share nothing but the secret
   fanwave load 127.0.0.1:8080 --chat-rate 2      as guests: no secret, no token, the lossy lane only
 
-Load goes to that address and nowhere else, and stops by itself. Only load what is yours.
+Load goes to those addresses and nowhere else, and stops by itself. Only load what is yours.
 Exit codes: 0 all is well, 1 it could not run or the lossless lane lost something, 3 the generator was the limit: the
 figures are INVALID.
 Next: open the page that --html wrote.";
@@ -36,8 +40,18 @@ Next: open the page that --html wrote.";
 /// What can be asked for.
 #[derive(Debug, clap::Args)]
 pub struct LoadArgs {
-    /// The server: ws://HOST:PORT[/path] or HOST:PORT
-    target: String,
+    /// The servers: ws://HOST:PORT[/path] or HOST:PORT; several with commas between, or one after the other. Fans are
+    /// dealt out to them in turn; one who loses its server, or is refused, comes back to the next
+    #[arg(
+        value_name = "SERVER",
+        required = true,
+        num_args = 1..,
+        value_delimiter = ','
+    )]
+    servers: Vec<String>,
+    /// The servers share nothing: each gets senders of its own, and its fans come back to it alone
+    #[arg(long)]
+    each_server_alone: bool,
     /// What the fans do
     #[arg(long, value_enum, default_value = "mega-room")]
     scenario: Kind,
@@ -79,7 +93,7 @@ pub struct LoadArgs {
     /// HLS viewers of the first room [default: one per hundred fans in mixed]
     #[arg(long, value_name = "N")]
     viewers: Option<u32>,
-    /// Where guests and playlists are, when not on the chat's port
+    /// Where guests and playlists are, when not on the first server's port
     #[arg(long, value_name = "URL")]
     http: Option<String>,
     /// Worker processes [default: as many as descriptors and processors ask for]
@@ -87,7 +101,8 @@ pub struct LoadArgs {
     workers: Option<u32>,
     #[command(flatten)]
     who: Who,
-    /// The server's process, to measure; found by its port when it is on this machine
+    /// The server's process, to measure; one for each server, in their order. Found by its port when it is on this
+    /// machine
     #[arg(long = "server-pid", value_name = "PID", value_delimiter = ',')]
     server_pids: Vec<u32>,
     /// Write the report as JSON
@@ -198,7 +213,12 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
     };
     let order = Order {
         scenario,
-        target: Target::parse(&args.target, args.http.as_deref())?,
+        servers: args
+            .servers
+            .iter()
+            .map(|server| Target::parse(server, args.http.as_deref()))
+            .collect::<Result<_, _>>()?,
+        alone: args.each_server_alone,
         rooms: rooms(args.rooms, args.rooms_numbered)?,
         fans: args.fans,
         viewers: args.viewers.unwrap_or(usual_viewers),
@@ -325,6 +345,16 @@ fn summary(report: &Report) -> String {
             server.bytes_per_connection.unwrap_or(0),
         );
     }
+    if let Some(millis) = report.generator.cpu_ms_per_million {
+        let _ = writeln!(
+            text,
+            "Generator   {}.{:03} us CPU per delivery, busy {} %",
+            millis / 1_000,
+            millis % 1_000,
+            report.generator.busy_percent,
+        );
+    }
+    push_servers(report, &mut text);
     for note in &report.verdict.notes {
         let _ = writeln!(text, "Note        {note}");
     }
@@ -332,6 +362,40 @@ fn summary(report: &Report) -> String {
         let _ = writeln!(text, "INVALID     {reason}");
     }
     text
+}
+
+/// A line per server, when there are several.
+fn push_servers(report: &Report, text: &mut String) {
+    if report.servers.len() < 2 {
+        return;
+    }
+    let known =
+        |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let width = report.servers.iter().map(|server| server.host.len()).max();
+    let width = width.unwrap_or(0);
+    let _ = writeln!(
+        text,
+        "\n{:<width$}  {:>7}  {:>7}  {:>10}  {:>7}  {:>9}  {:>9}  closed",
+        "Server", "fans", "at end", "deliveries", "failed", "CPU ms", "bytes/fan"
+    );
+    for server in &report.servers {
+        let closes = server.closes.iter();
+        let closes: Vec<String> = closes
+            .map(|(code, times)| format!("{code}: {times}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:>7}  {:>7}  {:>10}  {:>7}  {:>9}  {:>9}  {}",
+            server.host,
+            server.connected,
+            server.connected_at_end,
+            server.deliveries,
+            server.failures,
+            known(server.cpu_ms),
+            known(server.bytes_per_connection),
+            closes.join(", "),
+        );
+    }
 }
 
 #[cfg(test)]

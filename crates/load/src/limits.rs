@@ -8,8 +8,15 @@ use std::time::Duration;
 /// Most virtual fans of one run. Their records take about 250 bytes each, spread over the workers: 250 MB.
 pub const FANS_MAX: u32 = 1_000_000;
 
-/// Most rooms of one run: a sender and its schedule each, about 1 KB.
+/// Most rooms of one run, and most of all servers together when each is alone: a sender and its schedule each, about
+/// 1 KB.
 pub const ROOMS_MAX: u32 = 10_000;
+
+/// Most servers of one run. A worker keeps a few figures of each, about 100 bytes.
+pub const SERVERS_MAX: u32 = 64;
+
+/// Most servers whose fans are counted one by one in a line of the screen.
+pub const SERVERS_SHOWN_MAX: usize = 8;
 
 /// Most HLS viewers of one run: about 700 bytes each, and a playlist of at most [`PLAYLIST_BYTES_MAX`].
 pub const VIEWERS_MAX: u32 = 10_000;

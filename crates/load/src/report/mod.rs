@@ -17,9 +17,11 @@ use crate::{
 mod chart;
 mod evidence;
 pub mod html;
+mod machines;
 mod verdict;
 
-pub(crate) use evidence::{Evidence, RowGauges};
+pub(crate) use evidence::{Evidence, RowGauges, ServerEvidence};
+pub use machines::{Generator, PerServer, Server};
 pub use verdict::Verdict;
 
 /// A whole run.
@@ -46,9 +48,11 @@ pub struct Report {
     pub closes: BTreeMap<u16, u64>,
     /// This tool itself.
     pub generator: Generator,
-    /// The server's processes, when they are on this machine.
+    /// All servers' processes together, as far as they are on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
+    /// Each server, in the order they were named.
+    pub servers: Vec<PerServer>,
     /// What began when.
     pub moments: Vec<Moment>,
     /// Second by second.
@@ -62,8 +66,10 @@ pub struct Run {
     pub version: &'static str,
     /// Name of the scenario.
     pub scenario: &'static str,
-    /// Host and port.
+    /// Host and port; of several servers the first, and how many more.
     pub target: String,
+    /// Whether each server was alone: senders of its own, and its fans stay with it.
+    pub each_server_alone: bool,
     /// Unix seconds.
     pub started_at: u64,
     /// How long it took, milliseconds.
@@ -232,43 +238,6 @@ impl From<&ViewerFigures> for Watching {
     }
 }
 
-/// This tool.
-#[derive(Debug, Clone, Serialize)]
-pub struct Generator {
-    /// How much of the time the busiest worker did not wait while messages were sent, percent, on average.
-    pub busy_percent: u32,
-    /// The same in the worst second.
-    pub busiest_percent: u32,
-    /// The same while fans connected, on average.
-    pub ramp_busy_percent: u32,
-    /// How late messages were sent.
-    pub lag: Percentiles,
-    /// Processor time of all its processes, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_ms: Option<u64>,
-}
-
-/// The server's processes.
-#[derive(Debug, Clone, Serialize)]
-pub struct Server {
-    /// Which.
-    pub pids: Vec<u32>,
-    /// Processor time from the first message until the end, milliseconds.
-    pub cpu_ms: u64,
-    /// Deliveries per second of processor time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deliveries_per_cpu_second: Option<u64>,
-    /// Processor time per million deliveries, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_ms_per_million: Option<u64>,
-    /// Memory of its own before the ramp, and after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resident_bytes: Option<(u64, u64)>,
-    /// What a connection took of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes_per_connection: Option<u64>,
-}
-
 /// Something that began.
 #[derive(Debug, Clone, Serialize)]
 pub struct Moment {
@@ -285,6 +254,8 @@ pub struct Row {
     pub second: usize,
     /// Fans connected.
     pub connected: u64,
+    /// The same by server.
+    pub connected_by_server: Vec<u64>,
     /// Fans who were subscribed in it, first or again.
     pub connects: u64,
     /// How long they took.
@@ -325,7 +296,8 @@ impl Row {
         delivery.merge(&seen.chat);
         Self {
             second,
-            connected: gauges.connected,
+            connected: gauges.connected.iter().sum(),
+            connected_by_server: gauges.connected.clone(),
             connects: connects.total(),
             connect_p50_us: connects.per_mille(500),
             connect_p99_us: connects.per_mille(990),

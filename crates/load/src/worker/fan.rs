@@ -12,8 +12,8 @@ use crate::{
 /// One fan, without its connection.
 #[derive(Debug)]
 pub(super) struct Fan {
-    /// Index among the order's rooms.
-    pub(super) room: u32,
+    /// Which feed it listens to; see [`Order::feeds`](crate::Order::feeds).
+    pub(super) feed: u32,
     /// Belongs to the share that is dropped, never reads, or comes and goes.
     pub(super) chosen: bool,
     /// Reads nothing while it is live.
@@ -47,14 +47,16 @@ pub(super) struct Ear<'a> {
     pub(super) marker: &'a Marker,
     pub(super) tally: &'a mut Second,
     pub(super) epochs: &'a mut Vec<String>,
+    /// Whose frames they are.
+    pub(super) server: u16,
     /// When the bytes were read.
     pub(super) now_ns: u64,
 }
 
 impl Fan {
-    pub(super) fn new(room: u32, chosen: bool, deaf: bool) -> Self {
+    pub(super) fn new(feed: u32, chosen: bool, deaf: bool) -> Self {
         Self {
-            room,
+            feed,
             chosen,
             deaf,
             was_live: false,
@@ -92,6 +94,9 @@ impl Fan {
             ear.tally.more += protocol::left_out(line).unwrap_or(0);
             return;
         };
+        if let Some(server) = ear.tally.servers.get_mut(usize::from(ear.server)) {
+            server.deliveries += 1;
+        }
         let micros = crate::clock::micros_between(mark.intended_ns, ear.now_ns);
         match mark.promise {
             Promise::Lossy => ear.tally.chat.record(micros),

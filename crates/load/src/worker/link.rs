@@ -83,6 +83,17 @@ impl Lost {
     }
 }
 
+impl Lost {
+    /// The close code that it counts as: a connection that was there and just ended has one, too.
+    pub(super) const fn close_code(&self, was_live: bool) -> Option<u16> {
+        match self {
+            Self::Closed(code) => Some(*code),
+            _ if was_live => Some(ABNORMAL),
+            _ => None,
+        }
+    }
+}
+
 impl From<io::Error> for Lost {
     fn from(error: io::Error) -> Self {
         match error.kind() {

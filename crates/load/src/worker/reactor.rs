@@ -7,7 +7,6 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     io,
-    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -17,8 +16,9 @@ use super::{
     fan::{Ear, Fan, Heard},
     link::Lost,
     passes::Passes,
-    publish::{Publishing, Sender},
+    publish::Publishing,
     seats::{Seat, Stage},
+    sender::Sender,
     viewers::Viewers,
 };
 use crate::{
@@ -65,11 +65,12 @@ pub(super) struct Reactor {
     /// Deadlines; one that is not the seat's own any more is stale.
     pub(super) timers: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) publishing: Option<Publishing>,
-    /// Per room: whose turn it is to speak.
+    /// Per feed: whose turn it is to speak.
     pub(super) speakers: Vec<usize>,
     pub(super) epochs: Vec<String>,
     pub(super) tally: Second,
-    pub(super) live: u64,
+    /// Fans who are connected and subscribed, by server.
+    pub(super) live: Vec<u64>,
     pub(super) last_back_ns: u64,
     buffer: Vec<u8>,
     /// Sockets that had more to read than one turn takes.
@@ -81,22 +82,23 @@ impl Reactor {
     /// Makes the fans and plans their connects.
     pub(super) fn new(task: Assignment, poll: Poll, passes: Passes) -> Self {
         let order = &task.order;
+        let servers = order.servers.len();
         let numbers = task.part.first_fan..task.part.first_fan + task.part.fans;
         let fans: Vec<Fan> = numbers
             .map(|number| {
                 let chosen = order.is_chosen(number);
                 let deaf = chosen && order.scenario == Scenario::SlowReaders;
-                Fan::new(order.room_of(number), chosen, deaf)
+                Fan::new(order.feed_of(number), chosen, deaf)
             })
             .collect();
-        let senders: Vec<Sender> = task.part.rooms.iter().copied().map(Sender::new).collect();
+        let senders: Vec<Sender> = task.part.feeds.iter().copied().map(Sender::new).collect();
         let seats = (0..fans.len() + senders.len()).map(|_| Seat::default());
         let mut reactor = Self {
             seats: seats.collect(),
             marker: Marker::new(order.run),
             random: Random::new(order.seed.wrapping_add(u64::from(task.index))),
             viewers: Viewers::new(&task),
-            speakers: vec![0; order.rooms.len()],
+            speakers: vec![0; usize::try_from(order.feeds()).unwrap_or(0)],
             fans,
             senders,
             poll,
@@ -104,14 +106,15 @@ impl Reactor {
             timers: BinaryHeap::new(),
             publishing: None,
             epochs: Vec::new(),
-            tally: Second::default(),
-            live: 0,
+            tally: Second::of_servers(servers),
+            live: vec![0; servers],
             last_back_ns: 0,
             buffer: vec![0; READ_BUFFER_BYTES],
             again: Vec::new(),
             busy: Duration::ZERO,
             task,
         };
+        reactor.seat_at_servers();
         reactor.plan_ramp();
         reactor
     }
@@ -184,10 +187,12 @@ impl Reactor {
             return;
         }
         if event.is_writable() || event.is_error() {
-            let Some(link) = &mut self.seats[index].link else {
+            let seat = &mut self.seats[index];
+            let Some(link) = &mut seat.link else {
                 return;
             };
-            if let Err(lost) = link.handle_writable(&self.task.order.target) {
+            let server = &self.task.order.servers[usize::from(seat.server)];
+            if let Err(lost) = link.handle_writable(server) {
                 self.lose(index, &lost);
                 return;
             }
@@ -284,6 +289,7 @@ impl Reactor {
             marker: &self.marker,
             tally: &mut self.tally,
             epochs: &mut self.epochs,
+            server: self.seats[index].server,
             now_ns,
         };
         match fan.hear(message, &mut ear) {
@@ -322,41 +328,16 @@ impl Reactor {
 
     /// What happened since the last call, which was so long ago.
     pub(super) fn take_second(&mut self, elapsed: Duration) -> Second {
-        let mut second = std::mem::take(&mut self.tally);
+        let empty = Second::of_servers(self.live.len());
+        let mut second = std::mem::replace(&mut self.tally, empty);
         second.at_ns = now_ns();
-        second.connected = self.live;
+        second.connected = self.live.iter().sum();
+        for (server, live) in second.servers.iter_mut().zip(&self.live) {
+            server.connected = *live;
+        }
         let busy = std::mem::take(&mut self.busy).as_micros() * 1_000;
         let share = busy.checked_div(elapsed.as_micros()).unwrap_or(0);
         second.busy = u32::try_from(share).unwrap_or(1_000).min(1_000);
         second
-    }
-
-    /// From where a fan connects. Senders, who are few, come from wherever the system says.
-    pub(super) fn source_of(&self, index: usize) -> Option<IpAddr> {
-        let mut rest = index;
-        for source in &self.task.part.sources {
-            let fans = usize::try_from(source.fans).unwrap_or(usize::MAX);
-            match rest.checked_sub(fans) {
-                None => return source.address,
-                Some(beyond) => rest = beyond,
-            }
-        }
-        None
-    }
-
-    /// The room of a sender's seat.
-    pub(super) fn sender_room(&self, seat: usize) -> u32 {
-        let sender = self.senders.get(seat - self.fans.len());
-        sender.map_or(0, |sender| sender.room)
-    }
-
-    /// A room's id.
-    pub(super) fn room_name(&self, room: u32) -> &str {
-        let index = usize::try_from(room).unwrap_or(usize::MAX);
-        self.task
-            .order
-            .rooms
-            .get(index)
-            .map_or("", |room| room.as_str())
     }
 }

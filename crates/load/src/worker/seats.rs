@@ -37,6 +37,8 @@ pub(super) enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Seat {
     pub(super) stage: Stage,
+    /// Index of the server that it is at, or goes to next.
+    pub(super) server: u16,
     pub(super) link: Option<Link>,
     /// Failed attempts in a row.
     failures: u8,
@@ -76,7 +78,7 @@ impl Reactor {
             Some(fan) if fan.deaf => Hearing::Deaf,
             _ => Hearing::Good,
         };
-        let address = self.task.order.target.chat.address;
+        let address = self.server_of(index).chat.address;
         let linked = dial(address, self.source_of(index), hearing)
             .and_then(|stream| Link::new(stream, self.poll.registry(), Token(index)));
         self.seats[index].stage = Stage::Dialling;
@@ -101,19 +103,13 @@ impl Reactor {
                     epoch,
                     offset: fan.offset,
                 });
-                let room = usize::try_from(fan.room).unwrap_or(usize::MAX);
-                let room = self
-                    .task
-                    .order
-                    .rooms
-                    .get(room)
-                    .map_or("", |room| room.as_str());
-                let number = self.task.part.first_fan + u32::try_from(index).unwrap_or(0);
-                (protocol::join(&self.passes.fan(number), room, position), 3)
+                let token = self.passes.fan(self.task.part.number_of(index));
+                let feed = self.fans[index].feed;
+                (protocol::join(&token, self.room_name(feed), position), 3)
             }
             None => {
-                let room = self.sender_room(index);
-                (protocol::connect(&self.passes.sender(room)), 1)
+                let token = self.passes.sender(self.sender_feed(index));
+                (protocol::connect(&token), 1)
             }
         };
         let seat = &mut self.seats[index];
@@ -147,7 +143,6 @@ impl Reactor {
         let Some(fan) = self.fans.get_mut(index) else {
             return self.resend(index);
         };
-        self.live += 1;
         if fan.was_live {
             self.tally.back.record(waited);
             self.last_back_ns = at_ns;
@@ -155,6 +150,7 @@ impl Reactor {
             self.tally.connect.record(waited);
         }
         fan.was_live = true;
+        self.count_arrival(index);
         if self.is_phone(index) {
             self.plan_leaving(index, at_ns);
         }
@@ -178,7 +174,7 @@ impl Reactor {
         self.task.order.scenario == Scenario::Churn && chosen && now_ns() < until
     }
 
-    /// Drops a fan's connection without a word, as a lost network does, and lets it come back.
+    /// Drops a fan's connection without a word, as a lost network does, and lets it come back to the same server.
     pub(super) fn drop_fan(&mut self, index: usize) {
         if self.seats[index].stage == Stage::Gone {
             return;
@@ -187,34 +183,31 @@ impl Reactor {
         self.come_back(index);
     }
 
-    /// A connection ended, or never came about.
+    /// A connection ended, or never came about. Whoever comes back tries the next server, as an SDK with several
+    /// addresses does.
     pub(super) fn lose(&mut self, index: usize, lost: &Lost) {
         let was = self.seats[index].stage;
-        match lost {
-            Lost::Closed(code) => *self.tally.closes.entry(*code).or_default() += 1,
-            _ if was == Stage::Live => *self.tally.closes.entry(1006).or_default() += 1,
-            _ => {}
-        }
-        if was != Stage::Live {
-            *self.tally.failures.entry(lost.reason()).or_default() += 1;
-        }
+        self.count_loss(index, lost, was == Stage::Live);
         let cut = was == Stage::Live && self.fans.get(index).is_some_and(|fan| fan.deaf);
         self.leave(index, now_ns());
         if cut || is_final(lost) {
             self.seats[index].stage = Stage::Gone;
         } else {
+            let seat = &mut self.seats[index];
+            seat.server = self.task.order.server_after(seat.server);
             self.come_back(index);
         }
     }
 
     fn leave(&mut self, index: usize, now_ns: u64) {
-        let is_fan = index < self.fans.len();
+        if index < self.fans.len() && self.seats[index].stage == Stage::Live {
+            self.count_departure(index);
+        }
         let seat = &mut self.seats[index];
         // Dropping the socket closes it and takes it out of the poll.
         seat.link = None;
         if seat.stage == Stage::Live {
             seat.since_ns = now_ns;
-            self.live -= u64::from(is_fan);
         } else {
             seat.failures = seat.failures.saturating_add(1);
         }

@@ -42,6 +42,8 @@ pub(super) fn push(report: &Report, page: &mut String) {
     push_closes(report, page);
     push_failures(report, page);
     push_server(report, page);
+    push_servers(report, page);
+    push_generator(report, page);
 }
 
 fn push_closes(report: &Report, page: &mut String) {
@@ -110,6 +112,60 @@ fn push_server(report: &Report, page: &mut String) {
             .filter_map(|(name, value)| Some(vec![name.to_owned(), value?]));
         push_table("Server", &["", ""], &rows.collect::<Vec<_>>(), page);
     }
+}
+
+/// Each server for itself, when there are several.
+fn push_servers(report: &Report, page: &mut String) {
+    if report.servers.len() < 2 {
+        return;
+    }
+    let known = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), count);
+    let rows = report.servers.iter().map(|server| {
+        let closes = server.closes.iter();
+        let closes: Vec<String> = closes
+            .map(|(code, times)| format!("{code}: {}", count(*times)))
+            .collect();
+        vec![
+            escape(&server.host),
+            count(server.connected),
+            count(server.connected_at_end),
+            count(server.deliveries),
+            closes.join(", "),
+            count(server.failures),
+            known(server.cpu_ms),
+            known(server.cpu_ms_per_million),
+            known(server.bytes_per_connection),
+        ]
+    });
+    let heads = [
+        "",
+        "fans",
+        "at the end",
+        "deliveries",
+        "closed",
+        "failed attempts",
+        "CPU, ms",
+        "per million, ms",
+        "bytes per fan",
+    ];
+    push_table("Servers", &heads, &rows.collect::<Vec<_>>(), page);
+}
+
+fn push_generator(report: &Report, page: &mut String) {
+    let generator = &report.generator;
+    let bytes = |bytes| label(bytes, Unit::Bytes);
+    let rows = [
+        ("Processor time, whole run, ms", generator.cpu_ms.map(count)),
+        (
+            "Per million deliveries, ms",
+            generator.cpu_ms_per_million.map(count),
+        ),
+        ("Memory of its own", generator.resident_bytes.map(bytes)),
+    ];
+    let rows = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some(vec![name.to_owned(), value?]));
+    push_table("Generator", &["", ""], &rows.collect::<Vec<_>>(), page);
 }
 
 fn times(report: &Report) -> Vec<Vec<String>> {
