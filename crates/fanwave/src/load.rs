@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, io, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::ValueEnum;
 use fanwave_load::{
-    Launch, Order, Rate, Report, Scenario, Target, Tokens, order::Credentials, worker,
+    Encoding, Launch, Order, Rate, Report, Scenario, Target, Tokens, order::Credentials, worker,
 };
 use fanwave_wire::{RoomId, token::KEY_BYTES_MIN};
 
@@ -30,6 +30,7 @@ Examples:
                                                  nodes of one cluster: a fan that loses one comes back to the next
   fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --each-server-alone
                                                  servers that share nothing but the secret
+  fanwave load 127.0.0.1:8080 --secret-file SECRET --encoding protobuf --chat-rate 20
   fanwave load 127.0.0.1:8080 --chat-rate 2      as guests: no secret, no token, the lossy lane only
 
 Load goes to those addresses and nowhere else, and stops by itself. Only load what is yours.
@@ -55,6 +56,9 @@ pub struct LoadArgs {
     /// What the fans do
     #[arg(long, value_enum, default_value = "mega-room")]
     scenario: Kind,
+    /// The form of the protocol that fans speak
+    #[arg(long, value_enum, default_value = "json")]
+    encoding: Form,
     /// Virtual fans
     #[arg(long, default_value_t = 1_000)]
     fans: u32,
@@ -157,6 +161,24 @@ enum Kind {
     Mixed,
 }
 
+/// See [`Encoding`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// As web pages usually do
+    Json,
+    /// As apps prefer: binary, and smaller
+    Protobuf,
+}
+
+impl From<Form> for Encoding {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Json => Self::Json,
+            Form::Protobuf => Self::Protobuf,
+        }
+    }
+}
+
 impl From<Kind> for Scenario {
     fn from(kind: Kind) -> Self {
         match kind {
@@ -219,6 +241,7 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
             .map(|server| Target::parse(server, args.http.as_deref()))
             .collect::<Result<_, _>>()?,
         alone: args.each_server_alone,
+        encoding: args.encoding.into(),
         rooms: rooms(args.rooms, args.rooms_numbered)?,
         fans: args.fans,
         viewers: args.viewers.unwrap_or(usual_viewers),

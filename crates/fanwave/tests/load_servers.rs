@@ -158,25 +158,30 @@ fn assert_shares(ran: &Ran) {
     assert!(screen.contains(&format!("{0} + {0}", FANS / 2)), "{screen}");
 }
 
-#[test]
-fn servers_that_share_nothing_each_deliver_everything_to_their_own_fans() {
+fn load_each_alone(encoding: &str) {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let servers = pair(&folder, &[]);
+    let arguments = ["--each-server-alone", "--encoding", encoding];
     let ran = load(
         folder.path(),
         &names(&servers),
-        &[
-            "--each-server-alone",
-            "--room-rate",
-            "5",
-            "--duration",
-            "2s",
-        ],
+        &[&arguments[..], &["--room-rate", "5", "--duration", "2s"]].concat(),
         |_| {},
     );
     assert_nothing_lost(&ran);
     assert_shares(&ran);
     assert_eq!(number(&ran.report, "/lossless/sent"), 20);
+    assert_eq!(ran.report["run"]["encoding"], encoding);
+}
+
+#[test]
+fn servers_that_share_nothing_each_deliver_everything_to_their_own_fans() {
+    load_each_alone("json");
+}
+
+#[test]
+fn fans_who_speak_protobuf_get_everything_too() {
+    load_each_alone("protobuf");
 }
 
 #[test]

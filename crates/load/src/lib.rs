@@ -33,5 +33,6 @@ pub mod worker;
 
 pub use coordinator::{Launch, LoadError, Tokens, run};
 pub use order::{Order, Rate, Scenario};
+pub use protocol::Encoding;
 pub use report::Report;
 pub use target::Target;

@@ -6,7 +6,7 @@ use fanwave_wire::RoomId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Target, limits};
+use crate::{Encoding, Target, limits};
 
 /// What the fans do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub struct Order {
     pub servers: Vec<Target>,
     /// The servers share nothing: each has senders of its own, and keeps its fans.
     pub alone: bool,
+    /// In which form of the protocol.
+    pub encoding: Encoding,
     /// The rooms; fans are dealt out to them in turn.
     #[serde(with = "room_ids")]
     pub rooms: Vec<RoomId>,
@@ -358,6 +360,7 @@ pub(crate) mod tests {
             scenario: Scenario::MegaRoom,
             servers: vec![Target::parse("127.0.0.1:8080", None).unwrap()],
             alone: false,
+            encoding: Encoding::default(),
             rooms: vec!["demo".parse().unwrap()],
             fans: 200,
             viewers: 0,

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    frames::{self, Frame, FrameReader},
+    frames::{Frame, FrameReader},
     limits::{GUESTS_MAX, PROBE_TIMEOUT, UPGRADE_BYTES_MAX},
-    protocol,
+    protocol::{self, Encoding, Line},
     target::{Endpoint, Target},
 };
 
@@ -76,10 +76,15 @@ pub enum ProbeError {
 /// # Errors
 ///
 /// Whatever would stop all fans.
-pub(crate) fn check(target: &Target, token: &str, room: &str) -> Result<(), ProbeError> {
-    let mut conversation = Conversation::open(target)?;
+pub(crate) fn check(
+    target: &Target,
+    encoding: Encoding,
+    token: &str,
+    room: &str,
+) -> Result<(), ProbeError> {
+    let mut conversation = Conversation::open(target, encoding)?;
     let mut frame = Vec::new();
-    frames::push_text(&mut frame, protocol::join(token, room, None).as_bytes());
+    encoding.push_frame(&mut frame, &encoding.join(token, room, None));
     let unreachable = |source| ProbeError::Unreachable {
         host: target.chat.host.clone(),
         source,
@@ -94,8 +99,9 @@ pub(crate) fn check(target: &Target, token: &str, room: &str) -> Result<(), Prob
                 return Err(ProbeError::TokenRefused { answer });
             }
         };
-        for line in message.split(|byte| *byte == b'\n') {
-            let Some(reply) = protocol::parse_reply(line).filter(|reply| reply.id > 0) else {
+        for line in encoding.lines(&message) {
+            let Line::Reply(line) = line else { continue };
+            let Some(reply) = encoding.parse_reply(line).filter(|reply| reply.id > 0) else {
                 continue;
             };
             answers += 1;
@@ -128,14 +134,14 @@ enum Spoken {
 }
 
 impl Conversation {
-    fn open(target: &Target) -> Result<Self, ProbeError> {
+    fn open(target: &Target, encoding: Encoding) -> Result<Self, ProbeError> {
         let host = &target.chat.host;
         let unreachable = |source| ProbeError::Unreachable {
             host: host.clone(),
             source,
         };
         let mut stream = connect(&target.chat).map_err(unreachable)?;
-        let request = protocol::upgrade(target);
+        let request = encoding.upgrade(target);
         stream.write_all(request.as_bytes()).map_err(unreachable)?;
         let mut answer = Vec::new();
         let end = loop {

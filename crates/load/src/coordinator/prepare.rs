@@ -66,7 +66,7 @@ pub(super) fn probe(order: &Order, credentials: &Credentials) -> Result<(), Prob
     order
         .servers
         .iter()
-        .try_for_each(|server| probe::check(server, &token, room))
+        .try_for_each(|server| probe::check(server, order.encoding, &token, room))
 }
 
 /// The servers' processes: as the user says, or whoever listens there.

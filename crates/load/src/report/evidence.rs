@@ -103,6 +103,7 @@ fn run(order: &Order, split: &Split, evidence: &Evidence) -> Run {
         scenario: order.scenario.name(),
         target: order.names(),
         each_server_alone: order.alone,
+        encoding: order.encoding.name(),
         started_at: evidence.started_ns / 1_000_000_000,
         took_ms: evidence.ended_ns.saturating_sub(evidence.started_ns) / 1_000_000,
         fans: order.fans,

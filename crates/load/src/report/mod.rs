@@ -70,6 +70,8 @@ pub struct Run {
     pub target: String,
     /// Whether each server was alone: senders of its own, and its fans stay with it.
     pub each_server_alone: bool,
+    /// The form of the protocol that fans spoke.
+    pub encoding: &'static str,
     /// Unix seconds.
     pub started_at: u64,
     /// How long it took, milliseconds.

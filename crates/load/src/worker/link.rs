@@ -17,7 +17,7 @@ use crate::{
     Target,
     frames::{self, FrameError, FrameReader},
     limits::{UNSENT_BYTES_MAX, UPGRADE_BYTES_MAX},
-    protocol,
+    protocol::{self, Encoding},
 };
 
 /// Receive buffer of a fan that never reads: the sooner it is full, the sooner the server has to decide.
@@ -166,7 +166,11 @@ impl Link {
     }
 
     /// The socket can be written to: ask for the upgrade, or send what waits.
-    pub(super) fn handle_writable(&mut self, target: &Target) -> Result<(), Lost> {
+    pub(super) fn handle_writable(
+        &mut self,
+        target: &Target,
+        encoding: Encoding,
+    ) -> Result<(), Lost> {
         if !matches!(self.upgrade, Upgrade::Opening) {
             return self.flush();
         }
@@ -179,7 +183,7 @@ impl Link {
             Err(error) => return Err(error.into()),
         }
         self.upgrade = Upgrade::Asked(Vec::new());
-        self.send_raw(protocol::upgrade(target).as_bytes())
+        self.send_raw(encoding.upgrade(target).as_bytes())
     }
 
     /// Reads once into the shared buffer; `None` when there is nothing more for now.
@@ -232,10 +236,10 @@ impl Link {
         Ok(true)
     }
 
-    /// Sends a text message.
-    pub(super) fn send(&mut self, text: &[u8]) -> Result<(), Lost> {
-        let mut frame = Vec::with_capacity(text.len() + 8);
-        frames::push_text(&mut frame, text);
+    /// Sends a message, as text or binary as its form of the protocol wants it.
+    pub(super) fn send(&mut self, message: &[u8], encoding: Encoding) -> Result<(), Lost> {
+        let mut frame = Vec::with_capacity(message.len() + 16);
+        encoding.push_frame(&mut frame, message);
         self.send_raw(&frame)
     }
 

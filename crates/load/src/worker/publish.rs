@@ -11,7 +11,7 @@ use super::{reactor::Reactor, seats::Stage};
 use crate::{
     clock::{micros_between, now_ns},
     marker::{Mark, Promise},
-    protocol::{self, PUBLISH_FIRST},
+    protocol::PUBLISH_FIRST,
 };
 
 /// The messages that are still to be sent.
@@ -150,13 +150,10 @@ impl Reactor {
             self.task.order.run, strand.index, strand.number
         );
         let command = PUBLISH_FIRST.saturating_add(strand.number);
-        let frame = protocol::publish(command, &channel, &id, &text);
+        let encoding = self.task.order.encoding;
+        let message = encoding.publish(command, &channel, &id, &text);
         self.tally.sent_chat += 1;
-        let sent = match &mut self.seats[fan].link {
-            Some(link) => link.send(frame.as_bytes()),
-            None => Ok(()),
-        };
-        if let Err(lost) = sent {
+        if let Err(lost) = self.say(fan, &message) {
             self.lose(fan, &lost);
         }
     }

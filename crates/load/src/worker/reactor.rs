@@ -28,7 +28,6 @@ use crate::{
     limits::{EVENTS_PER_POLL, READ_BUFFER_BYTES, READS_PER_TURN},
     marker::Marker,
     order::Scenario,
-    protocol,
     random::Random,
 };
 
@@ -192,7 +191,7 @@ impl Reactor {
                 return;
             };
             let server = &self.task.order.servers[usize::from(seat.server)];
-            if let Err(lost) = link.handle_writable(server) {
+            if let Err(lost) = link.handle_writable(server, self.task.order.encoding) {
                 self.lose(index, &lost);
                 return;
             }
@@ -286,6 +285,7 @@ impl Reactor {
             return self.hear_as_sender(index, message, now_ns);
         };
         let mut ear = Ear {
+            encoding: self.task.order.encoding,
             marker: &self.marker,
             tally: &mut self.tally,
             epochs: &mut self.epochs,
@@ -294,10 +294,7 @@ impl Reactor {
         };
         match fan.hear(message, &mut ear) {
             Heard::Nothing => Ok(()),
-            Heard::Ping => match &mut self.seats[index].link {
-                Some(link) => link.send(protocol::PING),
-                None => Ok(()),
-            },
+            Heard::Ping => self.say(index, self.task.order.encoding.ping()),
             Heard::Answered(answers) => self.handle_answers(index, answers, now_ns),
             Heard::Refused(code) => Err(Lost::Refused(code)),
         }

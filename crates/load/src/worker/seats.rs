@@ -14,7 +14,7 @@ use crate::{
     ledger::Ledger,
     limits,
     order::Scenario,
-    protocol::{self, Position},
+    protocol::Position,
 };
 
 /// Where a connection stands.
@@ -93,7 +93,8 @@ impl Reactor {
 
     /// The upgrade is done: say who it is and what it wants.
     pub(super) fn join(&mut self, index: usize) -> Result<(), Lost> {
-        let (frame, answers) = match self.fans.get_mut(index) {
+        let encoding = self.task.order.encoding;
+        let (message, answers) = match self.fans.get_mut(index) {
             Some(fan) => {
                 if self.publishing.is_some() && !fan.was_live {
                     fan.ledger = Ledger::from_first_seen();
@@ -105,18 +106,24 @@ impl Reactor {
                 });
                 let token = self.passes.fan(self.task.part.number_of(index));
                 let feed = self.fans[index].feed;
-                (protocol::join(&token, self.room_name(feed), position), 3)
+                (encoding.join(&token, self.room_name(feed), position), 3)
             }
             None => {
                 let token = self.passes.sender(self.sender_feed(index));
-                (protocol::connect(&token), 1)
+                (encoding.connect(&token), 1)
             }
         };
         let seat = &mut self.seats[index];
         seat.stage = Stage::Joining;
         seat.answers = answers;
-        match &mut seat.link {
-            Some(link) => link.send(frame.as_bytes()),
+        self.say(index, &message)
+    }
+
+    /// Says something, if there is anybody to say it to.
+    pub(super) fn say(&mut self, index: usize, message: &[u8]) -> Result<(), Lost> {
+        let encoding = self.task.order.encoding;
+        match &mut self.seats[index].link {
+            Some(link) => link.send(message, encoding),
             None => Ok(()),
         }
     }

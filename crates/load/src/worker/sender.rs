@@ -11,7 +11,7 @@ use crate::{
     exchange::FeedTotal,
     limits::{REFUSED_MAX, UNANSWERED_MAX},
     marker::{Mark, Promise},
-    protocol::{self, Line, PUBLISH_FIRST},
+    protocol::{Line, PUBLISH_FIRST},
 };
 
 /// The sender of a feed.
@@ -90,11 +90,9 @@ impl Reactor {
             self.task.order.run, message.number
         );
         let command = PUBLISH_FIRST.saturating_add(message.number);
-        let frame = protocol::publish(command, &channel, &id, &text);
-        match &mut self.seats[seat].link {
-            Some(link) => link.send(frame.as_bytes()),
-            None => Ok(()),
-        }
+        let encoding = self.task.order.encoding;
+        let message = encoding.publish(command, &channel, &id, &text);
+        self.say(seat, &message)
     }
 
     /// A sender is connected again: whatever has no answer is sent again, in order.
@@ -116,16 +114,13 @@ impl Reactor {
         message: &[u8],
         at_ns: u64,
     ) -> Result<(), Lost> {
-        for line in protocol::lines(message) {
+        let encoding = self.task.order.encoding;
+        for line in encoding.lines(message) {
             match line {
                 Line::Push(_) => {}
-                Line::Ping => {
-                    if let Some(link) = &mut self.seats[seat].link {
-                        link.send(protocol::PING)?;
-                    }
-                }
+                Line::Ping => self.say(seat, encoding.ping())?,
                 Line::Reply(line) => {
-                    let Some(reply) = protocol::parse_reply(line) else {
+                    let Some(reply) = encoding.parse_reply(line) else {
                         continue;
                     };
                     let code = reply.error.map(|error| error.code);
