@@ -1,6 +1,12 @@
 //! `fanwave load`: reads the command line, and hands the order over. What fans do is in the crate `fanwave-load`.
 
-use std::{fmt::Write, fs, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fmt::Write,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -31,6 +37,7 @@ Examples:
   fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --each-server-alone
                                                  servers that share nothing but the secret
   fanwave load 127.0.0.1:8080 --secret-file SECRET --encoding protobuf --chat-rate 20
+  fanwave load wss://chat.example.com:443 --ca root.pem --secret-file SECRET
   fanwave load 127.0.0.1:8080 --chat-rate 2      as guests: no secret, no token, the lossy lane only
 
 Load goes to those addresses and nowhere else, and stops by itself. Only load what is yours.
@@ -41,7 +48,7 @@ Next: open the page that --html wrote.";
 /// What can be asked for.
 #[derive(Debug, clap::Args)]
 pub struct LoadArgs {
-    /// The servers: ws://HOST:PORT[/path] or HOST:PORT; several with commas between, or one after the other. Fans are
+    /// The servers: ws://HOST:PORT[/path], wss://HOST:PORT[/path] or HOST:PORT; several with commas between, or one after the other. Fans are
     /// dealt out to them in turn; one who loses its server, or is refused, comes back to the next
     #[arg(
         value_name = "SERVER",
@@ -56,6 +63,9 @@ pub struct LoadArgs {
     /// What the fans do
     #[arg(long, value_enum, default_value = "mega-room")]
     scenario: Kind,
+    /// Trust these certificates over TLS (PEM), not the system's: a root, or the server's own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The form of the protocol that fans speak
     #[arg(long, value_enum, default_value = "json")]
     encoding: Form,
@@ -241,6 +251,7 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
             .map(|server| Target::parse(server, args.http.as_deref()))
             .collect::<Result<_, _>>()?,
         alone: args.each_server_alone,
+        ca: args.ca.as_deref().map(absolute).transpose()?,
         encoding: args.encoding.into(),
         rooms: rooms(args.rooms, args.rooms_numbered)?,
         fans: args.fans,
@@ -265,6 +276,11 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
         program: std::env::current_exe().context("this program does not know where it is")?,
         arguments: vec![WORKER_COMMAND.to_owned()],
     })
+}
+
+/// A file's name, whole: workers are told it, too.
+fn absolute(path: &Path) -> Result<PathBuf, anyhow::Error> {
+    std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))
 }
 
 const fn usual_share(scenario: Scenario) -> u8 {

@@ -222,3 +222,52 @@ fn fans_of_a_server_that_is_killed_go_to_the_next() {
     assert_eq!(number(&ran.report, "/returns/away"), 0);
     assert!(number(&ran.report, "/servers/0/closes/1006") > 0);
 }
+
+/// A certificate for these servers, and the variables that name it.
+fn certificate(folder: &TempDir) -> [(&'static str, String); 2] {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
+    let write = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).expect("there is room for a certificate");
+        let owner_only = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&file, owner_only).expect("the file is ours");
+        file.display().to_string()
+    };
+    let certificate = write("certificate.pem", made.cert.pem());
+    let key = write("key.pem", made.signing_key.serialize_pem());
+    [
+        ("FANWAVE__GATEWAY__TLS_CERTIFICATE", certificate),
+        ("FANWAVE__GATEWAY__TLS_KEY", key),
+    ]
+}
+
+#[test]
+fn fans_come_over_tls_to_whom_they_trust() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let variables = certificate(&folder);
+    let servers = pair(&folder, &variables);
+    let targets = servers
+        .each_ref()
+        .map(|server| format!("wss://{}", server.address));
+    let arguments = ["--each-server-alone", "--ca", &variables[0].1];
+    let ran = load(
+        folder.path(),
+        &targets.join(","),
+        &[&arguments[..], &["--room-rate", "5", "--duration", "2s"]].concat(),
+        |_| {},
+    );
+    assert_nothing_lost(&ran);
+    assert_shares(&ran);
+    // Every fan has a session of its own, and no more than that.
+    assert!(number(&ran.report, "/generator/resident_bytes") > FANS * 1_000);
+
+    let stranger = Command::new(env!("CARGO_BIN_EXE_fanwave"))
+        .args(["load", &targets[0], "--room-rate", "0", "--secret-file"])
+        .arg(folder.path().join("secret"))
+        .output()
+        .expect("the program starts");
+    let told = String::from_utf8_lossy(&stranger.stderr);
+    assert_eq!(stranger.status.code(), Some(1), "{told}");
+    assert!(told.contains("--ca FILE"), "{told}");
+}

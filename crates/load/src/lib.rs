@@ -29,6 +29,7 @@ mod random;
 pub mod report;
 pub mod split;
 pub mod target;
+pub mod trust;
 pub mod worker;
 
 pub use coordinator::{Launch, LoadError, Tokens, run};

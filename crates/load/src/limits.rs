@@ -36,6 +36,25 @@ pub const DESCRIPTORS_OWN: u64 = 64;
 /// The one read buffer of a worker.
 pub const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// Handshakes of TLS that a worker has under way at a time: each takes its thread about 0.2 ms in all, and those who
+/// are connected want to be read meanwhile.
+pub const HANDSHAKES_MAX: u32 = 256;
+
+/// How long a fan waits that finds so many under way.
+pub const HANDSHAKE_WAIT: Duration = Duration::from_millis(20);
+
+/// Most bytes of a piece that is sealed as one record; the protocol's own limit is 16,384.
+pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a record adds to its bytes: header, kind and tag, with some to spare.
+pub const TLS_RECORD_OVERHEAD_MAX: usize = 64;
+
+/// Most bytes held of records that are not whole: the longest record, or the longest chain of certificates.
+pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a file of certificates: a system's roots have about 250 KB.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// Reads from one socket before the others have their turn.
 pub const READS_PER_TURN: usize = 4;
 
@@ -116,6 +135,10 @@ pub const SCHEDULE_LAG_MAX: Duration = Duration::from_millis(250);
 const _: () = assert!(
     UPGRADE_BYTES_MAX < READ_BUFFER_BYTES,
     "an answer to an upgrade fits one read"
+);
+const _: () = assert!(
+    TLS_HELD_BYTES_MAX < READ_BUFFER_BYTES,
+    "what is held leaves room for what comes"
 );
 const _: () = assert!(
     TEXT_BYTES_MAX as usize <= fanwave_wire::limits::MESSAGE_TEXT_CHARS_MAX,

@@ -1,6 +1,6 @@
 //! What the user ordered: how many fans do what, to whom, for how long.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use fanwave_wire::RoomId;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,8 @@ pub struct Order {
     pub servers: Vec<Target>,
     /// The servers share nothing: each has senders of its own, and keeps its fans.
     pub alone: bool,
+    /// Certificates to trust over TLS; `None`: the system's.
+    pub ca: Option<PathBuf>,
     /// In which form of the protocol.
     pub encoding: Encoding,
     /// The rooms; fans are dealt out to them in turn.
@@ -131,6 +133,12 @@ pub enum OrderError {
         /// What was asked for.
         value: u64,
     },
+    /// Viewers do not speak TLS.
+    #[error(
+        "viewers follow playlists without TLS: name the port where they are so with --http http://HOST:PORT, or ask for \
+         --viewers 0"
+    )]
+    ViewersOverTls,
 }
 
 impl Order {
@@ -138,7 +146,7 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// [`OrderError::Bounds`] names the first that is out of its bounds.
+    /// [`OrderError::Bounds`] names the first that is out of its bounds; [`OrderError::ViewersOverTls`].
     pub fn check(&self) -> Result<(), OrderError> {
         for (what, least, most, value) in self.bounds() {
             if !(least..=most).contains(&value) {
@@ -150,7 +158,18 @@ impl Order {
                 });
             }
         }
+        if self.viewers > 0 && self.servers.iter().any(|server| server.http.tls) {
+            return Err(OrderError::ViewersOverTls);
+        }
         Ok(())
+    }
+
+    /// Whether anything is spoken over TLS.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.servers
+            .iter()
+            .any(|server| server.chat.tls || server.http.tls)
     }
 
     /// Every number with its name, its least and its most.
@@ -360,6 +379,7 @@ pub(crate) mod tests {
             scenario: Scenario::MegaRoom,
             servers: vec![Target::parse("127.0.0.1:8080", None).unwrap()],
             alone: false,
+            ca: None,
             encoding: Encoding::default(),
             rooms: vec!["demo".parse().unwrap()],
             fans: 200,

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::{order::OrderError, probe::ProbeError, split::SplitError};
+use crate::{order::OrderError, probe::ProbeError, split::SplitError, trust::TrustError};
 
 /// Why there is no report.
 #[derive(Debug, Error)]
@@ -27,6 +27,9 @@ pub enum LoadError {
     /// This machine cannot carry it out.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// There is nobody to believe over TLS.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The server would refuse it.
     #[error(transparent)]
     Probe(#[from] ProbeError),

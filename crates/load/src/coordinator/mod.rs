@@ -77,8 +77,9 @@ pub fn run(launch: &Launch, screen: &mut dyn FnMut(&str)) -> Result<Report, Load
     order.check()?;
     let split = split::split(&prepare::situation(launch))?;
     let watches = prepare::watches(launch)?;
-    let credentials = prepare::credentials(launch)?;
-    prepare::probe(order, &credentials)?;
+    let manner = prepare::manner(order)?;
+    let credentials = prepare::credentials(launch, &manner)?;
+    prepare::probe(order, &manner, &credentials)?;
     screen(&format!(
         "{}: {} fans on {}: {split}",
         order.scenario.name(),

@@ -5,9 +5,9 @@ use super::{Launch, LoadError, Tokens, watch::Watch};
 use crate::{
     Order, limits, machine,
     order::Credentials,
-    probe::{self, ProbeError},
+    probe::{self, Manner, ProbeError},
     split::{Situation, Split},
-    worker,
+    trust, worker,
 };
 
 /// What the plan is made from.
@@ -34,8 +34,17 @@ pub(super) fn situation(launch: &Launch) -> Situation {
     }
 }
 
+/// How the servers are spoken to.
+pub(super) fn manner(order: &Order) -> Result<Manner, LoadError> {
+    let config = || trust::client_config(order.ca.as_deref());
+    Ok(Manner {
+        encoding: order.encoding,
+        trust: order.has_tls().then(config).transpose()?,
+    })
+}
+
 /// Who the fans are; guests are asked for.
-pub(super) fn credentials(launch: &Launch) -> Result<Credentials, LoadError> {
+pub(super) fn credentials(launch: &Launch, manner: &Manner) -> Result<Credentials, LoadError> {
     let order = &launch.order;
     let credentials = match &launch.tokens {
         Tokens::Given(credentials) => credentials.clone(),
@@ -46,6 +55,7 @@ pub(super) fn credentials(launch: &Launch) -> Result<Credentials, LoadError> {
         } => Credentials::Tokens {
             fans: probe::guests(
                 &order.servers[0].http,
+                manner,
                 (*count).min(order.fans),
                 *per_second,
             )?,
@@ -60,13 +70,17 @@ pub(super) fn credentials(launch: &Launch) -> Result<Credentials, LoadError> {
 }
 
 /// One careful connection to each server.
-pub(super) fn probe(order: &Order, credentials: &Credentials) -> Result<(), ProbeError> {
+pub(super) fn probe(
+    order: &Order,
+    manner: &Manner,
+    credentials: &Credentials,
+) -> Result<(), ProbeError> {
     let token = worker::first_token(credentials, order);
     let room = order.rooms.first().map_or("", |room| room.as_str());
     order
         .servers
         .iter()
-        .try_for_each(|server| probe::check(server, order.encoding, &token, room))
+        .try_for_each(|server| probe::check(server, manner, &token, room))
 }
 
 /// The servers' processes: as the user says, or whoever listens there.

@@ -35,6 +35,14 @@ pub(crate) struct Evidence {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Evidence {
+    /// Fans who were there when messages began.
+    pub(super) fn connected_at_begin(&self) -> u64 {
+        let connected = self.servers.iter().map(|server| server.connected_at_begin);
+        connected.sum()
+    }
+}
+
 /// What is known of one server but for what fans saw of it; "begin" is when messages began.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerEvidence {
@@ -65,11 +73,7 @@ pub(super) fn report(order: &Order, split: &Split, evidence: &Evidence) -> Repor
         run: run(order, split, evidence),
         verdict: Verdict::default(),
         connect: Connecting {
-            connected: evidence
-                .servers
-                .iter()
-                .map(|server| server.connected_at_begin)
-                .sum(),
+            connected: evidence.connected_at_begin(),
             time: (&total.connect).into(),
             failures: total.failures.clone(),
         },

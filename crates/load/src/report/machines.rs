@@ -28,6 +28,9 @@ pub struct Generator {
     /// Memory of its own when messages began, all its processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
+    /// The same per fan who was connected then; what TLS keeps is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_fan: Option<u64>,
 }
 
 /// All servers' processes.
@@ -128,6 +131,9 @@ pub(super) fn generator(evidence: &Evidence) -> Generator {
             .and_then(|(end, begin)| end.checked_sub(begin))
             .and_then(|micros| ms_per_million(micros, deliveries(evidence))),
         resident_bytes: evidence.load_bytes,
+        bytes_per_fan: evidence
+            .load_bytes
+            .and_then(|bytes| bytes.checked_div(evidence.connected_at_begin())),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     limits::{ANSWERS_MAX, LINES_WAITING_MAX},
     machine,
     order::{Credentials, Order},
+    trust,
 };
 
 mod answers;
@@ -38,6 +39,7 @@ mod reactor;
 mod seats;
 mod sender;
 mod settling;
+mod tls;
 mod viewers;
 
 /// How often a worker tells what happened.
@@ -116,9 +118,15 @@ struct Shift {
 impl Shift {
     fn begin(task: Assignment, poll: Poll) -> Result<Self, WorkerError> {
         let passes = Passes::new(&task.credentials, &task.order).map_err(WorkerError::Task)?;
+        let order = &task.order;
+        let trust = order
+            .has_tls()
+            .then(|| trust::client_config(order.ca.as_deref()))
+            .transpose()
+            .map_err(|error| WorkerError::Task(error.to_string()))?;
         let next_report_ns = task.at_ns.saturating_add(nanos(SECOND));
         Ok(Self {
-            reactor: Reactor::new(task, poll, passes),
+            reactor: Reactor::new(task, poll, passes, trust),
             reported: Instant::now(),
             next_report_ns,
             drop_at_ns: None,

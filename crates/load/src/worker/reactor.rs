@@ -7,14 +7,16 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Poll, Token, event::Event};
+use rustls::ClientConfig;
 
 use super::{
     fan::{Ear, Fan, Heard},
-    link::Lost,
+    link::{Buffers, Lost, Pass},
     passes::Passes,
     publish::Publishing,
     seats::{Seat, Stage},
@@ -25,7 +27,7 @@ use crate::{
     clock::now_ns,
     exchange::{Assignment, Second},
     frames::Frame,
-    limits::{EVENTS_PER_POLL, READ_BUFFER_BYTES, READS_PER_TURN},
+    limits::{EVENTS_PER_POLL, READS_PER_TURN},
     marker::Marker,
     order::Scenario,
     random::Random,
@@ -36,17 +38,6 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 
 /// How long the thread sleeps at most: everything else has deadlines, the pipe to the coordinator a waker.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
-
-/// What one read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Nothing for now.
-    Nothing,
-    /// All that there was.
-    Some,
-    /// As much as the buffer holds.
-    Full,
-}
 
 /// Everything of one worker.
 #[derive(Debug)]
@@ -71,7 +62,11 @@ pub(super) struct Reactor {
     /// Fans who are connected and subscribed, by server.
     pub(super) live: Vec<u64>,
     pub(super) last_back_ns: u64,
-    buffer: Vec<u8>,
+    /// Connections whose socket or upgrade is under way.
+    pub(super) dialling: u32,
+    /// Whom to believe over TLS; none when nobody speaks it.
+    pub(super) trust: Option<Arc<ClientConfig>>,
+    buffers: Buffers,
     /// Sockets that had more to read than one turn takes.
     again: Vec<usize>,
     busy: Duration,
@@ -79,7 +74,12 @@ pub(super) struct Reactor {
 
 impl Reactor {
     /// Makes the fans and plans their connects.
-    pub(super) fn new(task: Assignment, poll: Poll, passes: Passes) -> Self {
+    pub(super) fn new(
+        task: Assignment,
+        poll: Poll,
+        passes: Passes,
+        trust: Option<Arc<ClientConfig>>,
+    ) -> Self {
         let order = &task.order;
         let servers = order.servers.len();
         let numbers = task.part.first_fan..task.part.first_fan + task.part.fans;
@@ -108,7 +108,9 @@ impl Reactor {
             tally: Second::of_servers(servers),
             live: vec![0; servers],
             last_back_ns: 0,
-            buffer: vec![0; READ_BUFFER_BYTES],
+            dialling: 0,
+            buffers: Buffers::new(trust.is_some()),
+            trust,
             again: Vec::new(),
             busy: Duration::ZERO,
             task,
@@ -181,8 +183,12 @@ impl Reactor {
         }
         if index >= self.seats.len() {
             let place = index - self.seats.len();
-            self.viewers
-                .handle_event(place, event, &mut self.buffer, &mut self.tally.viewers);
+            self.viewers.handle_event(
+                place,
+                event,
+                &mut self.buffers.plain,
+                &mut self.tally.viewers,
+            );
             return;
         }
         if event.is_writable() || event.is_error() {
@@ -211,9 +217,8 @@ impl Reactor {
     fn read(&mut self, index: usize, may_have_ended: bool) {
         for _ in 0..READS_PER_TURN {
             match self.read_once(index) {
-                Ok(Pass::Full) => {}
-                Ok(Pass::Some) if may_have_ended => {}
-                Ok(Pass::Some | Pass::Nothing) => return,
+                Ok(Pass::Some { more, .. }) if more || may_have_ended => {}
+                Ok(_) => return,
                 Err(lost) => return self.lose(index, &lost),
             }
         }
@@ -221,24 +226,26 @@ impl Reactor {
     }
 
     fn read_once(&mut self, index: usize) -> Result<Pass, Lost> {
-        let Some(link) = &mut self.seats[index].link else {
+        let seat = &mut self.seats[index];
+        let Some(link) = &mut seat.link else {
             return Ok(Pass::Nothing);
         };
-        let Some(bytes) = link.read(&mut self.buffer)? else {
-            return Ok(Pass::Nothing);
+        let pass = link.read(&mut self.buffers)?;
+        let Pass::Some { bytes, .. } = pass else {
+            return Ok(pass);
         };
+        if !link.is_open() {
+            let server = &self.task.order.servers[usize::from(seat.server)];
+            link.ask(server, self.task.order.encoding)?;
+        }
         self.tally.bytes += bytes as u64;
         let now = now_ns();
         // The buffer is lent out while the fan listens, and given back after.
-        let buffer = std::mem::take(&mut self.buffer);
-        let heard = self.hear(index, &buffer[..bytes], now);
-        self.buffer = buffer;
+        let plain = std::mem::take(&mut self.buffers.plain);
+        let heard = self.hear(index, &plain[..bytes], now);
+        self.buffers.plain = plain;
         heard?;
-        Ok(if bytes == READ_BUFFER_BYTES {
-            Pass::Full
-        } else {
-            Pass::Some
-        })
+        Ok(pass)
     }
 
     fn hear(&mut self, index: usize, mut input: &[u8], now_ns: u64) -> Result<(), Lost> {

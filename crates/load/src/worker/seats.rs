@@ -74,20 +74,35 @@ impl Reactor {
     }
 
     fn dial(&mut self, index: usize) {
+        let secure = self.server_of(index).chat.tls;
+        if secure && self.dialling >= limits::HANDSHAKES_MAX {
+            return self.wake_at(index, now_ns() + nanos(limits::HANDSHAKE_WAIT));
+        }
         let hearing = match self.fans.get(index) {
             Some(fan) if fan.deaf => Hearing::Deaf,
             _ => Hearing::Good,
         };
         let address = self.server_of(index).chat.address;
         let linked = dial(address, self.source_of(index), hearing)
-            .and_then(|stream| Link::new(stream, self.poll.registry(), Token(index)));
+            .and_then(|stream| Link::new(stream, self.poll.registry(), Token(index)))
+            .and_then(|link| self.secure(index, link));
         self.seats[index].stage = Stage::Dialling;
+        self.dialling += 1;
         match linked {
             Ok(link) => {
                 self.seats[index].link = Some(link);
                 self.wake_at(index, now_ns() + nanos(limits::CONNECT_TIMEOUT));
             }
             Err(lost) => self.lose(index, &lost),
+        }
+    }
+
+    /// Puts TLS under a connection, where its server speaks it.
+    fn secure(&self, index: usize, link: Link) -> Result<Link, Lost> {
+        let server = &self.server_of(index).chat;
+        match &self.trust {
+            Some(trust) if server.tls => link.secured(trust.clone(), server.name()),
+            _ => Ok(link),
         }
     }
 
@@ -115,6 +130,7 @@ impl Reactor {
         };
         let seat = &mut self.seats[index];
         seat.stage = Stage::Joining;
+        self.dialling -= 1;
         seat.answers = answers;
         self.say(index, &message)
     }
@@ -209,6 +225,9 @@ impl Reactor {
     fn leave(&mut self, index: usize, now_ns: u64) {
         if index < self.fans.len() && self.seats[index].stage == Stage::Live {
             self.count_departure(index);
+        }
+        if self.seats[index].stage == Stage::Dialling {
+            self.dialling -= 1;
         }
         let seat = &mut self.seats[index];
         // Dropping the socket closes it and takes it out of the poll.

@@ -161,6 +161,7 @@ fn push_generator(report: &Report, page: &mut String) {
             generator.cpu_ms_per_million.map(count),
         ),
         ("Memory of its own", generator.resident_bytes.map(bytes)),
+        ("Bytes per fan", generator.bytes_per_fan.map(count)),
     ];
     let rows = rows
         .into_iter()
