@@ -1,7 +1,6 @@
 //! `fanwave load`: reads the command line, and hands the order over. What fans do is in the crate `fanwave-load`.
 
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,11 +10,13 @@ use std::{
 use anyhow::Context;
 use clap::ValueEnum;
 use fanwave_load::{
-    Encoding, Launch, Order, Rate, Report, Scenario, Target, Tokens, order::Credentials, worker,
+    Encoding, Launch, Order, Rate, Scenario, Target, Tokens, order::Credentials, worker,
 };
 use fanwave_wire::{RoomId, token::KEY_BYTES_MIN};
 
 use crate::{config::duration, output, secret};
+
+mod summary;
 
 /// Exit code of a run whose figures say nothing about the server.
 const INVALID: u8 = 3;
@@ -217,7 +218,7 @@ pub fn run(args: LoadArgs) -> Result<ExitCode, anyhow::Error> {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    output::print(&summary(&report));
+    output::print(&summary::of(&report));
     Ok(match (report.verdict.valid, report.verdict.nothing_lost) {
         (false, _) => ExitCode::from(INVALID),
         (true, false) => ExitCode::FAILURE,
@@ -337,104 +338,6 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
         .checked_mul(1_000)
         .and_then(|milli| milli.checked_add(thousandths));
     milli.map(|milli| Rate { milli }).ok_or_else(explain)
-}
-
-/// What a terminal shows at the end.
-fn summary(report: &Report) -> String {
-    // Writing to a String cannot fail.
-    let ms = |micros: u64| format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100);
-    let lane = &report.lossless;
-    let mut text = format!(
-        "\nConnected   {} of {} fans, p50 {}, p99 {}\nDelivered   {} ({}/s), p50 {}, p99 {}, max {}\n",
-        report.connect.connected,
-        report.run.fans,
-        ms(report.connect.time.p50_us),
-        ms(report.connect.time.p99_us),
-        report.deliveries.total,
-        report.deliveries.per_second,
-        ms(report.deliveries.time.p50_us),
-        ms(report.deliveries.time.p99_us),
-        ms(report.deliveries.time.max_us),
-    );
-    let _ = writeln!(
-        text,
-        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)",
-        lane.balance.received,
-        lane.balance.expected,
-        lane.balance.missing,
-        lane.duplicates,
-        lane.reorders,
-        lane.sent,
-        lane.accepted,
-        lane.recovered,
-    );
-    if let Some(millis) = report.returns.all_back_ms {
-        let _ = writeln!(
-            text,
-            "All back    after {millis} ms, p99 {}",
-            ms(report.returns.time.p99_us)
-        );
-    }
-    if let Some(server) = &report.server {
-        let _ = writeln!(
-            text,
-            "Server      {} ms CPU, {} deliveries per CPU second, {} bytes per connection",
-            server.cpu_ms,
-            server.deliveries_per_cpu_second.unwrap_or(0),
-            server.bytes_per_connection.unwrap_or(0),
-        );
-    }
-    if let Some(millis) = report.generator.cpu_ms_per_million {
-        let _ = writeln!(
-            text,
-            "Generator   {}.{:03} us CPU per delivery, busy {} %",
-            millis / 1_000,
-            millis % 1_000,
-            report.generator.busy_percent,
-        );
-    }
-    push_servers(report, &mut text);
-    for note in &report.verdict.notes {
-        let _ = writeln!(text, "Note        {note}");
-    }
-    for reason in &report.verdict.invalid {
-        let _ = writeln!(text, "INVALID     {reason}");
-    }
-    text
-}
-
-/// A line per server, when there are several.
-fn push_servers(report: &Report, text: &mut String) {
-    if report.servers.len() < 2 {
-        return;
-    }
-    let known =
-        |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    let width = report.servers.iter().map(|server| server.host.len()).max();
-    let width = width.unwrap_or(0);
-    let _ = writeln!(
-        text,
-        "\n{:<width$}  {:>7}  {:>7}  {:>10}  {:>7}  {:>9}  {:>9}  closed",
-        "Server", "fans", "at end", "deliveries", "failed", "CPU ms", "bytes/fan"
-    );
-    for server in &report.servers {
-        let closes = server.closes.iter();
-        let closes: Vec<String> = closes
-            .map(|(code, times)| format!("{code}: {times}"))
-            .collect();
-        let _ = writeln!(
-            text,
-            "{:<width$}  {:>7}  {:>7}  {:>10}  {:>7}  {:>9}  {:>9}  {}",
-            server.host,
-            server.connected,
-            server.connected_at_end,
-            server.deliveries,
-            server.failures,
-            known(server.cpu_ms),
-            known(server.bytes_per_connection),
-            closes.join(", "),
-        );
-    }
 }
 
 #[cfg(test)]

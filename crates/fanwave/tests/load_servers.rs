@@ -221,6 +221,13 @@ fn fans_of_a_server_that_is_killed_go_to_the_next() {
     assert_eq!(number(&ran.report, "/servers/1/connected_at_end"), FANS);
     assert_eq!(number(&ran.report, "/returns/away"), 0);
     assert!(number(&ran.report, "/servers/0/closes/1006") > 0);
+    let falls = ran.report["returns"]["falls"].as_array();
+    assert_eq!(falls.map(Vec::len), Some(1), "one server was killed");
+    let fall = |name| number(&ran.report, &format!("/returns/falls/0/{name}"));
+    assert_eq!((fall("fans"), fall("lost")), (FANS, FANS / 2));
+    // The SDK waits half a second at least, and nobody needs more than a few attempts.
+    assert!(fall("nearly_all_back_ms") >= 500 && fall("all_back_ms") < 5_000);
+    assert!(ran.screen.contains("99 % back after"), "{}", ran.screen);
 }
 
 /// A certificate for these servers, and the variables that name it.

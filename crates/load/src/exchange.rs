@@ -19,8 +19,8 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    histogram::Histogram, ledger::Balance, limits::LINE_BYTES_MAX, order::Credentials,
-    order::Order, split::Part,
+    clock::change_step, histogram::Histogram, ledger::Balance, limits::LINE_BYTES_MAX,
+    order::Credentials, order::Order, split::Part,
 };
 
 /// From the coordinator. Times are Unix nanoseconds.
@@ -138,6 +138,8 @@ pub(crate) struct Second {
     pub(crate) viewers: ViewerFigures,
     /// The same by server, as far as it is told: one for each.
     pub(crate) servers: Vec<ServerSecond>,
+    /// Arrivals less departures of fans, by the step of Unix time in which they happened. Not added up with another's.
+    pub(crate) changes: Vec<(u64, i64)>,
 }
 
 /// What happened at one server.
@@ -203,6 +205,15 @@ impl Second {
         Self {
             servers: vec![ServerSecond::default(); count],
             ..Self::default()
+        }
+    }
+
+    /// So many fans arrived now, or left.
+    pub(crate) fn count_change(&mut self, at_ns: u64, fans: i64) {
+        let step = change_step(at_ns);
+        match self.changes.last_mut() {
+            Some((last, change)) if *last == step => *change += fans,
+            _ => self.changes.push((step, fans)),
         }
     }
 

@@ -99,6 +99,12 @@ pub const TEXT_BYTES_MAX: u16 = 500;
 /// Longest run without its ramp.
 pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
 
+/// In which steps arrivals and departures are counted: so exactly a fall and its end are known.
+pub const CHANGE_STEP: Duration = Duration::from_millis(100);
+
+/// Steps of a run, 8 bytes each: as many as its seconds have.
+pub const CHANGE_STEPS_MAX: usize = SECONDS_MAX * 10;
+
 /// Seconds kept for the report: a day, about 300 bytes each.
 pub const SECONDS_MAX: usize = 100_000;
 

@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::watch::{Seen, Watch};
+use super::{
+    timeline::Timeline,
+    watch::{Seen, Watch},
+};
 use crate::{
     Order,
-    clock::now_ns,
+    clock::{change_step, now_ns},
     exchange::{Second, Settled, add_counts},
     limits::{SECONDS_MAX, SERVERS_SHOWN_MAX},
     machine,
+    order::Scenario,
     report::{Evidence, Moment, Report, Row, RowGauges, ServerEvidence},
     split::Split,
 };
@@ -32,6 +36,7 @@ pub(super) struct Board {
     connected: BTreeMap<usize, Vec<u64>>,
     load_pids: Vec<u32>,
     watches: Vec<Watch>,
+    timeline: Timeline,
     last: Gauges,
     publish_from_ns: u64,
 }
@@ -74,6 +79,7 @@ impl Board {
             connected: BTreeMap::new(),
             load_pids,
             watches,
+            timeline: Timeline::new(change_step(start_ns)),
             last: Gauges::default(),
             publish_from_ns: u64::MAX,
         };
@@ -131,6 +137,7 @@ impl Board {
         if second.at_ns >= self.publish_from_ns {
             self.evidence.publishing.merge(second);
         }
+        self.timeline.add(&second.changes);
         add_counts(&mut self.evidence.closes, &second.closes);
         self.rows[row].merge(second);
     }
@@ -234,6 +241,10 @@ impl Board {
             before = gauges;
         }
         self.evidence.started_ns = self.start_ns;
+        // Where fans come and go, or are cut, by design, there is nothing to be back from.
+        if !matches!(order.scenario, Scenario::Churn | Scenario::SlowReaders) {
+            self.evidence.falls = self.timeline.falls(change_step(self.publish_from_ns));
+        }
         Report::new(order, split, &self.evidence)
     }
 }

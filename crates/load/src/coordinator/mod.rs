@@ -25,6 +25,7 @@ mod board;
 mod crew;
 mod error;
 mod prepare;
+mod timeline;
 mod watch;
 
 /// How long workers may take from their start to the ramp's begin, and senders from the order to the first message.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Connecting, Deliveries, Lossless, Lossy, Moment, Report, Returns, Row, Run, Verdict, Watching,
-    machines,
+    Connecting, Deliveries, Fall, Lossless, Lossy, Moment, Report, Returns, Row, Run, Verdict,
+    Watching, machines,
 };
 use crate::{Order, exchange::Second, ledger::Balance, split::Split};
 
@@ -23,6 +23,7 @@ pub(crate) struct Evidence {
     /// Those from the first message on.
     pub(crate) publishing: Second,
     pub(crate) closes: BTreeMap<u16, u64>,
+    pub(crate) falls: Vec<Fall>,
     pub(crate) rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
     /// One for each server.
@@ -78,14 +79,7 @@ pub(super) fn report(order: &Order, split: &Split, evidence: &Evidence) -> Repor
             failures: total.failures.clone(),
         },
         lossless: lossless(evidence),
-        lossy: Lossy {
-            sent: total.sent_chat,
-            accepted: total.accepted_chat,
-            unsent: total.unsent_chat,
-            received: total.chat.total(),
-            more: total.more,
-            delivery: (&total.chat).into(),
-        },
+        lossy: lossy(order, evidence),
         deliveries: deliveries(evidence),
         returns: returns(evidence),
         viewers: (order.viewers > 0).then(|| Watching::from(&total.viewers)),
@@ -140,6 +134,22 @@ fn lossless(evidence: &Evidence) -> Lossless {
     }
 }
 
+fn lossy(order: &Order, evidence: &Evidence) -> Lossy {
+    let total = &evidence.total;
+    let received = total.chat.total();
+    // Every feed has its share of the fans, and is sent as many messages as any other.
+    let possible = total.accepted_chat * evidence.connected_at_begin() / u64::from(order.feeds());
+    Lossy {
+        sent: total.sent_chat,
+        accepted: total.accepted_chat,
+        unsent: total.unsent_chat,
+        received,
+        skipped: possible.saturating_sub(received),
+        more: total.more,
+        delivery: (&total.chat).into(),
+    }
+}
+
 fn deliveries(evidence: &Evidence) -> Deliveries {
     let seen = &evidence.publishing;
     let mut time = seen.room.clone();
@@ -165,5 +175,6 @@ fn returns(evidence: &Evidence) -> Returns {
         time: (&evidence.total.back).into(),
         all_back_ms: all_back.and_then(back_ns).map(|nanos| nanos / 1_000_000),
         away: evidence.away,
+        falls: evidence.falls.clone(),
     }
 }

@@ -176,8 +176,11 @@ pub struct Lossy {
     pub accepted: u64,
     /// Messages that no connected fan was there to send.
     pub unsent: u64,
-    /// Messages that reached a fan, all fans together.
+    /// Messages that reached a fan, all fans together: what was shown.
     pub received: u64,
+    /// Messages that were taken, and not shown to a fan who was there when messages began, all fans together. A server
+    /// shows what people can read, and tells how many it left out.
+    pub skipped: u64,
     /// Messages that the room told fans it left out, all fans together.
     pub more: u64,
     /// From the intended send time until read.
@@ -208,6 +211,25 @@ pub struct Returns {
     pub all_back_ms: Option<u64>,
     /// Fans who should be connected at the end, and are not.
     pub away: u64,
+    /// Every time that more than 1 % of the fans were lost: a server was killed, or all were dropped.
+    pub falls: Vec<Fall>,
+}
+
+/// More than 1 % of the fans were lost at about a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fall {
+    /// When it was so many, milliseconds since the begin of the ramp.
+    pub at_ms: u64,
+    /// Fans who were connected before.
+    pub fans: u64,
+    /// Of these, most who were away at a time.
+    pub lost: u64,
+    /// How long it took until 99 % were connected again, at whichever server, milliseconds; left out when it never was so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearly_all_back_ms: Option<u64>,
+    /// How long it took until as many as before were, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_back_ms: Option<u64>,
 }
 
 /// What the viewers saw.
@@ -270,6 +292,14 @@ pub struct Row {
     pub p50_us: u64,
     /// Their way.
     pub p99_us: u64,
+    /// Their way in the lossless lane; 0 when there were none.
+    pub lossless_p50_us: u64,
+    /// Their way in the lossless lane.
+    pub lossless_p99_us: u64,
+    /// Their way in the lossy lane; 0 when there were none.
+    pub lossy_p50_us: u64,
+    /// Their way in the lossy lane.
+    pub lossy_p99_us: u64,
     /// Lossless messages that were skipped.
     pub gaps: u64,
     /// Connections that ended, by close code.
@@ -306,6 +336,10 @@ impl Row {
             deliveries: delivery.total(),
             p50_us: delivery.per_mille(500),
             p99_us: delivery.per_mille(990),
+            lossless_p50_us: seen.room.per_mille(500),
+            lossless_p99_us: seen.room.per_mille(990),
+            lossy_p50_us: seen.chat.per_mille(500),
+            lossy_p99_us: seen.chat.per_mille(990),
             gaps: seen.skipped,
             closes: seen.closes.clone(),
             busy_percent: seen.busy / 10,

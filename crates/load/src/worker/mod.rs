@@ -31,6 +31,7 @@ use crate::{
 mod answers;
 mod fan;
 mod link;
+mod lost;
 mod passes;
 mod places;
 mod playlist;

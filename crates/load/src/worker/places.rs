@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{link::Lost, reactor::Reactor};
-use crate::Target;
+use super::{lost::Lost, reactor::Reactor};
+use crate::{Target, clock::now_ns};
 
 impl Reactor {
     /// The server that a seat is at, or goes to next.
@@ -25,11 +25,13 @@ impl Reactor {
     /// A fan is connected and subscribed.
     pub(super) fn count_arrival(&mut self, index: usize) {
         self.live[usize::from(self.seats[index].server)] += 1;
+        self.tally.count_change(now_ns(), 1);
     }
 
     /// A fan who was, is not any more.
     pub(super) fn count_departure(&mut self, index: usize) {
         self.live[usize::from(self.seats[index].server)] -= 1;
+        self.tally.count_change(now_ns(), -1);
     }
 
     /// A connection ended at its server without this fan's doing, or an attempt failed there.

@@ -16,7 +16,8 @@ use rustls::ClientConfig;
 
 use super::{
     fan::{Ear, Fan, Heard},
-    link::{Buffers, Lost, Pass},
+    link::{Buffers, Pass},
+    lost::Lost,
     passes::Passes,
     publish::Publishing,
     seats::{Seat, Stage},

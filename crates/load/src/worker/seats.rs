@@ -5,7 +5,8 @@ use std::time::Duration;
 use mio::Token;
 
 use super::{
-    link::{Hearing, Link, Lost, dial},
+    link::{Hearing, Link, dial},
+    lost::Lost,
     reactor::Reactor,
 };
 use crate::{

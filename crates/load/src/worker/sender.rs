@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{link::Lost, reactor::Reactor, seats::Stage};
+use super::{lost::Lost, reactor::Reactor, seats::Stage};
 use crate::{
     clock::micros_between,
     exchange::FeedTotal,

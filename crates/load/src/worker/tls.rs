@@ -19,7 +19,10 @@ use rustls::{
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus},
 };
 
-use super::link::{ENDED, Lost, Pass};
+use super::{
+    link::Pass,
+    lost::{ENDED, Lost},
+};
 use crate::limits::{TLS_HELD_BYTES_MAX, TLS_RECORD_OVERHEAD_MAX, TLS_WRITE_BYTES_MAX};
 
 /// A TLS connection; see the module.

@@ -35,15 +35,39 @@ pub(super) fn push(report: &Report, page: &mut String) {
         ("Sent", lane.sent),
         ("Accepted by the server", lane.accepted),
         ("Nobody there to send", lane.unsent),
-        ("Received by all fans", lane.received),
-        ("Told as left out", lane.more),
+        ("Shown to all fans", lane.received),
+        ("Not shown to them", lane.skipped),
+        ("Told as left out (+N)", lane.more),
     ];
     push_counts("Lossy lane", &rows, page);
+    push_falls(report, page);
     push_closes(report, page);
     push_failures(report, page);
     push_server(report, page);
     push_servers(report, page);
     push_generator(report, page);
+}
+
+/// Every loss of many fans, and their way back.
+fn push_falls(report: &Report, page: &mut String) {
+    let after = |time: Option<u64>| time.map_or_else(|| "never".to_owned(), count);
+    let falls = report.returns.falls.iter().map(|fall| {
+        vec![
+            count(fall.at_ms),
+            count(fall.fans),
+            count(fall.lost),
+            after(fall.nearly_all_back_ms),
+            after(fall.all_back_ms),
+        ]
+    });
+    let heads = [
+        "at, ms",
+        "fans before",
+        "lost",
+        "99 % back after, ms",
+        "all back after, ms",
+    ];
+    push_table("Fans lost", &heads, &falls.collect::<Vec<_>>(), page);
 }
 
 fn push_closes(report: &Report, page: &mut String) {

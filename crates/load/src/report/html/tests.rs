@@ -5,7 +5,7 @@ use crate::{
     exchange::Second,
     ledger::Balance,
     order::tests::small,
-    report::{Evidence, Moment, Row, RowGauges, ServerEvidence},
+    report::{Evidence, Fall, Moment, Row, RowGauges, ServerEvidence},
     split::{Situation, split},
 };
 
@@ -42,6 +42,13 @@ fn report(order: &Order, busy: u32) -> Report {
             cpu_at_end: Some(1_040_000),
             bytes_before: Some(20_000_000),
             bytes_after: Some(20_040_000),
+        }],
+        falls: vec![Fall {
+            at_ms: 2_000,
+            fans: 200,
+            lost: 200,
+            nearly_all_back_ms: Some(1_000),
+            all_back_ms: None,
         }],
         load_cpu_at_begin: Some(27_000),
         load_cpu_micros: Some(90_000),
