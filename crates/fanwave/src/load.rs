@@ -1,15 +1,22 @@
 //! `fanwave load`: reads the command line, and hands the order over. What fans do is in the crate `fanwave-load`.
 
-use std::{fmt::Write, fs, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::ValueEnum;
 use fanwave_load::{
-    Launch, Order, Rate, Report, Scenario, Target, Tokens, order::Credentials, worker,
+    Encoding, Launch, Order, Rate, Scenario, Target, Tokens, order::Credentials, worker,
 };
 use fanwave_wire::{RoomId, token::KEY_BYTES_MIN};
 
 use crate::{config::duration, output, secret};
+
+mod summary;
 
 /// Exit code of a run whose figures say nothing about the server.
 const INVALID: u8 = 3;
@@ -26,9 +33,15 @@ Examples:
   fanwave load 127.0.0.1:8080 --secret-file data/token-secret --fans 10000
   fanwave load ws://127.0.0.1:8080 --secret-file SECRET --scenario storm --fans 15000 --html storm.html
   fanwave load ws://chat.example.com:80 --token TOKEN --staff-token STAFF --fans 2000 --duration 2m --json run.json
+  fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --fans 30000
+                                                 servers of the same rooms: a fan that loses one comes back to the next
+  fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --each-server-alone
+                                                 servers that share nothing but the secret
+  fanwave load 127.0.0.1:8080 --secret-file SECRET --encoding protobuf --chat-rate 20
+  fanwave load wss://chat.example.com:443 --ca root.pem --secret-file SECRET
   fanwave load 127.0.0.1:8080 --chat-rate 2      as guests: no secret, no token, the lossy lane only
 
-Load goes to that address and nowhere else, and stops by itself. Only load what is yours.
+Load goes to those addresses and nowhere else, and stops by itself. Only load what is yours.
 Exit codes: 0 all is well, 1 it could not run or the lossless lane lost something, 3 the generator was the limit: the
 figures are INVALID.
 Next: open the page that --html wrote.";
@@ -36,11 +49,27 @@ Next: open the page that --html wrote.";
 /// What can be asked for.
 #[derive(Debug, clap::Args)]
 pub struct LoadArgs {
-    /// The server: ws://HOST:PORT[/path] or HOST:PORT
-    target: String,
+    /// The servers: ws://HOST:PORT[/path], wss://HOST:PORT[/path] or HOST:PORT; several with commas between, or one after the other. Fans are
+    /// dealt out to them in turn; one who loses its server, or is refused, comes back to the next
+    #[arg(
+        value_name = "SERVER",
+        required = true,
+        num_args = 1..,
+        value_delimiter = ','
+    )]
+    servers: Vec<String>,
+    /// The servers share nothing: each gets senders of its own, and its fans come back to it alone
+    #[arg(long)]
+    each_server_alone: bool,
     /// What the fans do
     #[arg(long, value_enum, default_value = "mega-room")]
     scenario: Kind,
+    /// Trust these certificates over TLS (PEM), not the system's: a root, or the server's own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The form of the protocol that fans speak
+    #[arg(long, value_enum, default_value = "json")]
+    encoding: Form,
     /// Virtual fans
     #[arg(long, default_value_t = 1_000)]
     fans: u32,
@@ -79,7 +108,7 @@ pub struct LoadArgs {
     /// HLS viewers of the first room [default: one per hundred fans in mixed]
     #[arg(long, value_name = "N")]
     viewers: Option<u32>,
-    /// Where guests and playlists are, when not on the chat's port
+    /// Where guests and playlists are, when not on the first server's port
     #[arg(long, value_name = "URL")]
     http: Option<String>,
     /// Worker processes [default: as many as descriptors and processors ask for]
@@ -87,7 +116,8 @@ pub struct LoadArgs {
     workers: Option<u32>,
     #[command(flatten)]
     who: Who,
-    /// The server's process, to measure; found by its port when it is on this machine
+    /// The server's process, to measure; one for each server, in their order. Found by its port when it is on this
+    /// machine
     #[arg(long = "server-pid", value_name = "PID", value_delimiter = ',')]
     server_pids: Vec<u32>,
     /// Write the report as JSON
@@ -142,6 +172,24 @@ enum Kind {
     Mixed,
 }
 
+/// See [`Encoding`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// As web pages usually do
+    Json,
+    /// As apps prefer: binary, and smaller
+    Protobuf,
+}
+
+impl From<Form> for Encoding {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Json => Self::Json,
+            Form::Protobuf => Self::Protobuf,
+        }
+    }
+}
+
 impl From<Kind> for Scenario {
     fn from(kind: Kind) -> Self {
         match kind {
@@ -170,7 +218,7 @@ pub fn run(args: LoadArgs) -> Result<ExitCode, anyhow::Error> {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    output::print(&summary(&report));
+    output::print(&summary::of(&report));
     Ok(match (report.verdict.valid, report.verdict.nothing_lost) {
         (false, _) => ExitCode::from(INVALID),
         (true, false) => ExitCode::FAILURE,
@@ -198,7 +246,14 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
     };
     let order = Order {
         scenario,
-        target: Target::parse(&args.target, args.http.as_deref())?,
+        servers: args
+            .servers
+            .iter()
+            .map(|server| Target::parse(server, args.http.as_deref()))
+            .collect::<Result<_, _>>()?,
+        alone: args.each_server_alone,
+        ca: args.ca.as_deref().map(absolute).transpose()?,
+        encoding: args.encoding.into(),
         rooms: rooms(args.rooms, args.rooms_numbered)?,
         fans: args.fans,
         viewers: args.viewers.unwrap_or(usual_viewers),
@@ -222,6 +277,11 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
         program: std::env::current_exe().context("this program does not know where it is")?,
         arguments: vec![WORKER_COMMAND.to_owned()],
     })
+}
+
+/// A file's name, whole: workers are told it, too.
+fn absolute(path: &Path) -> Result<PathBuf, anyhow::Error> {
+    std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))
 }
 
 const fn usual_share(scenario: Scenario) -> u8 {
@@ -278,60 +338,6 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
         .checked_mul(1_000)
         .and_then(|milli| milli.checked_add(thousandths));
     milli.map(|milli| Rate { milli }).ok_or_else(explain)
-}
-
-/// What a terminal shows at the end.
-fn summary(report: &Report) -> String {
-    // Writing to a String cannot fail.
-    let ms = |micros: u64| format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100);
-    let lane = &report.lossless;
-    let mut text = format!(
-        "\nConnected   {} of {} fans, p50 {}, p99 {}\nDelivered   {} ({}/s), p50 {}, p99 {}, max {}\n",
-        report.connect.connected,
-        report.run.fans,
-        ms(report.connect.time.p50_us),
-        ms(report.connect.time.p99_us),
-        report.deliveries.total,
-        report.deliveries.per_second,
-        ms(report.deliveries.time.p50_us),
-        ms(report.deliveries.time.p99_us),
-        ms(report.deliveries.time.max_us),
-    );
-    let _ = writeln!(
-        text,
-        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)",
-        lane.balance.received,
-        lane.balance.expected,
-        lane.balance.missing,
-        lane.duplicates,
-        lane.reorders,
-        lane.sent,
-        lane.accepted,
-        lane.recovered,
-    );
-    if let Some(millis) = report.returns.all_back_ms {
-        let _ = writeln!(
-            text,
-            "All back    after {millis} ms, p99 {}",
-            ms(report.returns.time.p99_us)
-        );
-    }
-    if let Some(server) = &report.server {
-        let _ = writeln!(
-            text,
-            "Server      {} ms CPU, {} deliveries per CPU second, {} bytes per connection",
-            server.cpu_ms,
-            server.deliveries_per_cpu_second.unwrap_or(0),
-            server.bytes_per_connection.unwrap_or(0),
-        );
-    }
-    for note in &report.verdict.notes {
-        let _ = writeln!(text, "Note        {note}");
-    }
-    for reason in &report.verdict.invalid {
-        let _ = writeln!(text, "INVALID     {reason}");
-    }
-    text
 }
 
 #[cfg(test)]

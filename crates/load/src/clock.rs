@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::limits::CHANGE_STEP;
+
 /// Nanoseconds since 1970.
 pub(crate) fn now_ns() -> u64 {
     let since = SystemTime::now()
@@ -16,6 +18,11 @@ pub(crate) fn now_ns() -> u64 {
 /// A duration's nanoseconds; 584 years and more are cut.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The step of time in which arrivals and departures are counted together.
+pub(crate) fn change_step(at_ns: u64) -> u64 {
+    at_ns / nanos(CHANGE_STEP).max(1)
 }
 
 /// From one time to another in microseconds; 0 when the second is earlier.

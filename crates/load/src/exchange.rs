@@ -6,7 +6,7 @@
 //!         <------------------------ Second, once a second from now on
 //!   Publish, Drop ----------------> sends its messages; drops its share
 //!         <------------------------ Published: what its senders sent
-//!   Settle (all rooms) -----------> waits until its fans have everything
+//!   Settle (all feeds) -----------> waits until its fans have everything
 //!         <------------------------ Settled: the accounts
 //!   Finish, or a closed pipe -----> ends
 //! ```
@@ -19,8 +19,8 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    histogram::Histogram, ledger::Balance, limits::LINE_BYTES_MAX, order::Credentials,
-    order::Order, split::Part,
+    clock::change_step, histogram::Histogram, ledger::Balance, limits::LINE_BYTES_MAX,
+    order::Credentials, order::Order, split::Part,
 };
 
 /// From the coordinator. Times are Unix nanoseconds.
@@ -35,7 +35,7 @@ pub(crate) enum ToWorker {
     Drop { at_ns: u64 },
     /// No more messages are sent: wait until all have come, but no longer than until then.
     Settle {
-        rooms: Vec<RoomTotal>,
+        feeds: Vec<FeedTotal>,
         until_ns: u64,
     },
     /// Leave.
@@ -63,7 +63,7 @@ pub(crate) enum FromWorker {
     /// What happened since the last one.
     Second(Box<Second>),
     /// All messages are sent and answered, or given up.
-    Published(Vec<RoomTotal>),
+    Published(Vec<FeedTotal>),
     /// The accounts of its fans.
     Settled(Settled),
     /// The worker cannot go on.
@@ -72,8 +72,8 @@ pub(crate) enum FromWorker {
 
 /// What one sender has sent into the lossless lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RoomTotal {
-    pub(crate) room: u32,
+pub(crate) struct FeedTotal {
+    pub(crate) feed: u32,
     /// Messages sent, numbered from 0.
     pub(crate) sent: u32,
     /// The numbers of those that the server refused, sorted.
@@ -95,7 +95,7 @@ pub(crate) struct Settled {
 pub(crate) struct Second {
     /// When it was told.
     pub(crate) at_ns: u64,
-    /// Gauge: fans who are connected and subscribed.
+    /// Gauge: fans who are connected and subscribed, wherever that is.
     pub(crate) connected: u64,
     /// From the intended time of a first connect until subscribed.
     pub(crate) connect: Histogram,
@@ -136,6 +136,23 @@ pub(crate) struct Second {
     /// Bytes read from all sockets.
     pub(crate) bytes: u64,
     pub(crate) viewers: ViewerFigures,
+    /// The same by server, as far as it is told: one for each.
+    pub(crate) servers: Vec<ServerSecond>,
+    /// Arrivals less departures of fans, by the step of Unix time in which they happened. Not added up with another's.
+    pub(crate) changes: Vec<(u64, i64)>,
+}
+
+/// What happened at one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerSecond {
+    /// Gauge: fans who are connected there and subscribed.
+    pub(crate) connected: u64,
+    /// Messages that it delivered to fans, both lanes.
+    pub(crate) deliveries: u64,
+    /// Connections that ended there, by close code.
+    pub(crate) closes: BTreeMap<u16, u64>,
+    /// Attempts to connect there that failed.
+    pub(crate) failures: u64,
 }
 
 /// What the HLS viewers saw.
@@ -173,7 +190,33 @@ impl ViewerFigures {
     }
 }
 
+impl ServerSecond {
+    fn merge(&mut self, other: &Self) {
+        self.connected = self.connected.max(other.connected);
+        self.deliveries += other.deliveries;
+        add_counts(&mut self.closes, &other.closes);
+        self.failures += other.failures;
+    }
+}
+
 impl Second {
+    /// Nothing yet, of so many servers.
+    pub(crate) fn of_servers(count: usize) -> Self {
+        Self {
+            servers: vec![ServerSecond::default(); count],
+            ..Self::default()
+        }
+    }
+
+    /// So many fans arrived now, or left.
+    pub(crate) fn count_change(&mut self, at_ns: u64, fans: i64) {
+        let step = change_step(at_ns);
+        match self.changes.last_mut() {
+            Some((last, change)) if *last == step => *change += fans,
+            _ => self.changes.push((step, fans)),
+        }
+    }
+
     /// Adds what another worker, or a later second, saw; of the gauges the higher one stays.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.at_ns = self.at_ns.max(other.at_ns);
@@ -201,6 +244,13 @@ impl Second {
         self.busy = self.busy.max(other.busy);
         self.bytes += other.bytes;
         self.viewers.merge(&other.viewers);
+        if self.servers.len() < other.servers.len() {
+            self.servers
+                .resize_with(other.servers.len(), ServerSecond::default);
+        }
+        for (server, others) in self.servers.iter_mut().zip(&other.servers) {
+            server.merge(others);
+        }
     }
 }
 

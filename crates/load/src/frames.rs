@@ -208,6 +208,11 @@ pub(crate) fn push_text(out: &mut Vec<u8>, payload: &[u8]) {
     push_masked(out, 0x1, payload);
 }
 
+/// Appends a binary message.
+pub(crate) fn push_binary(out: &mut Vec<u8>, payload: &[u8]) {
+    push_masked(out, 0x2, payload);
+}
+
 /// Appends the answer to a ping; a longer payload than a control frame's is cut.
 pub(crate) fn push_pong(out: &mut Vec<u8>, payload: &[u8]) {
     push_masked(out, 0xA, &payload[..payload.len().min(CONTROL_BYTES_MAX)]);

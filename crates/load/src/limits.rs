@@ -8,8 +8,15 @@ use std::time::Duration;
 /// Most virtual fans of one run. Their records take about 250 bytes each, spread over the workers: 250 MB.
 pub const FANS_MAX: u32 = 1_000_000;
 
-/// Most rooms of one run: a sender and its schedule each, about 1 KB.
+/// Most rooms of one run, and most of all servers together when each is alone: a sender and its schedule each, about
+/// 1 KB.
 pub const ROOMS_MAX: u32 = 10_000;
+
+/// Most servers of one run. A worker keeps a few figures of each, about 100 bytes.
+pub const SERVERS_MAX: u32 = 64;
+
+/// Most servers whose fans are counted one by one in a line of the screen.
+pub const SERVERS_SHOWN_MAX: usize = 8;
 
 /// Most HLS viewers of one run: about 700 bytes each, and a playlist of at most [`PLAYLIST_BYTES_MAX`].
 pub const VIEWERS_MAX: u32 = 10_000;
@@ -28,6 +35,25 @@ pub const DESCRIPTORS_OWN: u64 = 64;
 
 /// The one read buffer of a worker.
 pub const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Handshakes of TLS that a worker has under way at a time: each takes its thread about 0.2 ms in all, and those who
+/// are connected want to be read meanwhile.
+pub const HANDSHAKES_MAX: u32 = 256;
+
+/// How long a fan waits that finds so many under way.
+pub const HANDSHAKE_WAIT: Duration = Duration::from_millis(20);
+
+/// Most bytes of a piece that is sealed as one record; the protocol's own limit is 16,384.
+pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a record adds to its bytes: header, kind and tag, with some to spare.
+pub const TLS_RECORD_OVERHEAD_MAX: usize = 64;
+
+/// Most bytes held of records that are not whole: the longest record, or the longest chain of certificates.
+pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a file of certificates: a system's roots have about 250 KB.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Reads from one socket before the others have their turn.
 pub const READS_PER_TURN: usize = 4;
@@ -73,6 +99,12 @@ pub const TEXT_BYTES_MAX: u16 = 500;
 /// Longest run without its ramp.
 pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
 
+/// In which steps arrivals and departures are counted: so exactly a fall and its end are known.
+pub const CHANGE_STEP: Duration = Duration::from_millis(100);
+
+/// Steps of a run, 8 bytes each: as many as its seconds have.
+pub const CHANGE_STEPS_MAX: usize = SECONDS_MAX * 10;
+
 /// Seconds kept for the report: a day, about 300 bytes each.
 pub const SECONDS_MAX: usize = 100_000;
 
@@ -109,6 +141,10 @@ pub const SCHEDULE_LAG_MAX: Duration = Duration::from_millis(250);
 const _: () = assert!(
     UPGRADE_BYTES_MAX < READ_BUFFER_BYTES,
     "an answer to an upgrade fits one read"
+);
+const _: () = assert!(
+    TLS_HELD_BYTES_MAX < READ_BUFFER_BYTES,
+    "what is held leaves room for what comes"
 );
 const _: () = assert!(
     TEXT_BYTES_MAX as usize <= fanwave_wire::limits::MESSAGE_TEXT_CHARS_MAX,

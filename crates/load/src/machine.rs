@@ -3,7 +3,12 @@
 //! Everything is read from `/proc`, and everything may be missing: on another system, or about another user's process.
 //! The report then leaves the figure out.
 
-use std::{collections::BTreeSet, fs, net::SocketAddr};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -66,19 +71,29 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The processes that listen on a port of this machine, as far as this user may see them.
+/// How many files a process may open.
+pub(crate) fn descriptors_of(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    descriptors_of_limits(&text)
+}
+
+fn descriptors_of_limits(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The processes that listen at an address of this machine, as far as this user may see them.
 pub(crate) fn listeners(address: SocketAddr) -> Vec<u32> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    let sockets: BTreeSet<String> = tables
-        .iter()
-        .flatten()
-        .flat_map(|table| {
-            table
-                .lines()
-                .filter_map(|line| listening_inode(line, address.port()))
-        })
+    let sockets: BTreeSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .flat_map(|table| listening_inodes(table, address))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
+    if sockets.is_empty() {
+        return Vec::new();
+    }
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -90,17 +105,54 @@ pub(crate) fn listeners(address: SocketAddr) -> Vec<u32> {
     holding
 }
 
-fn listening_inode(line: &str, port: u16) -> Option<&str> {
-    /// `TCP_LISTEN`.
-    const LISTEN: &str = "0A";
-    let mut fields = line.split_whitespace();
-    let local = fields.nth(1)?;
-    let (_, hex_port) = local.rsplit_once(':')?;
-    let state = fields.nth(1)?;
-    if state != LISTEN || u16::from_str_radix(hex_port, 16) != Ok(port) {
-        return None;
+fn listening_inodes(table: &str, address: SocketAddr) -> Vec<String> {
+    let Ok(table) = File::open(table) else {
+        return Vec::new();
+    };
+    // The kernel names the sockets that listen first. The others may be hundreds of thousands, and are not read.
+    let lines = BufReader::new(table).lines().skip(1).map_while(Result::ok);
+    let listening = lines.map_while(|line| Listening::parse(&line));
+    listening
+        .filter(|socket| socket.is_at(address))
+        .map(|socket| socket.inode)
+        .collect()
+}
+
+/// A line about a socket that listens.
+struct Listening {
+    /// `None`: an address of IPv6, or every address.
+    address: Option<Ipv4Addr>,
+    port: u16,
+    inode: String,
+}
+
+impl Listening {
+    /// `None`: a socket in another state.
+    fn parse(line: &str) -> Option<Self> {
+        /// `TCP_LISTEN`.
+        const LISTEN: &str = "0A";
+        let mut fields = line.split_whitespace();
+        let (address, port) = fields.nth(1)?.rsplit_once(':')?;
+        let state = fields.nth(1)?;
+        if state != LISTEN {
+            return None;
+        }
+        // The four bytes are shown as one number of this machine.
+        let number = u32::from_str_radix(address, 16);
+        let address = number.map(|number| Ipv4Addr::from(number.to_ne_bytes()));
+        Some(Self {
+            address: address.ok().filter(|address| !address.is_unspecified()),
+            port: u16::from_str_radix(port, 16).ok()?,
+            inode: fields.nth(5)?.to_owned(),
+        })
     }
-    fields.nth(5)
+
+    fn is_at(&self, wanted: SocketAddr) -> bool {
+        let same = self
+            .address
+            .is_none_or(|address| IpAddr::from(address) == wanted.ip());
+        same && self.port == wanted.port()
+    }
 }
 
 fn holds(pid: u32, sockets: &BTreeSet<String>) -> bool {
@@ -133,6 +185,28 @@ mod tests {
         assert_eq!(listeners(address), [std::process::id()]);
         drop(listener);
         assert_eq!(listeners(address), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn a_neighbour_on_the_same_port_is_somebody_else() {
+        let line = "0: 0200007F:1F90 00000000:0000 0A 0:0 0:0 0 1000 0 4711 1 0";
+        let here = Listening::parse(line).unwrap();
+        assert_eq!(here.inode, "4711");
+        assert!(here.is_at("127.0.0.2:8080".parse().unwrap()));
+        assert!(!here.is_at("127.0.0.1:8080".parse().unwrap()));
+        assert!(!here.is_at("127.0.0.2:8081".parse().unwrap()));
+        let everywhere = line.replace("0200007F", "00000000");
+        let everywhere = Listening::parse(&everywhere).unwrap();
+        assert!(everywhere.is_at("127.0.0.1:8080".parse().unwrap()));
+        assert!(Listening::parse(&line.replace(" 0A ", " 01 ")).is_none());
+    }
+
+    #[test]
+    fn the_limit_of_files_is_read() {
+        let limits =
+            "Max cpu time  unlimited  unlimited  seconds\nMax open files  20000  20000  files";
+        assert_eq!(descriptors_of_limits(limits), Some(20_000));
+        assert!(descriptors_of(std::process::id()).is_some());
     }
 
     #[test]

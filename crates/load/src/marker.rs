@@ -4,7 +4,7 @@
 //! fl|9f3a01c2|r0|17|1700000000000000000|padding...
 //!    run      ||  |  intended send time, Unix nanoseconds
 //!             ||  number of the message, counted from 0
-//!             |room, counted from 0
+//!             |feed, counted from 0: a room, or a room of one server when each server is alone
 //!             lane: r lossless, c lossy
 //! ```
 //!
@@ -28,7 +28,7 @@ pub(crate) enum Promise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) promise: Promise,
-    pub(crate) room: u32,
+    pub(crate) feed: u32,
     pub(crate) number: u32,
     pub(crate) intended_ns: u64,
 }
@@ -63,7 +63,7 @@ impl Marker {
         let _ = write!(
             out,
             "{lane}{}|{}|{}|",
-            mark.room, mark.number, mark.intended_ns
+            mark.feed, mark.number, mark.intended_ns
         );
         let missing = usize::from(bytes).saturating_sub(out.len() - start);
         out.extend(PADDING.chars().cycle().take(missing.saturating_sub(1)));
@@ -109,13 +109,13 @@ fn parse(body: &[u8]) -> Option<Mark> {
         b'c' => Promise::Lossy,
         _ => return None,
     };
-    let (room, rest) = number(rest)?;
-    let (number_in_room, rest) = number(rest)?;
+    let (feed, rest) = number(rest)?;
+    let (number_in_feed, rest) = number(rest)?;
     let (intended_ns, _) = number(rest)?;
     Some(Mark {
         promise,
-        room: u32::try_from(room).ok()?,
-        number: u32::try_from(number_in_room).ok()?,
+        feed: u32::try_from(feed).ok()?,
+        number: u32::try_from(number_in_feed).ok()?,
         intended_ns,
     })
 }
@@ -144,13 +144,13 @@ mod tests {
 
     fn marks() -> impl Strategy<Value = Mark> {
         (any::<bool>(), any::<u32>(), any::<u32>(), any::<u64>()).prop_map(
-            |(lossless, room, number, intended_ns)| Mark {
+            |(lossless, feed, number, intended_ns)| Mark {
                 promise: if lossless {
                     Promise::Lossless
                 } else {
                     Promise::Lossy
                 },
-                room,
+                feed,
                 number,
                 intended_ns,
             },
@@ -161,7 +161,7 @@ mod tests {
     fn the_text_has_the_length_asked_for() {
         let mark = Mark {
             promise: Promise::Lossless,
-            room: 0,
+            feed: 0,
             number: 17,
             intended_ns: 5,
         };
@@ -194,7 +194,7 @@ mod tests {
         let broken_then_whole = b"fl|00000001|r0|1fl|00000001|c3|4|5|";
         let (mark, at) = marker.find(broken_then_whole).unwrap();
         assert_eq!(
-            (mark.room, mark.number, mark.intended_ns, at),
+            (mark.feed, mark.number, mark.intended_ns, at),
             (3, 4, 5, 16)
         );
     }

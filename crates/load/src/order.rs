@@ -1,12 +1,12 @@
 //! What the user ordered: how many fans do what, to whom, for how long.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use fanwave_wire::RoomId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Target, limits};
+use crate::{Encoding, Target, limits};
 
 /// What the fans do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +82,14 @@ impl fmt::Display for Rate {
 pub struct Order {
     /// What the fans do.
     pub scenario: Scenario,
-    /// To whom.
-    pub target: Target,
+    /// To whom; fans are dealt out to them in turn.
+    pub servers: Vec<Target>,
+    /// The servers share nothing: each has senders of its own, and keeps its fans.
+    pub alone: bool,
+    /// Certificates to trust over TLS; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// In which form of the protocol.
+    pub encoding: Encoding,
     /// The rooms; fans are dealt out to them in turn.
     #[serde(with = "room_ids")]
     pub rooms: Vec<RoomId>,
@@ -127,6 +133,12 @@ pub enum OrderError {
         /// What was asked for.
         value: u64,
     },
+    /// Viewers do not speak TLS.
+    #[error(
+        "viewers follow playlists without TLS: name the port where they are so with --http http://HOST:PORT, or ask for \
+         --viewers 0"
+    )]
+    ViewersOverTls,
 }
 
 impl Order {
@@ -134,7 +146,7 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// [`OrderError::Bounds`] names the first that is out of its bounds.
+    /// [`OrderError::Bounds`] names the first that is out of its bounds; [`OrderError::ViewersOverTls`].
     pub fn check(&self) -> Result<(), OrderError> {
         for (what, least, most, value) in self.bounds() {
             if !(least..=most).contains(&value) {
@@ -146,14 +158,25 @@ impl Order {
                 });
             }
         }
+        if self.viewers > 0 && self.servers.iter().any(|server| server.http.tls) {
+            return Err(OrderError::ViewersOverTls);
+        }
         Ok(())
     }
 
+    /// Whether anything is spoken over TLS.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.servers
+            .iter()
+            .any(|server| server.chat.tls || server.http.tls)
+    }
+
     /// Every number with its name, its least and its most.
-    fn bounds(&self) -> [(&'static str, u64, u64, u64); 10] {
+    fn bounds(&self) -> [(&'static str, u64, u64, u64); 11] {
         let (seconds, rates) = (limits::DURATION_MAX.as_secs(), 100_000);
         let wide = |number: u32| u64::from(number);
-        let rooms = self.rooms.len() as u64;
+        let (servers, feeds) = (self.servers.len() as u64, self.feeds_in_all());
         let text = wide(self.text_bytes.into());
         let share = wide(self.share_percent.into());
         let connects = wide(self.connects_per_second);
@@ -171,7 +194,13 @@ impl Order {
                 wide(limits::VIEWERS_MAX),
                 wide(self.viewers),
             ),
-            ("the number of rooms", 1, wide(limits::ROOMS_MAX), rooms),
+            (
+                "the number of servers",
+                1,
+                wide(limits::SERVERS_MAX),
+                servers,
+            ),
+            ("the number of rooms", 1, wide(limits::ROOMS_MAX), feeds),
             ("connects per second", 1, 1_000_000, connects),
             (
                 "the text's bytes",
@@ -192,10 +221,73 @@ impl Order {
         ]
     }
 
-    /// The room of a fan, counted over all workers.
+    fn feeds_in_all(&self) -> u64 {
+        let servers = if self.alone { self.servers.len() } else { 1 };
+        self.rooms.len() as u64 * servers as u64
+    }
+
+    /// How many feeds there are.
+    ///
+    /// A feed is what one sender says in one line of numbered messages: a room's, wherever its fans are connected; but a
+    /// room's on one server when each server is alone.
     #[must_use]
-    pub fn room_of(&self, fan: u32) -> u32 {
-        fan % u32::try_from(self.rooms.len()).unwrap_or(u32::MAX).max(1)
+    pub fn feeds(&self) -> u32 {
+        u32::try_from(self.feeds_in_all())
+            .unwrap_or(u32::MAX)
+            .max(1)
+    }
+
+    /// The feed of a fan, counted over all workers. Fans are dealt out to the rooms in turn, and those of a room to the
+    /// servers: every server has its share of every room.
+    #[must_use]
+    pub fn feed_of(&self, fan: u32) -> u32 {
+        fan % self.feeds()
+    }
+
+    /// The room of a feed.
+    #[must_use]
+    pub fn room_of_feed(&self, feed: u32) -> u32 {
+        feed % count(self.rooms.len())
+    }
+
+    /// The server that a fan connects to first.
+    #[must_use]
+    pub fn server_of(&self, fan: u32) -> u16 {
+        self.nth_server(fan / count(self.rooms.len()))
+    }
+
+    /// The server that a feed's sender connects to first.
+    #[must_use]
+    pub fn server_of_feed(&self, feed: u32) -> u16 {
+        if self.alone {
+            self.nth_server(feed / count(self.rooms.len()))
+        } else {
+            self.nth_server(feed)
+        }
+    }
+
+    /// Where somebody goes who was lost by this server, or refused.
+    #[must_use]
+    pub fn server_after(&self, server: u16) -> u16 {
+        if self.alone {
+            server
+        } else {
+            self.nth_server(u32::from(server) + 1)
+        }
+    }
+
+    /// The servers in a few words.
+    #[must_use]
+    pub fn names(&self) -> String {
+        match self.servers.as_slice() {
+            [] => String::new(),
+            [one] => one.chat.host.clone(),
+            [first, rest @ ..] => format!("{} and {} more", first.chat.host, rest.len()),
+        }
+    }
+
+    fn nth_server(&self, number: u32) -> u16 {
+        u16::try_from(number % count(self.servers.len())).unwrap_or(0)
     }
 
     /// Whether a fan belongs to the share. The share is spread evenly over the fans, and so over the workers.
@@ -211,6 +303,11 @@ impl Order {
     pub fn ramp(&self) -> Duration {
         Duration::from_secs(1) * self.fans / self.connects_per_second.max(1)
     }
+}
+
+/// A number to divide by: there is always one, or the order is refused.
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX).max(1)
 }
 
 /// Who the fans are. Never in a log: `Debug` says only which kind it is.
@@ -270,13 +367,20 @@ mod room_ids {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     /// An order that asks for little.
     pub(crate) fn small() -> Order {
         Order {
             scenario: Scenario::MegaRoom,
-            target: Target::parse("127.0.0.1:8080", None).unwrap(),
+            servers: vec![Target::parse("127.0.0.1:8080", None).unwrap()],
+            alone: false,
+            ca: None,
+            encoding: Encoding::default(),
             rooms: vec!["demo".parse().unwrap()],
             fans: 200,
             viewers: 0,
@@ -304,6 +408,44 @@ pub(crate) mod tests {
             let in_first_half = chosen.iter().filter(|fan| **fan < 500).count();
             assert_eq!(in_first_half, chosen.len() / 2);
         }
+    }
+
+    /// An order to so many servers and rooms.
+    pub(crate) fn spread(servers: usize, rooms: usize, alone: bool) -> Order {
+        let room = |number| format!("lot-{number}").parse().unwrap();
+        let server = |number| Target::parse(&format!("127.0.0.1:{}", 8080 + number), None).unwrap();
+        Order {
+            servers: (0..servers).map(server).collect(),
+            rooms: (0..rooms).map(room).collect(),
+            alone,
+            ..small()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_server_has_its_share_of_every_room(servers in 1_usize..7, rooms in 1_usize..6, alone: bool) {
+            let order = spread(servers, rooms, alone);
+            let mut shares = BTreeMap::new();
+            for fan in 0..u32::try_from(servers * rooms * 10).unwrap() {
+                let (feed, server) = (order.feed_of(fan), order.server_of(fan));
+                *shares.entry((order.room_of_feed(feed), server)).or_insert(0) += 1;
+                if alone {
+                    prop_assert_eq!(order.server_of_feed(feed), server, "the fan hears its own server's sender");
+                    prop_assert_eq!(order.server_after(server), server);
+                }
+            }
+            prop_assert_eq!(shares.len(), servers * rooms);
+            prop_assert!(shares.values().all(|fans| *fans == 10));
+        }
+    }
+
+    #[test]
+    fn the_next_server_is_the_next_in_the_list() {
+        let order = spread(3, 1, false);
+        let next: Vec<u16> = (0..3).map(|server| order.server_after(server)).collect();
+        assert_eq!(next, [1, 2, 0]);
+        assert_eq!(spread(1, 1, false).server_after(0), 0);
     }
 
     #[test]

@@ -3,16 +3,18 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    frames::{self, Frame, FrameReader},
+    frames::{Frame, FrameReader},
     limits::{GUESTS_MAX, PROBE_TIMEOUT, UPGRADE_BYTES_MAX},
-    protocol,
+    protocol::{self, Encoding, Line},
     target::{Endpoint, Target},
 };
 
@@ -26,6 +28,17 @@ pub enum ProbeError {
         /// Where.
         host: String,
         /// What the system says.
+        source: io::Error,
+    },
+    /// Somebody answers, but not as whom they are named.
+    #[error(
+        "TLS with {host} comes to nothing ({source}); a certificate that this system does not know is named with \
+         --ca FILE"
+    )]
+    Tls {
+        /// Where.
+        host: String,
+        /// What is wrong.
         source: io::Error,
     },
     /// An HTTP server, but no WebSocket there.
@@ -76,14 +89,17 @@ pub enum ProbeError {
 /// # Errors
 ///
 /// Whatever would stop all fans.
-pub(crate) fn check(target: &Target, token: &str, room: &str) -> Result<(), ProbeError> {
-    let mut conversation = Conversation::open(target)?;
+pub(crate) fn check(
+    target: &Target,
+    manner: &Manner,
+    token: &str,
+    room: &str,
+) -> Result<(), ProbeError> {
+    let encoding = manner.encoding;
+    let mut conversation = Conversation::open(target, manner)?;
     let mut frame = Vec::new();
-    frames::push_text(&mut frame, protocol::join(token, room, None).as_bytes());
-    let unreachable = |source| ProbeError::Unreachable {
-        host: target.chat.host.clone(),
-        source,
-    };
+    encoding.push_frame(&mut frame, &encoding.join(token, room, None));
+    let unreachable = |source| unreachable(&target.chat, source);
     conversation.stream.write_all(&frame).map_err(unreachable)?;
     let mut answers = 0;
     while answers < 3 {
@@ -94,8 +110,9 @@ pub(crate) fn check(target: &Target, token: &str, room: &str) -> Result<(), Prob
                 return Err(ProbeError::TokenRefused { answer });
             }
         };
-        for line in message.split(|byte| *byte == b'\n') {
-            let Some(reply) = protocol::parse_reply(line).filter(|reply| reply.id > 0) else {
+        for line in encoding.lines(&message) {
+            let Line::Reply(line) = line else { continue };
+            let Some(reply) = encoding.parse_reply(line).filter(|reply| reply.id > 0) else {
                 continue;
             };
             answers += 1;
@@ -116,7 +133,7 @@ pub(crate) fn check(target: &Target, token: &str, room: &str) -> Result<(), Prob
 
 /// A WebSocket, waited for.
 struct Conversation {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     reader: FrameReader,
     /// Bytes that came and were not looked at.
     rest: Vec<u8>,
@@ -128,14 +145,11 @@ enum Spoken {
 }
 
 impl Conversation {
-    fn open(target: &Target) -> Result<Self, ProbeError> {
+    fn open(target: &Target, manner: &Manner) -> Result<Self, ProbeError> {
         let host = &target.chat.host;
-        let unreachable = |source| ProbeError::Unreachable {
-            host: host.clone(),
-            source,
-        };
-        let mut stream = connect(&target.chat).map_err(unreachable)?;
-        let request = protocol::upgrade(target);
+        let unreachable = |source| unreachable(&target.chat, source);
+        let mut stream = connect(&target.chat, manner).map_err(unreachable)?;
+        let request = manner.encoding.upgrade(target);
         stream.write_all(request.as_bytes()).map_err(unreachable)?;
         let mut answer = Vec::new();
         let end = loop {
@@ -189,11 +203,41 @@ impl Conversation {
     }
 }
 
-fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
+/// Plain bytes of either kind of connection.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// How servers are spoken to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Manner {
+    pub(crate) encoding: Encoding,
+    /// Whom to believe over TLS; none when nobody speaks it.
+    pub(crate) trust: Option<Arc<ClientConfig>>,
+}
+
+fn unreachable(endpoint: &Endpoint, source: io::Error) -> ProbeError {
+    let host = endpoint.host.clone();
+    // This is how rustls says what is wrong with a certificate.
+    match source.kind() {
+        io::ErrorKind::InvalidData if endpoint.tls => ProbeError::Tls { host, source },
+        _ => ProbeError::Unreachable { host, source },
+    }
+}
+
+fn connect(endpoint: &Endpoint, manner: &Manner) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect_timeout(&endpoint.address, PROBE_TIMEOUT)?;
     stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
     stream.set_write_timeout(Some(PROBE_TIMEOUT))?;
-    Ok(stream)
+    Ok(match &manner.trust {
+        Some(trust) if endpoint.tls => {
+            let name =
+                ServerName::try_from(endpoint.name().to_owned()).map_err(io::Error::other)?;
+            let session = ClientConnection::new(trust.clone(), name).map_err(io::Error::other)?;
+            Box::new(StreamOwned::new(session, stream))
+        }
+        _ => Box::new(stream),
+    })
 }
 
 /// Fetches guest tokens, no more than so many a second: one connection, one request after the other.
@@ -203,14 +247,12 @@ fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
 /// The server is not there, or gives none out.
 pub(crate) fn guests(
     http: &Endpoint,
+    manner: &Manner,
     count: u32,
     per_second: u32,
 ) -> Result<Vec<String>, ProbeError> {
-    let unreachable = |source| ProbeError::Unreachable {
-        host: http.host.clone(),
-        source,
-    };
-    let mut stream = BufReader::new(connect(http).map_err(unreachable)?);
+    let unreachable = |source| unreachable(http, source);
+    let mut stream = BufReader::new(connect(http, manner).map_err(unreachable)?);
     let pause = Duration::from_secs(1) / per_second.max(1);
     let mut tokens = Vec::new();
     for index in 0..count.clamp(1, GUESTS_MAX) {
@@ -247,7 +289,7 @@ struct Guest {
 }
 
 /// Status and body of an answer that says its length.
-fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<(u16, Vec<u8>)> {
+fn read_answer(stream: &mut impl BufRead) -> io::Result<(u16, Vec<u8>)> {
     let mut status = 0;
     let mut length = 0;
     loop {

@@ -20,7 +20,7 @@ pub struct Situation {
     pub fans: u32,
     /// HLS viewers: one connection each.
     pub viewers: u32,
-    /// Rooms that are spoken into: a sender's connection each.
+    /// Feeds that are spoken into: a sender's connection each.
     pub senders: u32,
     /// Descriptors that one process may have open.
     pub descriptors: u64,
@@ -28,7 +28,9 @@ pub struct Situation {
     pub processors: u32,
     /// How many workers the user wants; `None`: as many as make sense.
     pub workers: Option<u32>,
-    /// The server is on this machine, under an IPv4 loopback address: 127.0.0.0/8 has addresses enough.
+    /// Servers that the fans are dealt out to.
+    pub servers: u32,
+    /// All servers are on this machine, under IPv4 loopback addresses: 127.0.0.0/8 has addresses enough.
     pub loopback: bool,
     /// Ports that one source address has.
     pub ports: u32,
@@ -43,10 +45,19 @@ pub struct Part {
     pub fans: u32,
     /// Its viewers.
     pub viewers: u32,
-    /// Its senders' rooms.
-    pub rooms: Vec<u32>,
+    /// Its senders' feeds.
+    pub feeds: Vec<u32>,
     /// From where its fans connect, in turn.
     pub sources: Vec<Source>,
+}
+
+impl Part {
+    /// The number of a fan among all workers' fans.
+    #[must_use]
+    pub fn number_of(&self, index: usize) -> u32 {
+        self.first_fan
+            .saturating_add(u32::try_from(index).unwrap_or(u32::MAX))
+    }
 }
 
 /// A source address and its share.
@@ -65,6 +76,10 @@ pub struct Split {
     pub parts: Vec<Part>,
     /// Descriptors that one process may have open.
     pub descriptors: u64,
+    /// Servers that the fans are dealt out to.
+    pub servers: u32,
+    /// Most connections that the plan has for one server, while all servers are there.
+    pub per_server: u32,
 }
 
 /// Why there is no plan.
@@ -86,10 +101,11 @@ pub enum SplitError {
         /// Workers that there may be.
         max: u32,
     },
-    /// One source address has not ports enough for a server on another machine.
+    /// One source address has not ports enough for one server on another machine.
     #[error(
-        "{connections} connections from one address need as many ports, and this machine gives out {ports}: widen the \
-         range (`sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`), or run the load from several machines"
+        "{connections} connections from one address to one server need as many ports, and this machine gives out \
+         {ports}: widen the range (`sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`), or run the load from several \
+         machines"
     )]
     Ports {
         /// What was asked for.
@@ -120,10 +136,20 @@ pub fn split(situation: &Situation) -> Result<Split, SplitError> {
             max: WORKERS_MAX,
         });
     }
-    if !situation.loopback && connections > u64::from(situation.ports) {
+    let per_server = connections.div_ceil(u64::from(situation.servers.max(1)));
+    // A port serves one connection to each server.
+    let ports = situation.ports;
+    if !situation.loopback && per_server > u64::from(ports) {
         return Err(SplitError::Ports {
-            connections,
-            ports: situation.ports,
+            connections: per_server,
+            ports,
+        });
+    }
+    let per_source = u32::min(FANS_PER_SOURCE_MAX, situation.fans);
+    if situation.loopback && ports < per_source {
+        return Err(SplitError::Ports {
+            connections: per_source.into(),
+            ports,
         });
     }
     // The server under test needs processors, too, when it is on this machine.
@@ -138,6 +164,8 @@ pub fn split(situation: &Situation) -> Result<Split, SplitError> {
     Ok(Split {
         parts: parts(situation, workers),
         descriptors: situation.descriptors,
+        servers: situation.servers.max(1),
+        per_server: u32::try_from(per_server).unwrap_or(u32::MAX),
     })
 }
 
@@ -147,12 +175,12 @@ fn parts(situation: &Situation, workers: u32) -> Vec<Part> {
     let mut parts = Vec::new();
     for worker in 0..workers {
         let fans = share(situation.fans, worker, workers);
-        let rooms = (0..situation.senders).filter(|room| room % workers == worker);
+        let feeds = (0..situation.senders).filter(|feed| feed % workers == worker);
         parts.push(Part {
             first_fan,
             fans,
             viewers: share(situation.viewers, worker, workers),
-            rooms: rooms.collect(),
+            feeds: feeds.collect(),
             sources: sources(situation.loopback, fans, &mut source),
         });
         first_fan += fans;
@@ -198,7 +226,6 @@ impl fmt::Display for Split {
         let workers = self.parts.len();
         let fans = self.parts.iter().map(|part| part.fans).max().unwrap_or(0);
         let addresses: usize = self.parts.iter().map(|part| part.sources.len()).sum();
-        let plural = |n: usize| if n == 1 { "" } else { "s" };
         write!(
             f,
             "{workers} worker process{} with at most {fans} fans each (a process may have {} descriptors open), from \
@@ -208,14 +235,20 @@ impl fmt::Display for Split {
             if addresses == 1 { "" } else { "es" },
         )?;
         let first = self.parts.first().and_then(|part| part.sources.first());
-        match first.and_then(|source| source.address) {
-            Some(address) => write!(
+        if let Some(address) = first.and_then(|source| source.address) {
+            write!(
                 f,
-                " (at most {FANS_PER_SOURCE_MAX} connection{} each, beginning with {address})",
-                plural(2)
-            ),
-            None => Ok(()),
+                " (at most {FANS_PER_SOURCE_MAX} connections each, beginning with {address})"
+            )?;
         }
+        if self.servers > 1 {
+            let (servers, connections) = (self.servers, self.per_server);
+            write!(
+                f,
+                ", to {servers} servers with at most {connections} connections each"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -234,6 +267,7 @@ mod tests {
         descriptors: 20_000,
         processors: 2,
         workers: None,
+        servers: 1,
         loopback: true,
         ports: 28_232,
     };
@@ -245,6 +279,21 @@ mod tests {
             split.to_string(),
             "6 worker processes with at most 16667 fans each (a process may have 20000 descriptors open), from 18 \
              source addresses (at most 6000 connections each, beginning with 127.0.0.2)"
+        );
+    }
+
+    #[test]
+    fn several_servers_share_the_connections_and_the_ports() {
+        let six = Situation {
+            servers: 6,
+            loopback: false,
+            ..USUAL
+        };
+        let split = split(&six).unwrap();
+        let words = split.to_string();
+        assert!(
+            words.ends_with("to 6 servers with at most 16667 connections each"),
+            "{words}"
         );
     }
 
@@ -270,7 +319,9 @@ mod tests {
         };
         let error = split(&remote).unwrap_err().to_string();
         assert!(
-            error.contains("28232") && error.contains("ip_local_port_range"),
+            error.contains("100001 connections")
+                && error.contains("28232")
+                && error.contains("ip_local_port_range"),
             "{error}"
         );
     }
@@ -293,6 +344,7 @@ mod tests {
                     descriptors,
                     processors,
                     workers,
+                    servers: 1,
                     loopback,
                     ports: 28_232,
                 },
@@ -305,11 +357,11 @@ mod tests {
             let Ok(split) = split(&situation) else { return Ok(()) };
             let mut next = 0;
             let mut addresses = BTreeSet::new();
-            let mut rooms = BTreeSet::new();
+            let mut feeds = BTreeSet::new();
             for part in &split.parts {
                 prop_assert_eq!(part.first_fan, next);
                 next += part.fans;
-                let connections = u64::from(part.fans) + u64::from(part.viewers) + part.rooms.len() as u64;
+                let connections = u64::from(part.fans) + u64::from(part.viewers) + part.feeds.len() as u64;
                 prop_assert!(connections + DESCRIPTORS_OWN <= situation.descriptors);
                 prop_assert_eq!(part.sources.iter().map(|source| source.fans).sum::<u32>(), part.fans);
                 for source in &part.sources {
@@ -318,12 +370,12 @@ mod tests {
                         prop_assert!(addresses.insert(source.address), "an address twice");
                     }
                 }
-                for room in &part.rooms {
-                    prop_assert!(rooms.insert(*room), "a sender twice");
+                for feed in &part.feeds {
+                    prop_assert!(feeds.insert(*feed), "a sender twice");
                 }
             }
             prop_assert_eq!(next, situation.fans);
-            prop_assert_eq!(rooms.len(), usize::try_from(situation.senders).unwrap());
+            prop_assert_eq!(feeds.len(), usize::try_from(situation.senders).unwrap());
             prop_assert_eq!(split.parts.iter().map(|part| part.viewers).sum::<u32>(), situation.viewers);
             prop_assert!(split.parts.len() <= usize::try_from(WORKERS_MAX).unwrap());
         }

@@ -26,6 +26,8 @@ pub struct Endpoint {
     pub host: String,
     /// The address that the name has.
     pub address: SocketAddr,
+    /// TLS is spoken there.
+    pub tls: bool,
 }
 
 /// Why a target cannot be one.
@@ -33,9 +35,7 @@ pub struct Endpoint {
 #[non_exhaustive]
 pub enum TargetError {
     /// A scheme that is not spoken.
-    #[error(
-        "`{scheme}://` is not spoken here; write ws://HOST:PORT (TLS is not built into the load tool)"
-    )]
+    #[error("`{scheme}://` is not spoken here; write ws://HOST:PORT, or wss://HOST:PORT for TLS")]
     Scheme {
         /// What was written.
         scheme: String,
@@ -57,17 +57,20 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads `ws://HOST:PORT[/path]`, `http://HOST:PORT` or `HOST:PORT`. Without a path it is Centrifuge's usual one;
+    /// Reads `ws://HOST:PORT[/path]`, `http://HOST:PORT`, the same over TLS as `wss://` and `https://`, or `HOST:PORT`. Without a path it is Centrifuge's usual one;
     /// without an HTTP address it is the same port.
     ///
     /// # Errors
     ///
     /// See [`TargetError`].
     pub fn parse(chat: &str, http: Option<&str>) -> Result<Self, TargetError> {
-        let (host, rest) = split(chat)?;
-        let chat = Endpoint::resolve(host)?;
+        let (scheme, host, rest) = split(chat)?;
+        let chat = Endpoint::resolve(host, scheme)?;
         let http = match http {
-            Some(url) => Endpoint::resolve(split(url)?.0)?,
+            Some(url) => {
+                let (scheme, host, _) = split(url)?;
+                Endpoint::resolve(host, scheme)?
+            }
             None => chat.clone(),
         };
         let path = if matches!(rest, "" | "/") {
@@ -84,7 +87,7 @@ impl Target {
 }
 
 impl Endpoint {
-    fn resolve(host: &str) -> Result<Self, TargetError> {
+    fn resolve(host: &str, scheme: Scheme) -> Result<Self, TargetError> {
         let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         if !matches!(port, Some(Ok(1..))) {
             return Err(TargetError::Port {
@@ -100,24 +103,45 @@ impl Endpoint {
         Ok(Self {
             host: host.to_owned(),
             address: addresses.next().ok_or_else(nowhere)?,
+            tls: scheme == Scheme::Secure,
         })
+    }
+
+    /// The name alone, which a certificate is made for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let name = self
+            .host
+            .rsplit_once(':')
+            .map_or(self.host.as_str(), |(name, _)| name);
+        name.trim_start_matches('[').trim_end_matches(']')
     }
 }
 
-/// Host with port, and the path.
-fn split(url: &str) -> Result<(&str, &str), TargetError> {
-    let rest = match url.split_once("://") {
-        Some(("ws" | "http", rest)) => rest,
+/// How a URL begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// `ws://`, `http://` or nothing.
+    Plain,
+    /// `wss://` or `https://`.
+    Secure,
+}
+
+/// How it begins, host with port, and the path.
+fn split(url: &str) -> Result<(Scheme, &str, &str), TargetError> {
+    let (scheme, rest) = match url.split_once("://") {
+        Some(("ws" | "http", rest)) => (Scheme::Plain, rest),
+        Some(("wss" | "https", rest)) => (Scheme::Secure, rest),
         Some((scheme, _)) => {
             return Err(TargetError::Scheme {
                 scheme: scheme.to_owned(),
             });
         }
-        None => url,
+        None => (Scheme::Plain, url),
     };
-    Ok(rest
-        .find('/')
-        .map_or((rest, ""), |slash| rest.split_at(slash)))
+    let slash = rest.find('/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(slash);
+    Ok((scheme, host, path))
 }
 
 #[cfg(test)]
@@ -136,12 +160,15 @@ mod tests {
             ("/chat", "[::1]:81")
         );
         assert_eq!(own.http.address.port(), 82);
+        assert_eq!((own.chat.name(), own.chat.tls), ("::1", false));
+        let secure = Target::parse("wss://localhost:443", None).unwrap();
+        assert_eq!((secure.chat.name(), secure.http.tls), ("localhost", true));
     }
 
     #[test]
     fn what_is_no_target_is_explained() {
         for (url, word) in [
-            ("wss://127.0.0.1:1", "TLS"),
+            ("udp://127.0.0.1:1", "wss://"),
             ("ftp://127.0.0.1:1", "ftp"),
             ("127.0.0.1", "has no port"),
             ("127.0.0.1:0", "has no port"),

@@ -5,10 +5,9 @@
 //! 2. *Publishing*: messages are sent for as long as ordered. A storm begins a fifth into it.
 //! 3. *Settling*: nobody sends any more; the run ends when every fan has what it is owed, or has had time enough.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use thiserror::Error;
-
+pub use self::error::LoadError;
 use self::{
     board::Board,
     crew::{Crew, News},
@@ -16,16 +15,18 @@ use self::{
 use crate::{
     Order, Report, Scenario,
     clock::{nanos, now_ns},
-    exchange::{Assignment, FromWorker, RoomTotal, ToWorker},
+    exchange::{Assignment, FeedTotal, FromWorker, ToWorker},
     limits::{ANSWERS_MAX, RAMP_GRACE, SETTLE_MAX},
-    machine,
-    order::{Credentials, OrderError},
-    probe::{self, ProbeError},
-    split::{self, Situation, Split, SplitError},
+    order::Credentials,
+    split::{self, Split},
 };
 
 mod board;
 mod crew;
+mod error;
+mod prepare;
+mod timeline;
+mod watch;
 
 /// How long workers may take from their start to the ramp's begin, and senders from the order to the first message.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -42,7 +43,8 @@ pub struct Launch {
     pub tokens: Tokens,
     /// How many workers; `None`: as many as make sense.
     pub workers: Option<u32>,
-    /// The server's processes; empty: whoever listens on the target's port, if it is on this machine.
+    /// The servers' processes, one for each in their order, or all of the only one. Empty: whoever listens at a server's
+    /// address, if that is on this machine.
     pub server_pids: Vec<u32>,
     /// What is started as a worker.
     pub program: PathBuf,
@@ -66,42 +68,6 @@ pub enum Tokens {
     },
 }
 
-/// Why there is no report.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The order makes no sense.
-    #[error(transparent)]
-    Order(#[from] OrderError),
-    /// This machine cannot carry it out.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// The server would refuse it.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    /// The lossless lane needs somebody who may write to it.
-    #[error(
-        "nobody may write to the lossless lane: give --staff-token (`fanwave token --role staff --name Load`) or \
-         --secret-file, or send nothing there with --room-rate 0"
-    )]
-    NoStaff,
-    /// A worker cannot be started or spoken to.
-    #[error("a worker process cannot be started: {0}")]
-    Start(#[source] io::Error),
-    /// A worker gave up.
-    #[error("{0}")]
-    Worker(String),
-    /// A worker is gone.
-    #[error("a worker process ended before the run did")]
-    WorkerLost,
-    /// Not one fan was let in.
-    #[error("not one fan could connect ({reasons})")]
-    Nobody {
-        /// What the attempts met.
-        reasons: String,
-    },
-}
-
 /// Carries out a run. `screen` gets a line at a time: the plan, then one per second.
 ///
 /// # Errors
@@ -110,22 +76,22 @@ pub enum LoadError {
 pub fn run(launch: &Launch, screen: &mut dyn FnMut(&str)) -> Result<Report, LoadError> {
     let order = &launch.order;
     order.check()?;
-    let split = split::split(&situation(launch))?;
-    let credentials = credentials(launch)?;
-    if !order.room_rate.is_zero() && !credentials.may_announce() {
-        return Err(LoadError::NoStaff);
-    }
-    let probe_token = probe_token(&credentials, order);
-    let room = order.rooms.first().map_or("", |room| room.as_str());
-    probe::check(&order.target, &probe_token, room)?;
+    let split = split::split(&prepare::situation(launch))?;
+    let watches = prepare::watches(launch)?;
+    let manner = prepare::manner(order)?;
+    let credentials = prepare::credentials(launch, &manner)?;
+    prepare::probe(order, &manner, &credentials)?;
     screen(&format!(
         "{}: {} fans on {}: {split}",
         order.scenario.name(),
         order.fans,
-        order.target.chat.host
+        order.names()
     ));
+    let warnings = prepare::warnings(order, &split, &watches);
+    for warning in &warnings {
+        screen(&format!("Note: {warning}"));
+    }
 
-    let pids = server_pids(launch);
     let at_ns = now_ns() + nanos(HEAD_START);
     let workers = u32::try_from(split.parts.len()).unwrap_or(u32::MAX);
     let mut crew = Crew::hire(&launch.program, &launch.arguments, split.parts.len())
@@ -142,7 +108,8 @@ pub fn run(launch: &Launch, screen: &mut dyn FnMut(&str)) -> Result<Report, Load
         crew.tell(index, &ToWorker::Begin(Box::new(task)))
             .map_err(LoadError::Start)?;
     }
-    let board = Board::new(at_ns, crew.pids(), pids);
+    let mut board = Board::new(at_ns, crew.pids(), watches);
+    board.warn(warnings);
     let mut lead = Lead {
         order,
         crew,
@@ -153,56 +120,6 @@ pub fn run(launch: &Launch, screen: &mut dyn FnMut(&str)) -> Result<Report, Load
     };
     lead.run(screen)?;
     Ok(lead.board.report(order, &split))
-}
-
-fn situation(launch: &Launch) -> Situation {
-    let order = &launch.order;
-    let address = order.target.chat.address;
-    let rooms = u32::try_from(order.rooms.len()).unwrap_or(u32::MAX);
-    Situation {
-        fans: order.fans,
-        viewers: order.viewers,
-        senders: if order.room_rate.is_zero() { 0 } else { rooms },
-        descriptors: machine::raise_descriptors(),
-        processors: machine::processors(),
-        workers: launch.workers,
-        loopback: address.is_ipv4() && address.ip().is_loopback(),
-        ports: machine::ports(),
-    }
-}
-
-fn credentials(launch: &Launch) -> Result<Credentials, ProbeError> {
-    match &launch.tokens {
-        Tokens::Given(credentials) => Ok(credentials.clone()),
-        Tokens::Guests {
-            count,
-            per_second,
-            staff,
-        } => {
-            let fans = probe::guests(
-                &launch.order.target.http,
-                (*count).min(launch.order.fans),
-                *per_second,
-            )?;
-            Ok(Credentials::Tokens {
-                fans,
-                staff: staff.clone(),
-            })
-        }
-    }
-}
-
-fn probe_token(credentials: &Credentials, order: &Order) -> String {
-    crate::worker::first_token(credentials, order)
-}
-
-fn server_pids(launch: &Launch) -> Vec<u32> {
-    let address = launch.order.target.chat.address;
-    if launch.server_pids.is_empty() && address.ip().is_loopback() {
-        machine::listeners(address)
-    } else {
-        launch.server_pids.clone()
-    }
 }
 
 fn ramp_end(order: &Order, at_ns: u64) -> u64 {
@@ -216,7 +133,7 @@ enum Phase {
     },
     Publishing {
         until_ns: u64,
-        told: Vec<Option<Vec<RoomTotal>>>,
+        told: Vec<Option<Vec<FeedTotal>>>,
     },
     Settling {
         until_ns: u64,
@@ -292,13 +209,13 @@ impl Lead<'_> {
                 let answered = told.iter().all(Option::is_some);
                 let late = now >= until_ns.saturating_add(nanos(ANSWERS_MAX + PATIENCE));
                 if now >= *until_ns && (answered || late) {
-                    let mut rooms: Vec<RoomTotal> = std::mem::take(told)
+                    let mut feeds: Vec<FeedTotal> = std::mem::take(told)
                         .into_iter()
                         .flatten()
                         .flatten()
                         .collect();
-                    rooms.sort_by_key(|total| total.room);
-                    self.start_settling(now, rooms)?;
+                    feeds.sort_by_key(|total| total.feed);
+                    self.start_settling(now, feeds)?;
                 }
             }
             Phase::Settling { until_ns, told } => {
@@ -326,10 +243,10 @@ impl Lead<'_> {
         Ok(())
     }
 
-    fn start_settling(&mut self, now: u64, rooms: Vec<RoomTotal>) -> Result<(), LoadError> {
+    fn start_settling(&mut self, now: u64, feeds: Vec<FeedTotal>) -> Result<(), LoadError> {
         let until_ns = now.saturating_add(nanos(SETTLE_MAX));
         self.board.start_settling(now);
-        self.tell_all(&ToWorker::Settle { rooms, until_ns })?;
+        self.tell_all(&ToWorker::Settle { feeds, until_ns })?;
         self.phase = Phase::Settling { until_ns, told: 0 };
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Connecting, Deliveries, Generator, Lossless, Lossy, Moment, Report, Returns, Row, Run, Server,
-    Verdict, Watching,
+    Connecting, Deliveries, Fall, Lossless, Lossy, Moment, Report, Returns, Row, Run, Verdict,
+    Watching, machines,
 };
 use crate::{Order, exchange::Second, ledger::Balance, split::Split};
 
@@ -17,27 +17,52 @@ pub(crate) struct Evidence {
     pub(crate) dropped_at_ns: Option<u64>,
     pub(crate) last_back_ns: u64,
     pub(crate) away: u64,
-    pub(crate) connected_at_begin: u64,
     pub(crate) balance: Balance,
     /// All seconds together.
     pub(crate) total: Second,
     /// Those from the first message on.
     pub(crate) publishing: Second,
     pub(crate) closes: BTreeMap<u16, u64>,
+    pub(crate) falls: Vec<Fall>,
     pub(crate) rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
-    pub(crate) server_pids: Vec<u32>,
-    pub(crate) server_cpu_at_begin: Option<u64>,
-    pub(crate) server_cpu_at_end: Option<u64>,
+    /// One for each server.
+    pub(crate) servers: Vec<ServerEvidence>,
+    pub(crate) load_cpu_at_begin: Option<u64>,
     pub(crate) load_cpu_micros: Option<u64>,
-    pub(crate) server_bytes_before: Option<u64>,
-    pub(crate) server_bytes_after: Option<u64>,
+    /// This tool's own memory when messages began.
+    pub(crate) load_bytes: Option<u64>,
+    /// What was found out before the run, and stands in the notes.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Evidence {
+    /// Fans who were there when messages began.
+    pub(super) fn connected_at_begin(&self) -> u64 {
+        let connected = self.servers.iter().map(|server| server.connected_at_begin);
+        connected.sum()
+    }
+}
+
+/// What is known of one server but for what fans saw of it; "begin" is when messages began.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServerEvidence {
+    pub(crate) pids: Vec<u32>,
+    pub(crate) connected_at_begin: u64,
+    pub(crate) connected_at_end: u64,
+    pub(crate) cpu_at_begin: Option<u64>,
+    pub(crate) cpu_at_end: Option<u64>,
+    /// Before the ramp.
+    pub(crate) bytes_before: Option<u64>,
+    /// After it.
+    pub(crate) bytes_after: Option<u64>,
 }
 
 /// What `/proc` said about one second.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RowGauges {
-    pub(crate) connected: u64,
+    /// By server.
+    pub(crate) connected: Vec<u64>,
     pub(crate) server_cpu_percent: Option<u64>,
     pub(crate) load_cpu_percent: Option<u64>,
     pub(crate) server_bytes: Option<u64>,
@@ -49,29 +74,24 @@ pub(super) fn report(order: &Order, split: &Split, evidence: &Evidence) -> Repor
         run: run(order, split, evidence),
         verdict: Verdict::default(),
         connect: Connecting {
-            connected: evidence.connected_at_begin,
+            connected: evidence.connected_at_begin(),
             time: (&total.connect).into(),
             failures: total.failures.clone(),
         },
         lossless: lossless(evidence),
-        lossy: Lossy {
-            sent: total.sent_chat,
-            accepted: total.accepted_chat,
-            unsent: total.unsent_chat,
-            received: total.chat.total(),
-            more: total.more,
-            delivery: (&total.chat).into(),
-        },
+        lossy: lossy(order, evidence),
         deliveries: deliveries(evidence),
         returns: returns(evidence),
         viewers: (order.viewers > 0).then(|| Watching::from(&total.viewers)),
         closes: evidence.closes.clone(),
-        generator: generator(evidence),
-        server: server(evidence),
+        generator: machines::generator(evidence),
+        server: machines::server(evidence),
+        servers: machines::per_server(order, evidence),
         moments: evidence.moments.clone(),
         seconds: evidence.rows.clone(),
     };
     report.verdict = Verdict::of(&report, &total.refused);
+    report.verdict.notes.extend(evidence.warnings.clone());
     report
 }
 
@@ -79,7 +99,9 @@ fn run(order: &Order, split: &Split, evidence: &Evidence) -> Run {
     Run {
         version: env!("CARGO_PKG_VERSION"),
         scenario: order.scenario.name(),
-        target: order.target.chat.host.clone(),
+        target: order.names(),
+        each_server_alone: order.alone,
+        encoding: order.encoding.name(),
         started_at: evidence.started_ns / 1_000_000_000,
         took_ms: evidence.ended_ns.saturating_sub(evidence.started_ns) / 1_000_000,
         fans: order.fans,
@@ -112,6 +134,22 @@ fn lossless(evidence: &Evidence) -> Lossless {
     }
 }
 
+fn lossy(order: &Order, evidence: &Evidence) -> Lossy {
+    let total = &evidence.total;
+    let received = total.chat.total();
+    // Every feed has its share of the fans, and is sent as many messages as any other.
+    let possible = total.accepted_chat * evidence.connected_at_begin() / u64::from(order.feeds());
+    Lossy {
+        sent: total.sent_chat,
+        accepted: total.accepted_chat,
+        unsent: total.unsent_chat,
+        received,
+        skipped: possible.saturating_sub(received),
+        more: total.more,
+        delivery: (&total.chat).into(),
+    }
+}
+
 fn deliveries(evidence: &Evidence) -> Deliveries {
     let seen = &evidence.publishing;
     let mut time = seen.room.clone();
@@ -137,52 +175,6 @@ fn returns(evidence: &Evidence) -> Returns {
         time: (&evidence.total.back).into(),
         all_back_ms: all_back.and_then(back_ns).map(|nanos| nanos / 1_000_000),
         away: evidence.away,
+        falls: evidence.falls.clone(),
     }
-}
-
-fn generator(evidence: &Evidence) -> Generator {
-    let from = evidence.moments.first().map_or(0, |moment| moment.millis);
-    let until = from.saturating_add(evidence.publish_millis);
-    // Only whole seconds of publishing count: the ramp's and the end's say nothing about deliveries.
-    let within = |row: &&Row| {
-        let end = row.second as u64 * 1_000;
-        end >= from + 1_000 && end <= until
-    };
-    let busy = |rows: &mut dyn Iterator<Item = &Row>| -> (u32, u32) {
-        let shares: Vec<u32> = rows.map(|row| row.busy_percent).collect();
-        let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
-        let mean = shares.iter().sum::<u32>().checked_div(count).unwrap_or(0);
-        (mean, shares.into_iter().max().unwrap_or(0))
-    };
-    let (busy_percent, busiest_percent) = busy(&mut evidence.rows.iter().filter(within));
-    // The first row is the moment before the ramp.
-    let in_ramp = |row: &&Row| row.second > 0 && row.second as u64 * 1_000 <= from;
-    let (ramp_busy_percent, _) = busy(&mut evidence.rows.iter().filter(in_ramp));
-    Generator {
-        busy_percent,
-        busiest_percent,
-        ramp_busy_percent,
-        lag: (&evidence.total.lag).into(),
-        cpu_ms: evidence.load_cpu_micros.map(|micros| micros / 1_000),
-    }
-}
-
-fn server(evidence: &Evidence) -> Option<Server> {
-    let cpu_micros = evidence
-        .server_cpu_at_end?
-        .checked_sub(evidence.server_cpu_at_begin?)?;
-    let deliveries = evidence.publishing.room.total() + evidence.publishing.chat.total();
-    let (before, after) = (evidence.server_bytes_before, evidence.server_bytes_after);
-    let per_connection = |grown: u64| grown.checked_div(evidence.connected_at_begin);
-    Some(Server {
-        pids: evidence.server_pids.clone(),
-        cpu_ms: cpu_micros / 1_000,
-        deliveries_per_cpu_second: (deliveries * 1_000_000).checked_div(cpu_micros),
-        cpu_ms_per_million: (cpu_micros * 1_000).checked_div(deliveries),
-        resident_bytes: before.zip(after),
-        bytes_per_connection: before
-            .zip(after)
-            .and_then(|(before, after)| after.checked_sub(before))
-            .and_then(per_connection),
-    })
 }

@@ -21,7 +21,7 @@ pub(super) fn page(report: &Report) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>fanwave load: {} on {}</title>\n<style>{STYLE}</style></head>\
          <body>\n<header><p class=\"kicker\">fanwave load</p><h1>{} <span class=\"dim\">on</span> {}</h1>\n<p \
-         class=\"dim\">{} fans, {} room{}, {} messages/s and room lossless, {} lossy, {} bytes of text. {}.</p></header>\n",
+         class=\"dim\">{} fans, {} room{}, {} messages/s and room lossless, {} lossy, {} bytes of text, {}. {}.</p></header>\n",
         run.scenario,
         escape(&run.target),
         run.scenario,
@@ -32,6 +32,11 @@ pub(super) fn page(report: &Report) -> String {
         run.room_rate,
         run.chat_rate,
         run.text_bytes,
+        if run.encoding == "json" {
+            "JSON"
+        } else {
+            "Protobuf"
+        },
         escape(&run.split),
     );
     push_verdict(report, &mut page);

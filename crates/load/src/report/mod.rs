@@ -17,9 +17,11 @@ use crate::{
 mod chart;
 mod evidence;
 pub mod html;
+mod machines;
 mod verdict;
 
-pub(crate) use evidence::{Evidence, RowGauges};
+pub(crate) use evidence::{Evidence, RowGauges, ServerEvidence};
+pub use machines::{Generator, PerServer, Server};
 pub use verdict::Verdict;
 
 /// A whole run.
@@ -46,9 +48,11 @@ pub struct Report {
     pub closes: BTreeMap<u16, u64>,
     /// This tool itself.
     pub generator: Generator,
-    /// The server's processes, when they are on this machine.
+    /// All servers' processes together, as far as they are on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
+    /// Each server, in the order they were named.
+    pub servers: Vec<PerServer>,
     /// What began when.
     pub moments: Vec<Moment>,
     /// Second by second.
@@ -62,8 +66,12 @@ pub struct Run {
     pub version: &'static str,
     /// Name of the scenario.
     pub scenario: &'static str,
-    /// Host and port.
+    /// Host and port; of several servers the first, and how many more.
     pub target: String,
+    /// Whether each server was alone: senders of its own, and its fans stay with it.
+    pub each_server_alone: bool,
+    /// The form of the protocol that fans spoke.
+    pub encoding: &'static str,
     /// Unix seconds.
     pub started_at: u64,
     /// How long it took, milliseconds.
@@ -168,8 +176,11 @@ pub struct Lossy {
     pub accepted: u64,
     /// Messages that no connected fan was there to send.
     pub unsent: u64,
-    /// Messages that reached a fan, all fans together.
+    /// Messages that reached a fan, all fans together: what was shown.
     pub received: u64,
+    /// Messages that were taken, and not shown to a fan who was there when messages began, all fans together. A server
+    /// shows what people can read, and tells how many it left out.
+    pub skipped: u64,
     /// Messages that the room told fans it left out, all fans together.
     pub more: u64,
     /// From the intended send time until read.
@@ -200,6 +211,25 @@ pub struct Returns {
     pub all_back_ms: Option<u64>,
     /// Fans who should be connected at the end, and are not.
     pub away: u64,
+    /// Every time that more than 1 % of the fans were lost: a server was killed, or all were dropped.
+    pub falls: Vec<Fall>,
+}
+
+/// More than 1 % of the fans were lost at about a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fall {
+    /// When it was so many, milliseconds since the begin of the ramp.
+    pub at_ms: u64,
+    /// Fans who were connected before.
+    pub fans: u64,
+    /// Of these, most who were away at a time.
+    pub lost: u64,
+    /// How long it took until 99 % were connected again, at whichever server, milliseconds; left out when it never was so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearly_all_back_ms: Option<u64>,
+    /// How long it took until as many as before were, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_back_ms: Option<u64>,
 }
 
 /// What the viewers saw.
@@ -232,43 +262,6 @@ impl From<&ViewerFigures> for Watching {
     }
 }
 
-/// This tool.
-#[derive(Debug, Clone, Serialize)]
-pub struct Generator {
-    /// How much of the time the busiest worker did not wait while messages were sent, percent, on average.
-    pub busy_percent: u32,
-    /// The same in the worst second.
-    pub busiest_percent: u32,
-    /// The same while fans connected, on average.
-    pub ramp_busy_percent: u32,
-    /// How late messages were sent.
-    pub lag: Percentiles,
-    /// Processor time of all its processes, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_ms: Option<u64>,
-}
-
-/// The server's processes.
-#[derive(Debug, Clone, Serialize)]
-pub struct Server {
-    /// Which.
-    pub pids: Vec<u32>,
-    /// Processor time from the first message until the end, milliseconds.
-    pub cpu_ms: u64,
-    /// Deliveries per second of processor time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deliveries_per_cpu_second: Option<u64>,
-    /// Processor time per million deliveries, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_ms_per_million: Option<u64>,
-    /// Memory of its own before the ramp, and after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resident_bytes: Option<(u64, u64)>,
-    /// What a connection took of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes_per_connection: Option<u64>,
-}
-
 /// Something that began.
 #[derive(Debug, Clone, Serialize)]
 pub struct Moment {
@@ -285,6 +278,8 @@ pub struct Row {
     pub second: usize,
     /// Fans connected.
     pub connected: u64,
+    /// The same by server.
+    pub connected_by_server: Vec<u64>,
     /// Fans who were subscribed in it, first or again.
     pub connects: u64,
     /// How long they took.
@@ -297,6 +292,14 @@ pub struct Row {
     pub p50_us: u64,
     /// Their way.
     pub p99_us: u64,
+    /// Their way in the lossless lane; 0 when there were none.
+    pub lossless_p50_us: u64,
+    /// Their way in the lossless lane.
+    pub lossless_p99_us: u64,
+    /// Their way in the lossy lane; 0 when there were none.
+    pub lossy_p50_us: u64,
+    /// Their way in the lossy lane.
+    pub lossy_p99_us: u64,
     /// Lossless messages that were skipped.
     pub gaps: u64,
     /// Connections that ended, by close code.
@@ -325,13 +328,18 @@ impl Row {
         delivery.merge(&seen.chat);
         Self {
             second,
-            connected: gauges.connected,
+            connected: gauges.connected.iter().sum(),
+            connected_by_server: gauges.connected.clone(),
             connects: connects.total(),
             connect_p50_us: connects.per_mille(500),
             connect_p99_us: connects.per_mille(990),
             deliveries: delivery.total(),
             p50_us: delivery.per_mille(500),
             p99_us: delivery.per_mille(990),
+            lossless_p50_us: seen.room.per_mille(500),
+            lossless_p99_us: seen.room.per_mille(990),
+            lossy_p50_us: seen.chat.per_mille(500),
+            lossy_p99_us: seen.chat.per_mille(990),
             gaps: seen.skipped,
             closes: seen.closes.clone(),
             busy_percent: seen.busy / 10,

@@ -118,6 +118,14 @@ fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
             lane.balance.missing, lane.balance.fans_missing
         ));
     }
+    let silent = report.servers.iter();
+    let silent = silent.filter(|server| server.connected > 0 && server.deliveries == 0);
+    if lane.balance.missing > 0 && !report.run.each_server_alone && silent.count() > 0 {
+        notes.push(
+            "a server delivered nothing to its fans: if the servers share nothing, say so with --each-server-alone"
+                .to_owned(),
+        );
+    }
     if lane.duplicates > 0 || lane.reorders > 0 {
         notes.push(format!(
             "the lossless lane had {} duplicates and {} reorders",

@@ -6,14 +6,14 @@ use crate::{
     exchange::Second,
     ledger::{Entry, Ledger},
     marker::{Mark, Marker, Promise},
-    protocol::{self, Line, Reply},
+    protocol::{self, Delivery, Encoding, Line, Reply},
 };
 
 /// One fan, without its connection.
 #[derive(Debug)]
 pub(super) struct Fan {
-    /// Index among the order's rooms.
-    pub(super) room: u32,
+    /// Which feed it listens to; see [`Order::feeds`](crate::Order::feeds).
+    pub(super) feed: u32,
     /// Belongs to the share that is dropped, never reads, or comes and goes.
     pub(super) chosen: bool,
     /// Reads nothing while it is live.
@@ -44,17 +44,20 @@ pub(super) enum Heard {
 
 /// What a fan's frames are judged with, beside its record.
 pub(super) struct Ear<'a> {
+    pub(super) encoding: Encoding,
     pub(super) marker: &'a Marker,
     pub(super) tally: &'a mut Second,
     pub(super) epochs: &'a mut Vec<String>,
+    /// Whose frames they are.
+    pub(super) server: u16,
     /// When the bytes were read.
     pub(super) now_ns: u64,
 }
 
 impl Fan {
-    pub(super) fn new(room: u32, chosen: bool, deaf: bool) -> Self {
+    pub(super) fn new(feed: u32, chosen: bool, deaf: bool) -> Self {
         Self {
-            room,
+            feed,
             chosen,
             deaf,
             was_live: false,
@@ -68,11 +71,11 @@ impl Fan {
     /// Judges one message of the server.
     pub(super) fn hear(&mut self, message: &[u8], ear: &mut Ear<'_>) -> Heard {
         let mut heard = Heard::Nothing;
-        for line in protocol::lines(message) {
+        for line in ear.encoding.lines(message) {
             let of_line = match line {
                 Line::Ping => Heard::Ping,
-                Line::Push(line) => {
-                    self.hear_push(line, ear);
+                Line::Push(delivery) => {
+                    self.hear_push(&delivery, ear);
                     Heard::Nothing
                 }
                 Line::Reply(line) => self.hear_reply(line, ear),
@@ -87,17 +90,20 @@ impl Fan {
         heard
     }
 
-    fn hear_push(&mut self, line: &[u8], ear: &mut Ear<'_>) {
-        let Some((mark, at)) = ear.marker.find(line) else {
-            ear.tally.more += protocol::left_out(line).unwrap_or(0);
+    fn hear_push(&mut self, delivery: &Delivery<'_>, ear: &mut Ear<'_>) {
+        let Some((mark, at)) = ear.marker.find(delivery.body) else {
+            ear.tally.more += delivery.left_out().unwrap_or(0);
             return;
         };
+        if let Some(server) = ear.tally.servers.get_mut(usize::from(ear.server)) {
+            server.deliveries += 1;
+        }
         let micros = crate::clock::micros_between(mark.intended_ns, ear.now_ns);
         match mark.promise {
             Promise::Lossy => ear.tally.chat.record(micros),
             Promise::Lossless => {
                 ear.tally.room.record(micros);
-                if let Some(offset) = protocol::offset_before(line, at) {
+                if let Some(offset) = delivery.offset(at) {
                     self.offset = self.offset.max(offset);
                 }
                 self.enter(mark, ear.tally);
@@ -121,7 +127,7 @@ impl Fan {
     }
 
     fn hear_reply(&mut self, line: &[u8], ear: &mut Ear<'_>) -> Heard {
-        let Some(reply) = protocol::parse_reply(line) else {
+        let Some(reply) = ear.encoding.parse_reply(line) else {
             return Heard::Nothing;
         };
         if reply.id >= protocol::PUBLISH_FIRST {

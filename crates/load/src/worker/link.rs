@@ -6,18 +6,24 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use fanwave_wire::ws::frame::CONTROL_BYTES_MAX;
 use mio::{Interest, Registry, Token, net::TcpStream};
+use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::{
+    lost::{ENDED, Lost},
+    tls::TlsStream,
+};
 use crate::{
     Target,
-    frames::{self, FrameError, FrameReader},
-    limits::{UNSENT_BYTES_MAX, UPGRADE_BYTES_MAX},
-    protocol,
+    frames::{self, FrameReader},
+    limits::{READ_BUFFER_BYTES, UNSENT_BYTES_MAX, UPGRADE_BYTES_MAX},
+    protocol::{self, Encoding},
 };
 
 /// Receive buffer of a fan that never reads: the sooner it is full, the sooner the server has to decide.
@@ -26,7 +32,7 @@ const DEAF_BUFFER_BYTES: usize = 4 * 1024;
 /// A connection that is being made, or is there.
 #[derive(Debug)]
 pub(super) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     upgrade: Upgrade,
     pub(super) frames: FrameReader,
     /// Empty for a good peer: it holds what the kernel did not take.
@@ -34,68 +40,54 @@ pub(super) struct Link {
 }
 
 #[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+/// What one read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Nothing for now.
+    Nothing,
+    /// So many plain bytes; none when what came was TLS' own.
+    Some {
+        /// How many.
+        bytes: usize,
+        /// The socket gave as much as was asked for: there may be more.
+        more: bool,
+    },
+}
+
+/// The buffers of a worker, lent to whoever reads.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    /// What is read, once it is plain.
+    pub(super) plain: Vec<u8>,
+    /// What comes off a socket with TLS; empty when there is none.
+    raw: Vec<u8>,
+}
+
+impl Buffers {
+    /// All buffers of a worker.
+    pub(super) fn new(tls: bool) -> Self {
+        Self {
+            plain: vec![0; READ_BUFFER_BYTES],
+            raw: vec![0; if tls { READ_BUFFER_BYTES } else { 0 }],
+        }
+    }
+}
+
+#[derive(Debug)]
 enum Upgrade {
     /// The request is not sent yet: TCP's own handshake is under way.
     Opening,
+    /// The same, but it is TLS' handshake.
+    Securing,
     /// The request is sent; this much of the answer has come.
     Asked(Vec<u8>),
     /// Frames from here on.
     Done,
-}
-
-/// Why a connection is no more, or never was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Lost {
-    /// The system's own reason.
-    Io(io::ErrorKind),
-    /// There was no local port left to connect from.
-    NoPorts,
-    /// The server answered the upgrade with another status.
-    Status(u16),
-    /// The answer to the upgrade was no HTTP.
-    NoHttp,
-    /// The server breaks the framing.
-    Frames,
-    /// The server closed with this code; 1006 when it did so without a word.
-    Closed(u16),
-    /// Nobody answered in time.
-    TimedOut,
-    /// A command that everything depends on was refused with this error code.
-    Refused(u32),
-}
-
-/// "1006 is a reserved value": the connection ended without a close frame.
-const ABNORMAL: u16 = 1006;
-
-impl Lost {
-    /// In words, for the report.
-    pub(super) fn reason(&self) -> String {
-        match self {
-            Self::Io(kind) => kind.to_string(),
-            Self::NoPorts => "no local port left".to_owned(),
-            Self::Status(status) => format!("HTTP status {status}"),
-            Self::NoHttp => "not an HTTP answer".to_owned(),
-            Self::Frames => "broken WebSocket framing".to_owned(),
-            Self::Closed(code) => format!("closed with {code}"),
-            Self::TimedOut => "no answer in time".to_owned(),
-            Self::Refused(code) => format!("refused with error {code}"),
-        }
-    }
-}
-
-impl From<io::Error> for Lost {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Self::NoPorts,
-            kind => Self::Io(kind),
-        }
-    }
-}
-
-impl From<FrameError> for Lost {
-    fn from(_: FrameError) -> Self {
-        Self::Frames
-    }
 }
 
 /// How a fan reads.
@@ -147,46 +139,88 @@ impl Link {
     ) -> Result<Self, Lost> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
-            stream,
+            stream: Stream::Plain(stream),
             upgrade: Upgrade::Opening,
             frames: FrameReader::default(),
             unsent: Vec::new(),
         })
     }
 
-    /// The socket can be written to: ask for the upgrade, or send what waits.
-    pub(super) fn handle_writable(&mut self, target: &Target) -> Result<(), Lost> {
+    /// The same with TLS: before anything else, the server proves that it is who it is named.
+    pub(super) fn secured(self, trust: Arc<ClientConfig>, name: &str) -> Result<Self, Lost> {
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|error| Lost::Tls(error.to_string().into()))?;
+        let stream = match self.stream {
+            Stream::Plain(socket) => Stream::Tls(Box::new(TlsStream::new(trust, name, socket)?)),
+            secured @ Stream::Tls(_) => secured,
+        };
+        Ok(Self { stream, ..self })
+    }
+
+    /// The socket can be written to: go on with connecting, or send what waits.
+    pub(super) fn handle_writable(
+        &mut self,
+        target: &Target,
+        encoding: Encoding,
+    ) -> Result<(), Lost> {
         if !matches!(self.upgrade, Upgrade::Opening) {
             return self.flush();
         }
-        if let Some(error) = self.stream.take_error()? {
+        let socket = match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.socket(),
+        };
+        if let Some(error) = socket.take_error()? {
             return Err(error.into());
         }
-        match self.stream.peer_addr() {
+        match socket.peer_addr() {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        self.upgrade = Upgrade::Asked(Vec::new());
-        self.send_raw(protocol::upgrade(target).as_bytes())
+        self.upgrade = Upgrade::Securing;
+        match &mut self.stream {
+            Stream::Plain(_) => self.ask(target, encoding),
+            Stream::Tls(stream) => stream.begin(),
+        }
     }
 
-    /// Reads once into the shared buffer; `None` when there is nothing more for now.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Lost> {
+    /// Asks for the upgrade as soon as it can be read by nobody else.
+    pub(super) fn ask(&mut self, target: &Target, encoding: Encoding) -> Result<(), Lost> {
+        let secret = match &self.stream {
+            Stream::Plain(_) => true,
+            Stream::Tls(stream) => !stream.is_handshaking(),
+        };
+        if !secret || !matches!(self.upgrade, Upgrade::Securing) {
+            return Ok(());
+        }
+        self.upgrade = Upgrade::Asked(Vec::new());
+        self.send_raw(encoding.upgrade(target).as_bytes())
+    }
+
+    /// Reads once into the shared buffers.
+    pub(super) fn read(&mut self, buffers: &mut Buffers) -> Result<Pass, Lost> {
+        let is_open = self.is_open();
+        let stream = match &mut self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => {
+                let read = stream.read(&mut buffers.raw, &mut buffers.plain);
+                return read.map_err(|lost| lost.after(is_open));
+            }
+        };
         loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return Err(Lost::Closed(ABNORMAL)),
-                Ok(bytes) => return Ok(Some(bytes)),
+            match stream.read(&mut buffers.plain) {
+                Ok(0) => return Err(ENDED),
+                Ok(bytes) => {
+                    let more = bytes == buffers.plain.len();
+                    return Ok(Pass::Some { bytes, more });
+                }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected => return Ok(None),
-                    io::ErrorKind::Interrupted => {}
-                    // A server that closes while we still write resets: that is an end without a word.
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                        if self.is_open() =>
-                    {
-                        return Err(Lost::Closed(ABNORMAL));
+                    io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected => {
+                        return Ok(Pass::Nothing);
                     }
-                    _ => return Err(error.into()),
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(Lost::from(error).after(is_open)),
                 },
             }
         }
@@ -221,10 +255,10 @@ impl Link {
         Ok(true)
     }
 
-    /// Sends a text message.
-    pub(super) fn send(&mut self, text: &[u8]) -> Result<(), Lost> {
-        let mut frame = Vec::with_capacity(text.len() + 8);
-        frames::push_text(&mut frame, text);
+    /// Sends a message, as text or binary as its form of the protocol wants it.
+    pub(super) fn send(&mut self, message: &[u8], encoding: Encoding) -> Result<(), Lost> {
+        let mut frame = Vec::with_capacity(message.len() + 16);
+        encoding.push_frame(&mut frame, message);
         self.send_raw(&frame)
     }
 
@@ -236,6 +270,15 @@ impl Link {
     }
 
     fn send_raw(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        let is_open = self.is_open();
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.write(bytes).map_err(|lost| lost.after(is_open))?;
+            return if stream.unsent() > UNSENT_BYTES_MAX {
+                Err(Lost::TimedOut)
+            } else {
+                Ok(())
+            };
+        }
         if self.unsent.is_empty() {
             let sent = self.write(bytes)?;
             self.unsent.extend_from_slice(&bytes[sent..]);
@@ -249,6 +292,10 @@ impl Link {
     }
 
     fn flush(&mut self) -> Result<(), Lost> {
+        let is_open = self.is_open();
+        if let Stream::Tls(stream) = &mut self.stream {
+            return stream.flush().map_err(|lost| lost.after(is_open));
+        }
         if self.unsent.is_empty() {
             return Ok(());
         }
@@ -262,20 +309,19 @@ impl Link {
 
     /// Writes what the kernel takes.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost> {
+        let is_open = self.is_open();
         let mut sent = 0;
+        let Stream::Plain(stream) = &mut self.stream else {
+            return Ok(sent);
+        };
         while sent < bytes.len() {
-            match self.stream.write(&bytes[sent..]) {
-                Ok(0) => return Err(Lost::Closed(ABNORMAL)),
+            match stream.write(&bytes[sent..]) {
+                Ok(0) => return Err(ENDED),
                 Ok(written) => sent += written,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => break,
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                        if self.is_open() =>
-                    {
-                        return Err(Lost::Closed(ABNORMAL));
-                    }
-                    _ => return Err(error.into()),
+                    _ => return Err(Lost::from(error).after(is_open)),
                 },
             }
         }

@@ -21,21 +21,26 @@ use self::{
 };
 use crate::{
     clock::{nanos, now_ns},
-    exchange::{Assignment, FromWorker, RoomTotal, ToWorker, read_line, write_line},
+    exchange::{Assignment, FeedTotal, FromWorker, ToWorker, read_line, write_line},
     limits::{ANSWERS_MAX, LINES_WAITING_MAX},
     machine,
     order::{Credentials, Order},
+    trust,
 };
 
 mod answers;
 mod fan;
 mod link;
+mod lost;
 mod passes;
+mod places;
 mod playlist;
 mod publish;
 mod reactor;
 mod seats;
+mod sender;
 mod settling;
+mod tls;
 mod viewers;
 
 /// How often a worker tells what happened.
@@ -107,16 +112,22 @@ struct Shift {
     next_report_ns: u64,
     drop_at_ns: Option<u64>,
     /// What is still to be settled, and until when.
-    settling: Option<(Vec<RoomTotal>, u64)>,
+    settling: Option<(Vec<FeedTotal>, u64)>,
     next_look_ns: u64,
 }
 
 impl Shift {
     fn begin(task: Assignment, poll: Poll) -> Result<Self, WorkerError> {
         let passes = Passes::new(&task.credentials, &task.order).map_err(WorkerError::Task)?;
+        let order = &task.order;
+        let trust = order
+            .has_tls()
+            .then(|| trust::client_config(order.ca.as_deref()))
+            .transpose()
+            .map_err(|error| WorkerError::Task(error.to_string()))?;
         let next_report_ns = task.at_ns.saturating_add(nanos(SECOND));
         Ok(Self {
-            reactor: Reactor::new(task, poll, passes),
+            reactor: Reactor::new(task, poll, passes, trust),
             reported: Instant::now(),
             next_report_ns,
             drop_at_ns: None,
@@ -157,7 +168,7 @@ impl Shift {
                 self.reactor.start_publishing(from_ns, until_ns);
             }
             ToWorker::Drop { at_ns } => self.drop_at_ns = Some(at_ns),
-            ToWorker::Settle { rooms, until_ns } => self.settling = Some((rooms, until_ns)),
+            ToWorker::Settle { feeds, until_ns } => self.settling = Some((feeds, until_ns)),
         }
     }
 
@@ -182,11 +193,11 @@ impl Shift {
         if let Some(totals) = self.reactor.published(give_up) {
             write_line(output, &FromWorker::Published(totals))?;
         }
-        let Some((rooms, until_ns)) = &self.settling else {
+        let Some((feeds, until_ns)) = &self.settling else {
             return Ok(());
         };
-        if now >= *until_ns || self.reactor.is_settled(rooms) {
-            let settled = self.reactor.settle(rooms);
+        if now >= *until_ns || self.reactor.is_settled(feeds) {
+            let settled = self.reactor.settle(feeds);
             self.settling = None;
             self.tell_second(output)?;
             write_line(output, &FromWorker::Settled(settled))?;

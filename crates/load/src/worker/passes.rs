@@ -59,11 +59,11 @@ impl Passes {
         }
     }
 
-    /// The token of a room's sender; empty when there is none, and the server will say so.
-    pub(super) fn sender(&self, room: u32) -> String {
+    /// The token of a feed's sender; empty when there is none, and the server will say so.
+    pub(super) fn sender(&self, feed: u32) -> String {
         match self {
             Self::Given { staff, .. } => staff.clone().unwrap_or_default(),
-            Self::Signed { .. } => self.sign("sender", room, Role::Staff),
+            Self::Signed { .. } => self.sign("sender", feed, Role::Staff),
         }
     }
 

@@ -7,28 +7,30 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     io,
-    net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Poll, Token, event::Event};
+use rustls::ClientConfig;
 
 use super::{
     fan::{Ear, Fan, Heard},
-    link::Lost,
+    link::{Buffers, Pass},
+    lost::Lost,
     passes::Passes,
-    publish::{Publishing, Sender},
+    publish::Publishing,
     seats::{Seat, Stage},
+    sender::Sender,
     viewers::Viewers,
 };
 use crate::{
     clock::now_ns,
     exchange::{Assignment, Second},
     frames::Frame,
-    limits::{EVENTS_PER_POLL, READ_BUFFER_BYTES, READS_PER_TURN},
+    limits::{EVENTS_PER_POLL, READS_PER_TURN},
     marker::Marker,
     order::Scenario,
-    protocol,
     random::Random,
 };
 
@@ -37,17 +39,6 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 
 /// How long the thread sleeps at most: everything else has deadlines, the pipe to the coordinator a waker.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
-
-/// What one read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Nothing for now.
-    Nothing,
-    /// All that there was.
-    Some,
-    /// As much as the buffer holds.
-    Full,
-}
 
 /// Everything of one worker.
 #[derive(Debug)]
@@ -65,13 +56,18 @@ pub(super) struct Reactor {
     /// Deadlines; one that is not the seat's own any more is stale.
     pub(super) timers: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) publishing: Option<Publishing>,
-    /// Per room: whose turn it is to speak.
+    /// Per feed: whose turn it is to speak.
     pub(super) speakers: Vec<usize>,
     pub(super) epochs: Vec<String>,
     pub(super) tally: Second,
-    pub(super) live: u64,
+    /// Fans who are connected and subscribed, by server.
+    pub(super) live: Vec<u64>,
     pub(super) last_back_ns: u64,
-    buffer: Vec<u8>,
+    /// Connections whose socket or upgrade is under way.
+    pub(super) dialling: u32,
+    /// Whom to believe over TLS; none when nobody speaks it.
+    pub(super) trust: Option<Arc<ClientConfig>>,
+    buffers: Buffers,
     /// Sockets that had more to read than one turn takes.
     again: Vec<usize>,
     busy: Duration,
@@ -79,24 +75,30 @@ pub(super) struct Reactor {
 
 impl Reactor {
     /// Makes the fans and plans their connects.
-    pub(super) fn new(task: Assignment, poll: Poll, passes: Passes) -> Self {
+    pub(super) fn new(
+        task: Assignment,
+        poll: Poll,
+        passes: Passes,
+        trust: Option<Arc<ClientConfig>>,
+    ) -> Self {
         let order = &task.order;
+        let servers = order.servers.len();
         let numbers = task.part.first_fan..task.part.first_fan + task.part.fans;
         let fans: Vec<Fan> = numbers
             .map(|number| {
                 let chosen = order.is_chosen(number);
                 let deaf = chosen && order.scenario == Scenario::SlowReaders;
-                Fan::new(order.room_of(number), chosen, deaf)
+                Fan::new(order.feed_of(number), chosen, deaf)
             })
             .collect();
-        let senders: Vec<Sender> = task.part.rooms.iter().copied().map(Sender::new).collect();
+        let senders: Vec<Sender> = task.part.feeds.iter().copied().map(Sender::new).collect();
         let seats = (0..fans.len() + senders.len()).map(|_| Seat::default());
         let mut reactor = Self {
             seats: seats.collect(),
             marker: Marker::new(order.run),
             random: Random::new(order.seed.wrapping_add(u64::from(task.index))),
             viewers: Viewers::new(&task),
-            speakers: vec![0; order.rooms.len()],
+            speakers: vec![0; usize::try_from(order.feeds()).unwrap_or(0)],
             fans,
             senders,
             poll,
@@ -104,14 +106,17 @@ impl Reactor {
             timers: BinaryHeap::new(),
             publishing: None,
             epochs: Vec::new(),
-            tally: Second::default(),
-            live: 0,
+            tally: Second::of_servers(servers),
+            live: vec![0; servers],
             last_back_ns: 0,
-            buffer: vec![0; READ_BUFFER_BYTES],
+            dialling: 0,
+            buffers: Buffers::new(trust.is_some()),
+            trust,
             again: Vec::new(),
             busy: Duration::ZERO,
             task,
         };
+        reactor.seat_at_servers();
         reactor.plan_ramp();
         reactor
     }
@@ -179,15 +184,21 @@ impl Reactor {
         }
         if index >= self.seats.len() {
             let place = index - self.seats.len();
-            self.viewers
-                .handle_event(place, event, &mut self.buffer, &mut self.tally.viewers);
+            self.viewers.handle_event(
+                place,
+                event,
+                &mut self.buffers.plain,
+                &mut self.tally.viewers,
+            );
             return;
         }
         if event.is_writable() || event.is_error() {
-            let Some(link) = &mut self.seats[index].link else {
+            let seat = &mut self.seats[index];
+            let Some(link) = &mut seat.link else {
                 return;
             };
-            if let Err(lost) = link.handle_writable(&self.task.order.target) {
+            let server = &self.task.order.servers[usize::from(seat.server)];
+            if let Err(lost) = link.handle_writable(server, self.task.order.encoding) {
                 self.lose(index, &lost);
                 return;
             }
@@ -207,9 +218,8 @@ impl Reactor {
     fn read(&mut self, index: usize, may_have_ended: bool) {
         for _ in 0..READS_PER_TURN {
             match self.read_once(index) {
-                Ok(Pass::Full) => {}
-                Ok(Pass::Some) if may_have_ended => {}
-                Ok(Pass::Some | Pass::Nothing) => return,
+                Ok(Pass::Some { more, .. }) if more || may_have_ended => {}
+                Ok(_) => return,
                 Err(lost) => return self.lose(index, &lost),
             }
         }
@@ -217,24 +227,26 @@ impl Reactor {
     }
 
     fn read_once(&mut self, index: usize) -> Result<Pass, Lost> {
-        let Some(link) = &mut self.seats[index].link else {
+        let seat = &mut self.seats[index];
+        let Some(link) = &mut seat.link else {
             return Ok(Pass::Nothing);
         };
-        let Some(bytes) = link.read(&mut self.buffer)? else {
-            return Ok(Pass::Nothing);
+        let pass = link.read(&mut self.buffers)?;
+        let Pass::Some { bytes, .. } = pass else {
+            return Ok(pass);
         };
+        if !link.is_open() {
+            let server = &self.task.order.servers[usize::from(seat.server)];
+            link.ask(server, self.task.order.encoding)?;
+        }
         self.tally.bytes += bytes as u64;
         let now = now_ns();
         // The buffer is lent out while the fan listens, and given back after.
-        let buffer = std::mem::take(&mut self.buffer);
-        let heard = self.hear(index, &buffer[..bytes], now);
-        self.buffer = buffer;
+        let plain = std::mem::take(&mut self.buffers.plain);
+        let heard = self.hear(index, &plain[..bytes], now);
+        self.buffers.plain = plain;
         heard?;
-        Ok(if bytes == READ_BUFFER_BYTES {
-            Pass::Full
-        } else {
-            Pass::Some
-        })
+        Ok(pass)
     }
 
     fn hear(&mut self, index: usize, mut input: &[u8], now_ns: u64) -> Result<(), Lost> {
@@ -281,17 +293,16 @@ impl Reactor {
             return self.hear_as_sender(index, message, now_ns);
         };
         let mut ear = Ear {
+            encoding: self.task.order.encoding,
             marker: &self.marker,
             tally: &mut self.tally,
             epochs: &mut self.epochs,
+            server: self.seats[index].server,
             now_ns,
         };
         match fan.hear(message, &mut ear) {
             Heard::Nothing => Ok(()),
-            Heard::Ping => match &mut self.seats[index].link {
-                Some(link) => link.send(protocol::PING),
-                None => Ok(()),
-            },
+            Heard::Ping => self.say(index, self.task.order.encoding.ping()),
             Heard::Answered(answers) => self.handle_answers(index, answers, now_ns),
             Heard::Refused(code) => Err(Lost::Refused(code)),
         }
@@ -322,41 +333,16 @@ impl Reactor {
 
     /// What happened since the last call, which was so long ago.
     pub(super) fn take_second(&mut self, elapsed: Duration) -> Second {
-        let mut second = std::mem::take(&mut self.tally);
+        let empty = Second::of_servers(self.live.len());
+        let mut second = std::mem::replace(&mut self.tally, empty);
         second.at_ns = now_ns();
-        second.connected = self.live;
+        second.connected = self.live.iter().sum();
+        for (server, live) in second.servers.iter_mut().zip(&self.live) {
+            server.connected = *live;
+        }
         let busy = std::mem::take(&mut self.busy).as_micros() * 1_000;
         let share = busy.checked_div(elapsed.as_micros()).unwrap_or(0);
         second.busy = u32::try_from(share).unwrap_or(1_000).min(1_000);
         second
-    }
-
-    /// From where a fan connects. Senders, who are few, come from wherever the system says.
-    pub(super) fn source_of(&self, index: usize) -> Option<IpAddr> {
-        let mut rest = index;
-        for source in &self.task.part.sources {
-            let fans = usize::try_from(source.fans).unwrap_or(usize::MAX);
-            match rest.checked_sub(fans) {
-                None => return source.address,
-                Some(beyond) => rest = beyond,
-            }
-        }
-        None
-    }
-
-    /// The room of a sender's seat.
-    pub(super) fn sender_room(&self, seat: usize) -> u32 {
-        let sender = self.senders.get(seat - self.fans.len());
-        sender.map_or(0, |sender| sender.room)
-    }
-
-    /// A room's id.
-    pub(super) fn room_name(&self, room: u32) -> &str {
-        let index = usize::try_from(room).unwrap_or(usize::MAX);
-        self.task
-            .order
-            .rooms
-            .get(index)
-            .map_or("", |room| room.as_str())
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mio::Token;
 
 use super::{
-    link::{Hearing, Link, Lost, dial},
+    link::{Hearing, Link, dial},
+    lost::Lost,
     reactor::Reactor,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     ledger::Ledger,
     limits,
     order::Scenario,
-    protocol::{self, Position},
+    protocol::Position,
 };
 
 /// Where a connection stands.
@@ -37,6 +38,8 @@ pub(super) enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Seat {
     pub(super) stage: Stage,
+    /// Index of the server that it is at, or goes to next.
+    pub(super) server: u16,
     pub(super) link: Option<Link>,
     /// Failed attempts in a row.
     failures: u8,
@@ -72,14 +75,20 @@ impl Reactor {
     }
 
     fn dial(&mut self, index: usize) {
+        let secure = self.server_of(index).chat.tls;
+        if secure && self.dialling >= limits::HANDSHAKES_MAX {
+            return self.wake_at(index, now_ns() + nanos(limits::HANDSHAKE_WAIT));
+        }
         let hearing = match self.fans.get(index) {
             Some(fan) if fan.deaf => Hearing::Deaf,
             _ => Hearing::Good,
         };
-        let address = self.task.order.target.chat.address;
+        let address = self.server_of(index).chat.address;
         let linked = dial(address, self.source_of(index), hearing)
-            .and_then(|stream| Link::new(stream, self.poll.registry(), Token(index)));
+            .and_then(|stream| Link::new(stream, self.poll.registry(), Token(index)))
+            .and_then(|link| self.secure(index, link));
         self.seats[index].stage = Stage::Dialling;
+        self.dialling += 1;
         match linked {
             Ok(link) => {
                 self.seats[index].link = Some(link);
@@ -89,9 +98,19 @@ impl Reactor {
         }
     }
 
+    /// Puts TLS under a connection, where its server speaks it.
+    fn secure(&self, index: usize, link: Link) -> Result<Link, Lost> {
+        let server = &self.server_of(index).chat;
+        match &self.trust {
+            Some(trust) if server.tls => link.secured(trust.clone(), server.name()),
+            _ => Ok(link),
+        }
+    }
+
     /// The upgrade is done: say who it is and what it wants.
     pub(super) fn join(&mut self, index: usize) -> Result<(), Lost> {
-        let (frame, answers) = match self.fans.get_mut(index) {
+        let encoding = self.task.order.encoding;
+        let (message, answers) = match self.fans.get_mut(index) {
             Some(fan) => {
                 if self.publishing.is_some() && !fan.was_live {
                     fan.ledger = Ledger::from_first_seen();
@@ -101,26 +120,27 @@ impl Reactor {
                     epoch,
                     offset: fan.offset,
                 });
-                let room = usize::try_from(fan.room).unwrap_or(usize::MAX);
-                let room = self
-                    .task
-                    .order
-                    .rooms
-                    .get(room)
-                    .map_or("", |room| room.as_str());
-                let number = self.task.part.first_fan + u32::try_from(index).unwrap_or(0);
-                (protocol::join(&self.passes.fan(number), room, position), 3)
+                let token = self.passes.fan(self.task.part.number_of(index));
+                let feed = self.fans[index].feed;
+                (encoding.join(&token, self.room_name(feed), position), 3)
             }
             None => {
-                let room = self.sender_room(index);
-                (protocol::connect(&self.passes.sender(room)), 1)
+                let token = self.passes.sender(self.sender_feed(index));
+                (encoding.connect(&token), 1)
             }
         };
         let seat = &mut self.seats[index];
         seat.stage = Stage::Joining;
+        self.dialling -= 1;
         seat.answers = answers;
-        match &mut seat.link {
-            Some(link) => link.send(frame.as_bytes()),
+        self.say(index, &message)
+    }
+
+    /// Says something, if there is anybody to say it to.
+    pub(super) fn say(&mut self, index: usize, message: &[u8]) -> Result<(), Lost> {
+        let encoding = self.task.order.encoding;
+        match &mut self.seats[index].link {
+            Some(link) => link.send(message, encoding),
             None => Ok(()),
         }
     }
@@ -147,7 +167,6 @@ impl Reactor {
         let Some(fan) = self.fans.get_mut(index) else {
             return self.resend(index);
         };
-        self.live += 1;
         if fan.was_live {
             self.tally.back.record(waited);
             self.last_back_ns = at_ns;
@@ -155,6 +174,7 @@ impl Reactor {
             self.tally.connect.record(waited);
         }
         fan.was_live = true;
+        self.count_arrival(index);
         if self.is_phone(index) {
             self.plan_leaving(index, at_ns);
         }
@@ -178,7 +198,7 @@ impl Reactor {
         self.task.order.scenario == Scenario::Churn && chosen && now_ns() < until
     }
 
-    /// Drops a fan's connection without a word, as a lost network does, and lets it come back.
+    /// Drops a fan's connection without a word, as a lost network does, and lets it come back to the same server.
     pub(super) fn drop_fan(&mut self, index: usize) {
         if self.seats[index].stage == Stage::Gone {
             return;
@@ -187,34 +207,34 @@ impl Reactor {
         self.come_back(index);
     }
 
-    /// A connection ended, or never came about.
+    /// A connection ended, or never came about. Whoever comes back tries the next server, as an SDK with several
+    /// addresses does.
     pub(super) fn lose(&mut self, index: usize, lost: &Lost) {
         let was = self.seats[index].stage;
-        match lost {
-            Lost::Closed(code) => *self.tally.closes.entry(*code).or_default() += 1,
-            _ if was == Stage::Live => *self.tally.closes.entry(1006).or_default() += 1,
-            _ => {}
-        }
-        if was != Stage::Live {
-            *self.tally.failures.entry(lost.reason()).or_default() += 1;
-        }
+        self.count_loss(index, lost, was == Stage::Live);
         let cut = was == Stage::Live && self.fans.get(index).is_some_and(|fan| fan.deaf);
         self.leave(index, now_ns());
         if cut || is_final(lost) {
             self.seats[index].stage = Stage::Gone;
         } else {
+            let seat = &mut self.seats[index];
+            seat.server = self.task.order.server_after(seat.server);
             self.come_back(index);
         }
     }
 
     fn leave(&mut self, index: usize, now_ns: u64) {
-        let is_fan = index < self.fans.len();
+        if index < self.fans.len() && self.seats[index].stage == Stage::Live {
+            self.count_departure(index);
+        }
+        if self.seats[index].stage == Stage::Dialling {
+            self.dialling -= 1;
+        }
         let seat = &mut self.seats[index];
         // Dropping the socket closes it and takes it out of the poll.
         seat.link = None;
         if seat.stage == Stage::Live {
             seat.since_ns = now_ns;
-            self.live -= u64::from(is_fan);
         } else {
             seat.failures = seat.failures.saturating_add(1);
         }

@@ -7,14 +7,14 @@ use super::{
 };
 use crate::{
     clock::{nanos, now_ns},
-    exchange::{RoomTotal, Settled},
+    exchange::{FeedTotal, Settled},
     ledger::Balance,
     limits::LISTEN_AFTER,
 };
 
 impl Reactor {
     /// Whether everybody has everything that was sent, and the lossy lane has been listened to long enough.
-    pub(super) fn is_settled(&self, rooms: &[RoomTotal]) -> bool {
+    pub(super) fn is_settled(&self, feeds: &[FeedTotal]) -> bool {
         let until = self
             .publishing
             .as_ref()
@@ -28,12 +28,12 @@ impl Reactor {
                     || !awaited(seat)
                         && fan
                             .ledger
-                            .is_settled(sent_to(fan, rooms).0, sent_to(fan, rooms).1)
+                            .is_settled(sent_to(fan, feeds).0, sent_to(fan, feeds).1)
             })
     }
 
     /// The accounts of all fans that read and were ever here.
-    pub(super) fn settle(&self, rooms: &[RoomTotal]) -> Settled {
+    pub(super) fn settle(&self, feeds: &[FeedTotal]) -> Settled {
         let mut settled = Settled {
             last_back_ns: self.last_back_ns,
             balance: Balance::default(),
@@ -42,7 +42,7 @@ impl Reactor {
         for (fan, seat) in self.fans.iter().zip(&self.seats) {
             settled.away += u64::from(seat.stage != Stage::Live && !fan.deaf);
             if fan.was_live && !fan.deaf {
-                let (sent, refused) = sent_to(fan, rooms);
+                let (sent, refused) = sent_to(fan, feeds);
                 let balance = fan.ledger.close(sent, refused, u64::from(fan.received));
                 settled.balance.add(balance);
             }
@@ -51,9 +51,9 @@ impl Reactor {
     }
 }
 
-/// What was sent into a fan's room.
-fn sent_to<'a>(fan: &Fan, rooms: &'a [RoomTotal]) -> (u32, &'a [u32]) {
-    let found = rooms.binary_search_by_key(&fan.room, |total| total.room);
-    let total = found.ok().and_then(|index| rooms.get(index));
+/// What was sent into a fan's feed.
+fn sent_to<'a>(fan: &Fan, feeds: &'a [FeedTotal]) -> (u32, &'a [u32]) {
+    let found = feeds.binary_search_by_key(&fan.feed, |total| total.feed);
+    let total = found.ok().and_then(|index| feeds.get(index));
     total.map_or((0, &[]), |total| (total.sent, total.refused.as_slice()))
 }

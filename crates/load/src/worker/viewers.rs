@@ -83,10 +83,10 @@ impl Viewers {
         let room = task.order.rooms.first();
         let count = usize::try_from(task.part.viewers).unwrap_or(0);
         let mut viewers = Self {
-            http: task.order.target.http.clone(),
+            http: task.order.servers[0].http.clone(),
             master: room.map(path::master_playlist).unwrap_or_default(),
             viewers: (0..count).map(|_| Viewer::default()).collect(),
-            first_token: usize::try_from(task.part.fans).unwrap_or(0) + task.part.rooms.len(),
+            first_token: usize::try_from(task.part.fans).unwrap_or(0) + task.part.feeds.len(),
             deadlines: BinaryHeap::new(),
             random: Random::new(task.order.seed ^ u64::from(task.index)),
         };

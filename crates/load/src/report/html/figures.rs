@@ -21,9 +21,13 @@ const CONNECTS: &[(&str, Pick)] = &[
     }),
 ];
 const DELIVERIES: &[(&str, Pick)] = &[("deliveries", |row| Some(row.deliveries))];
-const DELIVERY: &[(&str, Pick)] = &[
-    ("p50", |row| (row.deliveries > 0).then_some(row.p50_us)),
-    ("p99", |row| (row.deliveries > 0).then_some(row.p99_us)),
+const LOSSLESS: &[(&str, Pick)] = &[
+    ("p50", |row| measured(row.lossless_p50_us)),
+    ("p99", |row| measured(row.lossless_p99_us)),
+];
+const LOSSY: &[(&str, Pick)] = &[
+    ("p50", |row| measured(row.lossy_p50_us)),
+    ("p99", |row| measured(row.lossy_p99_us)),
 ];
 const CPU: &[(&str, Pick)] = &[
     ("server", |row| row.server_cpu_percent),
@@ -34,12 +38,18 @@ const LAG: &[(&str, Pick)] = &[("late by p99", |row| Some(row.lag_p99_us))];
 const MEMORY: &[(&str, Pick)] = &[("server", |row| row.server_bytes)];
 const CLOSES: &[(&str, Pick)] = &[("closed", |row| Some(row.closes.values().sum()))];
 
+/// A time that was measured; no delivery takes none.
+fn measured(micros: u64) -> Option<u64> {
+    (micros > 0).then_some(micros)
+}
+
 /// All charts, in their order.
-const CHARTS: [Plan; 9] = [
+const CHARTS: [Plan; 10] = [
     ("Fans connected", Unit::Count, CONNECTED),
     ("Time to connect", Unit::Micros, CONNECTS),
     ("Deliveries per second", Unit::Count, DELIVERIES),
-    ("Delivery time", Unit::Micros, DELIVERY),
+    ("Delivery time, lossless lane", Unit::Micros, LOSSLESS),
+    ("Delivery time, lossy lane", Unit::Micros, LOSSY),
     ("Processor use", Unit::Percent, CPU),
     ("Generator busy", Unit::Percent, BUSY),
     ("Senders late", Unit::Micros, LAG),

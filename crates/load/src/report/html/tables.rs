@@ -35,13 +35,39 @@ pub(super) fn push(report: &Report, page: &mut String) {
         ("Sent", lane.sent),
         ("Accepted by the server", lane.accepted),
         ("Nobody there to send", lane.unsent),
-        ("Received by all fans", lane.received),
-        ("Told as left out", lane.more),
+        ("Shown to all fans", lane.received),
+        ("Not shown to them", lane.skipped),
+        ("Told as left out (+N)", lane.more),
     ];
     push_counts("Lossy lane", &rows, page);
+    push_falls(report, page);
     push_closes(report, page);
     push_failures(report, page);
     push_server(report, page);
+    push_servers(report, page);
+    push_generator(report, page);
+}
+
+/// Every loss of many fans, and their way back.
+fn push_falls(report: &Report, page: &mut String) {
+    let after = |time: Option<u64>| time.map_or_else(|| "never".to_owned(), count);
+    let falls = report.returns.falls.iter().map(|fall| {
+        vec![
+            count(fall.at_ms),
+            count(fall.fans),
+            count(fall.lost),
+            after(fall.nearly_all_back_ms),
+            after(fall.all_back_ms),
+        ]
+    });
+    let heads = [
+        "at, ms",
+        "fans before",
+        "lost",
+        "99 % back after, ms",
+        "all back after, ms",
+    ];
+    push_table("Fans lost", &heads, &falls.collect::<Vec<_>>(), page);
 }
 
 fn push_closes(report: &Report, page: &mut String) {
@@ -110,6 +136,61 @@ fn push_server(report: &Report, page: &mut String) {
             .filter_map(|(name, value)| Some(vec![name.to_owned(), value?]));
         push_table("Server", &["", ""], &rows.collect::<Vec<_>>(), page);
     }
+}
+
+/// Each server for itself, when there are several.
+fn push_servers(report: &Report, page: &mut String) {
+    if report.servers.len() < 2 {
+        return;
+    }
+    let known = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), count);
+    let rows = report.servers.iter().map(|server| {
+        let closes = server.closes.iter();
+        let closes: Vec<String> = closes
+            .map(|(code, times)| format!("{code}: {}", count(*times)))
+            .collect();
+        vec![
+            escape(&server.host),
+            count(server.connected),
+            count(server.connected_at_end),
+            count(server.deliveries),
+            closes.join(", "),
+            count(server.failures),
+            known(server.cpu_ms),
+            known(server.cpu_ms_per_million),
+            known(server.bytes_per_connection),
+        ]
+    });
+    let heads = [
+        "",
+        "fans",
+        "at the end",
+        "deliveries",
+        "closed",
+        "failed attempts",
+        "CPU, ms",
+        "per million, ms",
+        "bytes per fan",
+    ];
+    push_table("Servers", &heads, &rows.collect::<Vec<_>>(), page);
+}
+
+fn push_generator(report: &Report, page: &mut String) {
+    let generator = &report.generator;
+    let bytes = |bytes| label(bytes, Unit::Bytes);
+    let rows = [
+        ("Processor time, whole run, ms", generator.cpu_ms.map(count)),
+        (
+            "Per million deliveries, ms",
+            generator.cpu_ms_per_million.map(count),
+        ),
+        ("Memory of its own", generator.resident_bytes.map(bytes)),
+        ("Bytes per fan", generator.bytes_per_fan.map(count)),
+    ];
+    let rows = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some(vec![name.to_owned(), value?]));
+    push_table("Generator", &["", ""], &rows.collect::<Vec<_>>(), page);
 }
 
 fn times(report: &Report) -> Vec<Vec<String>> {

@@ -5,7 +5,7 @@ use crate::{
     exchange::Second,
     ledger::Balance,
     order::tests::small,
-    report::{Evidence, Moment, Row, RowGauges},
+    report::{Evidence, Fall, Moment, Row, RowGauges, ServerEvidence},
     split::{Situation, split},
 };
 
@@ -18,6 +18,7 @@ fn report(order: &Order, busy: u32) -> Report {
         descriptors: 20_000,
         processors: 2,
         workers: None,
+        servers: 1,
         loopback: true,
         ports: 28_232,
     };
@@ -27,19 +28,31 @@ fn report(order: &Order, busy: u32) -> Report {
         publish_millis: 4_000,
         dropped_at_ns: Some(1_700_000_002_000_000_000),
         last_back_ns: 1_700_000_003_100_000_000,
-        connected_at_begin: 200,
         balance: Balance {
             expected: 800,
             received: 798,
             missing: 2,
             fans_missing: 1,
         },
-        server_pids: vec![4711],
-        server_cpu_at_begin: Some(1_000_000),
-        server_cpu_at_end: Some(1_040_000),
+        servers: vec![ServerEvidence {
+            pids: vec![4711],
+            connected_at_begin: 200,
+            connected_at_end: 200,
+            cpu_at_begin: Some(1_000_000),
+            cpu_at_end: Some(1_040_000),
+            bytes_before: Some(20_000_000),
+            bytes_after: Some(20_040_000),
+        }],
+        falls: vec![Fall {
+            at_ms: 2_000,
+            fans: 200,
+            lost: 200,
+            nearly_all_back_ms: Some(1_000),
+            all_back_ms: None,
+        }],
+        load_cpu_at_begin: Some(27_000),
         load_cpu_micros: Some(90_000),
-        server_bytes_before: Some(20_000_000),
-        server_bytes_after: Some(20_040_000),
+        load_bytes: Some(4_000_000),
         moments: vec![
             Moment {
                 millis: 1_000,
@@ -55,7 +68,7 @@ fn report(order: &Order, busy: u32) -> Report {
     for index in 0..6_u64 {
         let second = second(index, busy);
         let gauges = RowGauges {
-            connected: if index == 2 { 0 } else { 200 },
+            connected: vec![if index == 2 { 0 } else { 200 }],
             server_cpu_percent: Some(10 + index),
             load_cpu_percent: None,
             server_bytes: Some(20_000_000),
