@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use fanwave_wire::ws;
+use slab::Slab;
 use smallvec::SmallVec;
 
 use super::{
@@ -305,6 +306,92 @@ impl Connection {
         if full { Written::Blocked } else { Written::All }
     }
 
+    /// Sends what one subscription lacks of its feed's log, and with it what the others lack of theirs: a write costs the
+    /// same whatever is in it, and a fan who follows both lanes of a busy room is woken once.
+    pub(crate) fn send_rooms(
+        &mut self,
+        subscription: usize,
+        feeds: &Slab<Feed>,
+        scratch: &mut Scratch,
+    ) -> Written {
+        let is_behind = self.blocked || self.unsent().is_some();
+        if !is_behind && self.state != State::Connecting && self.lacks_more(subscription, feeds) {
+            let written = self.send_bundle(subscription, feeds, scratch);
+            if written != Written::All {
+                return written;
+            }
+        }
+        // What a bundle had no room for, and all that is unusual.
+        match feed_of(&self.subscriptions, subscription, feeds) {
+            Some(feed) => self.send_room(subscription, feed, scratch),
+            None => Written::All,
+        }
+    }
+
+    /// Whether there is something for another subscription than this one, too.
+    fn lacks_more(&self, subscription: usize, feeds: &Slab<Feed>) -> bool {
+        let lacks = |at: usize| {
+            let Subscription { place, cursor, .. } = self.subscriptions[at];
+            let feed = feed_of(&self.subscriptions, at, feeds);
+            place != SubscriptionPlace::PENDING
+                && feed.is_some_and(|feed| feed.log.head() != cursor)
+        };
+        let mut others = (0..self.subscriptions.len()).filter(|at| *at != subscription);
+        others.any(lacks) && lacks(subscription)
+    }
+
+    /// Sends the newest of several feeds in one write, that of `first` before the others.
+    fn send_bundle(&mut self, first: usize, feeds: &Slab<Feed>, scratch: &mut Scratch) -> Written {
+        let mut bundle = std::mem::take(&mut scratch.bundle);
+        bundle.clear();
+        let mut parts: SmallVec<[(usize, usize); 4]> = SmallVec::new();
+        let at_once = self.stream.write_bytes_max();
+        let others = (0..self.subscriptions.len()).filter(|at| *at != first);
+        for at in std::iter::once(first).chain(others) {
+            let Subscription { place, cursor, .. } = self.subscriptions[at];
+            let Some(feed) = feed_of(&self.subscriptions, at, feeds) else {
+                continue;
+            };
+            if place == SubscriptionPlace::PENDING || bundle.len() >= at_once {
+                continue;
+            }
+            // Whoever fell out of a log is seen to when that feed is swept.
+            if let Stretch::Frames(head, tail) = feed.log.since(cursor, at_once - bundle.len()) {
+                bundle.extend_from_slice(head);
+                bundle.extend_from_slice(tail);
+                parts.push((at, head.len() + tail.len()));
+            }
+        }
+        let taken = self.stream.write(&bundle, &[], scratch);
+        scratch.bundle = bundle;
+        let Ok(taken) = taken else {
+            return Written::Gone;
+        };
+        let mut bytes = taken.bytes;
+        for (at, length) in parts {
+            let Some(feed) = feed_of(&self.subscriptions, at, feeds) else {
+                continue;
+            };
+            let subscription = &mut self.subscriptions[at];
+            let Progress { cursor, rest } =
+                feed.log.advance(subscription.cursor, bytes.min(length));
+            scratch.tally.deliveries += subscription.cursor.messages_until(cursor);
+            subscription.cursor = cursor;
+            bytes = bytes.saturating_sub(length);
+            if !rest.is_empty() {
+                self.busy().unsent = Some(Unsent {
+                    bytes: rest,
+                    sent: 0,
+                });
+            }
+        }
+        if taken.full || self.unsent().is_some() {
+            Written::Blocked
+        } else {
+            Written::All
+        }
+    }
+
     /// Sends what one subscription lacks of its feed's log.
     ///
     /// A frame that the socket takes in part is finished from what is unsent: the cursor always stands between two
@@ -367,6 +454,15 @@ impl Connection {
             return Written::Blocked;
         }
     }
+}
+
+/// The feed that a subscription reads.
+fn feed_of<'a>(
+    subscriptions: &Subscriptions,
+    at: usize,
+    feeds: &'a Slab<Feed>,
+) -> Option<&'a Feed> {
+    feeds.get(subscriptions.get(at)?.feed.index())
 }
 
 impl Busy {
@@ -435,7 +531,16 @@ pub(crate) enum Taken {
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Read, os::unix::net::UnixStream};
+
     use super::*;
+    use crate::{
+        reactor::{
+            feed::{Choice, FeedKind},
+            key::ChannelKey,
+        },
+        transport::SessionSecret,
+    };
 
     /// The record as a release build has it: mio's sockets carry a check of their own where debug assertions are on.
     fn record_bytes() -> usize {
@@ -457,6 +562,95 @@ mod tests {
             "{}",
             size_of::<Option<Identity>>()
         );
+    }
+
+    /// Two feeds with frames of so many bytes, `a` and `b`, and a connection that follows both from their beginning.
+    fn two_feeds(frames: usize, bytes: usize) -> (Slab<Feed>, Connection, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for socket in [&ours, &theirs] {
+            socket.set_nonblocking(true).unwrap();
+        }
+        let stream = Stream::pipe(ours, SessionSecret::random().unwrap());
+        let mut connection = Connection::new(stream, 1, Budget::full(1, 0), Format::WsJson);
+        connection.state = State::Open;
+        let mut feeds = Slab::new();
+        for letter in [b'a', b'b'] {
+            let kind = FeedKind {
+                format: Format::WsJson,
+                choice: Choice::ALL,
+            };
+            let mut feed = Feed::new(ChannelKey(0), kind, Loss::Never, frames * bytes);
+            let place = feed.add_member(0);
+            let cursor = feed.log.head();
+            for _ in 0..frames {
+                feed.log.append(&vec![letter; bytes], 1);
+            }
+            let key = FeedKey(u32::try_from(feeds.insert(feed)).unwrap());
+            connection.add_subscription(Subscription {
+                feed: key,
+                place,
+                cursor,
+            });
+        }
+        (feeds, connection, theirs)
+    }
+
+    /// Everything that has come by now.
+    fn heard(socket: &mut UnixStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        let ended = socket.read_to_end(&mut all).unwrap_err();
+        assert_eq!(ended.kind(), std::io::ErrorKind::WouldBlock);
+        all
+    }
+
+    #[test]
+    fn what_two_feeds_have_leaves_in_one_write() {
+        let (feeds, mut connection, mut peer) = two_feeds(3, 100);
+        let mut scratch = Scratch::default();
+        assert_eq!(connection.send_rooms(1, &feeds, &mut scratch), Written::All);
+        assert_eq!(scratch.tally.writes, 1);
+        assert_eq!(scratch.tally.deliveries, 6);
+        assert_eq!(heard(&mut peer), [[b'b'; 300], [b'a'; 300]].concat());
+        for at in 0..2 {
+            assert_eq!(
+                connection.send_rooms(at, &feeds, &mut scratch),
+                Written::All
+            );
+        }
+        assert_eq!(scratch.tally.writes, 1, "nothing is left for either");
+    }
+
+    /// Wherever the socket is full, the next byte is the one that follows, and no frame is torn by another feed's.
+    #[test]
+    fn a_full_socket_tears_no_frame_of_either_feed() {
+        const FRAME: usize = 7_001;
+        const FRAMES: usize = 100;
+        let (feeds, mut connection, mut peer) = two_feeds(FRAMES, FRAME);
+        let mut scratch = Scratch::default();
+        let mut all = Vec::new();
+        let mut written = connection.send_rooms(0, &feeds, &mut scratch);
+        let mut blocked = 0;
+        while written == Written::Blocked {
+            blocked += 1;
+            all.extend(heard(&mut peer));
+            written = connection.resume(&mut scratch);
+            for at in 0..2 {
+                if written == Written::All {
+                    written = connection.send_rooms(at, &feeds, &mut scratch);
+                }
+            }
+        }
+        all.extend(heard(&mut peer));
+        assert_eq!(written, Written::All);
+        assert!(blocked > 0, "a pipe takes less than all of it");
+        assert_eq!(all.len(), 2 * FRAMES * FRAME);
+        let whole = |frame: &[u8]| frame.iter().all(|byte| *byte == frame[0]);
+        assert!(all.chunks(FRAME).all(whole));
+        assert_eq!(
+            all.iter().filter(|byte| **byte == b'a').count(),
+            FRAMES * FRAME
+        );
+        assert_eq!(scratch.tally.deliveries, 2 * FRAMES as u64);
     }
 
     #[test]

@@ -116,7 +116,12 @@ pub(crate) struct Moved {
 }
 
 impl Feed {
-    fn new(channel: ChannelKey, kind: FeedKind, loss: Loss, log_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        channel: ChannelKey,
+        kind: FeedKind,
+        loss: Loss,
+        log_bytes_max: usize,
+    ) -> Self {
         Self {
             channel,
             kind,

@@ -287,14 +287,14 @@ impl Reactor {
         self.handle_inbox();
         self.handle_deadlines();
         self.sweep();
+        self.scratch.tally.settle(&self.metrics);
+        self.compression.settle(&self.metrics);
+        self.seat.pulse.worked(self.clock.now.elapsed());
         if self.sweeper.has_work() {
             // Where this thread has a core for itself that is nothing. Where it has not, whoever stores what was said waits
             // for a millisecond and not for the scheduler's whole slice.
             std::thread::yield_now();
         }
-        self.scratch.tally.settle(&self.metrics);
-        self.compression.settle(&self.metrics);
-        self.seat.pulse.worked(self.clock.now.elapsed());
         Ok(self.stop_or_go_on())
     }
 

@@ -47,6 +47,9 @@ pub(crate) struct Scratch {
     pub(super) raw: Vec<u8>,
     /// Sealed bytes as they go.
     pub(super) sealed: Vec<u8>,
+    /// Frames of several feeds on their way to one fan; at most [`WRITE_BYTES_MAX`](crate::limits::WRITE_BYTES_MAX) and a
+    /// frame.
+    pub(super) bundle: Vec<u8>,
 }
 
 /// What a turn has written, counted without touching what other threads read.

@@ -6,7 +6,8 @@
 //! [`SWEEP_VISITS_PER_TURN`](limits::SWEEP_VISITS_PER_TURN) visits, and after
 //! [`SWEEP_VISITS_PER_POLL`](limits::SWEEP_VISITS_PER_POLL), or
 //! [`SWEEP_BYTES_PER_POLL`](limits::SWEEP_BYTES_PER_POLL), the poll has its turn: pings, joins and small rooms never
-//! wait behind a mega-room. A fan whose socket is full is passed over; the poll tells when it is not.
+//! wait behind a mega-room. A visit brings what the fan lacks of all feeds it follows, in one write, and the sweeps of the
+//! others find nothing left to do. A fan whose socket is full is passed over; the poll tells when it is not.
 //!
 //! A fan whose cursor has fallen out of the log of a lossless lane is closed with 3008 and recovers on return. In the
 //! chat lane the fan skips to the newest message, once the socket takes more, and is told how many were missed.
@@ -190,7 +191,8 @@ impl Reactor {
         };
         // Whoever must be seen to may leave the feed for it, which moves members: they are seen to afterwards.
         let mut unsettled = Vec::new();
-        for member in &feed.members[position.min(end)..end] {
+        let members = std::mem::take(&mut feed.members);
+        for member in &members[position.min(end)..end] {
             let index = *member as usize;
             let Some(connection) = connections.get_mut(index) else {
                 continue;
@@ -199,11 +201,14 @@ impl Reactor {
                 continue;
             };
             let was_blocked = connection.blocked;
-            match connection.send_room(subscription, feed, scratch) {
+            match connection.send_rooms(subscription, feeds, scratch) {
                 Written::All => {}
                 Written::Blocked if was_blocked => {}
                 written => unsettled.push((index, written)),
             }
+        }
+        if let Some(feed) = feeds.get_mut(key.index()) {
+            feed.members = members;
         }
         for (index, written) in unsettled {
             self.settle_feed(index, key, written);
