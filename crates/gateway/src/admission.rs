@@ -1,8 +1,11 @@
 //! How many sockets the node holds, and whether it takes more, now.
 //!
 //! Two bounds: the sockets held, and the upgrades per second, so that fans who all come back at once are spread over
-//! some seconds instead of making everybody wait. A place is taken before the upgrade is answered and given back when the socket is gone, whichever side lost it:
-//! the HTTP side holds the place as a [`Place`] until the reactor has the socket.
+//! some seconds instead of making everybody wait. A place is taken before the upgrade is answered and given back when the
+//! socket is gone, whichever side lost it: the HTTP side holds the place as a [`Place`] until the reactor has the socket.
+//!
+//! Whoever is refused is given a time to come again, one behind the other as fast as the rate lets them in: so that
+//! fifty thousand who knock at once come back over the seconds that they need, and not all in the next one.
 
 use std::{
     sync::{
@@ -12,12 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::limits;
+
 /// The node's counter of sockets, shared by the HTTP side and the reactors.
 #[derive(Debug)]
 pub(crate) struct Admission {
     open: AtomicUsize,
     open_max: usize,
     pace: Option<Mutex<Pace>>,
+    slots: Mutex<Slots>,
     closed: AtomicBool,
     alive: AtomicBool,
 }
@@ -58,6 +64,40 @@ impl Pace {
     }
 }
 
+/// When those who were refused may come again, in the order in which they were refused.
+#[derive(Debug)]
+struct Slots {
+    /// The next slot, if its time is not too near or too far.
+    next: Instant,
+    each: Duration,
+}
+
+impl Slots {
+    fn new(per_second: u32, now: Instant) -> Self {
+        let per_second = match per_second {
+            0 => limits::UPGRADES_PER_SECOND,
+            limited => limited,
+        };
+        Self {
+            next: now,
+            each: Duration::from_secs(1) / per_second,
+        }
+    }
+
+    /// The next slot: how long from now.
+    fn hand_out(&mut self, now: Instant) -> Duration {
+        let earliest = now + limits::RETRY_AFTER_MIN;
+        let latest = now + limits::RETRY_AFTER_MAX;
+        let slot = match self.next.max(earliest) {
+            // Most of those who wait so long have knocked several times, and have several slots.
+            late if late > latest => earliest,
+            slot => slot,
+        };
+        self.next = slot + self.each;
+        slot - now
+    }
+}
+
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlace {
@@ -72,11 +112,13 @@ pub(crate) enum NoPlace {
 impl Admission {
     /// No socket yet, at most `open_max` later, and `per_second` new ones in the long run, 0 for any number.
     pub(crate) fn new(open_max: usize, per_second: u32) -> Arc<Self> {
-        let pace = (per_second > 0).then(|| Mutex::new(Pace::new(per_second, Instant::now())));
+        let now = Instant::now();
+        let pace = (per_second > 0).then(|| Mutex::new(Pace::new(per_second, now)));
         Arc::new(Self {
             open: AtomicUsize::new(0),
             open_max,
             pace,
+            slots: Mutex::new(Slots::new(per_second, now)),
             closed: AtomicBool::new(false),
             alive: AtomicBool::new(true),
         })
@@ -117,6 +159,13 @@ impl Admission {
             }),
             Err(_) => Err(NoPlace::Full),
         }
+    }
+
+    /// A time to come again for somebody who was refused, in whole seconds.
+    pub(crate) fn retry_after_seconds(&self, now: Instant) -> u32 {
+        // A poisoned lock guards a time that is right in any state.
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        u32::try_from(slots.hand_out(now).as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Gives back a place that the reactor held.
@@ -207,6 +256,50 @@ mod tests {
         let held: Vec<_> = (0..10).map(|_| admission.take(arrival)).collect();
         assert_eq!(held.iter().filter(|place| place.is_ok()).count(), 2);
         assert_eq!(admission.open(), 2, "who is sent away holds no place");
+    }
+
+    #[test]
+    fn those_who_are_refused_come_back_one_behind_the_other() {
+        let start = now();
+        let admission = Admission::new(100_000, 10_000);
+        let mut back = std::collections::BTreeMap::new();
+        for _ in 0..50_000 {
+            *back
+                .entry(admission.retry_after_seconds(start))
+                .or_insert(0) += 1;
+        }
+        let seconds: Vec<u32> = back.keys().copied().collect();
+        assert_eq!(seconds, [2, 3, 4, 5, 6], "{back:?}");
+        assert!(
+            back.values().all(|fans| *fans <= 10_000),
+            "never more than the rate takes: {back:?}"
+        );
+        let later = start + Duration::from_secs(60);
+        assert_eq!(
+            admission.retry_after_seconds(later),
+            2,
+            "when the queue is over it is over"
+        );
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_longest_wait() {
+        let start = now();
+        let admission = Admission::new(100, 1);
+        let waits: Vec<u32> = (0..200)
+            .map(|_| admission.retry_after_seconds(start))
+            .collect();
+        let longest = u32::try_from(limits::RETRY_AFTER_MAX.as_secs()).unwrap();
+        assert_eq!(waits.iter().max(), Some(&longest));
+        let each = |wait| waits.iter().filter(|w| **w == wait).count();
+        assert!(
+            (2..=longest).all(|wait| (3..=4).contains(&each(wait))),
+            "{waits:?}"
+        );
+        assert_eq!(
+            Admission::new(100, 0).retry_after_seconds(start + Duration::from_secs(1)),
+            2
+        );
     }
 
     #[test]

@@ -177,15 +177,13 @@ impl Refusal {
         }
     }
 
-    /// Seconds after which the client may come again. Spread by `lot`, any number, so that those who were refused
-    /// together do not come back together.
-    pub(crate) fn retry_after(self, lot: u32) -> Option<u32> {
-        let asks = matches!(self, Self::Full | Self::Hurry | Self::Stopping);
-        asks.then(|| limits::RETRY_AFTER_SECONDS + lot % (limits::RETRY_AFTER_SPREAD_SECONDS + 1))
+    /// Whether the client is told when to come again.
+    pub(crate) fn is_for_now(self) -> bool {
+        matches!(self, Self::Full | Self::Hurry | Self::Stopping)
     }
 
     /// The whole answer, for a socket that is closed behind it.
-    pub(crate) fn answer(self, lot: u32) -> String {
+    pub(crate) fn answer(self, retry_after: Option<u32>) -> String {
         let (status, phrase) = self.status();
         let text = format!("{self}\n");
         let length = text.len();
@@ -204,7 +202,7 @@ impl Refusal {
         if !named.iter().any(|(name, _)| *name == "connection") {
             header("connection", "close");
         }
-        if let Some(seconds) = self.retry_after(lot) {
+        if let Some(seconds) = retry_after {
             header("retry-after", &seconds.to_string());
         }
         answer + "\r\n" + &text
@@ -444,20 +442,15 @@ mod tests {
 
     #[test]
     fn refusals_speak_http() {
-        let version = Refusal::Version.answer(0);
+        let version = Refusal::Version.answer(None);
         assert!(version.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
         assert!(version.contains("sec-websocket-version: 13\r\n"));
         assert_eq!(version.matches("connection:").count(), 1);
-        for lot in 0..100 {
-            let seconds = Refusal::Full.retry_after(lot).unwrap();
-            let most = limits::RETRY_AFTER_SECONDS + limits::RETRY_AFTER_SPREAD_SECONDS;
-            assert!((limits::RETRY_AFTER_SECONDS..=most).contains(&seconds));
-            assert!(
-                Refusal::Hurry
-                    .answer(lot)
-                    .contains(&format!("retry-after: {seconds}\r\n"))
-            );
+        for refusal in [Refusal::Full, Refusal::Hurry, Refusal::Stopping] {
+            assert!(refusal.is_for_now());
+            assert!(refusal.answer(Some(7)).contains("\r\nretry-after: 7\r\n"));
         }
+        assert!(!Refusal::Version.is_for_now() && !version.contains("retry-after"));
         let (head, text) = version.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}", text.len())));
     }

@@ -63,30 +63,33 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .with_state(door)
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Door {
+    /// Refuses somebody in HTTP's own words, and says when to come again where that is of use.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Response {
+        self.metrics.refused(refusal.reason());
         // A bad number could only make a worse answer, never a good one of a bad request.
-        let status = StatusCode::from_u16(self.status().0).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = (status, format!("{self}\n")).into_response();
+        let status = StatusCode::from_u16(refusal.status().0).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = (status, format!("{refusal}\n")).into_response();
         let headers = response.headers_mut();
-        for (name, value) in self.headers() {
+        for (name, value) in refusal.headers() {
             headers.insert(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             );
         }
-        if let Some(seconds) = self.retry_after(lot()) {
+        if let Some(seconds) = self.retry_after(refusal) {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
-}
 
-/// A number that is another one each time.
-fn lot() -> u32 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_micros())
+    fn retry_after(&self, refusal: Refusal) -> Option<u32> {
+        let seconds = refusal
+            .is_for_now()
+            .then(|| self.admission.retry_after_seconds(Instant::now()))?;
+        self.metrics.return_slots.inc();
+        Some(seconds)
+    }
 }
 
 async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Response {
@@ -96,13 +99,10 @@ async fn handshake(State(door): State<Arc<Door>>, mut request: Request) -> Respo
     });
     let (accepted, place) = match judged {
         Ok(judged) => judged,
-        Err(refusal) => {
-            door.metrics.refused(refusal.reason());
-            return refusal.into_response();
-        }
+        Err(refusal) => return door.refuse(refusal),
     };
     let Ok(key) = HeaderValue::try_from(&*accepted.key) else {
-        return Refusal::Key.into_response();
+        return door.refuse(Refusal::Key);
     };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(hand_over(

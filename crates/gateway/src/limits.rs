@@ -151,11 +151,12 @@ pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 /// storm of joins slows the fan-out, and never holds it up.
 pub const EVENTS_PER_POLL: usize = 16;
 
-/// How long clients are told at least to keep away when the node is full or hurried, seconds.
-pub const RETRY_AFTER_SECONDS: u32 = 2;
+/// How soon those who were refused are told to come again at the earliest.
+pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(2);
 
-/// By how much that is spread, so that those who were refused together do not come back together, seconds.
-pub const RETRY_AFTER_SPREAD_SECONDS: u32 = 8;
+/// How late those who were refused are told to come again at the latest: who was told a later time would rather try
+/// before it.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// Upgrades answered per second unless configured otherwise; twice as many at once. Two cores take about 50,000 plain
 /// ones, but each fan who comes also connects, subscribes and asks for what was missed.
@@ -251,6 +252,10 @@ const _: () = assert!(
 const _: () = assert!(
     HEARTBEAT.as_millis() * 10 <= STUCK_AFTER.as_millis(),
     "a reactor that turns is never taken for a stuck one"
+);
+const _: () = assert!(
+    RETRY_AFTER_MIN.as_millis() < RETRY_AFTER_MAX.as_millis(),
+    "there is a time to come again"
 );
 const _: () = assert!(
     PONG_TIMEOUT.as_millis() < PING_INTERVAL.as_millis(),

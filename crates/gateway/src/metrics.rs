@@ -39,6 +39,8 @@ pub(crate) struct Metrics {
     refused: Family<ReasonLabel, Counter>,
     cuts: Family<ReasonLabel, Counter>,
     upgrades: Counter,
+    /// Times to come again that were given to those who were refused.
+    pub(crate) return_slots: Counter,
     /// TLS handshakes that came to an end.
     pub(crate) tls_handshakes: Counter,
 }
@@ -141,6 +143,7 @@ impl Metrics {
             refused: Family::default(),
             cuts: Family::default(),
             upgrades: Counter::default(),
+            return_slots: Counter::default(),
             tls_handshakes: Counter::default(),
         };
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
@@ -203,6 +206,11 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register("upgrades", "Upgrades answered", self.upgrades.clone());
+        registry.register(
+            "return_slots",
+            "Times to come again, given one behind the other to those who were refused for now",
+            self.return_slots.clone(),
+        );
         registry.register(
             "tls_handshakes",
             "TLS handshakes that came to an end; refused ones are upgrades refused for tls",

@@ -485,7 +485,11 @@ impl Reactor {
             }
             Err(refusal) => {
                 self.metrics.refused(refusal.reason());
-                let words = refusal.answer(self.arrivals.generations);
+                let retry_after = refusal.is_for_now().then(|| {
+                    self.metrics.return_slots.inc();
+                    self.admission.retry_after_seconds(self.clock.now)
+                });
+                let words = refusal.answer(retry_after);
                 // Whether the peer hears it or not, the socket is closed.
                 let said = arrival
                     .stream

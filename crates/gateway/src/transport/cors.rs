@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{PREFLIGHT_AGE, refused};
+use super::PREFLIGHT_AGE;
 use crate::{
     handshake::{Offer, Refusal},
     http::Door,
@@ -75,6 +75,6 @@ pub(super) fn preflight(State(door): State<Arc<Door>>, headers: HeaderMap) -> Re
             );
             answer
         }
-        Err(refusal) => refused(&door, refusal),
+        Err(refusal) => door.refuse(refusal),
     })
 }

@@ -43,7 +43,6 @@ pub(crate) use self::session_id::{SessionId, SessionSecret};
 use self::{cors::Page, pipe::PipeBody};
 use crate::{
     format::Format,
-    handshake::Refusal,
     http::Door,
     inbox::{Handover, Queued},
     limits,
@@ -69,7 +68,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
 async fn http_stream(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
     let page = match Page::judge(&door, &headers) {
         Ok(page) => page,
-        Err(refusal) => return refused(&door, refusal),
+        Err(refusal) => return door.refuse(refusal),
     };
     let encoding = encoding(&headers);
     let answer = match read(&door, body).await {
@@ -104,14 +103,14 @@ fn sse(
 ) -> Ready<Response> {
     ready(match Page::judge(&door, &headers) {
         Ok(page) => page.tell(open(&door, Format::Sse, cf_connect.into())),
-        Err(refusal) => refused(&door, refusal),
+        Err(refusal) => door.refuse(refusal),
     })
 }
 
 async fn emulate(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
     let page = match Page::judge(&door, &headers) {
         Ok(page) => page,
-        Err(refusal) => return refused(&door, refusal),
+        Err(refusal) => return door.refuse(refusal),
     };
     let encoding = encoding(&headers);
     let status = match read(&door, body).await {
@@ -170,7 +169,7 @@ async fn read(door: &Door, body: Body) -> Result<Bytes, StatusCode> {
 fn open(door: &Door, format: Format, frame: Bytes) -> Response {
     let place = match door.admission.take(Instant::now()) {
         Ok(place) => place,
-        Err(reason) => return refused(door, reason.into()),
+        Err(reason) => return door.refuse(reason.into()),
     };
     let secret = match SessionSecret::random() {
         Ok(secret) => secret,
@@ -219,11 +218,6 @@ fn pair(send_bytes: usize, secret: SessionSecret) -> io::Result<(Stream, PipeBod
     theirs.set_nonblocking(true)?;
     SockRef::from(&ours).set_send_buffer_size(send_bytes)?;
     Ok((Stream::pipe(ours, secret), PipeBody::new(theirs)?))
-}
-
-fn refused(door: &Door, refusal: Refusal) -> Response {
-    door.metrics.refused(refusal.reason());
-    refusal.into_response()
 }
 
 /// How long a browser may remember what a preflight was told.
