@@ -8,7 +8,12 @@ use std::{
 };
 
 use fanwave_room::admit::Rules;
-use fanwave_wire::{RoomId, limits::FRAME_BYTES_MAX, ws};
+use fanwave_wire::{
+    RoomId,
+    limits::{FRAME_BYTES_MAX, SLOT_PREFER_BYTES_MAX},
+    protocol::ReturnSlot,
+    ws,
+};
 use thiserror::Error;
 
 use crate::{limits, origin::OriginPolicy, tls::TlsFiles};
@@ -32,6 +37,9 @@ pub struct GatewayConfig {
     /// Upgrades per second in the long run, on all ports; twice as many at once. Beyond it the answer is 503 with
     /// `Retry-After`. 0 sets no limit. Default 10,000.
     pub accepts_per_second: u32,
+    /// Where fans who are sent away should rather go, as their return slot says it: `wss://b.example`. Default: empty,
+    /// anywhere. The published clients do not look at it.
+    pub prefer: String,
     /// How long an upgrade request on a reactor's own port may take. Default 10 s.
     pub handshake_timeout: Duration,
     /// How often each connection is pinged. Default 25 s.
@@ -176,6 +184,7 @@ impl Default for GatewayConfig {
             listen: Vec::new(),
             tls: None,
             accepts_per_second: limits::UPGRADES_PER_SECOND,
+            prefer: String::new(),
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             ping_interval: limits::PING_INTERVAL,
             pong_timeout: limits::PONG_TIMEOUT,
@@ -244,6 +253,11 @@ pub enum ConfigError {
         /// As configured.
         reactors: usize,
     },
+    /// It would not fit a return slot.
+    #[error(
+        "prefer is not one word of at most {SLOT_PREFER_BYTES_MAX} printable characters without a semicolon"
+    )]
+    Prefer,
     /// Not even one message would fit.
     #[error(
         "room_log_bytes is {bytes}, at least {} are needed",
@@ -264,6 +278,15 @@ impl GatewayConfig {
             reactions: self.reactions.clone(),
             ..fanwave_room::machine::Settings::default()
         }
+    }
+
+    /// Shortest time between two fans who come back: as many as this node would take of another's.
+    pub(crate) fn return_gap(&self) -> Duration {
+        let per_second = match self.accepts_per_second {
+            0 => limits::UPGRADES_PER_SECOND,
+            limited => limited,
+        };
+        Duration::from_secs(1) / per_second
     }
 
     /// Checks what the types cannot say.
@@ -289,6 +312,9 @@ impl GatewayConfig {
                 pong_timeout,
                 ping_interval,
             });
+        }
+        if !ReturnSlot::can_prefer(&self.prefer) {
+            return Err(ConfigError::Prefer);
         }
         if self.connections_max == 0 {
             return Err(ConfigError::NoConnections);
@@ -333,6 +359,11 @@ mod tests {
             ..GatewayConfig::default()
         };
         assert_eq!(none.check(), Err(ConfigError::NoConnections));
+        let prefer = GatewayConfig {
+            prefer: "two words".to_owned(),
+            ..GatewayConfig::default()
+        };
+        assert_eq!(prefer.check(), Err(ConfigError::Prefer));
         let log = GatewayConfig {
             room_log_bytes: 10,
             ..GatewayConfig::default()

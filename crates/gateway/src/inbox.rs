@@ -16,8 +16,8 @@ use bytes::Bytes;
 use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws::WindowBits};
 
 use crate::{
-    admission::Place, engine_calls::Answer, format::Format, limits, reactor::stream::Stream,
-    roll_call::RollCall, session::Passing, transport::SessionSecret,
+    admission::Place, drain::Order, engine_calls::Answer, format::Format, limits,
+    reactor::stream::Stream, roll_call::RollCall, session::Passing, transport::SessionSecret,
 };
 
 /// A socket whose upgrade has been answered.
@@ -52,6 +52,8 @@ pub(crate) struct Batch {
     pub(crate) roll_calls: Vec<RollCall>,
     /// What the engine answered.
     pub(crate) answers: Vec<Answer>,
+    /// Begin to move the fans to other nodes.
+    pub(crate) drain: Option<Order>,
     /// Say good-bye to everybody, and be gone by then.
     pub(crate) stop_by: Option<Instant>,
 }
@@ -112,6 +114,13 @@ impl Inbox {
     pub(crate) fn answer(&self, answer: Answer) {
         let mut waiting = self.lock();
         waiting.answers.push(answer);
+        self.unlock_and_wake(waiting);
+    }
+
+    /// The order to move the fans.
+    pub(crate) fn drain(&self, order: Order) {
+        let mut waiting = self.lock();
+        waiting.drain = Some(order);
         self.unlock_and_wake(waiting);
     }
 

@@ -34,6 +34,7 @@ use self::{
     admission::Admission,
     config::Extensions,
     desk::Desk,
+    drain::{Board, Order},
     engine_calls::EngineCalls,
     http::Door,
     inbox::Inbox,
@@ -46,6 +47,7 @@ use self::{
 mod admission;
 mod config;
 mod desk;
+mod drain;
 mod engine_calls;
 mod format;
 mod handshake;
@@ -65,6 +67,7 @@ mod tls;
 mod transport;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms, SubscribeTokens};
+pub use drain::{Drain, Progress};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
 pub use tls::{TlsError, TlsFiles};
@@ -75,6 +78,9 @@ pub struct Gateway {
     door: Arc<Door>,
     desk: Arc<Desk>,
     calls: Arc<Semaphore>,
+    board: Arc<Board>,
+    /// Shortest time between two fans who come back.
+    return_gap: Duration,
     addresses: Vec<SocketAddr>,
     /// Empty once it is shut down.
     running: Mutex<Vec<Running>>,
@@ -154,7 +160,8 @@ impl Gateway {
         let (polls, seats) = seats(config.reactors.get())?;
         let reactors = Arc::new(Reactors::new(seats));
         let admission = Admission::new(config.connections_max, config.accepts_per_second);
-        let metrics = Metrics::register(registry, &admission, &reactors);
+        let shared = Shared::default();
+        let metrics = Metrics::register(registry, &admission, &reactors, &shared.board);
         let desk = Desk::open(
             engine,
             Arc::clone(&reactors),
@@ -180,7 +187,6 @@ impl Gateway {
             node: Arc::clone(&name),
         });
         let (config, keys) = (Arc::new(config), keys.into());
-        let shared = Shared::default();
         let mut running = Vec::with_capacity(polls.len());
         for (number, (poll, seat)) in polls.into_iter().zip(reactors.seats()).enumerate() {
             let parts = Parts {
@@ -203,6 +209,8 @@ impl Gateway {
             door,
             desk,
             calls: places,
+            board: shared.board,
+            return_gap: config.return_gap(),
             addresses,
             running: Mutex::new(running),
         })
@@ -233,6 +241,27 @@ impl Gateway {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.door.admission.is_alive() && self.door.reactors.are_alive(Instant::now())
+    }
+
+    /// Moves the fans to other nodes: takes nobody new, tells everybody in turn to go and when to come back, and returns
+    /// when all have been told or the time is over. Until their turn fans are served like always.
+    ///
+    /// Dropped before its end, the reactors go on with it. A second call waits for the first.
+    pub async fn drain(&self, drain: Drain) -> Progress {
+        self.door.admission.close();
+        let seats = self.door.reactors.seats().len();
+        let now = Instant::now();
+        if self.board.begin(seats) {
+            let order = Order::of(&drain, seats, self.return_gap, now);
+            self.door.reactors.drain(order);
+        }
+        self.board.follow(now + drain.within).await
+    }
+
+    /// How far moving the fans has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.board.progress()
     }
 
     /// Closes every connection with 3001, waits for their ends until the deadline, and joins the reactors.

@@ -114,6 +114,30 @@ pub const SPARE_DEADLINES: usize = 64;
 /// How much longer than its deadline a shutdown waits for the reactor's thread to notice.
 pub const JOIN_GRACE: Duration = Duration::from_secs(1);
 
+/// Fans moved in a second at least when a node is drained, however small a share of them is asked for: so a node with
+/// few fans is drained in seconds. As many come back as any node takes.
+pub const MOVES_PER_SECOND_MIN: u32 = 10;
+
+/// How long a fan's turn to move may take while an answer is due to them or their socket is full; then they go without.
+///
+/// Longer than an engine may take, so that nobody is left without an answer. 32 bytes each in the queue of those who wait.
+pub const MOVE_TURN_MAX: Duration = ENGINE_CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
+
+/// How long a quick drain takes to tell everybody, whose node is stopped by hand.
+pub const QUICK_DRAIN: Duration = Duration::from_secs(1);
+
+/// Fans who go in a second of a quick drain at least: a hundred are told at once.
+pub const QUICK_MOVES_PER_SECOND: u32 = 1_000;
+
+/// Fans whose turn it is that a reactor looks at in one of its own turns: about 1 ms.
+pub const LEAVERS_PER_TURN: usize = 256;
+
+/// How soon a reactor looks at them again when nothing else wakes it.
+pub const LEAVERS_RETRY: Duration = Duration::from_millis(50);
+
+/// How often a drain says how far it is.
+pub const DRAIN_PROGRESS: Duration = Duration::from_secs(5);
+
 /// Longest time for which an idle reactor waits before it shows that it still turns.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -256,6 +280,10 @@ const _: () = assert!(
 const _: () = assert!(
     RETRY_AFTER_MIN.as_millis() < RETRY_AFTER_MAX.as_millis(),
     "there is a time to come again"
+);
+const _: () = assert!(
+    MOVE_TURN_MAX.as_millis() > ENGINE_CALL_TIMEOUT.as_millis(),
+    "who is moved has their answer first"
 );
 const _: () = assert!(
     PONG_TIMEOUT.as_millis() < PING_INTERVAL.as_millis(),

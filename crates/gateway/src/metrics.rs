@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{admission::Admission, reactors::Reactors};
+use crate::{admission::Admission, drain::Board, reactors::Reactors};
 
 /// Handles of the registered metrics; cloning shares them.
 #[derive(Debug, Clone)]
@@ -122,12 +122,38 @@ impl Collector for ReactorSockets {
     }
 }
 
+/// Reads how far a drain has come where the reactors write it.
+#[derive(Debug)]
+struct Drained(Arc<Board>);
+
+impl Collector for Drained {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let draining = ConstGauge::new(i64::from(self.0.is_draining()));
+        let metric = encoder.encode_descriptor(
+            "fanwave_gateway_draining",
+            "1 from the time the fans are moved to other nodes",
+            None,
+            MetricType::Gauge,
+        )?;
+        draining.encode(metric)?;
+        let moved = u64::try_from(self.0.progress().moved).unwrap_or(u64::MAX);
+        let metric = encoder.encode_descriptor(
+            "fanwave_gateway_moved",
+            "Fans who were sent to other nodes, with the time of their return",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(moved).encode(metric)
+    }
+}
+
 impl Metrics {
     /// Registers everything under `fanwave_gateway_`.
     pub(crate) fn register(
         registry: &mut Registry,
         admission: &Arc<Admission>,
         reactors: &Arc<Reactors>,
+        board: &Arc<Board>,
     ) -> Self {
         let metrics = Self {
             deliveries: Counter::default(),
@@ -149,6 +175,7 @@ impl Metrics {
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
         registry.register_collector(Box::new(BusySeconds(Arc::clone(reactors))));
         registry.register_collector(Box::new(ReactorSockets(Arc::clone(reactors))));
+        registry.register_collector(Box::new(Drained(Arc::clone(board))));
         let registry = registry.sub_registry_with_prefix("fanwave_gateway");
         registry.register(
             "deliveries",

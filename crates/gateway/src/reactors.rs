@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    drain::Order,
     inbox::{Handover, Inbox},
     limits,
 };
@@ -134,6 +135,13 @@ impl Reactors {
         if let Some(seat) = seat {
             seat.pulse.expect_socket();
             seat.inbox.hand_over(socket);
+        }
+    }
+
+    /// The order to move the fans, for all.
+    pub(crate) fn drain(&self, order: Order) {
+        for seat in &self.seats {
+            seat.inbox.drain(order);
         }
     }
 

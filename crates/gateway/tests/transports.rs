@@ -223,7 +223,9 @@ async fn a_stream_ends_with_a_word_of_why() {
     let (stopped, said) =
         tokio::join!(node.gateway.shutdown(Duration::from_secs(10)), other.next());
     assert_eq!(stopped, Ok(()));
-    assert_eq!(said.expect("why")["push"]["disconnect"]["code"], 3001);
+    let farewell = &said.expect("why")["push"]["disconnect"];
+    assert_eq!(farewell["code"], 3001);
+    assert_eq!(farewell["reason"], "shutdown; after=0", "with a slot");
     assert_eq!(other.line().await, None);
 }
 

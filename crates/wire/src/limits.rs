@@ -147,6 +147,10 @@ const POLL_BYTES_MAX: usize = JSON_ESCAPE_BYTES_MAX
 /// Most bytes of a close frame's reason: a control frame has 125, two of them are the code (RFC 6455, 5.5.1).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 
+/// Longest place that a return slot names: with the words and the number before it, it fits
+/// [`CLOSE_REASON_BYTES_MAX`].
+pub const SLOT_PREFER_BYTES_MAX: usize = 80;
+
 /// Longest JSON form of one character in our own output: `\u2028`.
 const JSON_ESCAPE_BYTES_MAX: usize = 6;
 

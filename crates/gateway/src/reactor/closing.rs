@@ -6,7 +6,7 @@
 //! record.
 
 use fanwave_wire::{
-    protocol::{DisconnectCode, Push},
+    protocol::{Disconnect, DisconnectCode, Push, ReturnSlot},
     ws,
 };
 
@@ -27,10 +27,29 @@ const NO_STATUS: u16 = 1005;
 pub(crate) enum Farewell {
     /// The client protocol's own.
     Disconnect(DisconnectCode),
+    /// The node is left: come back after so many milliseconds, rather to the place that is configured.
+    Move {
+        /// See [`ReturnSlot`].
+        after_ms: u32,
+    },
     /// A code of the WebSocket protocol.
     Code(ws::CloseCode),
     /// The answer to the peer's close frame, which repeats its code.
     Answer(Option<ws::CloseCode>),
+}
+
+impl Farewell {
+    /// It in the client protocol's words, if it has any there.
+    fn said(self, prefer: &str) -> Option<Disconnect<'_>> {
+        match self {
+            Self::Disconnect(code) => Some(code.into()),
+            Self::Move { after_ms } => Some(Disconnect {
+                code: DisconnectCode::Shutdown,
+                slot: Some(ReturnSlot { after_ms, prefer }),
+            }),
+            Self::Code(_) | Self::Answer(_) => None,
+        }
+    }
 }
 
 impl Reactor {
@@ -57,16 +76,16 @@ impl Reactor {
             return self.end_stream(index, key, farewell);
         }
         let frames = &mut self.replies.frames;
-        let code = match farewell {
-            Farewell::Disconnect(code) => {
-                ws::frame::encode_close(frames, code.into(), code.reason());
-                code.number()
+        let code = match (farewell.said(&self.config.prefer), farewell) {
+            (Some(said), _) => {
+                ws::frame::encode_close(frames, said.code.into(), &said.to_string());
+                said.code.number()
             }
-            Farewell::Code(code) | Farewell::Answer(Some(code)) => {
+            (None, Farewell::Code(code) | Farewell::Answer(Some(code))) => {
                 ws::frame::encode_close(frames, code, "");
                 code.number()
             }
-            Farewell::Answer(None) => {
+            (None, _) => {
                 ws::frame::encode_close_empty(frames);
                 NO_STATUS
             }
@@ -78,13 +97,12 @@ impl Reactor {
 
     /// Ends a connection on which no close code can be said: a push says it.
     fn end_stream(&mut self, index: usize, key: ConnectionKey, farewell: Farewell) {
-        let code = match farewell {
-            Farewell::Disconnect(code) => code,
-            // Codes of frames, of which a stream has none.
-            Farewell::Code(_) | Farewell::Answer(_) => DisconnectCode::BadRequest,
-        };
-        self.replies.push(Push::Disconnect { code });
-        self.metrics.closed(code.number());
+        // What has no words there is a code of frames, of which a stream has none.
+        let said = farewell
+            .said(&self.config.prefer)
+            .unwrap_or(DisconnectCode::BadRequest.into());
+        self.replies.push(Push::Disconnect(said));
+        self.metrics.closed(said.code.number());
         self.timers.expect_close(self.clock.now, key);
         self.flush(index);
     }

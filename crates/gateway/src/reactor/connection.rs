@@ -73,6 +73,8 @@ pub(crate) enum State {
     Connecting,
     /// Connected.
     Open,
+    /// Connected, and about to be moved: it gets what is due, and is refused what it asks for now.
+    Leaving,
     /// Our close frame is on its way; whatever still comes is thrown away.
     Closing,
 }

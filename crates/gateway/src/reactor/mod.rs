@@ -6,7 +6,8 @@
 //! 2. read the sockets that have something, obey the commands ([`session`](crate::session)), write the replies;
 //! 3. accept and answer a bounded number of those who arrive at this reactor's own port ([`arrival`]);
 //! 4. take the inbox: adopt sockets, put publications into the room logs, hand out the engine's answers;
-//! 5. ping one slot of connections, end what is overdue ([`timers`]);
+//! 5. ping one slot of connections, end what is overdue ([`timers`]), and while the node is drained see to those whose
+//!    turn it is to go ([`leaving`]);
 //! 6. sweep: write to a bounded number of fans what they lack of the dirty rooms ([`sweep`]).
 //!
 //! Replies are gathered in [`Replies`] while one connection is worked on, and leave in one write before any room data
@@ -34,6 +35,7 @@ use self::{
     emulated::Emulated,
     feed::Feed,
     key::ConnectionKey,
+    leaving::Leaving,
     room::RoomState,
     stream::Scratch,
     sweep::Sweeper,
@@ -42,6 +44,7 @@ use self::{
 use crate::{
     admission::Admission,
     config::GatewayConfig,
+    drain::Board,
     engine_calls::{Call, EngineCalls},
     format::{Format, Frames},
     inbox::Batch,
@@ -62,6 +65,7 @@ pub(crate) mod emulated;
 pub(crate) mod feed;
 pub(crate) mod identity;
 pub(crate) mod key;
+mod leaving;
 pub(crate) mod room;
 pub(crate) mod socket;
 pub(crate) mod stream;
@@ -117,6 +121,8 @@ pub(crate) struct Reactor {
     unfinished_reads: VecDeque<ConnectionKey>,
     read_buffer: Box<[u8]>,
     batch: Batch,
+    /// Present while the node is drained.
+    leaving: Option<Box<Leaving>>,
     stop_by: Option<Instant>,
 }
 
@@ -124,6 +130,8 @@ pub(crate) struct Reactor {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
     pub(crate) presence: Arc<Mutex<Presence>>,
+    /// How far a drain of the node has come.
+    pub(crate) board: Arc<Board>,
     /// Channels in which somebody wants to know who comes and goes, and how many do.
     watched: Arc<Mutex<HashMap<Channel, u32>>>,
 }
@@ -255,6 +263,7 @@ impl Reactor {
             unfinished_reads: VecDeque::new(),
             read_buffer: vec![0; limits::READ_BUFFER_BYTES].into_boxed_slice(),
             batch: Batch::default(),
+            leaving: None,
             stop_by: None,
         }
     }
@@ -286,6 +295,7 @@ impl Reactor {
         self.handle_arrivals();
         self.handle_inbox();
         self.handle_deadlines();
+        self.handle_leaving();
         self.sweep();
         self.scratch.tally.settle(&self.metrics);
         self.compression.settle(&self.metrics);
@@ -326,6 +336,7 @@ impl Reactor {
             self.timers.next_deadline(),
             self.sweeper.next_due(),
             self.arrivals.next_due(),
+            self.leaving_timeout(),
             self.stop_by,
         ]
         .into_iter()
@@ -358,6 +369,9 @@ impl Reactor {
             self.handle_emulated(session, &frame);
         }
         batch.command_bytes = 0;
+        if let Some(order) = batch.drain.take() {
+            self.begin_drain(order);
+        }
         if let Some(by) = batch.stop_by.take() {
             self.stop(by);
         }
@@ -372,11 +386,7 @@ impl Reactor {
         self.stop_by = Some(by);
         self.admission.close();
         self.arrivals.close();
-        let open: Vec<usize> = self.connections.iter().map(|(index, _)| index).collect();
-        tracing::info!(connections = open.len(), "the gateway says good-bye");
-        for index in open {
-            self.disconnect(index, protocol::DisconnectCode::Shutdown);
-        }
+        self.move_everybody();
     }
 
     /// Whether the node is stopping.

@@ -49,15 +49,14 @@ impl Reactor {
             deflate,
             place,
         } = socket;
-        if self.is_stopping() {
-            // Dropping both closes the socket and frees the place.
-            self.seat.pulse.lose_socket();
-            return;
-        }
         let session = stream.session();
         let Some(index) = self.open(stream, place, Watched::No, format) else {
             return;
         };
+        if self.is_stopping() {
+            // It was on its way when the others were told.
+            return self.move_away(index, self.clock.now);
+        }
         let connection = &mut self.connections[index];
         connection.deflate = deflate;
         if let Some(secret) = session {
@@ -97,8 +96,9 @@ impl Reactor {
         }
         let connection = entry.insert(Connection::new(stream, generation, budget, format));
         place.hand_over();
-        self.timers
-            .expect_connect(self.clock.now, connection.key(index));
+        let key = connection.key(index);
+        self.timers.expect_connect(self.clock.now, key);
+        self.moves_too(key);
         Some(index)
     }
 
@@ -361,7 +361,7 @@ impl Reactor {
     pub(crate) fn find_open(&mut self, key: ConnectionKey) -> Option<usize> {
         let index = self.find(key)?;
         self.speak_to(index);
-        (self.connections[index].state == State::Open).then_some(index)
+        matches!(self.connections[index].state, State::Open | State::Leaving).then_some(index)
     }
 
     /// The connection of a key, unless it is gone.

@@ -99,6 +99,12 @@ impl Reactor {
             (Some(State::Connecting), method) => {
                 return self.put_off(index, Command { id, method });
             }
+            // Neither wants a reply.
+            (Some(State::Leaving), Method::Pong | Method::Send(_)) => {}
+            (Some(State::Leaving), _) => {
+                self.replies
+                    .refuse_because(id, ErrorCode::Internal, NODE_LEFT);
+            }
             // Before connect nothing else, after connect no second one.
             (Some(State::Fresh | State::Open), _) => {
                 self.disconnect(index, DisconnectCode::BadRequest);
@@ -110,7 +116,7 @@ impl Reactor {
             .get(index)
             .map(|connection| connection.state)
         {
-            Some(State::Fresh | State::Connecting | State::Open) => Obeyed::GoOn,
+            Some(State::Fresh | State::Connecting | State::Open | State::Leaving) => Obeyed::GoOn,
             Some(State::Closing) | None => Obeyed::Ended,
         }
     }
@@ -201,6 +207,9 @@ fn client_id(node: u64, generation: u32) -> String {
 
 /// What a fan is told when the node has too many calls under way.
 const NODE_BUSY: &str = "the server is busy, try again";
+
+/// What a fan is told whose turn it is to go to another node.
+const NODE_LEFT: &str = "the server is being left, say it again after the reconnect";
 
 /// A command's name in the metrics.
 fn kind(method: &Method) -> &'static str {

@@ -23,6 +23,7 @@ mod protobuf;
 pub mod publication;
 pub mod push;
 pub mod reply;
+pub mod slot;
 
 pub use command::{
     Command, ConnectRequest, HistoryRequest, Method, PresenceRequest, ProtocolError,
@@ -41,6 +42,7 @@ pub use reply::{
     ClientInfo, ConnectResult, HistoryResult, PresencePage, PublishResult, Recovery, RefreshResult,
     Reply, Response, SendResult, SubscribeResult,
 };
+pub use slot::{Disconnect, ReturnSlot};
 
 /// The server's ping: the empty reply. A client with `pong` set in its connect result answers with the same bytes.
 pub const SERVER_PING: &[u8] = b"{}";

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{ClientInfo, ConnectResult, DisconnectCode, Encoding, UnsubscribeCode};
+use super::{ClientInfo, ConnectResult, Disconnect, Encoding, UnsubscribeCode};
 use crate::{Channel, Epoch, Notice, Offset, Publication};
 
 /// One push.
@@ -53,10 +53,7 @@ pub enum Push<'a> {
         offset: Offset,
     },
     /// The server is about to close the connection; for transports without close codes.
-    Disconnect {
-        /// Why.
-        code: DisconnectCode,
-    },
+    Disconnect(Disconnect<'a>),
     /// Something for the application of one client, outside any channel.
     Message {
         /// What.

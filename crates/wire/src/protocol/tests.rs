@@ -316,12 +316,15 @@ fn the_bytes_of_the_other_pushes() {
             epoch: &epoch(),
             offset: Offset(3),
         }),
-        push(Push::Disconnect {
+        push(Push::Disconnect(DisconnectCode::Shutdown.into())),
+        push(Push::Disconnect(Disconnect {
             code: DisconnectCode::Shutdown,
-        }),
-        push(Push::Disconnect {
-            code: DisconnectCode::InvalidToken,
-        }),
+            slot: Some(ReturnSlot {
+                after_ms: 740,
+                prefer: "wss://b.example",
+            }),
+        })),
+        push(Push::Disconnect(DisconnectCode::InvalidToken.into())),
     ];
     insta::assert_snapshot!(pushes.join("\n"), @r#"
     {"push":{"channel":"room:demo","join":{"info":{"user":"u-1","client":"c-1"}}}}
@@ -329,6 +332,7 @@ fn the_bytes_of_the_other_pushes() {
     {"push":{"channel":"room:demo","unsubscribe":{"code":2500,"reason":"insufficient state"}}}
     {"push":{"channel":"room:demo","subscribe":{"recoverable":true,"epoch":"xyz","offset":3,"positioned":true}}}
     {"push":{"disconnect":{"code":3001,"reason":"shutdown","reconnect":true}}}
+    {"push":{"disconnect":{"code":3001,"reason":"shutdown; after=740; prefer=wss://b.example","reconnect":true}}}
     {"push":{"disconnect":{"code":3500,"reason":"invalid token"}}}
     "#);
 }

@@ -59,11 +59,11 @@ fn encode_kind(kind: &Push<'_>, push: &mut Object<'_>) {
             subscribe.flag("positioned", true);
             subscribe.end();
         }
-        Push::Disconnect { code } => {
+        Push::Disconnect(said) => {
             let mut disconnect = Object::begin(push.field("disconnect"));
-            disconnect.number("code", u64::from(code.number()));
-            disconnect.text("reason", code.reason());
-            disconnect.flag("reconnect", code.reconnect() == Reconnect::Retry);
+            disconnect.number("code", u64::from(said.code.number()));
+            disconnect.text("reason", &said.to_string());
+            disconnect.flag("reconnect", said.code.reconnect() == Reconnect::Retry);
             disconnect.end();
         }
         Push::Message { data } => {

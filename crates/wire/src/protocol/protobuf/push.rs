@@ -60,10 +60,10 @@ fn encode_kind(push: &Push<'_>, out: &mut Vec<u8>) {
             });
         }
         Push::Connect(result) => nested(out, 10, |out| encode_connect(&result, out)),
-        Push::Disconnect { code } => nested(out, 11, |out| {
-            number(out, 1, u64::from(code.number()));
-            text(out, 2, code.reason());
-            flag(out, 3, code.reconnect() == Reconnect::Retry);
+        Push::Disconnect(said) => nested(out, 11, |out| {
+            number(out, 1, u64::from(said.code.number()));
+            text(out, 2, &said.to_string());
+            flag(out, 3, said.code.reconnect() == Reconnect::Retry);
         }),
         Push::Refresh { ttl_seconds } => nested(out, 12, |out| ttl(out, 1, ttl_seconds)),
     }

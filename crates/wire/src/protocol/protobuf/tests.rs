@@ -451,9 +451,7 @@ fn pushes<'a>(
         ("push connect", Push::Connect(connect)),
         (
             "push disconnect",
-            Push::Disconnect {
-                code: DisconnectCode::Shutdown,
-            },
+            Push::Disconnect(DisconnectCode::Shutdown.into()),
         ),
         (
             "push refresh",
