@@ -99,6 +99,7 @@ Examples:
   FANWAVE__HTTP__LISTEN=127.0.0.1:8081 fanwave serve --data-dir /srv/fanwave
 
 The watch page, the RTMP server and the stream keys are printed at start. Ctrl-C stops it in order, a second one at once.
+SIGTERM first moves the fans to other servers, a few at a time: see [drain] in the reference.
 Next: `fanwave config-reference` shows everything that can be set.";
 
 const CHECK_EXAMPLES: &str = "\

@@ -174,6 +174,7 @@ impl Serving {
             .env("FANWAVE__HTTP__LISTEN", "127.0.0.1:0")
             .env("FANWAVE__RTMP__LISTEN", "127.0.0.1:0")
             .env("FANWAVE__LOG__LEVEL", "trace")
+            .env("FANWAVE__DRAIN__PROPAGATION", "0s")
             .stdout(Stdio::piped())
             .stderr(fs::File::create(folder.join("log")).expect("the log can be made"))
             .spawn()

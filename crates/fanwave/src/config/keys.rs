@@ -104,7 +104,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("tokens", "Who a fan is: signed tokens."),
     ("data", "Where everything is kept."),
     ("log", "The log, on standard error."),
-    ("shutdown", "Stopping."),
+    (
+        "drain",
+        "What SIGTERM does: the fans are moved to other servers before this one stops. Ctrl-C takes a second.",
+    ),
+    ("shutdown", "Stopping, when the fans have been told."),
     (
         "demo",
         "The demo show of `fanwave serve --demo`; it plays on the first channel.",
@@ -391,6 +395,34 @@ pub const KEYS: &[Key] = &[
         "format",
         Kind::Text,
         "\"human\" for a terminal, \"json\" for machines; with json nothing is printed at start, so that stream keys stay out of collected output.",
+        "",
+    ),
+    key(
+        "drain",
+        "propagation",
+        Kind::Text,
+        "How long new fans are still taken after /readyz has turned to 503, so that load balancers notice, 0s to 5m.",
+        "",
+    ),
+    key(
+        "drain",
+        "percent_per_second",
+        Kind::Number,
+        "Of the fans connected at the beginning, how many are sent away in a second, 1 to 100; never fewer than 10 fans. All servers together should take them in at that rate.",
+        "",
+    ),
+    key(
+        "drain",
+        "grace",
+        Kind::Text,
+        "How long the supervisor waits before it kills, 2s to 1h: the server has ended by then. Longer than drain.propagation and shutdown.deadline together; where the fans need more than what is left, they are moved faster. Kubernetes: terminationGracePeriodSeconds, systemd: TimeoutStopSec.",
+        "",
+    ),
+    key(
+        "drain",
+        "prefer",
+        Kind::Text,
+        "Where the fans should rather go, as the return slot tells their clients: \"wss://b.example\", at most 80 characters. Empty: where they came from, and the load balancer decides.",
         "",
     ),
     key(

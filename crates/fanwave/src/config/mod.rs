@@ -12,6 +12,7 @@
 
 mod check;
 pub mod demo;
+pub mod drain;
 pub mod duration;
 pub mod env;
 pub mod file;

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     check::Check,
     demo::{self, Demo},
+    drain::{self, Drain},
     gateway::{self, Gateway},
     keys::CHANNELS,
     problem::{Fault, Problem},
@@ -61,6 +62,8 @@ pub struct Plan {
     pub data_dir: PathBuf,
     /// The log.
     pub log: Log,
+    /// How the fans are moved before it.
+    pub drain: Drain,
     /// How long stopping may take.
     pub shutdown_deadline: Duration,
     /// The demo show.
@@ -153,6 +156,11 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             }]);
         }
     };
+    let shutdown_deadline = check.duration(
+        KeyPath::of("shutdown", "deadline"),
+        &config.shutdown.deadline,
+        secs(1)..=secs(300),
+    );
     let plan = Plan {
         http: http(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
@@ -181,11 +189,8 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         tokens: tokens::plan(&mut check, &config.tokens),
         data_dir: check.path(KeyPath::of("data", "dir"), &config.data.dir),
         log: log(&mut check, &config),
-        shutdown_deadline: check.duration(
-            KeyPath::of("shutdown", "deadline"),
-            &config.shutdown.deadline,
-            secs(1)..=secs(300),
-        ),
+        drain: drain::plan(&mut check, &config.drain, shutdown_deadline),
+        shutdown_deadline,
         demo: demo::plan(&mut check, &config.demo),
     };
     check.finish(plan)

@@ -106,6 +106,15 @@ section!(
     }
 );
 section!(
+    /// `[drain]`.
+    Drain {
+        propagation: String = "5s".to_owned(),
+        percent_per_second: u64 = 2,
+        grace: String = "180s".to_owned(),
+        prefer: String = String::new(),
+    }
+);
+section!(
     /// `[shutdown]`.
     Shutdown {
         deadline: String = "10s".to_owned(),
@@ -134,6 +143,7 @@ section!(
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),
+        drain: Drain = Drain::default(),
         shutdown: Shutdown = Shutdown::default(),
         demo: Demo = Demo::default(),
     }

@@ -180,6 +180,34 @@ fans = 61
 }
 
 #[test]
+fn moving_the_fans_needs_time_before_the_kill() {
+    let defaults = plan("", &[]).drain;
+    assert_eq!(
+        (
+            defaults.propagation,
+            defaults.percent_per_second,
+            defaults.grace
+        ),
+        (Duration::from_secs(5), 2, Duration::from_secs(180))
+    );
+    let text = "\
+[drain]
+propagation = \"5s\"
+percent_per_second = 0
+grace = \"15s\"
+prefer = \"wss://b.example; or c\"
+
+[shutdown]
+deadline = \"10s\"
+";
+    insta::assert_snapshot!(complaints(text, &[]), @r"
+    fanwave.toml:3:22: `drain.percent_per_second` must be from 1 to 100
+    fanwave.toml:4:9: `drain.grace` must be above drain.propagation and shutdown.deadline together by 1s at least
+    fanwave.toml:5:10: `drain.prefer` must be one word of at most 80 printable characters without a semicolon
+    ");
+}
+
+#[test]
 fn channels_are_checked_one_by_one_and_together() {
     let text = "\
 [[channels]]

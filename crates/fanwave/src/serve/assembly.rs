@@ -6,17 +6,11 @@
 //! 4. The HTTP server, with everyone's routes. Only now is the server ready.
 //! 5. The demo, if wanted: it comes in by the same doors as strangers.
 //!
-//! Stopping goes the other way: unready, the demo leaves, publishers are let go and waiting players answered, fans are
-//! told to come back, answers under way are finished, and last the chat log is flushed. Tests start whole servers in one
-//! process through here.
+//! Stopping goes the other way (`stop`). Tests start whole servers in one process through here.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod stop;
+
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, ShowState, ShowStatus};
@@ -27,12 +21,12 @@ use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
     gateway,
-    health::{self, Readiness},
+    health::{self, Readiness, Stage},
     http::{self, HttpServer},
 };
 use crate::{
@@ -44,9 +38,6 @@ use crate::{
     secret::Secret,
     telemetry::HttpMetrics,
 };
-
-/// Time kept back from the deadline for flushing the chat log, whatever the steps before took.
-const FLUSH_TIME: Duration = Duration::from_secs(2);
 
 /// Whether the demo plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +167,7 @@ impl Server {
             with_security_headers(routes),
             http_metrics,
         );
-        readiness.set(true);
+        readiness.set(Stage::Ready);
         let mut server = Self {
             rtmp_addr: origin.rtmp_addr(),
             http_addr,
@@ -196,26 +187,6 @@ impl Server {
             server.demo = Some(server.start_demo(plan)?);
         }
         Ok(server)
-    }
-
-    /// Stops everything in order, within the deadline; returns when nothing of it runs any more.
-    pub async fn stop(self, deadline: Duration) {
-        let ends_at = Instant::now() + deadline.saturating_sub(FLUSH_TIME.min(deadline / 2));
-        let left = || ends_at.saturating_duration_since(Instant::now());
-        self.readiness.set(false);
-        drop(self.key_follower);
-        if let Some(demo) = self.demo {
-            bounded("the demo", left(), demo.stop()).await;
-        }
-        // The broadcast first: players that wait for its next part get their answer, which the HTTP server waits for.
-        bounded("the broadcast", left(), self.origin.shutdown()).await;
-        let (gateway, ()) = tokio::join!(self.gateway.shutdown(left()), self.http.stop(left()));
-        if let Err(error) = gateway {
-            tracing::warn!(%error, "the gateway did not stop cleanly");
-        }
-        bounded("the engine", FLUSH_TIME, self.engine.stop()).await;
-        bounded("the chat log", FLUSH_TIME, self.store.close()).await;
-        drop(self.data);
     }
 
     fn start_demo(&self, plan: &Plan) -> Result<Demo, DemoError> {
@@ -374,11 +345,4 @@ fn with_security_headers(routes: Router) -> Router {
         },
     );
     with_headers.layer(CatchPanicLayer::new())
-}
-
-/// Waits for a step of stopping, but not longer than it may take.
-async fn bounded(what: &'static str, wait: Duration, step: impl Future<Output = ()>) {
-    if timeout(wait, step).await.is_err() {
-        tracing::warn!(what, "did not stop in time");
-    }
 }

@@ -35,6 +35,7 @@ pub(super) fn config(plan: &Plan) -> GatewayConfig {
         listen: plan.gateway.listen.clone(),
         tls: plan.gateway.tls.clone(),
         accepts_per_second: plan.gateway.accepts_per_second,
+        prefer: plan.drain.prefer.clone(),
         handshake_timeout: plan.gateway.handshake_timeout,
         compression: plan.gateway.compression,
         reactors: plan.gateway.reactors.unwrap_or(defaults.reactors),

@@ -1,13 +1,13 @@
 //! `/livez`, `/readyz` and `/metrics`, for whatever watches over the process.
 //!
 //! *Alive* means that the event loop answers and the gateway's reactor turns: a process that is not should be started
-//! again. *Ready* means that new fans should be sent here: not while starting and not while stopping. A store that fails
-//! does not make the server unready: the show goes on, sends are refused with an error, and taking all servers out of
-//! service at once would help nobody.
+//! again. *Ready* means that new fans should be sent here: not while starting, not while the fans are being moved to other
+//! servers, and not while stopping; the answer says which. A store that fails does not make the server unready: the show
+//! goes on, sends are refused with an error, and taking all servers out of service at once would help nobody.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
 use axum::{
@@ -23,18 +23,57 @@ use prometheus_client::{encoding::text, registry::Registry};
 /// Prometheus' text format in the `OpenMetrics` dialect.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Whether new fans should be sent here.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+/// What the server is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// Not everything has been started.
+    Starting,
+    /// New fans should be sent here.
+    Ready,
+    /// It was told to stop, and moves its fans to other servers.
+    Draining,
+    /// It ends.
+    Stopping,
+}
+
+impl Stage {
+    /// What is answered, and whether it is good news.
+    const fn words(self) -> (bool, &'static str) {
+        match self {
+            Self::Starting => (false, "starting\n"),
+            Self::Ready => (true, "ready\n"),
+            Self::Draining => (
+                false,
+                "draining: told to stop, the fans are moved to other servers\n",
+            ),
+            Self::Stopping => (false, "stopping\n"),
+        }
+    }
+}
+
+/// Whether new fans should be sent here, and if not, why.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<AtomicU8>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU8::new(Stage::Starting as u8)))
+    }
+}
 
 impl Readiness {
-    /// From now on they should, or should not.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+    /// The server is at this stage from now on.
+    pub fn set(&self, stage: Stage) {
+        self.0.store(stage as u8, Ordering::Release);
     }
 
-    fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    fn stage(&self) -> Stage {
+        let stage = self.0.load(Ordering::Acquire);
+        [Stage::Starting, Stage::Ready, Stage::Draining]
+            .into_iter()
+            .find(|known| *known as u8 == stage)
+            .unwrap_or(Stage::Stopping)
     }
 }
 
@@ -61,19 +100,14 @@ pub fn router(readiness: Readiness, reactor: Pulse, registry: Registry) -> Route
 }
 
 async fn alive(State(health): State<Arc<Health>>) -> Response {
-    answer(
-        (health.reactor)(),
-        "alive\n",
-        "the gateway's reactor has stopped\n",
-    )
+    answer(match (health.reactor)() {
+        true => (true, "alive\n"),
+        false => (false, "the gateway's reactor has stopped\n"),
+    })
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    answer(
-        health.readiness.is_ready(),
-        "ready\n",
-        "starting or stopping\n",
-    )
+    answer(health.readiness.stage().words())
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
@@ -91,12 +125,27 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
-fn answer(good: bool, yes: &'static str, no: &'static str) -> Response {
+fn answer((good, body): (bool, &'static str)) -> Response {
     let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    let (status, body) = if good {
-        (StatusCode::OK, yes)
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, no)
+    let status = match good {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, uncached, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_told_as_it_was_set() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.stage(), Stage::Starting);
+        for stage in [Stage::Ready, Stage::Draining, Stage::Stopping] {
+            readiness.set(stage);
+            assert_eq!(readiness.stage(), stage);
+            assert_eq!(stage.words().0, stage == Stage::Ready);
+        }
+    }
 }
