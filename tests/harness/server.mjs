@@ -3,7 +3,7 @@
  * folder. It can be killed and started again in the same place.
  */
 
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Child } from "./child.mjs";
 import { freePorts } from "./scene.mjs";
@@ -31,11 +31,12 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, shownPerSecond?: number }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, folder?: string, shownPerSecond?: number }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort] = /** @type {[number, number]} */ (await freePorts(2));
     const server = new Server(scene, httpPort, rtmpPort, options);
+    await mkdir(server.folder, { recursive: true });
     await writeFile(server.configPath, server.#config());
     await writeFile(server.keyPath, `${server.streamKey}\n`, { mode: 0o600 });
     if (options.secret) await writeFile(server.secretPath, options.secret, { mode: 0o600 });
@@ -54,7 +55,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, shownPerSecond?: number }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, folder?: string, shownPerSecond?: number }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -62,7 +63,11 @@ export class Server {
     this.rtmpPort = rtmpPort;
     this.demo = options.demo ?? false;
     this.partTargetMs = options.partTargetMs ?? 1_000;
-    this.dataFolder = options.dataFolder ?? join(scene.folder, "data");
+    this.name = options.folder ?? "server";
+    // A second server of a scene has a corner of its own.
+    const folder = options.folder ? join(scene.folder, options.folder) : scene.folder;
+    this.folder = folder;
+    this.dataFolder = options.dataFolder ?? join(folder, "data");
     this.logLevel = options.logLevel ?? "info";
     // For people, the start shows the stream key; for machines, it must not.
     this.logFormat = options.logFormat ?? "human";
@@ -70,9 +75,9 @@ export class Server {
     this.secret = options.secret;
     this.shownPerSecond = options.shownPerSecond ?? 10;
     this.extra = options.extra ?? "";
-    this.secretPath = join(scene.folder, "secret");
-    this.configPath = join(scene.folder, "fanwave.toml");
-    this.keyPath = join(scene.folder, "stream-key");
+    this.secretPath = join(folder, "secret");
+    this.configPath = join(folder, "fanwave.toml");
+    this.keyPath = join(folder, "stream-key");
     this.url = `http://127.0.0.1:${httpPort}`;
     this.watchUrl = `${this.url}/`;
     this.playlistUrl = `${this.url}/live/${CHANNEL}/master.m3u8`;
@@ -130,7 +135,7 @@ ${this.extra}
   async run() {
     this.#starts += 1;
     const args = ["serve", "--config", this.configPath, ...(this.demo ? ["--demo"] : [])];
-    const child = new Child(this.#scene, `server-${this.#starts}`, binary(), args);
+    const child = new Child(this.#scene, `${this.name}-${this.#starts}`, binary(), args);
     this.#child = child;
     await until("the server is ready", READY_MS, async () => {
       if (!child.running) throw new Hopeless(`the server ended: ${await child.log()}`);
