@@ -153,6 +153,37 @@ async fn a_full_node_says_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_hurried_node_gives_everybody_another_time_to_come_again() {
+    let node = Node::start(GatewayConfig {
+        accepts_per_second: 5,
+        ..config()
+    })
+    .await;
+    let mut told = Vec::new();
+    for knock in 0..60 {
+        let doors = node.doors();
+        let answered = answer(doors[knock % doors.len()], GET, &[]).await;
+        if answered.starts_with("http/1.1 503") {
+            let (_, behind) = answered.split_once("retry-after: ").expect("a time");
+            let (seconds, _) = behind.split_once("\r\n").expect("a line");
+            told.push(seconds.parse::<u32>().expect("a number"));
+        }
+    }
+    // Ten are let in at once, and now and then one more, by how long the knocking takes.
+    assert!(told.len() > 20, "{told:?}");
+    assert!(told.iter().all(|seconds| *seconds >= 2), "{told:?}");
+    let most = (0..=60)
+        .map(|seconds| told.iter().filter(|t| **t == seconds).count())
+        .max();
+    assert!(
+        most <= Some(told.len() / 2),
+        "five for each second, give or take: {told:?}"
+    );
+    let slots = format!("fanwave_gateway_return_slots_total {}", told.len());
+    assert!(node.metrics().contains(&slots), "{}", node.metrics());
+}
+
+#[tokio::test]
 async fn a_stopping_node_takes_nobody_and_says_good_bye() {
     let node = Node::start(config()).await;
     let mut anna = node.follower("anna", "chat:demo").await;
