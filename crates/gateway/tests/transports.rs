@@ -286,6 +286,10 @@ async fn only_pages_that_may_come_are_told_that_they_may() {
         let told = request(&node, asks("https://fans.example", method.clone())).await;
         assert!(told.status().is_success(), "{path}: {}", told.status());
         assert_eq!(
+            told.headers()["access-control-expose-headers"],
+            "retry-after"
+        );
+        assert_eq!(
             told.headers()["access-control-allow-origin"],
             "https://fans.example"
         );

@@ -46,6 +46,11 @@ impl Page {
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = self.origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            // Of a refusal it may read when to come again.
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("retry-after"),
+            );
         }
         answer
     }
