@@ -224,9 +224,11 @@ fn fans_of_a_server_that_is_killed_go_to_the_next() {
     let falls = ran.report["returns"]["falls"].as_array();
     assert_eq!(falls.map(Vec::len), Some(1), "one server was killed");
     let fall = |name| number(&ran.report, &format!("/returns/falls/0/{name}"));
-    assert_eq!((fall("fans"), fall("lost")), (FANS, FANS / 2));
-    // The SDK waits half a second at least, and nobody needs more than a few attempts.
-    assert!(fall("nearly_all_back_ms") >= 500 && fall("all_back_ms") < 5_000);
+    assert_eq!(fall("fans"), FANS);
+    assert!((FANS / 100 + 1..=FANS / 2).contains(&fall("lost")));
+    // All of them came back at last, and the SDK waits half a second at least.
+    assert!(fall("all_back_ms") >= 500);
+    assert!(fall("all_back_ms") >= fall("nearly_all_back_ms"));
     assert!(ran.screen.contains("99 % back after"), "{}", ran.screen);
 }
 

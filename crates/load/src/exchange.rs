@@ -278,6 +278,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn servers_are_added_up_one_by_one() {
+        let mut sum = Second::default();
+        for (connected, deliveries) in [(5, 20), (3, 10)] {
+            let mut second = Second::of_servers(2);
+            second.servers[1] = ServerSecond {
+                connected,
+                deliveries,
+                closes: BTreeMap::from([(1006, 1)]),
+                failures: 2,
+            };
+            sum.merge(&second);
+        }
+        let whole = ServerSecond {
+            connected: 5,
+            deliveries: 30,
+            closes: BTreeMap::from([(1006, 2)]),
+            failures: 4,
+        };
+        assert_eq!(sum.servers, [ServerSecond::default(), whole]);
+    }
+
+    #[test]
+    fn arrivals_and_departures_of_a_step_are_one_change() {
+        let mut second = Second::default();
+        for (at_ns, fans) in [(1, 1), (2, 1), (3, -1), (100_000_001, 1)] {
+            second.count_change(at_ns, fans);
+        }
+        assert_eq!(second.changes, [(0, 1), (1, 1)]);
+    }
+
+    #[test]
     fn what_is_said_is_heard() {
         let mut pipe = Vec::new();
         let mut second = Second {

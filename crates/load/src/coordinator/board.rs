@@ -38,6 +38,8 @@ pub(super) struct Board {
     watches: Vec<Watch>,
     timeline: Timeline,
     last: Gauges,
+    /// When all were there, or the ramp had taken too long.
+    ramp_over_ns: u64,
     publish_from_ns: u64,
 }
 
@@ -81,6 +83,7 @@ impl Board {
             watches,
             timeline: Timeline::new(change_step(start_ns)),
             last: Gauges::default(),
+            ramp_over_ns: u64::MAX,
             publish_from_ns: u64::MAX,
         };
         let servers = board.watches.len();
@@ -164,6 +167,7 @@ impl Board {
 
     pub(super) fn start_publishing(&mut self, from_ns: u64, until_ns: u64) {
         let gauges = self.look();
+        self.ramp_over_ns = now_ns();
         self.publish_from_ns = from_ns;
         for (index, server) in self.evidence.servers.iter_mut().enumerate() {
             server.connected_at_begin = gauges.connected[index];
@@ -243,7 +247,7 @@ impl Board {
         self.evidence.started_ns = self.start_ns;
         // Where fans come and go, or are cut, by design, there is nothing to be back from.
         if !matches!(order.scenario, Scenario::Churn | Scenario::SlowReaders) {
-            self.evidence.falls = self.timeline.falls(change_step(self.publish_from_ns));
+            self.evidence.falls = self.timeline.falls(change_step(self.ramp_over_ns));
         }
         Report::new(order, split, &self.evidence)
     }

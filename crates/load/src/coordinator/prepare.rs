@@ -118,3 +118,50 @@ pub(super) fn warnings(order: &Order, split: &Split, watches: &[Watch]) -> Vec<S
     });
     short.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{order::tests::spread, split};
+
+    fn launch(servers: usize, server_pids: Vec<u32>) -> Launch {
+        Launch {
+            order: spread(servers, 1, false),
+            tokens: Tokens::Given(Credentials::Secret(String::new())),
+            workers: None,
+            server_pids,
+            program: PathBuf::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_server_has_its_process_or_none_is_named() {
+        let one = watches(&launch(1, vec![4, 5])).unwrap();
+        assert_eq!(one[0].pids(), [4, 5]);
+        let two = watches(&launch(2, vec![4, 5])).unwrap();
+        assert_eq!((two[0].pids(), two[1].pids()), (&[4][..], &[5][..]));
+        let error = watches(&launch(3, vec![4, 5])).unwrap_err().to_string();
+        assert!(error.starts_with("2 --server-pid for 3 servers"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_hold_its_share_is_named() {
+        let launch = launch(1, vec![std::process::id()]);
+        let plan = split::split(&situation(&launch)).unwrap();
+        let watches = watches(&launch).unwrap();
+        assert_eq!(
+            warnings(&launch.order, &plan, &watches),
+            Vec::<String>::new()
+        );
+        let crowd = Split {
+            per_server: u32::MAX,
+            ..plan
+        };
+        let warned = warnings(&launch.order, &crowd, &watches);
+        assert_eq!(warned.len(), 1);
+        assert!(warned[0].starts_with("the server 127.0.0.1:8080 may have "));
+    }
+}

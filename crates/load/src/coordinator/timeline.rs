@@ -100,7 +100,7 @@ impl Timeline {
                 if step >= from && has_fallen(level, fans) {
                     open = Some(Open::new(step, fans, level));
                 } else {
-                    fans = if step < from { level } else { level.max(fans) };
+                    fans = level.max(fans);
                 }
                 continue;
             };
@@ -182,6 +182,13 @@ mod tests {
             (second.at_ms, second.fans, second.lost, second.all_back_ms),
             (10_000, 995, 300, Some(1_000))
         );
+    }
+
+    #[test]
+    fn a_loss_that_began_in_the_ramp_is_one_of_all_who_were_there() {
+        let found = falls(&[(100, 1_000), (109, -200), (110, -300), (120, 500)]);
+        let fall = found.first().unwrap();
+        assert_eq!((found.len(), fall.fans, fall.lost), (1, 1_000, 500));
     }
 
     #[test]
