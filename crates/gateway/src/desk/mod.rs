@@ -69,6 +69,12 @@ impl Sink for DeskSink {
             desk.deliver(channel, publication);
         }
     }
+
+    fn restarted(&self, channel: &Channel) {
+        if let Some(desk) = self.0.upgrade() {
+            desk.begin_anew(channel);
+        }
+    }
 }
 
 impl Desk {
@@ -242,6 +248,15 @@ impl Desk {
             }
             Taken::Known => {}
         }
+    }
+
+    /// A channel does not go on where the room stands: the room is dropped and opened anew by whoever subscribes again.
+    fn begin_anew(&self, channel: &Channel) {
+        let Some(room) = self.rooms().get(&channel.room).cloned() else {
+            return;
+        };
+        let ended = std::mem::replace(&mut *room.lock(), Phase::Closed);
+        self.give_up(&room, ended);
     }
 
     /// Tells a room's machine what is noted for it and this, and does what it says is to be done.
