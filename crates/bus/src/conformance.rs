@@ -47,7 +47,7 @@ pub trait SharedHarness: Harness {
     /// Cuts all engines off from what the broker says; they are to notice it, and help themselves.
     fn interrupt(&mut self) -> impl Future<Output = ()>;
 
-    /// Cuts one engine off from what the broker says until [`SharedHarness::resume`].
+    /// Cuts at least this engine off from what the broker says until [`SharedHarness::resume`].
     fn pause(&mut self, engine: &Arc<dyn Engine>) -> impl Future<Output = ()>;
 
     /// Ends that.

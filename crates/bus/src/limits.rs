@@ -60,6 +60,27 @@ pub const EARLY_BATCHES_MAX: usize = 16;
 /// Deletions that are kept of a channel because what they delete is not here yet: 150 bytes each.
 pub const ERASURES_MAX: usize = 256;
 
+/// Partitions that rooms are divided into, unless configured otherwise: enough for a cluster of a hundred servers.
+pub const PARTITIONS_DEFAULT: u16 = 128;
+
+/// Messages of a lane that Redis keeps, unless configured otherwise: 30 MB of usual messages in a room that is full.
+pub const REDIS_LOG_MESSAGES_DEFAULT: u64 = 100_000;
+
+/// Shortest time between two attempts to reach a broker that is gone.
+pub const RECONNECT_EVERY: Duration = Duration::from_millis(200);
+
+/// How often a broker is asked for a sign of life where nothing else is said.
+pub const PING_EVERY: Duration = Duration::from_secs(3);
+
+/// How long an append waits for the replicas that must have it: shorter than a call.
+pub const REPLICA_WAIT_MAX: Duration = Duration::from_millis(1_500);
+
+/// What was heard and is not read yet: 10 MB with batches of usual messages.
+pub const HEARD_MAX: usize = 1_024;
+
+/// Orders that wait for the ear: one for each partition that is opened or closed.
+pub const EAR_ORDERS_MAX: usize = 1_024;
+
 /// How often the operator is told of a broker that keeps failing.
 pub const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -85,3 +106,4 @@ const _: () = assert!(
         + BROKER_CALL_MAX.as_millis()
         < 10_000
 );
+const _: () = assert!(REPLICA_WAIT_MAX.as_millis() < BROKER_CALL_MAX.as_millis());

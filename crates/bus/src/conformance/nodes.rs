@@ -225,9 +225,10 @@ pub async fn more_than_a_window_is_not_read_back(harness: &mut impl SharedHarnes
     let (first, seen) = started(harness).await;
     let lane = channel("chat:demo");
     first.subscribe(&lane).await.expect("subscribed");
-    send_all(&first, &lane, 1..=3).await;
-    harness.pause(&first).await;
     let (second, _) = another(harness).await;
+    send_all(&second, &lane, 1..=3).await;
+    seen.until(&lane, &draft("fan", "3")).await;
+    harness.pause(&first).await;
     send_all(&second, &lane, 4..=missed).await;
     harness.resume(&first).await;
     seen.until_restarted(&lane).await;

@@ -36,7 +36,8 @@ pub struct Partition(pub u16);
 /// * **Telling**: from when [`Broker::watch`] answers until [`Broker::unwatch`], every append to a room of the partition
 ///   is a [`Signal::Heard`], in order for each channel, unless it is lost: then [`Signal::Resumed`] says so, after
 ///   which everything is heard again. A message may be heard that this node has appended itself, and one may be heard
-///   twice.
+///   twice. A log that has lost its end has interrupted everybody: [`Signal::Resumed`] stands between what was told
+///   before and what is told afterwards.
 /// * **Time**: every call ends, with an error at the latest after `limits::BROKER_CALL_MAX`. What a failed append has
 ///   done is not known: the engine passes that on, and the sender sends again.
 pub trait Broker: Send + Sync + 'static {

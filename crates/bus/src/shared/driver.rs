@@ -58,7 +58,7 @@ enum Done {
     Answered,
 }
 
-/// What waits for a channel to be open.
+/// What waits for a channel to be open, or to be compared with the log.
 enum Waiting {
     Subscribe(Answer<Snapshot>),
     History(HistoryQuery, Answer<History>),
@@ -231,6 +231,10 @@ impl<B: Broker> Driver<B> {
             place.waiting.push(waiting);
             return;
         };
+        if place.lane.is_comparing() {
+            place.waiting.push(waiting);
+            return self.handle(channel, Input::Hurry);
+        }
         let standpoint = Standpoint {
             epoch: recent.epoch().clone(),
             head: recent.head(),
@@ -438,11 +442,7 @@ impl<B: Broker> Driver<B> {
                         drop(waiting.send(answer));
                     }
                 }
-                Output::Opened => {
-                    for waiting in std::mem::take(&mut place.waiting) {
-                        self.serve(channel, waiting);
-                    }
-                }
+                Output::Opened => {}
                 Output::Failed(error) => {
                     for waiting in std::mem::take(&mut place.waiting) {
                         waiting.refuse(error.clone());
@@ -453,7 +453,19 @@ impl<B: Broker> Driver<B> {
                 asked => self.ask(channel, asked),
             }
         }
+        self.serve_waiting(channel);
         self.arm(channel);
+    }
+
+    fn serve_waiting(&mut self, channel: &Channel) {
+        if let Some(place) = self.places.get_mut(channel)
+            && place.lane.recent().is_some()
+            && !place.lane.is_comparing()
+        {
+            for waiting in std::mem::take(&mut place.waiting) {
+                self.serve(channel, waiting);
+            }
+        }
     }
 
     /// Hands the broker what a machine asks of it.

@@ -58,6 +58,8 @@ pub(super) struct Follower {
     /// Deletions of what is not here yet, or may come back by a read that is out; at most [`ERASURES_MAX`].
     erasures: Vec<Event>,
     asked: Asked,
+    /// A window that begins behind what was seen, until that is proven to be there.
+    unproven: Option<(Offset, Extract)>,
     /// When to read the window again.
     due: Option<UnixMillis>,
     /// The log contradicts what was seen: a new epoch is needed.
@@ -72,10 +74,12 @@ pub(super) struct Follower {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Nothing,
-    /// For the newest, when the head was here.
+    /// For the newest, when so much had been heard.
     Window(Offset),
     /// For what is missing, up to here.
     Gap(Offset),
+    /// Whether the log still has what was seen, where its window begins behind that.
+    Proof,
     Renewal,
 }
 
@@ -97,6 +101,7 @@ impl Follower {
             ahead: BTreeMap::new(),
             erasures: Vec::new(),
             asked: Asked::Nothing,
+            unproven: None,
             due: None,
             doubt: Doubt::None,
             failures: 0,
@@ -120,6 +125,18 @@ impl Follower {
             epoch: recent.epoch().clone(),
             head: recent.head(),
         })
+    }
+
+    /// Whether what is here is being compared with the log, which will not take long: what is newer waits for it.
+    pub(super) fn is_comparing(&self) -> bool {
+        self.recent.is_some() && self.failures == 0 && self.compares()
+    }
+
+    /// Somebody waits for what is newer: there is no time to let others go first.
+    pub(super) fn handle_hurry(&mut self) {
+        if self.failures == 0 && self.due.is_some() {
+            self.due = Some(UnixMillis(0));
+        }
     }
 
     /// Whether the broker owes no answer.
@@ -160,7 +177,7 @@ impl Follower {
             return;
         }
         for publication in batch.publications {
-            if publication.offset == self.head().next() {
+            if publication.offset == self.head().next() && !self.compares() {
                 self.take_in(publication);
             } else if publication.offset > self.head() {
                 if self.ahead.len() < AHEAD_MAX {
@@ -181,12 +198,13 @@ impl Follower {
     pub(super) fn handle_read(&mut self, now: UnixMillis, answer: Result<Extract, BrokerError>) {
         let asked = std::mem::replace(&mut self.asked, Asked::Nothing);
         assert!(
-            matches!(asked, Asked::Window(_) | Asked::Gap(_)),
+            matches!(asked, Asked::Window(_) | Asked::Gap(_) | Asked::Proof),
             "a read is answered once"
         );
         match (asked, answer) {
             (Asked::Window(head), Ok(extract)) => self.take_window(head, extract),
             (Asked::Gap(through), Ok(extract)) => self.take_gap(through, extract),
+            (Asked::Proof, Ok(extract)) => self.take_proof(&extract),
             (_, Err(error)) if self.recent.is_none() => {
                 self.outputs.push_back(Output::Failed(error));
                 return;
@@ -263,6 +281,17 @@ impl Follower {
         self.recent.as_ref().map_or(Offset(0), Recent::head)
     }
 
+    /// The newest offset that is known to have been given, whether it can be taken in yet or not.
+    fn newest_heard(&self) -> Offset {
+        let ahead = self.ahead.last_key_value().map(|(offset, _)| *offset);
+        ahead.unwrap_or_default().max(self.head())
+    }
+
+    /// Whether the window is to be compared with the log before anything is added to it.
+    fn compares(&self) -> bool {
+        self.due.is_some() || matches!(self.asked, Asked::Window(_) | Asked::Proof)
+    }
+
     fn read_window_soon(&mut self) {
         if self.asked == Asked::Nothing && self.failures == 0 {
             self.ask_for_window();
@@ -273,7 +302,7 @@ impl Follower {
 
     fn ask_for_window(&mut self) {
         self.due = None;
-        self.asked = Asked::Window(self.head());
+        self.asked = Asked::Window(self.newest_heard());
         self.outputs.push_back(Output::Read(Page {
             after: Offset(0),
             through: Offset(u64::MAX),
@@ -295,6 +324,7 @@ impl Follower {
     fn settle(&mut self) {
         while let Some((&offset, _)) = self.ahead.first_key_value()
             && offset <= self.head().next()
+            && !self.compares()
         {
             if let Some((_, publication)) = self.ahead.pop_first()
                 && offset > self.head()
@@ -306,7 +336,7 @@ impl Follower {
             return;
         };
         if self.doubt == Doubt::Contradicted {
-            if self.due.is_none() {
+            if self.failures == 0 || self.due.is_none() {
                 self.asked = Asked::Renewal;
                 let lost = recent.epoch().clone();
                 self.outputs.push_back(Output::Renew(lost));
@@ -318,6 +348,9 @@ impl Follower {
             .first_key_value()
             .filter(|_| self.doubt == Doubt::None);
         let Some((&next, _)) = next else { return };
+        if next <= recent.head().next() {
+            return; // It only waits for the window to be compared.
+        }
         // Some of what was seen is read again: a log that has lost its end has something else there.
         let after = Offset(recent.head().0.saturating_sub(GAP_OVERLAP));
         let through = Offset(next.0 - 1);
@@ -356,7 +389,7 @@ impl Follower {
         self.pass(through);
     }
 
-    fn take_window(&mut self, asked_at: Offset, mut extract: Extract) {
+    fn take_window(&mut self, heard: Offset, mut extract: Extract) {
         extract.publications.reverse();
         self.doubt = Doubt::None;
         let floor = match extract.publications.first() {
@@ -378,13 +411,21 @@ impl Follower {
             return;
         }
         let mut read = extract.publications.iter();
-        if *head < asked_at || read.any(|publication| contradicts(recent, publication)) {
+        if *head < heard || read.any(|publication| contradicts(recent, publication)) {
             self.doubt = Doubt::Contradicted;
             return;
         }
         if floor > recent.head() {
-            self.replace(floor, extract);
-            self.outputs.push_back(Output::Restarted);
+            let through = recent.head();
+            self.unproven = Some((floor, extract));
+            self.asked = Asked::Proof;
+            self.outputs.push_back(Output::Read(Page {
+                after: Offset(through.0.saturating_sub(GAP_OVERLAP)),
+                through,
+                limit: RECENT_MAX,
+                order: Order::OldestFirst,
+                kind: Kind::Everything,
+            }));
             return;
         }
         for gone in missing(recent, floor, &extract) {
@@ -396,6 +437,22 @@ impl Follower {
             }
         }
         self.pass(extract.standing.head);
+    }
+
+    fn take_proof(&mut self, seen: &Extract) {
+        let (Some(recent), Some((floor, extract))) = (&self.recent, self.unproven.take()) else {
+            return;
+        };
+        if seen.standing.epoch != *recent.epoch() {
+            return self.read_window_soon();
+        }
+        let mut seen = seen.publications.iter();
+        if seen.any(|publication| contradicts(recent, publication)) {
+            self.doubt = Doubt::Contradicted;
+        } else {
+            self.replace(floor, extract);
+            self.outputs.push_back(Output::Restarted);
+        }
     }
 
     /// Begins anew with what was read.
@@ -410,7 +467,13 @@ impl Follower {
         for event in &self.erasures {
             recent.erase(event);
         }
-        self.ahead.clear();
+        if self
+            .recent
+            .as_ref()
+            .is_some_and(|before| before.epoch() != recent.epoch())
+        {
+            self.ahead.clear();
+        }
         self.recent = Some(recent);
     }
 

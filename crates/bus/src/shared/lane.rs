@@ -40,6 +40,8 @@ pub(super) enum Input {
     Resumed,
     /// An event of the room's lossless lane deletes something here.
     Erase(Event),
+    /// Somebody waits for what is newer than what is here.
+    Hurry,
     /// Nothing but time has passed.
     Tick,
 }
@@ -101,6 +103,11 @@ impl Lane {
         self.follower.recent()
     }
 
+    /// Whether what is here is being compared with the log, which will not take long.
+    pub(super) fn is_comparing(&self) -> bool {
+        self.follower.is_comparing()
+    }
+
     /// Whether closing the channel would lose nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.follower.is_idle() && self.outbox.is_idle()
@@ -130,6 +137,7 @@ impl Lane {
             }
             Input::Resumed => self.follower.handle_resumed(now),
             Input::Erase(event) => self.follower.handle_erase(&event),
+            Input::Hurry => self.follower.handle_hurry(),
             Input::Tick => self.follower.handle_tick(now),
         }
         self.obey_follower();
@@ -159,7 +167,8 @@ impl Lane {
             Ok(Appended::Stored { epoch, placed }) => {
                 let sent = self.outbox.stored(&placed);
                 self.handle_heard(self.news(&epoch, &sent));
-                // What this node has said is delivered before its sender is told.
+                self.follower.handle_hurry();
+                // What this node has said is delivered before its sender is told, unless something has to be read first.
                 self.obey_follower();
                 for sent in sent {
                     self.acknowledge(&epoch, &sent);
