@@ -1,5 +1,6 @@
 //! The cases of every engine, over real servers of Redis.
 
+mod failover;
 mod harness;
 
 use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};

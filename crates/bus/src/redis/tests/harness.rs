@@ -44,6 +44,25 @@ impl Server {
         server
     }
 
+    /// Starts a sentinel.
+    pub(super) async fn start_sentinel(file: &str) -> Self {
+        let mut server = Self {
+            folder: tempfile::tempdir().expect("there is room for a folder"),
+            port: free_port(),
+            options: Vec::new(),
+            child: None,
+        };
+        let path = server.folder.path().join("sentinel.conf");
+        std::fs::write(&path, file).expect("the folder is ours");
+        let mut command = Command::new("redis-server");
+        command.arg(path).arg("--sentinel");
+        command.args(["--port", &server.port.to_string(), "--bind", "127.0.0.1"]);
+        command.arg("--dir").arg(server.folder.path());
+        server.child = Some(spawn(command));
+        server.until_ready().await;
+        server
+    }
+
     /// Starts the process, again with what it had.
     pub(super) async fn run(&mut self) {
         let port = self.port.to_string();
@@ -78,6 +97,14 @@ impl Server {
         ask(&mut connection, command)
             .await
             .expect("the command is fine")
+    }
+
+    /// Whether a command is taken now.
+    pub(super) async fn ask_gently(&self, command: &[&str]) -> bool {
+        let Ok(mut connection) = self.connect().await else {
+            return false;
+        };
+        ask(&mut connection, command).await.is_ok()
     }
 
     async fn connect(&self) -> ::redis::RedisResult<MultiplexedConnection> {
