@@ -13,6 +13,7 @@
 mod check;
 pub mod demo;
 pub mod duration;
+pub mod engine;
 pub mod env;
 pub mod file;
 pub mod gateway;
