@@ -75,7 +75,7 @@ impl RedisConfig {
             .clone()
             .set_protocol(ProtocolVersion::RESP3)
             .set_skip_set_lib_name();
-        // Sentinels have users of their own, and usually none.
+        // Sentinels are asked with the same; one without users of its own takes any.
         if let Some(username) = &self.username {
             settings = settings.set_username(username);
         }

@@ -294,12 +294,21 @@ impl Ear {
         self.retry_at = None;
         self.servers.forget().await;
         let mut resumed = Vec::new();
+        // One server that is gone must not keep the others from being heard, nor be waited for once a partition.
+        let mut gone = BTreeSet::new();
         for partition in self.lost.clone() {
+            let (_, slot) = self.tag(partition);
+            let Ok(address) = self.servers.address(slot).await else {
+                break;
+            };
+            if gone.contains(&address) {
+                continue;
+            }
             match self.watch(partition).await {
                 Ok(()) => resumed.push(partition),
                 Err(error) => {
                     tracing::debug!(%error, "the broker is not back yet");
-                    break;
+                    gone.insert(address);
                 }
             }
         }

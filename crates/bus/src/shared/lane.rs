@@ -3,7 +3,7 @@
 //! One input, then [`Lane::poll_output`] until it is empty; [`Lane::poll_timeout`] says when to bring [`Input::Tick`].
 //! At most one append, and one read or renewal, is out at a time.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use fanwave_room::{
     recent::Recent,
@@ -63,7 +63,7 @@ pub(super) enum Output {
     /// The channel cannot be opened now; the machine is of no more use.
     Failed(EngineError),
     /// Show this to whoever is subscribed.
-    Deliver(std::sync::Arc<Publication>),
+    Deliver(Arc<Publication>),
     /// Tell whoever is subscribed to begin anew.
     Restarted,
     /// Tell the room's chat lane that this deletes something there.
@@ -189,8 +189,8 @@ impl Lane {
         let added = sent
             .iter()
             .filter(|sent| sent.placed.repeat == Repeat::First);
-        let publications = added
-            .map(|sent| std::sync::Arc::new(sent.record.clone().at_offset(sent.placed.offset)));
+        let publications =
+            added.map(|sent| Arc::new(sent.record.clone().at_offset(sent.placed.offset)));
         Batch {
             channel: self.channel.clone(),
             epoch: epoch.clone(),
@@ -266,3 +266,6 @@ fn deletion<'a>(channel: &Channel, publication: &'a Publication) -> Option<&'a E
     let deletes = matches!(**event, Event::Deleted { .. } | Event::Cleared { .. });
     (channel.lane == Kind::Room && deletes).then_some(event)
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,8 +255,17 @@ impl Desk {
         let Some(room) = self.rooms().get(&channel.room).cloned() else {
             return;
         };
-        let ended = std::mem::replace(&mut *room.lock(), Phase::Closed);
-        self.give_up(&room, ended);
+        let mut phase = room.lock();
+        match &mut *phase {
+            // Once it is open, it compares what it has with the log.
+            Phase::Opening(_, complete) => *complete = false,
+            Phase::Closed => {}
+            Phase::Open(_) => {
+                let ended = std::mem::replace(&mut *phase, Phase::Closed);
+                drop(phase);
+                self.give_up(&room, ended);
+            }
+        }
     }
 
     /// Tells a room's machine what is noted for it and this, and does what it says is to be done.
