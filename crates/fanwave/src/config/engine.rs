@@ -94,18 +94,15 @@ fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) 
             address.ok()
         })
         .collect();
-    let most = if topology == Topology::Single {
-        1
-    } else {
-        SERVERS_MAX
-    };
-    if !(1..=most).contains(&redis.servers.len()) {
+    if topology == Topology::Single && redis.servers.len() > 1 {
         check.refuse(
             key("servers"),
-            format!(
-                "must have 1 to {most} entries where the topology is \"{}\"",
-                redis.topology
-            ),
+            "must have one entry unless redis.topology is \"sentinel\" or \"cluster\"",
+        );
+    } else if !(1..=SERVERS_MAX).contains(&redis.servers.len()) {
+        check.refuse(
+            key("servers"),
+            format!("must have 1 to {SERVERS_MAX} entries"),
         );
     }
     let config = RedisConfig {
