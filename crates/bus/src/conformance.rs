@@ -6,6 +6,7 @@
 mod deletion;
 mod duplicates;
 mod faults;
+mod nodes;
 mod reading;
 mod recorder;
 mod writing;
@@ -13,10 +14,12 @@ mod writing;
 use std::{future::Future, sync::Arc};
 
 use fanwave_wire::{
-    Body, Channel, ClientMessageId, Draft, Publication, Role, Sender, Text, UserId,
+    Body, Channel, ClientMessageId, Draft, Offset, Publication, Role, Sender, Text, UserId,
 };
 
-pub use self::{deletion::*, duplicates::*, faults::*, reading::*, recorder::Recorder, writing::*};
+pub use self::{
+    deletion::*, duplicates::*, faults::*, nodes::*, reading::*, recorder::Recorder, writing::*,
+};
 use crate::{Ack, Engine, EngineError, HistoryQuery};
 
 /// What a case needs of an adapter: engines over one log, and a log that can be made to fail.
@@ -32,6 +35,32 @@ pub trait Harness {
 
     /// Makes the log work again.
     fn mend_log(&mut self) -> impl Future<Output = ()>;
+}
+
+/// What the cases of many servers need besides: more engines over the same log, and a broker between them.
+///
+/// An engine whose log belongs to one process has no such harness, and these cases do not exist for it.
+pub trait SharedHarness: Harness {
+    /// Starts one more engine on the log, as another server would.
+    fn start_another(&mut self) -> impl Future<Output = Arc<dyn Engine>>;
+
+    /// Cuts all engines off from what the broker says; they are to notice it, and help themselves.
+    fn interrupt(&mut self) -> impl Future<Output = ()>;
+
+    /// Cuts at least this engine off from what the broker says until [`SharedHarness::resume`].
+    fn pause(&mut self, engine: &Arc<dyn Engine>) -> impl Future<Output = ()>;
+
+    /// Ends that.
+    fn resume(&mut self, engine: &Arc<dyn Engine>) -> impl Future<Output = ()>;
+
+    /// Ends the broker as a power cut does.
+    fn stop_broker(&mut self) -> impl Future<Output = ()>;
+
+    /// Starts it again, with the log as it was.
+    fn start_broker(&mut self) -> impl Future<Output = ()>;
+
+    /// Has the broker lose what came after an offset of a channel.
+    fn lose_after(&mut self, channel: &Channel, offset: Offset) -> impl Future<Output = ()>;
 }
 
 /// Starts an engine with a recorder attached.

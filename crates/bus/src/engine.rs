@@ -26,7 +26,14 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///   `room:` channel is acknowledged, no snapshot and no history has what it deletes from the `chat:` channel of the same
 ///   room, also after a crash. The offset stays unused; a delivery that is already under way may still arrive, and is
 ///   followed by the event.
-/// * **Epoch**: offsets are comparable only within one epoch; an engine that lost its log starts a new one.
+/// * **Epoch**: offsets are comparable only within one epoch; an engine that lost its log, or the end of it, starts a new
+///   one. An offset that anybody may have seen is never given to another message within its epoch.
+/// * **Several nodes**: where many servers share a log, all of this holds between them: one order, one run of offsets,
+///   one message however many servers it is sent to. What one server was acknowledged reaches the sinks of the others
+///   soon after, and what it deleted is gone from their snapshots and histories when its event has reached them.
+/// * **Interruption**: while the log cannot be reached, publishing fails with [`EngineError::Unavailable`], and what is in
+///   memory can still be read. Within 10 s of its return everything missed is delivered, in order, or the sink is told
+///   that the channel begins anew ([`Sink::restarted`]): never nothing.
 pub trait Engine: Send + Sync + 'static {
     /// Gives the engine the place where this node's deliveries go. Called once, before any other call.
     fn attach(&self, sink: Arc<dyn Sink>);
@@ -75,6 +82,10 @@ pub trait Engine: Send + Sync + 'static {
 pub trait Sink: Send + Sync + 'static {
     /// One durable publication of a channel this node is subscribed to.
     fn deliver(&self, channel: &Channel, publication: &Arc<Publication>);
+
+    /// What was delivered of a channel is not followed by what will be: it is of another epoch, or more is missing than
+    /// can be read back. Whoever follows the channel subscribes anew; its fans learn that they are not recovered.
+    fn restarted(&self, channel: &Channel);
 }
 
 /// Where a channel stood when the subscription began.

@@ -1,15 +1,21 @@
-//! The engine that makes many gateways one room: its contract, its conformance suite, and the in-process adapter.
+//! The engine that makes many gateways one room: its contract, its conformance suite, and its adapters.
 //!
 //! * [`Engine`] and [`Sink`]: the contract. Gateways know nothing else of an engine.
 //! * [`memory::MemoryEngine`]: the default; one process, durable through the log store, nothing to install.
+//! * [`shared::SharedEngine`]: many processes are one platform, over a [`Broker`](shared::Broker).
+//! * `redis` (with the feature of that name): such a broker over Redis 7, one server, Sentinel or Cluster.
 //! * `conformance` (with the feature of that name): the cases that every engine passes.
 //!
-//! This crate does not know what a message means, and holds no sockets.
+//! This crate does not know what a message means, and holds no sockets of fans.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod engine;
 pub mod limits;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod shared;
+mod window;
 
 pub use engine::{Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};

@@ -23,6 +23,67 @@ pub const APPENDS_MAX: usize = CHANNELS_MAX;
 /// Events on one page: worst 10 MB, usually 1 MB, and only while a room is being opened.
 pub const EVENTS_PAGE_MAX: usize = 5_000;
 
+/// Calls that wait for the driver of a shared engine: worst 10 MB; more are refused as busy.
+pub const COMMANDS_MAX: usize = 4_096;
+
+/// Signals of a broker that wait for the driver: 10 MB with batches of usual messages. A broker that has more to say
+/// waits, or loses them and says so.
+pub const SIGNALS_MAX: usize = 1_024;
+
+/// Shortest time between two appends of one server to one channel of a broker, unless configured otherwise.
+pub const TICK_DEFAULT: Duration = Duration::from_millis(20);
+
+/// Longest that a call of a broker takes before it counts as failed: shorter than the gateway's own patience.
+pub const BROKER_CALL_MAX: Duration = Duration::from_secs(3);
+
+/// Reads of a broker at once, of one server: after an interruption it may have [`CHANNELS_MAX`] windows to compare.
+pub const SHARED_READS_MAX: usize = 16;
+
+/// Within what time the channels of a server compare their windows with the log after an interruption.
+pub const RESUME_SPREAD: Duration = Duration::from_secs(2);
+
+/// After how long a read that failed is tried again, at first; doubled each time.
+pub const RETRY_READ_AFTER: Duration = Duration::from_millis(250);
+
+/// How often that wait is doubled: up to 2 s.
+pub const RETRY_READ_DOUBLINGS_MAX: u32 = 3;
+
+/// Publications of a channel that are kept until what is missing before them has been read: some 2.4 MB at the worst.
+pub const AHEAD_MAX: usize = 1_024;
+
+/// Publications before a gap that are read again with it, to see that the log still has what was seen.
+pub const GAP_OVERLAP: u64 = 8;
+
+/// Batches that are kept of a channel that is being opened: usually none or one, 10 MB at the worst.
+pub const EARLY_BATCHES_MAX: usize = 16;
+
+/// Deletions that are kept of a channel because what they delete is not here yet: 150 bytes each.
+pub const ERASURES_MAX: usize = 256;
+
+/// Partitions that rooms are divided into, unless configured otherwise: enough for a cluster of a hundred servers.
+pub const PARTITIONS_DEFAULT: u16 = 128;
+
+/// Messages of a lane that Redis keeps, unless configured otherwise: 30 MB of usual messages in a room that is full.
+pub const REDIS_LOG_MESSAGES_DEFAULT: u64 = 100_000;
+
+/// Shortest time between two attempts to reach a broker that is gone.
+pub const RECONNECT_EVERY: Duration = Duration::from_millis(200);
+
+/// How often a broker is asked for a sign of life where nothing else is said.
+pub const PING_EVERY: Duration = Duration::from_secs(3);
+
+/// How long an append waits for the replicas that must have it: shorter than a call.
+pub const REPLICA_WAIT_MAX: Duration = Duration::from_millis(1_500);
+
+/// What was heard and is not read yet: 10 MB with batches of usual messages.
+pub const HEARD_MAX: usize = 1_024;
+
+/// Orders that wait for the ear: one for each partition that is opened or closed.
+pub const EAR_ORDERS_MAX: usize = 1_024;
+
+/// How often the operator is told of a broker that keeps failing.
+pub const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
 // The store must never be the one to say that too many appends wait: the sequencers hold them back, one each.
 const _: () = assert!(APPENDS_MAX < fanwave_store::limits::WRITE_QUEUE_MAX);
 // A sequencer's batch must fit an append of the store.
@@ -33,3 +94,16 @@ const _: () =
 // A page of history is one read.
 const _: () = assert!(HISTORY_PAGE_MAX <= fanwave_store::limits::READ_MAX);
 const _: () = assert!(EVENTS_PAGE_MAX <= fanwave_store::limits::EVENTS_READ_MAX);
+// What a node has to say in a tick is one batch on the wire.
+const _: () =
+    assert!(fanwave_room::limits::APPEND_BATCH_MAX <= fanwave_wire::limits::BATCH_RECORDS_MAX);
+// A gap that is read back fits between the window and what is kept ahead of it.
+const _: () = assert!(fanwave_wire::limits::RECENT_MAX <= AHEAD_MAX);
+// Catching up takes a wait for the broker, the spread, and a read that may fail once: together below 10 s.
+const _: () = assert!(
+    RESUME_SPREAD.as_millis()
+        + (RETRY_READ_AFTER.as_millis() << RETRY_READ_DOUBLINGS_MAX)
+        + BROKER_CALL_MAX.as_millis()
+        < 10_000
+);
+const _: () = assert!(REPLICA_WAIT_MAX.as_millis() < BROKER_CALL_MAX.as_millis());

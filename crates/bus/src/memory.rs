@@ -35,6 +35,7 @@ use self::{
 use crate::{
     Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot,
     limits::{APPENDS_MAX, CHANNELS_MAX, EVENTS_PAGE_MAX},
+    window,
 };
 
 /// The in-process engine over a log store.
@@ -181,28 +182,7 @@ impl MemoryEngine {
         query: HistoryQuery,
         head: Offset,
     ) -> Result<Vec<Arc<Publication>>, EngineError> {
-        let limit = query.limit;
-        let page = if query.reverse {
-            let before = query
-                .since
-                .map_or(head, |since| Offset(since.0.saturating_sub(1)).min(head));
-            Page {
-                after: Offset(0),
-                through: before,
-                limit,
-                order: Order::NewestFirst,
-                kind: Kind::Everything,
-            }
-        } else {
-            let after = query.since.unwrap_or_default();
-            Page {
-                after,
-                through: head,
-                limit,
-                order: Order::OldestFirst,
-                kind: Kind::Everything,
-            }
-        };
+        let page = window::page(query, head);
         self.store.read(channel, page).await.map_err(unavailable)
     }
 }

@@ -26,7 +26,8 @@ struct Member {
 /// What each crate may import of ours, beside what its layer forbids to all. A new edge belongs here with its reason.
 ///
 /// * `room -> wire`: a room speaks of ids, messages and limits, which `wire` defines.
-/// * `bus -> room`: the in-process engine drives the room's sequencer; `bus -> store`: its log is the store.
+/// * `bus -> room`: the in-process engine drives the room's sequencer, and both engines keep a room's window;
+///   `bus -> store`: the log of the in-process engine is the store.
 /// * `load -> wire` and `sim -> wire, room`: they speak the protocol, or drive the pure machines. Nobody but the root
 ///   imports `load`, for its subcommand, and nobody at all `sim`.
 /// * Shells meet through the bus, HTTP or `wire`; the root alone sees them all.

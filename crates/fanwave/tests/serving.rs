@@ -1,25 +1,24 @@
 //! Whole servers, in this process: everything on free ports and a data folder of its own, met as strangers meet it.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+mod stranger;
+
+use std::{path::Path, time::Duration};
 
 use fanwave::{
     config::{self, plan::Plan},
     serve::assembly::{Server, Show, StartError},
 };
-use futures_util::{SinkExt, StreamExt};
-use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Request, StatusCode, body::Bytes};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use futures_util::StreamExt;
+use hyper::StatusCode;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 
-/// Nothing here takes this long; whatever does has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
+use self::stranger::{Answer, DEADLINE, Fan};
 
 fn plan(data: &Path, more: &[(&str, &str)]) -> Plan {
     let data = data.to_str().expect("a temporary folder has a plain name");
@@ -41,155 +40,8 @@ async fn start(plan: &Plan) -> Server {
         .expect("the server starts")
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("the answer is JSON")
-    }
-}
-
-async fn http(server: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let exchange = async {
-        let stream = TcpStream::connect(server).await.expect("the port is open");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .expect("HTTP is spoken there");
-        let driver = tokio::spawn(connection);
-        let response = sender
-            .send_request(request)
-            .await
-            .expect("there is an answer");
-        let (parts, body) = response.into_parts();
-        let body = body
-            .collect()
-            .await
-            .expect("the answer is whole")
-            .to_bytes();
-        driver.abort();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).expect("the answer is text"),
-        }
-    };
-    timeout(DEADLINE, exchange)
-        .await
-        .expect("the answer comes in time")
-}
-
 async fn get(server: &Server, path: &str) -> Answer {
-    let address = server.http_addr();
-    let request = Request::get(path)
-        .header("host", address.to_string())
-        .body(Full::default());
-    http(address, request.expect("the request is well-formed")).await
-}
-
-async fn guest_token(server: &Server, name: &str) -> String {
-    let address = server.http_addr();
-    let body = Bytes::from(json!({"name": name}).to_string());
-    let request = Request::post("/api/v1/guests")
-        .header("host", address.to_string())
-        .body(Full::new(body));
-    let answer = http(address, request.expect("the request is well-formed")).await;
-    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
-    answer.json()["token"]
-        .as_str()
-        .expect("there is a token")
-        .to_owned()
-}
-
-/// A chat client that asks one thing after the other.
-struct Fan {
-    socket: WebSocketStream<TcpStream>,
-    asked: u32,
-    /// Publications that came while something else was waited for.
-    heard: Vec<String>,
-}
-
-impl Fan {
-    async fn connect(server: &Server, name: &str) -> Self {
-        let token = guest_token(server, name).await;
-        let stream = TcpStream::connect(server.http_addr())
-            .await
-            .expect("the port is open");
-        let url = format!("ws://{}/connection/websocket", server.http_addr());
-        let (socket, _) = client_async(url, stream)
-            .await
-            .expect("the handshake is taken");
-        let mut fan = Self {
-            socket,
-            asked: 0,
-            heard: Vec::new(),
-        };
-        fan.ask("connect", json!({"token": token})).await;
-        fan
-    }
-
-    /// Sends a command and returns its result.
-    async fn ask(&mut self, method: &str, request: Value) -> Value {
-        self.asked += 1;
-        let id = self.asked;
-        let command = json!({"id": id, method: request}).to_string();
-        self.socket
-            .send(Message::text(command))
-            .await
-            .expect("the command is sent");
-        loop {
-            let reply = self.read().await;
-            if reply["id"] == id {
-                assert_eq!(reply["error"], Value::Null, "{method} is not refused");
-                return reply[method].clone();
-            }
-        }
-    }
-
-    /// Reads until this text was published.
-    async fn hear(&mut self, text: &str) {
-        while !self.heard.iter().any(|heard| heard == text) {
-            self.read().await;
-        }
-    }
-
-    async fn read(&mut self) -> Value {
-        loop {
-            let message = timeout(DEADLINE, self.socket.next())
-                .await
-                .expect("something comes in time");
-            let message = message
-                .expect("the connection is open")
-                .expect("the frame is well-formed");
-            let Message::Text(text) = message else {
-                continue;
-            };
-            let mut replies: Vec<Value> = text
-                .lines()
-                .map(|line| serde_json::from_str(line).expect("every line is JSON"))
-                .collect();
-            for reply in &replies {
-                if let Some(text) = reply["push"]["pub"]["data"]["text"].as_str() {
-                    self.heard.push(text.to_owned());
-                }
-            }
-            let answer = replies
-                .iter()
-                .position(|reply| reply.get("id").is_some())
-                .unwrap_or(0);
-            return replies.swap_remove(answer);
-        }
-    }
+    stranger::get(server.http_addr(), path).await
 }
 
 #[tokio::test]
@@ -244,8 +96,8 @@ async fn two_fans_chat_and_a_second_start_shows_it() {
     let plan = plan(data.path(), &[]);
     let server = start(&plan).await;
 
-    let mut ana = Fan::connect(&server, "Ana").await;
-    let mut minji = Fan::connect(&server, "민지").await;
+    let mut ana = Fan::connect(server.http_addr(), "Ana").await;
+    let mut minji = Fan::connect(server.http_addr(), "민지").await;
     for fan in [&mut ana, &mut minji] {
         fan.ask("subscribe", json!({"channel": "chat:demo"})).await;
     }
@@ -263,7 +115,7 @@ async fn two_fans_chat_and_a_second_start_shows_it() {
         .json();
     assert_eq!(page["messages"][0]["text"], "안녕하세요");
     assert_eq!(page["messages"][0]["name"], "Ana");
-    let mut late = Fan::connect(&again, "さくら").await;
+    let mut late = Fan::connect(again.http_addr(), "さくら").await;
     late.ask("subscribe", json!({"channel": "chat:demo"})).await;
     let history = late
         .ask("history", json!({"channel": "chat:demo", "limit": 10}))
@@ -277,7 +129,7 @@ async fn two_fans_chat_and_a_second_start_shows_it() {
 async fn stopping_tells_fans_to_come_back() {
     let data = tempfile::tempdir().unwrap();
     let server = start(&plan(data.path(), &[])).await;
-    let mut fan = Fan::connect(&server, "Ana").await;
+    let mut fan = Fan::connect(server.http_addr(), "Ana").await;
     // The fan hangs up at the end, as every client does; the gateway waits for it.
     let read_to_the_end = async move {
         let mut code = None;

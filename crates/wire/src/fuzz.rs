@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     Action, Call, CallError, Channel, UnixMillis,
+    envelope::{Batch, Record},
     limits::{
-        CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX, JWKS_KEYS_MAX,
-        REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
+        BATCH_RECORDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX,
+        JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
     },
     protocol::{ClientMessage, Command, Encoding, Method, ProtocolError},
     token::{Jwks, KeyRing, Rules, TokenKey},
@@ -263,6 +264,27 @@ pub fn channel(data: &[u8]) {
     }
 }
 
+/// What servers say to each other: whatever can be read is written so that it reads the same, and a batch has an end.
+///
+/// # Panics
+///
+/// It is not.
+pub fn envelope(data: &[u8]) {
+    if let Ok(record) = Record::decode(data) {
+        let again = Record::decode(&record.encode());
+        assert_eq!(again.as_ref(), Ok(&record), "a record changed");
+    }
+    if let Ok(batch) = Batch::decode(data) {
+        assert!(
+            (1..=BATCH_RECORDS_MAX).contains(&batch.publications.len()),
+            "{} records",
+            batch.publications.len()
+        );
+        let again = Batch::decode(&batch.encode());
+        assert_eq!(again.as_ref(), Ok(&batch), "a batch changed");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -280,6 +302,7 @@ mod tests {
                 protocol_protobuf(bytes);
                 token(bytes);
                 channel(bytes);
+                envelope(bytes);
             }
         }
     }

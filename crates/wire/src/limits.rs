@@ -144,6 +144,9 @@ const POLL_BYTES_MAX: usize = JSON_ESCAPE_BYTES_MAX
         + POLL_CHOICES_MAX * POLL_CHOICE_CHARS_MAX
         + CLIENT_MESSAGE_ID_BYTES_MAX);
 
+/// Most records of one batch on its way through a broker: 600 KB of texts at the worst, 60 KB usually.
+pub const BATCH_RECORDS_MAX: usize = 256;
+
 /// Most bytes of a close frame's reason: a control frame has 125, two of them are the code (RFC 6455, 5.5.1).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 

@@ -17,6 +17,7 @@ const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug, Default)]
 pub struct Recorder {
     deliveries: Mutex<Vec<(Channel, Arc<Publication>)>>,
+    restarts: Mutex<Vec<Channel>>,
     arrived: Notify,
 }
 
@@ -24,6 +25,14 @@ impl Sink for Recorder {
     fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
         self.deliveries()
             .push((channel.clone(), Arc::clone(publication)));
+        self.arrived.notify_waiters();
+    }
+
+    fn restarted(&self, channel: &Channel) {
+        self.restarts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(channel.clone());
         self.arrived.notify_waiters();
     }
 }
@@ -61,6 +70,29 @@ impl Recorder {
         };
         let delivered = timeout(DELIVERY_WAIT_MAX, wait).await;
         delivered.expect("a durable message is delivered in time")
+    }
+
+    /// Waits until a channel has begun anew.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub async fn until_restarted(&self, channel: &Channel) {
+        let wait = async {
+            loop {
+                let arrived = self.arrived.notified();
+                let restarts = self.restarts.lock();
+                if restarts
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .contains(channel)
+                {
+                    return;
+                }
+                arrived.await;
+            }
+        };
+        let told = timeout(DELIVERY_WAIT_MAX, wait).await;
+        told.expect("whoever follows a channel is told in time that it begins anew");
     }
 
     fn deliveries(&self) -> MutexGuard<'_, Vec<(Channel, Arc<Publication>)>> {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use fanwave_room::{
-    recent::{Recent, Recovery, Stretch},
+    recent::{Recent, Stretch},
     sequence::{HeldAs, Input, Output, Rejection, Repeat, Sequencer, Taken, Ticket},
 };
 use fanwave_store::{Held, Standing, StoreError};
@@ -11,7 +11,7 @@ use fanwave_wire::{Draft, Epoch, Event, Offset, Publication, UnixMillis, limits:
 use tokio::sync::oneshot;
 
 use super::unavailable;
-use crate::{Ack, EngineError, HistoryQuery, Snapshot};
+use crate::{Ack, EngineError, HistoryQuery, Snapshot, window};
 
 /// Messages on their way to the store.
 pub(super) type Batch = Vec<Arc<Publication>>;
@@ -202,32 +202,7 @@ impl OpenChannel {
 
     /// The answer to a query, when the window holds all of it.
     pub(super) fn remembered(&self, query: HistoryQuery) -> Option<Vec<Arc<Publication>>> {
-        let HistoryQuery {
-            since,
-            limit,
-            reverse,
-        } = query;
-        if limit == 0 {
-            return Some(Vec::new());
-        }
-        if reverse {
-            let end = since.unwrap_or(Offset(u64::MAX));
-            let before = self
-                .recent
-                .all()
-                .rev()
-                .filter(|publication| publication.offset < end);
-            let page: Vec<_> = before.take(limit).cloned().collect();
-            return (page.len() == limit || self.recent.is_whole()).then_some(page);
-        }
-        let since = since.unwrap_or_default();
-        if since > self.recent.head() {
-            return Some(Vec::new());
-        }
-        match self.recent.after(since) {
-            Recovery::Recovered(missed) => Some(missed.take(limit).cloned().collect()),
-            Recovery::Unrecoverable => None,
-        }
+        window::remembered(&self.recent, query)
     }
 
     /// Does what the sequencer says. `error` is what a sender is told whose message failed.

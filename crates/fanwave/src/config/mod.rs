@@ -14,6 +14,7 @@ mod check;
 pub mod demo;
 pub mod drain;
 pub mod duration;
+pub mod engine;
 pub mod env;
 pub mod file;
 pub mod gateway;

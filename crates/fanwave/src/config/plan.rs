@@ -18,6 +18,7 @@ use super::{
     check::Check,
     demo::{self, Demo},
     drain::{self, Drain},
+    engine::{self, Engine},
     gateway::{self, Gateway},
     keys::CHANNELS,
     problem::{Fault, Problem},
@@ -52,6 +53,8 @@ pub struct Plan {
     pub chat: Chat,
     /// Its threads and ports.
     pub gateway: Gateway,
+    /// What makes the rooms of servers one.
+    pub engine: Engine,
     /// How long a guest token is valid.
     pub guest_ttl: Duration,
     /// A signing secret from outside the data folder.
@@ -177,6 +180,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
+        engine: engine::plan(&mut check, &config.engine, &config.redis),
         guest_ttl: check.duration(
             KeyPath::of("tokens", "guest_ttl"),
             &config.tokens.guest_ttl,

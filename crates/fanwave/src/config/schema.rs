@@ -81,6 +81,26 @@ section!(
     }
 );
 section!(
+    /// `[engine]`.
+    Engine {
+        kind: String = "memory".to_owned(),
+        tick: String = "20ms".to_owned(),
+    }
+);
+section!(
+    /// `[redis]`.
+    Redis {
+        topology: String = "single".to_owned(),
+        servers: Vec<String> = vec!["redis://127.0.0.1:6379".to_owned()],
+        primary: String = "fanwave".to_owned(),
+        username: String = String::new(),
+        password_file: String = String::new(),
+        partitions: u64 = 128,
+        log_messages: u64 = 100_000,
+        replicas: u64 = 0,
+    }
+);
+section!(
     /// `[tokens]`.
     Tokens {
         guest_ttl: String = "30d".to_owned(),
@@ -140,6 +160,8 @@ section!(
         ],
         chat: Chat = Chat::default(),
         gateway: Gateway = Gateway::default(),
+        engine: Engine = Engine::default(),
+        redis: Redis = Redis::default(),
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),

@@ -240,6 +240,40 @@ fn one_port_cannot_be_both() {
     );
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn the_engine_is_chosen_by_one_line_and_checked_whichever_it_is() {
+    assert!(matches!(plan("", &[]).engine, engine::Engine::Memory));
+    let text = "[engine]\nkind = \"redis\"\n";
+    let engine::Engine::Redis(redis) = plan(text, &[]).engine else {
+        unreachable!("one line is enough");
+    };
+    assert_eq!(
+        redis.config.servers[0].to_string(),
+        "redis://127.0.0.1:6379"
+    );
+    assert_eq!(redis.tick, Duration::from_millis(20));
+    let text = "\
+[engine]
+kind = \"radish\"
+tick = \"2s\"
+[redis]
+topology = \"ring\"
+servers = [\"redis://:canary@host:1\", \"redis://a:1\"]
+partitions = 0
+";
+    let complaints = complaints(text, &[]);
+    assert!(!complaints.contains("canary"));
+    insta::assert_snapshot!(complaints, @r#"
+    fanwave.toml:2:8: `engine.kind` must be "memory" or "redis"
+    fanwave.toml:3:8: `engine.tick` must be from 1ms to 1s
+    fanwave.toml:5:12: `redis.topology` must be "single", "sentinel" or "cluster"
+    fanwave.toml:6:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
+    fanwave.toml:6:11: `redis.servers` must have one entry unless redis.topology is "sentinel" or "cluster"
+    fanwave.toml:7:14: `redis.partitions` must be from 1 to 1024
+    "#);
+}
+
 #[test]
 fn a_variable_beats_the_file() {
     let text = "[http]\nlisten = \"127.0.0.1:1\"\nconnections_max = 7\n[[channels]]\nid = \"a\"\ntitle = \"A\"\n";

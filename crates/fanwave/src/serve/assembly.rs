@@ -14,7 +14,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, ShowState, ShowStatus};
-use fanwave_bus::{Engine, memory::MemoryEngine};
+use fanwave_bus::Engine;
 use fanwave_gateway::Gateway;
 use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig};
 use fanwave_store::Store;
@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    engine::Running,
     gateway,
     health::{self, Readiness, Stage},
     http::{self, HttpServer},
@@ -35,7 +36,7 @@ use crate::{
     datadir::{DataDir, DataDirError, Locked},
     demo::{self, Demo, DemoError},
     jwks::{self, Follower},
-    secret::Secret,
+    secret::{Secret, SecretError},
     telemetry::HttpMetrics,
 };
 
@@ -75,6 +76,9 @@ pub enum StartError {
     /// The chat log cannot be opened.
     #[error(transparent)]
     Store(#[from] fanwave_store::OpenError),
+    /// The password of the engine's broker.
+    #[error("the engine's password cannot be read: {0}")]
+    EnginePassword(SecretError),
     /// The gateway.
     #[error("the chat gateway cannot start: {0}")]
     Gateway(#[from] fanwave_gateway::StartError),
@@ -108,7 +112,7 @@ pub struct Server {
     http: HttpServer,
     gateway: Arc<Gateway>,
     origin: Arc<Origin>,
-    engine: Arc<MemoryEngine>,
+    engine: Running,
     store: Store,
     demo: Option<Demo>,
     /// Given back last, when nothing writes to the folder any more.
@@ -135,8 +139,8 @@ impl Server {
         let http_metrics = HttpMetrics::register(&mut registry);
         let origin = start_origin(plan, &channels, &mut registry)?;
         let store = Store::open(&data.folder().database()).await?;
-        let engine = Arc::new(MemoryEngine::open(store.clone()));
-        let shared: Arc<dyn Engine> = Arc::clone(&engine) as Arc<dyn Engine>;
+        let engine = Running::start(plan, &store, &mut registry).await?;
+        let shared = engine.as_engine();
         let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
         let gateway = Gateway::start(
             gateway::config(plan),

@@ -7,6 +7,7 @@
 pub mod assembly;
 pub mod banner;
 pub mod descriptors;
+mod engine;
 mod gateway;
 pub mod health;
 pub mod http;

@@ -69,6 +69,12 @@ impl Sink for DeskSink {
             desk.deliver(channel, publication);
         }
     }
+
+    fn restarted(&self, channel: &Channel) {
+        if let Some(desk) = self.0.upgrade() {
+            desk.begin_anew(channel);
+        }
+    }
 }
 
 impl Desk {
@@ -241,6 +247,24 @@ impl Desk {
                     .spawn(async move { desk.fill(&room, lane).await });
             }
             Taken::Known => {}
+        }
+    }
+
+    /// A channel does not go on where the room stands: the room is dropped and opened anew by whoever subscribes again.
+    fn begin_anew(&self, channel: &Channel) {
+        let Some(room) = self.rooms().get(&channel.room).cloned() else {
+            return;
+        };
+        let mut phase = room.lock();
+        match &mut *phase {
+            // Once it is open, it compares what it has with the log.
+            Phase::Opening(_, complete) => *complete = false,
+            Phase::Closed => {}
+            Phase::Open(_) => {
+                let ended = std::mem::replace(&mut *phase, Phase::Closed);
+                drop(phase);
+                self.give_up(&room, ended);
+            }
         }
     }
 

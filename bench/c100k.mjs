@@ -1,0 +1,118 @@
+/**
+ * `make c100k`: 100,000 fans in one room, on as many nodes as this machine's limit of descriptors asks for, over one broker.
+ *
+ * 1. Everybody comes; one lossless message a second and 300 messages of chatter a second, for MINUTES.
+ * 2. One node is killed: its fans come back on the others. It is started again.
+ * 3. All nodes are restarted, one after the other, as an orchestrator does.
+ * 4. All nodes are killed at once, and started again.
+ *
+ * FANS=20000 plays it smaller. The fans share the machine with the nodes: every figure has both ends in it. Fails when a promise is
+ * broken; writes artifacts/c100k.json, and the load's own pages beside it.
+ */
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { artifactsFolder, inScene } from "../tests/harness/scene.mjs";
+import { atMost, bytes, count, ms, percent, seconds } from "./chat/part.mjs";
+import { socketBytes } from "./chat/kernel.mjs";
+import { Load, losslessP99 } from "./cluster/load.mjs";
+import { ROOM, startNodes, startRedis } from "./cluster/nodes.mjs";
+import { machine } from "./machine.mjs";
+
+const FANS = Number(process.env.FANS || 100_000);
+const MINUTES = Number(process.env.MINUTES || 5);
+/** Of a process's descriptors: some are its own. */
+const FANS_PER_NODE_MAX = 19_000;
+/** One more than what holds everybody, so that the fans of one that is killed have somewhere to go. */
+const NODES = Math.max(3, Math.ceil(FANS / FANS_PER_NODE_MAX) + 1);
+const CONNECTS_PER_S = 4_000;
+const ROOM_RATE = 1;
+const CHAT_RATE = 300;
+/** From one fault to the next. */
+const CALM_S = 60;
+const DRAIN = "[drain]\npropagation = \"2s\"\npercent_per_second = 5\n";
+
+const result = await inScene("c100k", async (scene) => {
+  const kernelBefore = await socketBytes();
+  const broker = await startRedis(scene);
+  const { nodes, secretFile } = await startNodes(scene, broker, { count: NODES, drain: DRAIN });
+  const addresses = nodes.map((node) => node.address).join(",");
+  const ramp = Math.ceil(FANS / CONNECTS_PER_S);
+  // A rolling restart: propagation, then everybody of a node at 5 % a second, then its start.
+  const rolling = NODES * 30;
+  const steady = MINUTES * 60;
+  const duration = steady + CALM_S + rolling + CALM_S + 150;
+  const load = new Load(scene, "c100k", [
+    addresses, "--secret-file", secretFile, "--room", ROOM, "--fans", `${FANS}`, "--connect-rate", `${CONNECTS_PER_S}`, "--room-rate", `${ROOM_RATE}`,
+    "--chat-rate", `${CHAT_RATE}`, "--duration", `${duration}s`,
+  ]);
+  await load.until(({ connected }) => connected >= FANS);
+  const came = load.second;
+  const countersBefore = await broker.counters();
+  await load.until(({ second }) => second >= came + 10);
+  const resident = await Promise.all(nodes.map((node) => node.resident()));
+  const kernel = (await socketBytes()) - kernelBefore;
+  await load.until(({ second }) => second >= came + steady);
+  const countersAfter = await broker.counters();
+
+  const [victim] = /** @type {[import("./cluster/nodes.mjs").Node]} */ (nodes);
+  const killed = load.second;
+  await victim.kill();
+  await load.until(({ second }) => second >= killed + CALM_S / 2);
+  await victim.start();
+  await load.until(({ second }) => second >= killed + CALM_S);
+
+  const rolled = load.second;
+  for (const node of nodes) {
+    await node.drain();
+    await node.start();
+  }
+  const rolledTo = load.second;
+  await load.until(({ second }) => second >= rolledTo + CALM_S / 2);
+
+  const stampede = load.second;
+  await Promise.all(nodes.map((node) => node.kill()));
+  await Promise.all(nodes.map((node) => node.start()));
+  const report = await load.report();
+  return { report, ramp, came, steady, killed, rolled, rolledTo, stampede, resident, kernel, broker: { before: countersBefore, after: countersAfter } };
+});
+
+const { report } = result;
+/** @type {import("./cluster/load.mjs").Row[]} */
+const rows = report.seconds;
+/** @type {import("./cluster/load.mjs").Fall[]} */
+const falls = report.returns.falls;
+const calm = losslessP99(rows, result.came + 5, result.killed);
+const beside = losslessP99(rows, result.killed, result.killed + CALM_S / 2);
+/** @param {number} from Seconds. @param {number} to */
+const fallsWithin = (from, to) => falls.filter((fall) => fall.at_ms / 1_000 >= from - 2 && fall.at_ms / 1_000 < to);
+const [kill] = fallsWithin(result.killed, result.rolled);
+const [stampede] = fallsWithin(result.stampede, Infinity);
+const reconnectsPerS = Math.max(0, ...rows.filter((row) => row.second > result.rolled && row.second <= result.rolledTo + 5).map((row) => row.connects));
+const withoutCode = rows.filter((row) => row.second > result.rolled && row.second <= result.rolledTo + 5).reduce((sum, row) => sum + (row.closes?.[1006] ?? 0), 0);
+const { balance, duplicates, reorders } = report.lossless;
+const checks = [
+  { what: "fans in the room", bar: count(FANS), seen: count(report.connect.connected), pass: report.connect.connected === FANS },
+  {
+    what: "the lossless lane, over everything that happened", bar: "all, once, in order", pass: balance.missing + duplicates + reorders === 0,
+    seen: `${count(balance.missing)} missing, ${count(duplicates)} twice, ${count(reorders)} out of order of ${count(balance.expected)}`,
+  },
+  atMost("p99 of the lossless lane in the usual second", calm.median, 2_500, ms),
+  atMost("fans of a node that is killed are back", (kill?.all_back_ms ?? NaN) / 1_000, 30, seconds),
+  atMost("p99 meanwhile, against before", beside.median / calm.median - 1, 0.5, percent),
+  atMost("reconnects in any second of a rolling restart, of all fans", reconnectsPerS / FANS, 0.03, percent),
+  atMost("connections that end without a code in a rolling restart", withoutCode, 0, count),
+  atMost("99 % are back after all nodes were killed", (stampede?.nearly_all_back_ms ?? NaN) / 1_000, 120, seconds),
+];
+const residentBytes = result.resident.reduce((sum, one) => sum + one, 0);
+const commands = (result.broker.after["total_commands_processed"] ?? NaN) - (result.broker.before["total_commands_processed"] ?? NaN);
+console.log(`
+${NODES} nodes, ${count(FANS)} fans, ${ROOM_RATE} lossless and ${CHAT_RATE} chat messages a second offered
+lossless p99      median of the seconds ${ms(calm.median)}, worst second ${ms(calm.worst)}
+memory            ${bytes(residentBytes / FANS)} per fan in all nodes together (their programs included), kernel ${bytes(result.kernel / FANS)} per fan for both ends
+processor time    servers ${count(report.server?.cpu_ms ?? NaN)} ms, fans ${count(report.generator.cpu_ms ?? NaN)} ms
+broker            ${count(commands / result.steady)} commands a second while all was calm
+`);
+for (const check of checks) console.log(`${check.pass ? "PASS" : "FAIL"}  ${check.what}: ${check.seen} (${check.bar})`);
+await writeFile(join(artifactsFolder(), "c100k-checks.json"), `${JSON.stringify({ machine: machine(), fans: FANS, nodes: NODES, checks, calm, beside, falls, ...result, report: undefined }, undefined, 2)}\n`);
+if (checks.some((check) => !check.pass)) process.exitCode = 1;

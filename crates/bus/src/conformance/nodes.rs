@@ -1,0 +1,241 @@
+//! Many servers over one log: the cases of engines that can be shared.
+
+use std::{sync::Arc, time::Duration};
+
+use fanwave_wire::{
+    Body, Channel, ClientMessageId, Draft, Event, Offset, Role, Sender, UserId, limits::RECENT_MAX,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{
+    Recorder, SharedHarness, assert_gapless, channel, draft, everything, offsets, send, send_all,
+    started,
+};
+use crate::{Ack, Engine, EngineError, HistoryQuery};
+
+/// A broker that is back is in use again within so long.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
+
+async fn another(harness: &mut impl SharedHarness) -> (Arc<dyn Engine>, Arc<Recorder>) {
+    let engine = harness.start_another().await;
+    let recorder = Arc::new(Recorder::default());
+    engine.attach(Arc::<Recorder>::clone(&recorder));
+    (engine, recorder)
+}
+
+/// What fans say on two servers at once has one order, which both see whole.
+pub async fn two_servers_see_one_order(harness: &mut impl SharedHarness) {
+    const EACH: u64 = 200;
+    let (first, seen_first) = started(harness).await;
+    let (second, seen_second) = another(harness).await;
+    let lane = channel("chat:demo");
+    let epoch = first.subscribe(&lane).await.expect("subscribed").epoch;
+    let same = second.subscribe(&lane).await.expect("subscribed").epoch;
+    assert_eq!(epoch, same, "there is one run of offsets");
+    let mut senders = JoinSet::new();
+    for number in 0..EACH {
+        for (engine, user) in [(&first, "a"), (&second, "b")] {
+            let (engine, lane) = (Arc::clone(engine), lane.clone());
+            senders.spawn(async move {
+                send(&engine, &lane, user, &number.to_string())
+                    .await
+                    .expect("taken")
+                    .offset
+            });
+        }
+    }
+    let mut acknowledged = senders.join_all().await;
+    acknowledged.sort();
+    let expected: Vec<Offset> = (1..=2 * EACH).map(Offset).collect();
+    assert_eq!(
+        acknowledged, expected,
+        "every message has an offset of its own"
+    );
+    send_all(&first, &lane, [0]).await;
+    let last = draft("fan", "0");
+    let at_first = seen_first.until(&lane, &last).await;
+    assert_gapless(&at_first);
+    assert_eq!(at_first, seen_second.until(&lane, &last).await);
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// One message that reaches two servers, at once or one after the other, is one message.
+pub async fn copies_on_two_servers_are_one_message(harness: &mut impl SharedHarness) {
+    let (first, seen) = started(harness).await;
+    let (second, _) = another(harness).await;
+    let lane = channel("chat:demo");
+    first.subscribe(&lane).await.expect("subscribed");
+    for round in ["1", "2", "3"] {
+        let (here, there) = tokio::join!(
+            send(&first, &lane, "fan", round),
+            send(&second, &lane, "fan", round)
+        );
+        let (here, there) = (here.expect("taken"), there.expect("taken"));
+        assert!(here.duplicate != there.duplicate, "{here:?} {there:?}");
+        assert_eq!((here.offset, here.at), (there.offset, there.at));
+        let late = send(&second, &lane, "fan", round).await.expect("taken");
+        assert!(late.duplicate && late.offset == here.offset, "{late:?}");
+    }
+    send_all(&second, &lane, [0]).await;
+    let delivered = seen.until(&lane, &draft("fan", "0")).await;
+    assert_eq!(offsets(&delivered), [1, 2, 3, 4]);
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// What is deleted on one server is in no snapshot and no history of another from when the event has come there.
+pub async fn a_deletion_reaches_every_server(harness: &mut impl SharedHarness) {
+    let (first, _) = started(harness).await;
+    let (second, seen) = another(harness).await;
+    let (chat, room) = (channel("chat:demo"), channel("room:demo"));
+    second.subscribe(&chat).await.expect("subscribed");
+    second.subscribe(&room).await.expect("subscribed");
+    send_all(&first, &chat, 1..=3).await;
+    let deletion = act("d", Event::Deleted { offset: Offset(2) });
+    let ack = first.publish(&room, deletion.clone()).await;
+    assert!(ack.is_ok(), "{ack:?}");
+    seen.until(&room, &deletion).await;
+    seen.until(&chat, &draft("fan", "3")).await;
+    let snapshot = second.subscribe(&chat).await.expect("subscribed");
+    assert_eq!(offsets(&snapshot.recent), [1, 3]);
+    assert_eq!(offsets(&everything(&second, &chat).await), [1, 3]);
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+fn act(id: &str, event: Event) -> Draft {
+    Draft {
+        id: ClientMessageId(id.into()),
+        sender: Sender::new(UserId("mod".into()), "Mod", Role::Moderator),
+        body: Body::Event(Box::new(event)),
+    }
+}
+
+/// A server that the broker's messages did not reach for a while misses none, and none comes twice.
+pub async fn what_was_not_heard_is_read_back(harness: &mut impl SharedHarness) {
+    let (first, _) = started(harness).await;
+    let (second, seen) = another(harness).await;
+    let lane = channel("chat:demo");
+    second.subscribe(&lane).await.expect("subscribed");
+    for round in 0..3 {
+        send_all(&first, &lane, 100 * round + 1..100 * round + 20).await;
+        harness.interrupt().await;
+        send_all(&first, &lane, 100 * round + 20..100 * round + 40).await;
+    }
+    let delivered = seen.until(&lane, &draft("fan", "239")).await;
+    assert_gapless(&delivered);
+    assert_eq!(delivered, everything(&first, &lane).await);
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// While the broker is gone, nothing is acknowledged and what is remembered can be read.
+///
+/// Soon after its return all is as before, without anybody's help: the same epoch, everything that was acknowledged,
+/// nothing twice.
+pub async fn a_broker_that_was_gone_is_caught_up_with(harness: &mut impl SharedHarness) {
+    let (first, seen_first) = started(harness).await;
+    let (second, seen_second) = another(harness).await;
+    let lane = channel("chat:demo");
+    let epoch = first.subscribe(&lane).await.expect("subscribed").epoch;
+    second.subscribe(&lane).await.expect("subscribed");
+    send_all(&first, &lane, 1..=20).await;
+    seen_second.until(&lane, &draft("fan", "20")).await;
+    harness.stop_broker().await;
+    for engine in [&first, &second] {
+        let refused = send(engine, &lane, "fan", "21").await;
+        assert!(
+            matches!(refused, Err(EngineError::Unavailable { .. })),
+            "{refused:?}"
+        );
+        let query = HistoryQuery {
+            since: None,
+            limit: 5,
+            reverse: true,
+        };
+        let page = engine
+            .history(&lane, query)
+            .await
+            .expect("it is remembered");
+        assert_eq!(offsets(&page.publications), [20, 19, 18, 17, 16]);
+    }
+    harness.start_broker().await;
+    let back = Instant::now();
+    let ack = until_taken(&first, &lane, "21").await;
+    assert_eq!((ack.offset, ack.epoch), (Offset(21), epoch));
+    until_taken(&second, &lane, "22").await;
+    for seen in [&seen_first, &seen_second] {
+        let delivered = seen.until(&lane, &draft("fan", "22")).await;
+        assert_gapless(&delivered);
+    }
+    assert!(back.elapsed() < CATCH_UP_MAX, "{:?}", back.elapsed());
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// Sends a message as a client does, again and again under the same id, until it is taken.
+async fn until_taken(engine: &Arc<dyn Engine>, lane: &Channel, id: &str) -> Ack {
+    let taken = async {
+        loop {
+            match send(engine, lane, "fan", id).await {
+                Ok(ack) => return ack,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let taken = timeout(CATCH_UP_MAX, taken).await;
+    taken.expect("a broker that is back takes messages again")
+}
+
+/// A broker that has lost the end of its log never gives an offset again that a fan has seen: a new epoch begins.
+///
+/// A replica that was behind has lost it when it takes over. Everybody who follows is told.
+pub async fn a_lost_end_begins_a_new_epoch(harness: &mut impl SharedHarness) {
+    let (first, seen_first) = started(harness).await;
+    let (second, seen_second) = another(harness).await;
+    let lane = channel("chat:demo");
+    let before = first.subscribe(&lane).await.expect("subscribed").epoch;
+    second.subscribe(&lane).await.expect("subscribed");
+    send_all(&first, &lane, 1..=10).await;
+    seen_second.until(&lane, &draft("fan", "10")).await;
+    harness.lose_after(&lane, Offset(6)).await;
+    let ack = until_taken(&second, &lane, "new").await;
+    seen_first.until_restarted(&lane).await;
+    seen_second.until_restarted(&lane).await;
+    for engine in [&first, &second] {
+        let after = engine.subscribe(&lane).await.expect("subscribed");
+        assert_ne!(after.epoch, before);
+        assert_eq!(after.epoch, ack.epoch);
+        assert_eq!(offsets(&after.recent), [1, 2, 3, 4, 5, 6, 7]);
+    }
+    send_all(&first, &lane, [12]).await;
+    let delivered = seen_second.until(&lane, &draft("fan", "12")).await;
+    assert_eq!(delivered.last().map(|last| last.offset), Some(Offset(8)));
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// Whoever was away for longer than a window lasts is told so, and is not given half of it.
+pub async fn more_than_a_window_is_not_read_back(harness: &mut impl SharedHarness) {
+    let missed = RECENT_MAX as u64 + 100;
+    let (first, seen) = started(harness).await;
+    let lane = channel("chat:demo");
+    first.subscribe(&lane).await.expect("subscribed");
+    let (second, _) = another(harness).await;
+    send_all(&second, &lane, 1..=3).await;
+    seen.until(&lane, &draft("fan", "3")).await;
+    harness.pause(&first).await;
+    send_all(&second, &lane, 4..=missed).await;
+    harness.resume(&first).await;
+    seen.until_restarted(&lane).await;
+    let snapshot = first.subscribe(&lane).await.expect("subscribed");
+    assert!(snapshot.head >= Offset(missed));
+    assert_eq!(snapshot.recent.len(), RECENT_MAX);
+    assert_eq!(offsets(&seen.of(&lane)), [1, 2, 3]);
+    harness.end(second).await;
+    harness.end(first).await;
+}

@@ -1,0 +1,164 @@
+//! The cases of every engine, over real servers of Redis.
+
+mod failover;
+mod harness;
+
+use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};
+
+use self::harness::OneServer;
+use super::*;
+use crate::{Engine, conformance};
+
+macro_rules! conforms {
+    ($($case:ident),* $(,)?) => {
+        mod conforms {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::conformance::$case(&mut super::OneServer::start().await).await;
+            })*
+        }
+    };
+}
+
+conforms![
+    acknowledged_is_held_and_delivered,
+    ten_thousand_from_many_senders_arrive_in_order,
+    channels_are_apart,
+    delivery_begins_and_ends_with_the_subscription,
+    a_subscription_in_the_middle_has_no_hole,
+    copies_sent_at_once_are_one_message,
+    a_copy_after_a_restart_is_one_message,
+    a_late_copy_among_others_leaves_no_gap,
+    history_is_read_from_anywhere,
+    history_says_where_the_channel_stands,
+    a_restart_goes_on_where_the_log_stands,
+    a_deleted_message_is_never_read_again,
+    clearing_a_user_takes_what_they_have_said,
+    a_deletion_stays_in_its_room,
+    events_are_read_apart,
+    a_broken_log_refuses_and_recovers,
+    what_was_acknowledged_outlives_a_broken_log,
+    two_servers_see_one_order,
+    copies_on_two_servers_are_one_message,
+    a_deletion_reaches_every_server,
+    what_was_not_heard_is_read_back,
+    a_broker_that_was_gone_is_caught_up_with,
+    a_lost_end_begins_a_new_epoch,
+    more_than_a_window_is_not_read_back,
+];
+
+fn lane(room: &str) -> Channel {
+    format!("chat:{room}").parse().unwrap()
+}
+
+fn draft(id: &str) -> Draft {
+    let sender = Sender::new(UserId("fan".into()), "Mina", Role::Fan);
+    Draft::text(ClientMessageId(id.into()), sender, "hello")
+}
+
+#[test]
+fn a_room_is_in_the_same_partition_on_every_server() {
+    let tags = slots::tags(128).len() as u64;
+    let partition = |room: &str| spread(room) % tags;
+    assert_eq!(
+        [partition("demo"), partition("stage"), partition("a")],
+        [113, 32, 64]
+    );
+    let mut counts = [0; 128];
+    for room in 0..12_800 {
+        counts[usize::try_from(partition(&format!("room-{room}"))).unwrap()] += 1;
+    }
+    assert!(
+        counts.iter().all(|count| (50..200).contains(count)),
+        "{counts:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_and_subscriptions_do_not_grow_with_rooms() {
+    let server = OneServer::start().await;
+    let config = RedisConfig {
+        partitions: 4,
+        ..server.config()
+    };
+    let engine = RedisBroker::engine(config, Settings::default());
+    for room in 0..100 {
+        let lane = lane(&room.to_string());
+        engine.subscribe(&lane).await.unwrap();
+        engine.publish(&lane, draft("1")).await.unwrap();
+    }
+    let clients = server.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]).await;
+    assert_eq!(clients.lines().count(), 1, "{clients}");
+    assert!(clients.contains("ssub=4"), "{clients}");
+    // One for calls, one that hears, and the one of this test.
+    let clients = server.ask(&["CLIENT", "LIST"]).await;
+    assert_eq!(clients.lines().count(), 3, "{clients}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_release_says_is_refused_and_counted() {
+    let server = OneServer::start().await;
+    let (broker, signals) = RedisBroker::open(server.config());
+    let (tag, _) = broker.place(&lane("demo").room);
+    let engine = SharedEngine::open(broker, signals, Settings::default());
+    engine.subscribe(&lane("demo")).await.unwrap();
+    let place = scripts::place(tag);
+    let heard = server
+        .ask(&["SPUBLISH", &place, "\u{2}whatever comes"])
+        .await;
+    assert_eq!(heard, "1");
+    // The next message comes behind it on the same connection.
+    let other = RedisBroker::engine(server.config(), Settings::default());
+    let recorder = Arc::new(conformance::Recorder::default());
+    engine.attach(Arc::<conformance::Recorder>::clone(&recorder));
+    other.publish(&lane("demo"), draft("1")).await.unwrap();
+    recorder.until(&lane("demo"), &draft("1")).await;
+    assert_eq!(engine.stats().unreadable, 1);
+    engine.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_too_few_replicas_have_is_not_acknowledged() {
+    let server = OneServer::start().await;
+    let config = RedisConfig {
+        replicas: 1,
+        ..server.config()
+    };
+    let engine = RedisBroker::engine(config, Settings::default());
+    let refused = engine.publish(&lane("demo"), draft("1")).await;
+    assert!(
+        matches!(refused, Err(crate::EngineError::Unavailable { .. })),
+        "{refused:?}"
+    );
+    let _replica = server.replica().await;
+    let ack = engine.publish(&lane("demo"), draft("1")).await.unwrap();
+    assert!(ack.duplicate, "it was held all the same: {ack:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_kept_as_long_as_configured_and_its_events_longer() {
+    let server = OneServer::start().await;
+    let config = RedisConfig {
+        log_messages: 200,
+        ..server.config()
+    };
+    let tick = std::time::Duration::ZERO;
+    let engine = Arc::new(RedisBroker::engine(config, Settings { tick }));
+    let mut sends = tokio::task::JoinSet::new();
+    for id in 0..2_000 {
+        let engine = Arc::clone(&engine);
+        sends.spawn(async move { engine.publish(&lane("demo"), draft(&id.to_string())).await });
+    }
+    assert!(sends.join_all().await.iter().all(Result::is_ok));
+    let (tag, _) = RedisBroker::open(server.config())
+        .0
+        .place(&lane("demo").room);
+    let key = format!("fanwave:{{{tag}}}:chat:demo:log");
+    let held: u64 = server.ask(&["XLEN", &key]).await.parse().unwrap();
+    // Redis shortens by whole pieces of a hundred.
+    assert!((200..=400).contains(&held), "{held}");
+    engine.stop().await;
+}

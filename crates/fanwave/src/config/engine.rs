@@ -1,0 +1,126 @@
+//! The plan of the engine: what makes this server's rooms, or those of many servers, one.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{check::Check, schema, settings::KeyPath};
+
+/// Which engine, and how it is used.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// This process is the whole platform, and its log is in the data folder.
+    Memory,
+    /// Many servers share their rooms through Redis.
+    #[cfg(feature = "redis")]
+    Redis(Redis),
+}
+
+/// Which Redis, and how it is used.
+#[cfg(feature = "redis")]
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// Everything but the password.
+    pub config: fanwave_bus::redis::RedisConfig,
+    /// Where the password is.
+    pub password_file: Option<PathBuf>,
+    /// Shortest time between two appends of one server to one lane.
+    pub tick: Duration,
+}
+
+/// Plans it.
+pub(super) fn plan(
+    check: &mut Check<'_>,
+    engine: &schema::Engine,
+    redis: &schema::Redis,
+) -> Engine {
+    // Checked whichever is chosen: a mistake shows when it is made, and not when the choice changes.
+    let redis = self::redis(check, engine, redis);
+    match engine.kind.as_str() {
+        "memory" => Engine::Memory,
+        "redis" => redis.unwrap_or(Engine::Memory),
+        _ => {
+            check.refuse(
+                KeyPath::of("engine", "kind"),
+                "must be \"memory\" or \"redis\"",
+            );
+            Engine::Memory
+        }
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(check: &mut Check<'_>, engine: &schema::Engine, _redis: &schema::Redis) -> Option<Engine> {
+    if engine.kind == "redis" {
+        check.refuse(
+            KeyPath::of("engine", "kind"),
+            "is \"redis\", which this build was made without",
+        );
+    }
+    None
+}
+
+#[cfg(feature = "redis")]
+fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) -> Option<Engine> {
+    use fanwave_bus::redis::{Address, RedisConfig, Topology};
+
+    /// Most addresses of Redis: each is tried in turn.
+    const SERVERS_MAX: usize = 64;
+
+    let key = |name| KeyPath::of("redis", name);
+    let topology = match redis.topology.as_str() {
+        "single" => Topology::Single,
+        "sentinel" => Topology::Sentinel {
+            primary: redis.primary.clone(),
+        },
+        "cluster" => Topology::Cluster,
+        _ => {
+            check.refuse(
+                key("topology"),
+                "must be \"single\", \"sentinel\" or \"cluster\"",
+            );
+            Topology::Single
+        }
+    };
+    let servers: Vec<Address> = redis
+        .servers
+        .iter()
+        .filter_map(|text| {
+            let address = text.parse();
+            if let Err(error) = &address {
+                check.refuse(
+                    key("servers"),
+                    format!("has an entry that is none: {error}"),
+                );
+            }
+            address.ok()
+        })
+        .collect();
+    if topology == Topology::Single && redis.servers.len() > 1 {
+        check.refuse(
+            key("servers"),
+            "must have one entry unless redis.topology is \"sentinel\" or \"cluster\"",
+        );
+    } else if !(1..=SERVERS_MAX).contains(&redis.servers.len()) {
+        check.refuse(
+            key("servers"),
+            format!("must have 1 to {SERVERS_MAX} entries"),
+        );
+    }
+    let config = RedisConfig {
+        topology,
+        servers,
+        username: (!redis.username.is_empty()).then(|| redis.username.clone()),
+        password: None,
+        partitions: check.number(key("partitions"), redis.partitions, 1..=1_024),
+        log_messages: check.number(key("log_messages"), redis.log_messages, 0..=1_000_000_000),
+        replicas: check.number(key("replicas"), redis.replicas, 0..=16),
+    };
+    Some(Engine::Redis(Redis {
+        config,
+        password_file: check.secret_file(key("password_file"), &redis.password_file),
+        tick: check.duration(
+            KeyPath::of("engine", "tick"),
+            &engine.tick,
+            Duration::from_millis(1)..=Duration::from_secs(1),
+        ),
+    }))
+}

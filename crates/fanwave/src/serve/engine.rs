@@ -1,0 +1,137 @@
+//! The engine as the plan wants it: of this process alone, or shared with other servers.
+
+use std::sync::Arc;
+
+use fanwave_bus::{Engine, memory::MemoryEngine};
+use fanwave_store::Store;
+use prometheus_client::registry::Registry;
+
+use super::assembly::StartError;
+use crate::config::{engine::Engine as Planned, plan::Plan};
+
+/// The engine that runs.
+#[derive(Debug, Clone)]
+pub(super) enum Running {
+    Memory(Arc<MemoryEngine>),
+    #[cfg(feature = "redis")]
+    Shared(Arc<fanwave_bus::shared::SharedEngine>),
+}
+
+impl Running {
+    /// Starts it.
+    pub(super) async fn start(
+        plan: &Plan,
+        store: &Store,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        match &plan.engine {
+            Planned::Memory => {
+                // Nothing of it is counted, and nothing of it is far away.
+                let _: &mut Registry = registry;
+                Ok(Self::Memory(Arc::new(MemoryEngine::open(store.clone()))))
+            }
+            #[cfg(feature = "redis")]
+            Planned::Redis(planned) => shared::start(planned, registry).await.map(Self::Shared),
+        }
+    }
+
+    /// As everybody else knows it.
+    pub(super) fn as_engine(&self) -> Arc<dyn Engine> {
+        match self {
+            Self::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
+            #[cfg(feature = "redis")]
+            Self::Shared(engine) => Arc::clone(engine) as Arc<dyn Engine>,
+        }
+    }
+
+    /// Finishes what was taken.
+    pub(super) async fn stop(&self) {
+        match self {
+            Self::Memory(engine) => engine.stop().await,
+            #[cfg(feature = "redis")]
+            Self::Shared(engine) => engine.stop().await,
+        }
+    }
+}
+
+#[cfg(feature = "redis")]
+mod shared {
+    use std::sync::Arc;
+
+    use fanwave_bus::{
+        redis::RedisBroker,
+        shared::{Settings, SharedEngine, Stats},
+    };
+    use prometheus_client::{
+        collector::Collector,
+        encoding::{DescriptorEncoder, EncodeMetric},
+        metrics::counter::ConstCounter,
+        registry::Registry,
+    };
+
+    use crate::{config::engine::Redis, secret, serve::assembly::StartError};
+
+    pub(super) async fn start(
+        planned: &Redis,
+        registry: &mut Registry,
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let mut config = planned.config.clone();
+        if let Some(file) = &planned.password_file {
+            let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
+            config.password = Some(password.expose().to_owned());
+        }
+        let (broker, signals) = RedisBroker::open(config);
+        if let Err(error) = broker.check().await {
+            // Not the end: servers and Redis may start together, and whoever watches sees the log.
+            tracing::error!(%error, "Redis cannot be used yet; until it can, messages are refused");
+        }
+        let settings = Settings { tick: planned.tick };
+        let engine = Arc::new(SharedEngine::open(broker, signals, settings));
+        registry.register_collector(Box::new(Counted(Arc::clone(&engine))));
+        Ok(engine)
+    }
+
+    /// What the engine has counted.
+    #[derive(Debug)]
+    struct Counted(Arc<SharedEngine>);
+
+    impl Collector for Counted {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+            let Stats {
+                appends,
+                appended,
+                reads,
+                resumed,
+                restarted,
+                unreadable,
+            } = self.0.stats();
+            let counters = [
+                (
+                    "appends",
+                    "Appends to the broker, one a tick and lane",
+                    appends,
+                ),
+                ("messages", "Messages in these appends", appended),
+                ("reads", "Windows and gaps read from the broker", reads),
+                (
+                    "interruptions",
+                    "Times that the broker was not heard",
+                    resumed,
+                ),
+                ("restarts", "Lanes that had to begin anew", restarted),
+                (
+                    "unreadable",
+                    "Messages of a release that this one does not understand",
+                    unreadable,
+                ),
+            ];
+            for (name, help, count) in counters {
+                let counter = ConstCounter::new(count);
+                let name = format!("fanwave_engine_{name}");
+                let metric = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
+                counter.encode(metric)?;
+            }
+            Ok(())
+        }
+    }
+}
