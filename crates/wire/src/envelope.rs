@@ -102,7 +102,7 @@ impl Record {
         let Draft { id, sender, body } = &self.draft;
         let mut out = vec![VERSION, kind(body)];
         out.extend(self.at.0.to_be_bytes());
-        for text in [&id.0, &sender.user.0, &sender.name] {
+        for text in [&*id.0, &*sender.user.0, &*sender.name] {
             put_text(&mut out, text);
         }
         let role = ROLES.iter().position(|role| *role == sender.role);

@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
         let kind = self.byte()?;
         let at = UnixMillis(self.number()?);
         let id = ClientMessageId(self.text()?);
-        let user = UserId(self.text()?);
+        let user = UserId(self.text()?.into());
         let name = self.text()?;
         let role = ROLES.get(usize::from(self.byte()?));
         let role = *role.ok_or(EnvelopeError::Value)?;
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         let language = Language::of_code(&self.text()?).ok_or(EnvelopeError::Value)?;
         let reply_to = if self.flag()? {
             let offset = Offset(self.number()?);
-            let user = UserId(self.text()?);
+            let user = UserId(self.text()?.into());
             Some(Box::new(ReplyTo { offset, user }))
         } else {
             None
