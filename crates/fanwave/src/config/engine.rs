@@ -1,5 +1,6 @@
 //! The plan of the engine: what makes this server's rooms, or those of many servers, one.
 
+#[cfg(feature = "redis")]
 use std::{path::PathBuf, time::Duration};
 
 use super::{check::Check, schema, settings::KeyPath};

@@ -19,6 +19,10 @@ pub(super) enum Running {
 
 impl Running {
     /// Starts it.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(clippy::unused_async, reason = "only a broker is waited for")
+    )]
     pub(super) async fn start(
         plan: &Plan,
         store: &Store,
