@@ -4,8 +4,9 @@
 MINUTES ?= 10
 SECONDS ?= 30
 SEED ?= 1
+FANS ?= 100000
 
-.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat fuzz sim
+.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat c100k fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,10 @@ bench-idle: ## Start-up time and idle memory of the release binary
 
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat
+
+c100k: MINUTES = 5
+c100k: ## FANS=100000 in one room over Redis for MINUTES=5, then a killed node, a rolling restart, a stampede
+	@FANS=$(FANS) MINUTES=$(MINUTES) scripts/bench c100k
 
 fuzz: ## Run every fuzz target for SECONDS=30
 	@SECONDS_EACH=$(SECONDS) fuzz/run.sh

@@ -13,7 +13,7 @@ const LOADS = /** @type {const} */ ([{ perSecond: 10, count: 20, graceS: 5 }, { 
  * For Fanwave alone, to see what a core can take: the others have fallen behind at a third of it, and what they keep unsent
  * would be gigabytes.
  */
-const MOST = { perSecond: 200, count: 600 };
+const MOST = { perSecond: 200, count: 1_000 };
 
 /** How many times more Fanwave must deliver. */
 const LEAD = /** @type {const} */ ([["ws", 15], ["socketio", 10], ["centrifugo", 5]]);

@@ -341,7 +341,7 @@ fn broken(error: rustls::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// What rustls keeps on the heap comes on top, about 1.5 KiB; bench/ measures the sum.
+    /// What rustls keeps on the heap comes on top, about 1 KiB; bench/ measures the sum.
     #[test]
     fn the_record_is_small() {
         assert!(
