@@ -14,6 +14,9 @@ const READY_MS = 60_000;
 /** Signs the tokens of a run on this machine's loopback; it protects nothing. */
 const SECRET = "known-to-everybody-who-reads-the-benchmark";
 
+/** Of a process's descriptors some are its own: a node that takes more fans than this would let them wait at its door in vain. */
+export const FANS_PER_NODE_MAX = 19_000;
+
 /** The room that everybody is in. */
 export const ROOM = "arena";
 
@@ -41,7 +44,7 @@ export async function startRedis(scene) {
     if (!child.running) throw new Hopeless(`Redis ended: ${await child.log()}`);
     return answers(port);
   });
-  const engine = `[engine]\nkind = "redis"\n\n[redis]\nurls = ["redis://127.0.0.1:${port}"]\n`;
+  const engine = `[engine]\nkind = "redis"\n\n[redis]\nservers = ["redis://127.0.0.1:${port}"]\n`;
   return { engine, child, counters: () => redisInfo(port) };
 }
 
@@ -163,6 +166,9 @@ dir = "${join(scene.folder, node.name)}"
 
 ${broker.engine}
 ${drain}
+[chat]
+connections_max = ${FANS_PER_NODE_MAX}
+
 ${more}
 `);
     await node.start();

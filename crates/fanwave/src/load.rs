@@ -34,7 +34,7 @@ Examples:
   fanwave load ws://127.0.0.1:8080 --secret-file SECRET --scenario storm --fans 15000 --html storm.html
   fanwave load ws://chat.example.com:80 --token TOKEN --staff-token STAFF --fans 2000 --duration 2m --json run.json
   fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --fans 30000
-                                                 servers of the same rooms: a fan that loses one comes back to the next
+                                                 servers of the same rooms: a fan that loses one comes back to another
   fanwave load 127.0.0.1:8081,127.0.0.1:8082 --secret-file SECRET --each-server-alone
                                                  servers that share nothing but the secret
   fanwave load 127.0.0.1:8080 --secret-file SECRET --encoding protobuf --chat-rate 20
@@ -50,7 +50,7 @@ Next: open the page that --html wrote.";
 #[derive(Debug, clap::Args)]
 pub struct LoadArgs {
     /// The servers: ws://HOST:PORT[/path], wss://HOST:PORT[/path] or HOST:PORT; several with commas between, or one after the other. Fans are
-    /// dealt out to them in turn; one who loses its server, or is refused, comes back to the next
+    /// dealt out to them in turn; one who loses its server, or is refused, comes back to another
     #[arg(
         value_name = "SERVER",
         required = true,

@@ -203,7 +203,7 @@ fn fans_of_servers_that_share_nothing_miss_what_the_other_one_said() {
 }
 
 #[test]
-fn fans_of_a_server_that_is_killed_go_to_the_next() {
+fn fans_of_a_server_that_is_killed_go_to_another() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let servers = pair(&folder, &[]);
     let targets = names(&servers);

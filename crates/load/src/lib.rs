@@ -2,7 +2,7 @@
 //!
 //! 1. [`run`] checks the order, makes one careful connection to each server to see that it can work at all, and splits
 //!    the fans over worker processes ([`split`]). Fans are dealt out to the servers in turn; one who loses its server
-//!    comes back to the next.
+//!    comes back to another.
 //! 2. Each worker ([`worker::run`]) is one thread with one poll and a small record per fan. Coordinator and workers talk
 //!    in lines over pipes.
 //! 3. Messages bear a mark with the time at which they were *meant* to be sent; receivers find it without parsing the

@@ -266,13 +266,23 @@ impl Order {
         }
     }
 
-    /// Where somebody goes who was lost by this server, or refused.
+    /// How many other servers somebody may go to who was lost by one, or refused.
     #[must_use]
-    pub fn server_after(&self, server: u16) -> u16 {
+    pub fn other_servers(&self) -> u32 {
         if self.alone {
-            server
+            0
         } else {
-            self.nth_server(u32::from(server) + 1)
+            count(self.servers.len()) - 1
+        }
+    }
+
+    /// The one of those that a number below their count stands for. All of a server's fans at the next in the list would be
+    /// twice what that one has.
+    #[must_use]
+    pub fn server_after(&self, server: u16, other: u32) -> u16 {
+        match self.other_servers() {
+            0 => server,
+            _ => self.nth_server(u32::from(server) + 1 + other),
         }
     }
 
@@ -432,7 +442,7 @@ pub(crate) mod tests {
                 *shares.entry((order.room_of_feed(feed), server)).or_insert(0) += 1;
                 if alone {
                     prop_assert_eq!(order.server_of_feed(feed), server, "the fan hears its own server's sender");
-                    prop_assert_eq!(order.server_after(server), server);
+                    prop_assert_eq!(order.server_after(server, 0), server);
                 }
             }
             prop_assert_eq!(shares.len(), servers * rooms);
@@ -441,11 +451,18 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_next_server_is_the_next_in_the_list() {
+    fn who_loses_a_server_goes_to_any_other() {
         let order = spread(3, 1, false);
-        let next: Vec<u16> = (0..3).map(|server| order.server_after(server)).collect();
-        assert_eq!(next, [1, 2, 0]);
-        assert_eq!(spread(1, 1, false).server_after(0), 0);
+        assert_eq!(order.other_servers(), 2);
+        for server in 0..3 {
+            let mut others: Vec<u16> = (0..2)
+                .map(|other| order.server_after(server, other))
+                .collect();
+            others.push(server);
+            others.sort_unstable();
+            assert_eq!(others, [0, 1, 2]);
+        }
+        assert_eq!(spread(1, 1, false).server_after(0, 0), 0);
     }
 
     #[test]

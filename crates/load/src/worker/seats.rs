@@ -207,7 +207,7 @@ impl Reactor {
         self.come_back(index);
     }
 
-    /// A connection ended, or never came about. Whoever comes back tries the next server, as an SDK with several
+    /// A connection ended, or never came about. Whoever comes back tries another server, as an SDK with several
     /// addresses does.
     pub(super) fn lose(&mut self, index: usize, lost: &Lost) {
         let was = self.seats[index].stage;
@@ -217,8 +217,11 @@ impl Reactor {
         if cut || is_final(lost) {
             self.seats[index].stage = Stage::Gone;
         } else {
+            let others = self.task.order.other_servers();
+            let other = self.random.below(u64::from(others.max(1)));
             let seat = &mut self.seats[index];
-            seat.server = self.task.order.server_after(seat.server);
+            let other = u32::try_from(other).unwrap_or(0);
+            seat.server = self.task.order.server_after(seat.server, other);
             self.come_back(index);
         }
     }

@@ -1,6 +1,6 @@
 //! The senders of the lossless lane: one per feed, so that the order of its messages is known.
 //!
-//! A sender that loses its connection goes on at the next server and sends again, under the same ids, whatever was not
+//! A sender that loses its connection goes on at another server and sends again, under the same ids, whatever was not
 //! answered: a server that has it already takes it as a repetition.
 
 use std::collections::VecDeque;
