@@ -194,7 +194,7 @@ mod tests {
     /// What one seals the other opens, in both directions, by the library's own keys and nonces: so an error in ours
     /// would not cancel itself out.
     #[test]
-    fn records_are_the_librarys_own() {
+    fn records_are_those_of_the_library() {
         let theirs = default_provider().cipher_suites;
         for (theirs, ours) in theirs.iter().zip(with_small_keys(&theirs)) {
             let (Some(theirs), Some(ours)) = (theirs.tls13(), ours.tls13()) else {
