@@ -179,7 +179,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         prop::option::of(any_text()),
     )
         .prop_map(|(user, name, role, badge)| Sender {
-            user: UserId(user),
+            user: UserId(user.as_ref().into()),
             name,
             role,
             badge,
@@ -193,7 +193,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             let reply_to = reply.map(|(offset, user)| {
                 Box::new(ReplyTo {
                     offset: Offset(offset),
-                    user: UserId(user),
+                    user: UserId(user.as_ref().into()),
                 })
             });
             Body::Text(Text {
@@ -203,7 +203,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             })
         });
     let happened = (any_text(), any::<u64>()).prop_map(|(user, until)| {
-        let (user, until) = (UserId(user), Some(UnixMillis(until)));
+        let (user, until) = (UserId(user.as_ref().into()), Some(UnixMillis(until)));
         Body::Event(Box::new(Event::Banned { user, until }))
     });
     let body = prop_oneof![said, happened];
