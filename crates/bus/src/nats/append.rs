@@ -343,8 +343,7 @@ pub(super) fn told(found: &Found) -> Option<&Batch> {
 
 /// Waits for a moment that grows with every conflict, another one on each server.
 async fn let_others_pass(conflicts: u32) {
-    let longest: Duration =
-        NATS_CONFLICT_WAIT * (1 << conflicts.min(NATS_CONFLICT_DOUBLINGS_MAX));
+    let longest: Duration = NATS_CONFLICT_WAIT * (1 << conflicts.min(NATS_CONFLICT_DOUBLINGS_MAX));
     // The first to try again is usually alone.
     if conflicts > 1 {
         tokio::time::sleep(part(longest)).await;

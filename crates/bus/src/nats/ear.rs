@@ -83,9 +83,9 @@ impl Ear {
         log.settle().await?;
         // Another call may have done the same meanwhile; its subscription is as good.
         let (core, signals) = (Arc::clone(&self.core), self.signals.clone());
-        lock(&self.watched).entry(partition).or_insert_with(|| {
-            Task(tokio::spawn(listen(core, signals, subscriber, partition)))
-        });
+        lock(&self.watched)
+            .entry(partition)
+            .or_insert_with(|| Task(tokio::spawn(listen(core, signals, subscriber, partition))));
         Ok(())
     }
 
@@ -114,7 +114,11 @@ async fn listen(
         // What comes after an interruption must not be taken for the continuation of what was before.
         if so_far != interruptions {
             interruptions = so_far;
-            if signals.send(Signal::Resumed(vec![partition])).await.is_err() {
+            if signals
+                .send(Signal::Resumed(vec![partition]))
+                .await
+                .is_err()
+            {
                 return;
             }
         }

@@ -252,12 +252,12 @@ mod tests {
             }),
         };
         let bytes = [
-            &[1][..],                          // version
-            &[0, 0, 0, 0, 0, 0, 1, 2],         // mark
-            &[3, 0xac, 2, 1, 0xaa, 2],         // 300, then 1 and 298 before
-            &[1],                              // a standing
-            &[2, b'a', b'b'],                  // epoch
-            &[0, 0, 0, 0, 0, 0, 0, 5],         // head
+            &[1][..],                  // version
+            &[0, 0, 0, 0, 0, 0, 1, 2], // mark
+            &[3, 0xac, 2, 1, 0xaa, 2], // 300, then 1 and 298 before
+            &[1],                      // a standing
+            &[2, b'a', b'b'],          // epoch
+            &[0, 0, 0, 0, 0, 0, 0, 5], // head
         ]
         .concat();
         assert_eq!(entry.encode(), bytes);

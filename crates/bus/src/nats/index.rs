@@ -110,7 +110,12 @@ impl Index {
     }
 
     /// What an append of these records would be.
-    pub(super) fn plan(&self, mark: u64, channel: &fanwave_wire::Channel, records: &[Record]) -> Plan {
+    pub(super) fn plan(
+        &self,
+        mark: u64,
+        channel: &fanwave_wire::Channel,
+        records: &[Record],
+    ) -> Plan {
         let Standing { epoch, head } = &self.newest.standing;
         let mut publications = Vec::new();
         let mut next = head.next();
@@ -295,7 +300,11 @@ mod tests {
             }
             play.now = UnixMillis(horizon + 10);
             let held = play.read_back().held.len();
-            let most = if of == Lane::Chat { EACH + 2 * NATS_POINTERS_MAX } else { 2 * EACH };
+            let most = if of == Lane::Chat {
+                EACH + 2 * NATS_POINTERS_MAX
+            } else {
+                2 * EACH
+            };
             assert!((EACH..=most).contains(&held), "{held} of {of:?}");
             assert!(of == Lane::Chat || held == most);
         }
@@ -311,7 +320,11 @@ mod tests {
                 play.append(&[record(user, u8::try_from(round).unwrap(), play.now.0)]);
             }
         }
-        assert!(play.index.held.len() <= 2 * KEPT_MIN, "{}", play.index.held.len());
+        assert!(
+            play.index.held.len() <= 2 * KEPT_MIN,
+            "{}",
+            play.index.held.len()
+        );
     }
 
     proptest! {

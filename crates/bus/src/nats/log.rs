@@ -52,7 +52,7 @@ pub(super) struct Log {
 pub(super) enum Written {
     /// It is the newest, and here.
     At(u64),
-    /// It is not there: the channel's newest entry is another.
+    /// It is not there: the channel's newest entry is another, or nobody takes any this moment.
     Moved,
     /// Nobody has said: it may be there, or come there yet.
     Unknown,
@@ -284,7 +284,10 @@ impl Log {
         match written {
             Ok(ack) => Ok(Written::At(ack.sequence)),
             Err(error) => match error.kind() {
-                PublishErrorKind::WrongLastSequence => Ok(Written::Moved),
+                // A stream that has just been made, or is between two leaders, listens to nothing.
+                PublishErrorKind::WrongLastSequence | PublishErrorKind::StreamNotFound => {
+                    Ok(Written::Moved)
+                }
                 PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => Ok(Written::Unknown),
                 _ => Err(failed(&error)),
             },

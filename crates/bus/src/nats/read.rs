@@ -217,9 +217,8 @@ impl Core {
         };
         let horizon = u64::try_from(NATS_DUPLICATE_HORIZON.as_millis()).unwrap_or(u64::MAX);
         let now = now();
-        let gone = |said: &Arc<Publication>| {
-            said.at.0.saturating_add(horizon) < now.0 && erased.has(said)
-        };
+        let gone =
+            |said: &Arc<Publication>| said.at.0.saturating_add(horizon) < now.0 && erased.has(said);
         if said.iter().all(gone) {
             // Where too many wait, it is found again.
             drop(self.erasures.try_send((channel.clone(), found.place)));

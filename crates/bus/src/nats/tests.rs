@@ -131,10 +131,7 @@ async fn many_engines_fight_for_one_channel_and_all_win() {
         }
     }
     let acks = sends.join_all().await;
-    let mut given: Vec<u64> = acks
-        .into_iter()
-        .map(|ack| ack.unwrap().offset.0)
-        .collect();
+    let mut given: Vec<u64> = acks.into_iter().map(|ack| ack.unwrap().offset.0).collect();
     given.sort_unstable();
     let all: Vec<u64> = (1..=(ENGINES * EACH) as u64).collect();
     assert_eq!(given, all, "each message has an offset of its own");
@@ -153,18 +150,27 @@ async fn streams_consumers_and_subscriptions_do_not_grow_with_rooms() {
         partitions: PARTITIONS,
         ..server.config()
     };
-    let engine = NatsBroker::engine(config, Settings::default()).await.unwrap();
+    let engine = NatsBroker::engine(config, Settings::default())
+        .await
+        .unwrap();
     for room in 0..100 {
         let lane = lane(&format!("chat:{room}"));
         engine.subscribe(&lane).await.unwrap();
         engine.publish(&lane, draft("1")).await.unwrap();
     }
     let account = account(&server.server.jetstream().await).await.unwrap();
-    assert_eq!((&account["streams"], &account["consumers"]), (&2.into(), &0.into()));
+    assert_eq!(
+        (&account["streams"], &account["consumers"]),
+        (&2.into(), &0.into())
+    );
     let connections = http(monitor, "/connz?subs=1").await;
     let told = connections.matches("fanwave.told.").count();
     assert_eq!(told, usize::from(PARTITIONS), "{connections}");
-    assert_eq!(connections.matches("fanwave.log.").count(), 0, "{connections}");
+    assert_eq!(
+        connections.matches("fanwave.log.").count(),
+        0,
+        "{connections}"
+    );
     engine.stop().await;
 }
 
@@ -182,13 +188,19 @@ async fn http(port: u16, path: &str) -> String {
 async fn what_another_release_says_is_refused_and_counted() {
     let server = OneServer::start().await;
     let (broker, signals) = NatsBroker::open(server.config()).await.unwrap();
-    let told = broker.core.log.names.told(broker.partition(&lane("chat:demo").room));
+    let told = broker
+        .core
+        .log
+        .names
+        .told(broker.partition(&lane("chat:demo").room));
     let engine = SharedEngine::open(broker, signals, Settings::default());
     let recorder = Arc::new(conformance::Recorder::default());
     engine.attach(Arc::<conformance::Recorder>::clone(&recorder));
     engine.subscribe(&lane("chat:demo")).await.unwrap();
 
-    let other = NatsBroker::engine(server.config(), Settings::default()).await.unwrap();
+    let other = NatsBroker::engine(server.config(), Settings::default())
+        .await
+        .unwrap();
     let stranger = server.server.jetstream().await.client();
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Nats-Sequence", "1");
@@ -213,7 +225,12 @@ async fn a_deleted_text_is_erased_from_the_disk_when_no_copy_can_come() {
     let horizon = u64::try_from(NATS_DUPLICATE_HORIZON.as_millis()).unwrap();
     let long_ago = UnixMillis(now().0 - horizon - 1);
     append(&broker, &chat, &[record(long_ago, "1")]).await;
-    append(&broker, &chat, &[record(long_ago, "2"), record(long_ago, "3")]).await;
+    append(
+        &broker,
+        &chat,
+        &[record(long_ago, "2"), record(long_ago, "3")],
+    )
+    .await;
     append(&broker, &chat, &[record(now(), "4")]).await;
     append(&broker, &chat, &[record(now(), "5")]).await;
     for offset in [1, 2, 4, 5] {
@@ -231,8 +248,14 @@ async fn a_deleted_text_is_erased_from_the_disk_when_no_copy_can_come() {
     let (other, _signals) = NatsBroker::open(server.config()).await.unwrap();
     assert_eq!(offsets(&other, &chat).await, [3]);
     let again = append(&other, &chat, &[record(now(), "5"), record(now(), "6")]).await;
-    assert_eq!((again[0].offset, again[0].repeat), (Offset(5), Repeat::Again));
-    assert_eq!((again[1].offset, again[1].repeat), (Offset(6), Repeat::First));
+    assert_eq!(
+        (again[0].offset, again[0].repeat),
+        (Offset(5), Repeat::Again)
+    );
+    assert_eq!(
+        (again[1].offset, again[1].repeat),
+        (Offset(6), Repeat::First)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,9 +297,15 @@ async fn a_stream_that_was_made_anew_is_another_log() {
     let jetstream = server.server.jetstream().await;
     jetstream.delete_stream("fanwave-chat").await.unwrap();
     // The first calls find out, and make it anew.
-    until("it can be used again", async || broker.read(&chat, EVERYTHING).await.is_ok()).await;
+    until("it can be used again", async || {
+        broker.read(&chat, EVERYTHING).await.is_ok()
+    })
+    .await;
     let placed = append(&broker, &chat, &[record(now(), "1")]).await;
-    assert_eq!((placed[0].offset, placed[0].repeat), (Offset(1), Repeat::First));
+    assert_eq!(
+        (placed[0].offset, placed[0].repeat),
+        (Offset(1), Repeat::First)
+    );
     assert_ne!(standing(&broker, &chat).await.epoch, before.epoch);
 }
 
@@ -309,15 +338,26 @@ async fn messages_survive_a_killed_server_and_come_back_in_seconds() {
     let mut server = OneServer::start().await;
     let engine = server.start().await;
     for id in 1..=50 {
-        engine.publish(&lane("chat:demo"), draft(&id.to_string())).await.unwrap();
+        engine
+            .publish(&lane("chat:demo"), draft(&id.to_string()))
+            .await
+            .unwrap();
     }
     for _ in 0..3 {
         server.stop_broker().await;
-        assert!(engine.publish(&lane("chat:demo"), draft("later")).await.is_err());
+        assert!(
+            engine
+                .publish(&lane("chat:demo"), draft("later"))
+                .await
+                .is_err()
+        );
         server.start_broker().await;
         let mut ack = None;
         until("it is taken", async || {
-            ack = engine.publish(&lane("chat:demo"), draft("later")).await.ok();
+            ack = engine
+                .publish(&lane("chat:demo"), draft("later"))
+                .await
+                .ok();
             ack.is_some()
         })
         .await;

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::super::{NatsBroker, NatsConfig};
+use super::super::{NatsBroker, NatsConfig, log::Written};
 use crate::{
     Engine,
     conformance::{Harness, SharedHarness},
@@ -60,7 +60,10 @@ impl Server {
         command.args(["--jetstream", "--store_dir"]);
         command.arg(self.folder.path()).args(&self.options);
         command.arg("--log").arg(self.folder.path().join("log"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.spawn();
         self.child = Some(child.expect("nats-server is installed: scripts/need nats"));
     }
@@ -87,7 +90,10 @@ impl Server {
     /// Returns once JetStream can be used.
     pub(super) async fn until_ready(&self) {
         let jetstream = self.jetstream().await;
-        until("nats-server starts", async || account(&jetstream).await.is_some()).await;
+        until("nats-server starts", async || {
+            account(&jetstream).await.is_some()
+        })
+        .await;
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -276,14 +282,41 @@ impl SharedHarness for OneServer {
         self.server.run();
     }
 
+    /// As a log is that is restored from an older copy: the same entries, at other places.
     async fn lose_after(&mut self, channel: &Channel, offset: Offset) {
         let (broker, _signals) = NatsBroker::open(self.config()).await.expect("it is fine");
         let log = &broker.core.log;
-        while let Some(newest) = log.newest(channel).await.expect("it can be read")
-            && newest.entry.standing().head > offset
-        {
-            let erased = log.erase(channel, newest.place).await;
-            erased.expect("it can be erased");
+        let newest = log.newest(channel).await.expect("it can be read");
+        let mut entries: Vec<_> = newest.into_iter().collect();
+        let mut unread = entries[0].entry.previous.clone();
+        while !unread.is_empty() {
+            let read = log.back(channel, &mut unread).await;
+            entries.extend(read.expect("it can be read"));
+        }
+        let jetstream = self.server.jetstream().await;
+        let stream = jetstream.get_stream(log.names.stream(channel)).await;
+        let purged = stream
+            .expect("it is there")
+            .purge()
+            .filter(log.names.log(channel))
+            .await;
+        purged.expect("it can be emptied");
+        let mut trail = Vec::new();
+        for mut found in entries.into_iter().rev() {
+            if found.entry.standing().head > offset {
+                break;
+            }
+            found.entry.previous = trail;
+            let last = found.entry.previous.first().copied().unwrap_or(0);
+            let Written::At(place) = log
+                .write(channel, &found.entry, last)
+                .await
+                .expect("written")
+            else {
+                unreachable!("nobody else writes now");
+            };
+            found.place = place;
+            trail = found.trail();
         }
     }
 }
@@ -342,7 +375,10 @@ impl Cluster {
             let Ok(info) = stream.info().await else {
                 return false;
             };
-            let name = info.cluster.as_ref().and_then(|cluster| cluster.leader.clone());
+            let name = info
+                .cluster
+                .as_ref()
+                .and_then(|cluster| cluster.leader.clone());
             leader = name.and_then(|name| name.strip_prefix('n')?.parse().ok());
             leader.is_some()
         })
