@@ -80,7 +80,7 @@ impl NatsBroker {
         let (erasures, to_erase) = mpsc::channel(NATS_ERASURES_MAX);
         let interruptions = Arc::new(watch::Sender::new(0));
         let noticed = Arc::clone(&interruptions);
-        let options = config.options()?.event_callback(move |event| {
+        let options = config.options().await?.event_callback(move |event| {
             notice(&event, &noticed);
             std::future::ready(())
         });

@@ -183,8 +183,7 @@ impl Core {
             let Newest {
                 place, standing, ..
             } = index.newest();
-            let follows = found.entry.previous.first() == Some(place);
-            if follows && standing.epoch == found.entry.standing().epoch {
+            if found.follows() == Some(*place) && standing.epoch == found.entry.standing().epoch {
                 index.extend(now(), found);
             }
         }
@@ -214,12 +213,14 @@ impl Core {
             && held.index.newest().standing.epoch == newest.entry.standing().epoch
         {
             let Newest { place, mark, .. } = *held.index.newest();
+            let last = newest.last;
             let limit = usize::try_from(NATS_NEAR).unwrap_or(usize::MAX);
             let since = self.since(channel, newest.clone(), Some((place, mark)), limit);
             if let Some(news) = since.await? {
                 for found in news.iter().rev() {
                     held.index.extend(now(), found);
                 }
+                held.index.see_last(last);
                 held.looked = looked;
                 return Ok(news.iter().map(|found| found.entry.mark).collect());
             }
@@ -289,6 +290,7 @@ impl Core {
                 place.see_again(begun);
                 Ok(Some(Found {
                     place: begun,
+                    last: begun,
                     entry,
                 }))
             }
@@ -316,10 +318,11 @@ impl Core {
         index: &mut Index,
         entry: Entry,
     ) -> Result<Written, BrokerError> {
-        let written = self.log.write(channel, &entry, index.newest().place);
+        let written = self.log.write(channel, &entry, index.newest().last);
         let written = written.await?;
         if let Written::At(place) = written {
-            index.extend(now(), &Found { place, entry });
+            let last = place;
+            index.extend(now(), &Found { place, last, entry });
         }
         Ok(written)
     }

@@ -52,15 +52,13 @@ pub enum Login {
         /// Their password.
         password: String,
     },
-    /// What a credentials file holds: a user's token and key.
-    Credentials(String),
+    /// A file with a user's token and key, as NATS' own tools write it.
+    CredentialsFile(PathBuf),
 }
 
 /// How a connection is secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Refuse a server that does not offer it.
-    pub required: bool,
     /// A file with the certificates of authorities, beside those of the system.
     pub authorities: Option<PathBuf>,
     /// Files with a certificate and its key, for servers that ask for one.
@@ -110,7 +108,7 @@ impl NatsConfig {
     }
 
     /// How to connect, and to come back.
-    pub(super) fn options(&self) -> Result<ConnectOptions, BrokerError> {
+    pub(super) async fn options(&self) -> Result<ConnectOptions, BrokerError> {
         let mut options = ConnectOptions::new()
             .name("fanwave")
             .retry_on_initial_connect()
@@ -119,16 +117,21 @@ impl NatsConfig {
             .connection_timeout(NATS_REQUEST_MAX)
             .ping_interval(PING_EVERY)
             .subscription_capacity(NATS_HEARD_MAX)
-            .reconnect_delay_callback(reconnect_after)
-            .require_tls(self.tls.required);
+            .reconnect_delay_callback(reconnect_after);
         options = match &self.login {
             Login::None => options,
             Login::Password { user, password } => {
                 options.user_and_password(user.clone(), password.clone())
             }
-            Login::Credentials(text) => options
-                .credentials(text)
-                .map_err(|error| BrokerError::unavailable(&error))?,
+            Login::CredentialsFile(path) => {
+                let with = options.credentials_file(path).await;
+                with.map_err(|error| BrokerError::Unavailable {
+                    reason: format!(
+                        "the credentials in {} cannot be used: {error}",
+                        path.display()
+                    ),
+                })?
+            }
         };
         if let Some(authorities) = &self.tls.authorities {
             options = options.add_root_certificates(authorities.clone());

@@ -10,7 +10,7 @@
 //! The streams' own subjects are never listened to: what is sent there may be refused.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,7 +25,10 @@ use tokio::{
 };
 
 use super::{Core, append::told, config::part, entry::Found, log::placed};
-use crate::shared::{BrokerError, Partition, Signal};
+use crate::{
+    limits::NATS_PLACES_MAX,
+    shared::{BrokerError, Partition, Signal},
+};
 
 /// All that is heard.
 #[derive(Debug)]
@@ -109,11 +112,13 @@ async fn listen(
     partition: Partition,
 ) {
     let mut interruptions = core.log.interruptions();
+    let mut newest = HashMap::new();
     while let Some(message) = subscriber.next().await {
         let so_far = core.log.interruptions();
         // What comes after an interruption must not be taken for the continuation of what was before.
         if so_far != interruptions {
             interruptions = so_far;
+            newest.clear();
             if signals
                 .send(Signal::Resumed(vec![partition]))
                 .await
@@ -126,16 +131,47 @@ async fn listen(
             None => Signal::Unreadable,
             Some(found) => match told(&found) {
                 None => continue,
-                Some(batch) => {
-                    core.hear(&batch.channel, &found);
-                    Signal::Heard(batch.clone())
-                }
+                Some(batch) => match counts(&core, &mut newest, &batch.channel, &found).await {
+                    Ok(false) => continue,
+                    Ok(true) => {
+                        core.hear(&batch.channel, &found);
+                        Signal::Heard(batch.clone())
+                    }
+                    // It may have been one that is missed now.
+                    Err(_) => Signal::Resumed(vec![partition]),
+                },
             },
         };
         if signals.send(signal).await.is_err() {
             return;
         }
     }
+}
+
+/// Whether an entry that was repeated counts. `newest` are those that did, so that the log is rarely asked.
+async fn counts(
+    core: &Core,
+    newest: &mut HashMap<Channel, u64>,
+    channel: &Channel,
+    found: &Found,
+) -> Result<bool, BrokerError> {
+    let Some(before) = found.follows().filter(|_| core.log.may_take_two()) else {
+        return Ok(true);
+    };
+    let counts = match newest.get(channel) {
+        Some(known) if *known == before => true,
+        Some(_) | None => {
+            let successor = core.log.successor(channel, before).await?;
+            successor.is_some_and(|successor| successor.place == found.place)
+        }
+    };
+    if counts {
+        if newest.len() >= NATS_PLACES_MAX {
+            newest.clear();
+        }
+        newest.insert(channel.clone(), found.place);
+    }
+    Ok(counts)
 }
 
 fn heard(message: &Message) -> Option<Found> {

@@ -12,6 +12,9 @@
 //!
 //! Numbers have their highest byte first. JetStream finds the newest message of a subject and the next after a place, but
 //! not the one before: so every entry names those before it, and whoever reads back asks for many at once.
+//!
+//! **What counts.** Of all entries that name the same one as the newest before them, the first counts, and no other. A server
+//! of NATS is told to take no second one; but a cluster of some releases takes two that come at the same moment.
 
 use std::sync::Arc;
 
@@ -50,10 +53,17 @@ pub(super) enum Body {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) place: u64,
+    /// Of the newest entry: the place of the very last, which may be one that does not count.
+    pub(super) last: u64,
     pub(super) entry: Entry,
 }
 
 impl Found {
+    /// The place of the entry that its writer took for the newest.
+    pub(super) fn follows(&self) -> Option<u64> {
+        self.entry.previous.first().copied()
+    }
+
     /// What the next entry of the channel names as those before it.
     pub(super) fn trail(&self) -> Vec<u64> {
         let before = self.entry.previous.iter().copied();
@@ -276,6 +286,7 @@ mod tests {
     fn the_trail_is_bounded() {
         let mut found = Found {
             place: 100,
+            last: 100,
             entry: Entry {
                 mark: 0,
                 previous: Vec::new(),

@@ -25,6 +25,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Newest {
     pub(super) place: u64,
+    /// The place of the very last entry, which may be one that does not count.
+    pub(super) last: u64,
     pub(super) mark: u64,
     pub(super) standing: Standing,
     /// What the next entry names as those before it.
@@ -35,6 +37,7 @@ impl From<&Found> for Newest {
     fn from(found: &Found) -> Self {
         Self {
             place: found.place,
+            last: found.last,
             mark: found.entry.mark,
             standing: found.entry.standing(),
             trail: found.trail(),
@@ -100,6 +103,11 @@ impl Index {
         let enough = self.forgets && read.last().is_some_and(old);
         let full = self.held.len() >= NATS_KEYS_MAX;
         self.unread = if enough || full { Vec::new() } else { unread };
+    }
+
+    /// The very last entry is at this place, whether it counts or not.
+    pub(super) fn see_last(&mut self, last: u64) {
+        self.newest.last = last;
     }
 
     /// Takes in the entry that has come right after the newest.
@@ -228,6 +236,7 @@ mod tests {
         };
         Found {
             place,
+            last: place,
             entry: Entry {
                 mark: place,
                 previous: Vec::new(),
@@ -259,7 +268,11 @@ mod tests {
             let place = self.log.last().unwrap().place + 3;
             let plan = self.index.plan(place, &self.channel, records);
             if let Some(entry) = plan.entry {
-                let found = Found { place, entry };
+                let found = Found {
+                    place,
+                    last: place,
+                    entry,
+                };
                 self.index.extend(self.now, &found);
                 self.log.push(found);
             }

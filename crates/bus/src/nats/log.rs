@@ -28,7 +28,7 @@ use super::{
     names::Names,
 };
 use crate::{
-    limits::{NATS_POINTERS_MAX, NATS_REQUEST_MAX},
+    limits::{NATS_APPEND_ATTEMPTS_MAX, NATS_POINTERS_MAX, NATS_REQUEST_MAX},
     shared::BrokerError,
 };
 
@@ -136,10 +136,62 @@ impl Log {
         let stream = self.stream(channel).await?;
         let answer = stream.raw_message_builder().last_by_subject(subject);
         match answer.send().await {
-            Ok(message) => found(&message).map(Some),
+            Ok(message) => self.counting(channel, found(&message)?).await.map(Some),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    /// The newest entry that counts, where `last` is the very last.
+    async fn counting(&self, channel: &Channel, last: Found) -> Result<Found, BrokerError> {
+        let Some(before) = last.follows().filter(|_| self.may_take_two()) else {
+            return Ok(last);
+        };
+        let Some(mut newest) = self.successor(channel, before).await? else {
+            return Ok(last);
+        };
+        while newest.place < last.place
+            && let Some(next) = self.successor(channel, newest.place).await?
+        {
+            newest = next;
+        }
+        newest.last = last.place;
+        Ok(newest)
+    }
+
+    /// The entry that counts as the one after another: the first that names it.
+    pub(super) async fn successor(
+        &self,
+        channel: &Channel,
+        before: u64,
+    ) -> Result<Option<Found>, BrokerError> {
+        let subject = self.names.log(channel);
+        let stream = self.stream(channel).await?;
+        let mut from = before + 1;
+        for _ in 0..NATS_APPEND_ATTEMPTS_MAX {
+            let raw = stream.raw_message_builder().sequence(from);
+            match raw.next_by_subject(subject.clone()).send().await {
+                Ok(message) => {
+                    let found = found(&message)?;
+                    if found.follows() == Some(before) {
+                        return Ok(Some(found));
+                    }
+                    from = found.place + 1;
+                }
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Err(BrokerError::unavailable(
+            "too many entries of the log do not count",
+        ))
+    }
+
+    /// Whether a stream may take two entries where it was told to take one: clusters do, where two come at once.
+    pub(super) fn may_take_two(&self) -> bool {
+        self.config.replicas > 1
     }
 
     /// The entry at a place, if it is there and the channel's.
@@ -259,20 +311,30 @@ impl Log {
                 Some(_) | None => high = middle,
             }
         }
+        // What was found by looking may be an entry that does not count.
+        if let Some(before) = known.follows().filter(|_| self.may_take_two()) {
+            let mut counts = self.successor(channel, before).await?;
+            while let Some(found) = counts {
+                if found.entry.standing().head >= offset {
+                    return Ok(found);
+                }
+                counts = self.successor(channel, found.place).await?;
+            }
+        }
         Ok(known)
     }
 
-    /// Writes an entry, where the newest is still the one at `newest`, or there is none and that is 0.
+    /// Writes an entry, where the last is still the one at `last`, or there is none and that is 0.
     pub(super) async fn write(
         &self,
         channel: &Channel,
         entry: &Entry,
-        newest: u64,
+        last: u64,
     ) -> Result<Written, BrokerError> {
         let message = PublishMessage::build()
             .payload(entry.encode().into())
             .expected_stream(self.names.stream(channel))
-            .expected_last_subject_sequence(newest);
+            .expected_last_subject_sequence(last);
         let subject = Subject::from(self.names.log(channel));
         let mut interrupted = self.interrupted();
         let written = async { self.context.send_publish(subject, message).await?.await };
@@ -282,7 +344,11 @@ impl Log {
             _ = interrupted.changed() => return Ok(Written::Unknown),
         };
         match written {
-            Ok(ack) => Ok(Written::At(ack.sequence)),
+            Ok(ack) => Ok(match self.counts(channel, entry, ack.sequence).await {
+                Ok(true) => Written::At(ack.sequence),
+                Ok(false) => Written::Moved,
+                Err(_) => Written::Unknown,
+            }),
             Err(error) => match error.kind() {
                 // A stream that has just been made, or is between two leaders, listens to nothing.
                 PublishErrorKind::WrongLastSequence | PublishErrorKind::StreamNotFound => {
@@ -291,6 +357,22 @@ impl Log {
                 PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => Ok(Written::Unknown),
                 _ => Err(failed(&error)),
             },
+        }
+    }
+
+    /// Whether an entry that was taken counts.
+    async fn counts(
+        &self,
+        channel: &Channel,
+        entry: &Entry,
+        place: u64,
+    ) -> Result<bool, BrokerError> {
+        match entry.previous.first() {
+            Some(before) if self.may_take_two() && before + 1 < place => {
+                let successor = self.successor(channel, *before).await?;
+                Ok(successor.is_some_and(|found| found.place == place))
+            }
+            Some(_) | None => Ok(true),
         }
     }
 
@@ -339,7 +421,11 @@ pub(super) fn placed(place: u64, bytes: &[u8]) -> Result<Found, EnvelopeError> {
     let mut entry = Entry::decode(bytes)?;
     // One that was written for a stream that is gone may name later ones, and would lead round in circles.
     entry.previous.retain(|earlier| *earlier < place);
-    Ok(Found { place, entry })
+    Ok(Found {
+        place,
+        last: place,
+        entry,
+    })
 }
 
 /// Says what has failed, and why.

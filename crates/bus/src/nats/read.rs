@@ -73,11 +73,15 @@ impl Core {
             previous: newest.trail(),
             body: entry::Body::Standing(newest.entry.standing()),
         };
-        match self.log.write(channel, &entry, newest.place).await? {
+        match self.log.write(channel, &entry, newest.last).await? {
             Written::Moved | Written::Unknown => Err(left_behind()),
             Written::At(at) => {
                 place.see_again(at);
-                Ok(Found { place: at, entry })
+                Ok(Found {
+                    place: at,
+                    last: at,
+                    entry,
+                })
             }
         }
     }
