@@ -3,6 +3,7 @@
 //! * [`Engine`] and [`Sink`]: the contract. Gateways know nothing else of an engine.
 //! * [`memory::MemoryEngine`]: the default; one process, durable through the log store, nothing to install.
 //! * [`shared::SharedEngine`]: many processes are one platform, over a [`Broker`](shared::Broker).
+//! * `nats` (with the feature of that name): such a broker over NATS JetStream, one server or a cluster.
 //! * `redis` (with the feature of that name): such a broker over Redis 7, one server, Sentinel or Cluster.
 //! * `conformance` (with the feature of that name): the cases that every engine passes.
 //!
@@ -13,6 +14,8 @@ pub mod conformance;
 mod engine;
 pub mod limits;
 pub mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod shared;

@@ -84,6 +84,59 @@ pub const EAR_ORDERS_MAX: usize = 1_024;
 /// How often the operator is told of a broker that keeps failing.
 pub const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// Partitions that the rooms of a NATS are divided into, unless configured otherwise: as many subscriptions at most.
+pub const NATS_PARTITIONS_DEFAULT: u16 = 128;
+
+/// Entries before it that an entry of a log in NATS names: so many are read back at once. 32 to 64 bytes an entry.
+pub const NATS_POINTERS_MAX: usize = 32;
+
+/// Messages of a channel that a server remembers to recognise copies of, in NATS.
+///
+/// An entry has 48 bytes in a table half full at the worst: 100 MB for a ballot box with a million votes. A chat lane
+/// keeps those of [`NATS_DUPLICATE_HORIZON`]: 30 MB in a room where a thousand write every second, usually 100 KB.
+pub const NATS_KEYS_MAX: usize = 1_048_576;
+
+/// How far a chat lane is read back to recognise copies: the window, and a minute for clocks that differ.
+pub const NATS_DUPLICATE_HORIZON: Duration = Duration::from_secs(360);
+
+/// Deletions of a room that a server knows of one by one: 16 bytes each, 1 MB; as many users who were cleared, 10 MB.
+/// Of more, everything older counts as deleted.
+pub const NATS_DELETIONS_MAX: usize = 65_536;
+
+/// Channels of whose logs a server remembers something to append to them: as many as it can have open.
+pub const NATS_PLACES_MAX: usize = CHANNELS_MAX;
+
+/// How often an append begins anew because another server's came first, before it is refused.
+pub const NATS_APPEND_ATTEMPTS_MAX: u32 = 64;
+
+/// How long an append waits before it begins anew, at the most and at first; doubled each time.
+pub const NATS_CONFLICT_WAIT: Duration = Duration::from_millis(1);
+
+/// How often that wait is doubled: up to 64 ms.
+pub const NATS_CONFLICT_DOUBLINGS_MAX: u32 = 6;
+
+/// Longest that one request to NATS takes; a call of the broker may have several.
+pub const NATS_REQUEST_MAX: Duration = Duration::from_secs(1);
+
+/// Shortest time between two attempts to reach a NATS that is gone; doubled each time.
+pub const NATS_RECONNECT_AFTER: Duration = Duration::from_millis(50);
+
+/// Longest such time; each server waits between half of it and all of it.
+pub const NATS_RECONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Offsets behind the head up to which a stretch is reached by reading back, in place of looking for it.
+pub const NATS_NEAR: u64 = 1_024;
+
+/// Messages that are heard of one partition and not read yet: 40 MB with batches of usual messages in a tick. More are
+/// lost, which is noticed.
+pub const NATS_HEARD_MAX: usize = 1_024;
+
+/// Deleted texts that wait for being erased from the disks of NATS: 100 bytes each. More are found again later.
+pub const NATS_ERASURES_MAX: usize = 1_024;
+
+/// How long the chat lanes' messages are kept in NATS, unless configured otherwise: 30 days.
+pub const NATS_CHAT_AGE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 // The store must never be the one to say that too many appends wait: the sequencers hold them back, one each.
 const _: () = assert!(APPENDS_MAX < fanwave_store::limits::WRITE_QUEUE_MAX);
 // A sequencer's batch must fit an append of the store.
@@ -97,6 +150,14 @@ const _: () = assert!(EVENTS_PAGE_MAX <= fanwave_store::limits::EVENTS_READ_MAX)
 // What a node has to say in a tick is one batch on the wire.
 const _: () =
     assert!(fanwave_room::limits::APPEND_BATCH_MAX <= fanwave_wire::limits::BATCH_RECORDS_MAX);
+// A copy is recognised for at least as long as promised.
+const _: () = assert!(
+    fanwave_room::limits::DUPLICATE_WINDOW.as_millis() < NATS_DUPLICATE_HORIZON.as_millis()
+);
+// The number of entries that an entry names is one byte.
+const _: () = assert!(NATS_POINTERS_MAX <= u8::MAX as usize);
+// A request that fails leaves time to say so.
+const _: () = assert!(NATS_REQUEST_MAX.as_millis() < BROKER_CALL_MAX.as_millis());
 // A gap that is read back fits between the window and what is kept ahead of it.
 const _: () = assert!(fanwave_wire::limits::RECENT_MAX <= AHEAD_MAX);
 // Catching up takes a wait for the broker, the spread, and a read that may fail once: together below 10 s.

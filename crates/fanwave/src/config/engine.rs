@@ -13,6 +13,9 @@ pub enum Engine {
     /// Many servers share their rooms through Redis.
     #[cfg(feature = "redis")]
     Redis(Redis),
+    /// Many servers share their rooms through NATS.
+    #[cfg(feature = "nats")]
+    Nats(Box<super::nats::Nats>),
 }
 
 /// Which Redis, and how it is used.
@@ -28,20 +31,19 @@ pub struct Redis {
 }
 
 /// Plans it.
-pub(super) fn plan(
-    check: &mut Check<'_>,
-    engine: &schema::Engine,
-    redis: &schema::Redis,
-) -> Engine {
+pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
+    let engine = &config.engine;
     // Checked whichever is chosen: a mistake shows when it is made, and not when the choice changes.
-    let redis = self::redis(check, engine, redis);
+    let redis = self::redis(check, engine, &config.redis);
+    let nats = super::nats::plan(check, engine, &config.nats);
     match engine.kind.as_str() {
         "memory" => Engine::Memory,
         "redis" => redis.unwrap_or(Engine::Memory),
+        "nats" => nats.unwrap_or(Engine::Memory),
         _ => {
             check.refuse(
                 KeyPath::of("engine", "kind"),
-                "must be \"memory\" or \"redis\"",
+                "must be \"memory\", \"redis\" or \"nats\"",
             );
             Engine::Memory
         }

@@ -19,6 +19,7 @@ pub mod env;
 pub mod file;
 pub mod gateway;
 pub mod keys;
+pub mod nats;
 pub mod plan;
 pub mod problem;
 pub mod reference;

@@ -101,6 +101,23 @@ section!(
     }
 );
 section!(
+    /// `[nats]`.
+    Nats {
+        servers: Vec<String> = vec!["nats://127.0.0.1:4222".to_owned()],
+        username: String = String::new(),
+        password_file: String = String::new(),
+        credentials_file: String = String::new(),
+        tls_authorities: String = String::new(),
+        tls_certificate: String = String::new(),
+        tls_key: String = String::new(),
+        prefix: String = "fanwave".to_owned(),
+        partitions: u64 = 128,
+        replicas: u64 = 1,
+        chat_age: String = "30d".to_owned(),
+        chat_mib: u64 = 0,
+    }
+);
+section!(
     /// `[tokens]`.
     Tokens {
         guest_ttl: String = "30d".to_owned(),
@@ -162,6 +179,7 @@ section!(
         gateway: Gateway = Gateway::default(),
         engine: Engine = Engine::default(),
         redis: Redis = Redis::default(),
+        nats: Nats = Nats::default(),
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),

@@ -265,13 +265,45 @@ partitions = 0
     let complaints = complaints(text, &[]);
     assert!(!complaints.contains("canary"));
     insta::assert_snapshot!(complaints, @r#"
-    fanwave.toml:2:8: `engine.kind` must be "memory" or "redis"
+    fanwave.toml:2:8: `engine.kind` must be "memory", "redis" or "nats"
     fanwave.toml:3:8: `engine.tick` must be from 1ms to 1s
     fanwave.toml:5:12: `redis.topology` must be "single", "sentinel" or "cluster"
     fanwave.toml:6:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
     fanwave.toml:6:11: `redis.servers` must have one entry unless redis.topology is "sentinel" or "cluster"
     fanwave.toml:7:14: `redis.partitions` must be from 1 to 1024
     "#);
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn nats_is_chosen_by_one_line_and_checked_whichever_is_chosen() {
+    let engine::Engine::Nats(nats) = plan("[engine]\nkind = \"nats\"\n", &[]).engine else {
+        unreachable!("one line is enough");
+    };
+    assert_eq!(nats.config.servers[0].to_string(), "nats://127.0.0.1:4222");
+    assert_eq!(nats.config.chat_age, Some(Duration::from_secs(30 * 86_400)));
+    let text = "\
+[nats]
+servers = [\"nats://user:canary@host:1\", \"tls://a:1\"]
+username = \"fanwave\"
+tls_certificate = \"cert.pem\"
+prefix = \"a.b\"
+partitions = 0
+replicas = 2
+";
+    let complaints = complaints(text, &[]);
+    assert!(!complaints.contains("canary"));
+    for expected in [
+        "`nats.servers` has an entry that is none: an address is nats://HOST:PORT or tls://HOST:PORT",
+        "`nats.password_file` must be set with nats.username",
+        "`nats.tls_key` must be set with nats.tls_certificate",
+        "`nats.prefix` cannot be used: a prefix is made of 1 to 32 of",
+        "`nats.partitions` must be from 1 to 1024",
+        "`nats.replicas` must be 1, 3 or 5",
+    ] {
+        assert!(complaints.contains(expected), "{expected}: {complaints}");
+    }
+    assert_eq!(complaints.lines().count(), 6, "{complaints}");
 }
 
 #[test]

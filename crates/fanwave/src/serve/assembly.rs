@@ -79,6 +79,10 @@ pub enum StartError {
     /// The password of the engine's broker.
     #[error("the engine's password cannot be read: {0}")]
     EnginePassword(SecretError),
+    /// The engine's broker cannot be used as configured.
+    #[cfg(feature = "nats")]
+    #[error("the engine cannot start: {0}")]
+    Engine(fanwave_bus::shared::BrokerError),
     /// The gateway.
     #[error("the chat gateway cannot start: {0}")]
     Gateway(#[from] fanwave_gateway::StartError),

@@ -13,14 +13,14 @@ use crate::config::{engine::Engine as Planned, plan::Plan};
 #[derive(Debug, Clone)]
 pub(super) enum Running {
     Memory(Arc<MemoryEngine>),
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "nats", feature = "redis"))]
     Shared(Arc<fanwave_bus::shared::SharedEngine>),
 }
 
 impl Running {
     /// Starts it.
     #[cfg_attr(
-        not(feature = "redis"),
+        not(any(feature = "nats", feature = "redis")),
         expect(clippy::unused_async, reason = "only a broker is waited for")
     )]
     pub(super) async fn start(
@@ -35,7 +35,9 @@ impl Running {
                 Ok(Self::Memory(Arc::new(MemoryEngine::open(store.clone()))))
             }
             #[cfg(feature = "redis")]
-            Planned::Redis(planned) => shared::start(planned, registry).await.map(Self::Shared),
+            Planned::Redis(planned) => shared::redis(planned, registry).await.map(Self::Shared),
+            #[cfg(feature = "nats")]
+            Planned::Nats(planned) => shared::nats(planned, registry).await.map(Self::Shared),
         }
     }
 
@@ -43,7 +45,7 @@ impl Running {
     pub(super) fn as_engine(&self) -> Arc<dyn Engine> {
         match self {
             Self::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
-            #[cfg(feature = "redis")]
+            #[cfg(any(feature = "nats", feature = "redis"))]
             Self::Shared(engine) => Arc::clone(engine) as Arc<dyn Engine>,
         }
     }
@@ -52,20 +54,17 @@ impl Running {
     pub(super) async fn stop(&self) {
         match self {
             Self::Memory(engine) => engine.stop().await,
-            #[cfg(feature = "redis")]
+            #[cfg(any(feature = "nats", feature = "redis"))]
             Self::Shared(engine) => engine.stop().await,
         }
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "nats", feature = "redis"))]
 mod shared {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
-    use fanwave_bus::{
-        redis::RedisBroker,
-        shared::{Settings, SharedEngine, Stats},
-    };
+    use fanwave_bus::shared::{Broker, Settings, SharedEngine, Signal, Stats};
     use prometheus_client::{
         collector::Collector,
         encoding::{DescriptorEncoder, EncodeMetric},
@@ -73,10 +72,13 @@ mod shared {
         registry::Registry,
     };
 
-    use crate::{config::engine::Redis, secret, serve::assembly::StartError};
+    use tokio::sync::mpsc;
 
-    pub(super) async fn start(
-        planned: &Redis,
+    use crate::{secret, serve::assembly::StartError};
+
+    #[cfg(feature = "redis")]
+    pub(super) async fn redis(
+        planned: &crate::config::engine::Redis,
         registry: &mut Registry,
     ) -> Result<Arc<SharedEngine>, StartError> {
         let mut config = planned.config.clone();
@@ -84,15 +86,44 @@ mod shared {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
             config.password = Some(password.expose().to_owned());
         }
-        let (broker, signals) = RedisBroker::open(config);
+        let (broker, signals) = fanwave_bus::redis::RedisBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end: servers and Redis may start together, and whoever watches sees the log.
             tracing::error!(%error, "Redis cannot be used yet; until it can, messages are refused");
         }
-        let settings = Settings { tick: planned.tick };
-        let engine = Arc::new(SharedEngine::open(broker, signals, settings));
+        Ok(run((broker, signals), planned.tick, registry))
+    }
+
+    #[cfg(feature = "nats")]
+    pub(super) async fn nats(
+        planned: &crate::config::nats::Nats,
+        registry: &mut Registry,
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let mut config = planned.config.clone();
+        if let Some((user, file)) = &planned.user {
+            let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
+            config.login = fanwave_bus::nats::Login::Password {
+                user: user.clone(),
+                password: password.expose().to_owned(),
+            };
+        }
+        let opened = fanwave_bus::nats::NatsBroker::open(config).await;
+        let (broker, signals) = opened.map_err(StartError::Engine)?;
+        if let Err(error) = broker.check().await {
+            // Not the end, as with Redis.
+            tracing::error!(%error, "NATS cannot be used yet; until it can, messages are refused");
+        }
+        Ok(run((broker, signals), planned.tick, registry))
+    }
+
+    fn run<B: Broker>(
+        (broker, signals): (Arc<B>, mpsc::Receiver<Signal>),
+        tick: Duration,
+        registry: &mut Registry,
+    ) -> Arc<SharedEngine> {
+        let engine = Arc::new(SharedEngine::open(broker, signals, Settings { tick }));
         registry.register_collector(Box::new(Counted(Arc::clone(&engine))));
-        Ok(engine)
+        engine
     }
 
     /// What the engine has counted.
