@@ -34,7 +34,7 @@ pub struct Redis {
 pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
     let engine = &config.engine;
     // Checked whichever is chosen: a mistake shows when it is made, and not when the choice changes.
-    let redis = self::redis(check, engine, &config.redis);
+    let redis = redis(check, engine, &config.redis);
     let nats = super::nats::plan(check, engine, &config.nats);
     match engine.kind.as_str() {
         "memory" => Engine::Memory,
