@@ -27,8 +27,8 @@ use crate::{
     shared::Settings,
 };
 
-/// Far more than a server takes to begin or to end.
-const START_MAX: Duration = Duration::from_secs(20);
+/// Far more than a server takes to begin or to end, and a cluster to choose another leader.
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// The cases send thousands of messages one by one: the shortest tick there is.
 pub(super) const NO_TICK: Settings = Settings {
