@@ -137,12 +137,13 @@ impl NatsBroker {
 /// Takes note of what may mean that something was not heard.
 fn notice(event: &Event, interruptions: &watch::Sender<u64>) {
     match event {
-        Event::Connected | Event::Disconnected | Event::SlowConsumer(_) => {
+        // That the connection is back needs no notice: whoever was told that it broke waits for it.
+        Event::Disconnected | Event::SlowConsumer(_) => {
             interruptions.send_modify(|so_far| *so_far += 1);
         }
         Event::ServerError(error) => tracing::warn!(%error, "NATS refuses"),
         Event::ClientError(error) => tracing::debug!(%error, "the connection to NATS fails"),
-        Event::LameDuckMode | Event::Draining | Event::Closed => {}
+        Event::Connected | Event::LameDuckMode | Event::Draining | Event::Closed => {}
     }
 }
 
@@ -173,7 +174,16 @@ impl Broker for NatsBroker {
         channel: &'a Channel,
         page: Page,
     ) -> BoxFuture<'a, Result<Extract, BrokerError>> {
-        Box::pin(self.within(self.core.read(channel, page)))
+        Box::pin(self.within(async move {
+            loop {
+                let mut interrupted = self.core.log.interrupted();
+                tokio::select! {
+                    read = self.core.read(channel, page) => return read,
+                    // The answer may be among what was lost: it is asked for again.
+                    _ = interrupted.changed() => {}
+                }
+            }
+        }))
     }
 
     fn renew<'a>(

@@ -56,6 +56,7 @@ const LAYERS: [&str; 5] = ["pure", "port", "shell", "dev", "root"];
 
 /// Runtimes, sockets, clocks, threads, randomness, stores: whatever makes a machine depend on more than its input.
 const BANNED_IN_PURE: &[&str] = &[
+    "async-nats",
     "async-std",
     "axum",
     "chrono",

@@ -1,7 +1,8 @@
 //! The plan of the engine: what makes this server's rooms, or those of many servers, one.
 
 #[cfg(feature = "redis")]
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{check::Check, schema, settings::KeyPath};
 
@@ -34,8 +35,13 @@ pub struct Redis {
 pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
     let engine = &config.engine;
     // Checked whichever is chosen: a mistake shows when it is made, and not when the choice changes.
-    let redis = redis(check, engine, &config.redis);
-    let nats = super::nats::plan(check, engine, &config.nats);
+    let tick = check.duration(
+        KeyPath::of("engine", "tick"),
+        &engine.tick,
+        Duration::from_millis(1)..=Duration::from_secs(1),
+    );
+    let redis = redis(check, engine, &config.redis, tick);
+    let nats = super::nats::plan(check, engine, &config.nats, tick);
     match engine.kind.as_str() {
         "memory" => Engine::Memory,
         "redis" => redis.unwrap_or(Engine::Memory),
@@ -51,7 +57,12 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
 }
 
 #[cfg(not(feature = "redis"))]
-fn redis(check: &mut Check<'_>, engine: &schema::Engine, _redis: &schema::Redis) -> Option<Engine> {
+fn redis(
+    check: &mut Check<'_>,
+    engine: &schema::Engine,
+    _redis: &schema::Redis,
+    _tick: Duration,
+) -> Option<Engine> {
     if engine.kind == "redis" {
         check.refuse(
             KeyPath::of("engine", "kind"),
@@ -62,7 +73,12 @@ fn redis(check: &mut Check<'_>, engine: &schema::Engine, _redis: &schema::Redis)
 }
 
 #[cfg(feature = "redis")]
-fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) -> Option<Engine> {
+fn redis(
+    check: &mut Check<'_>,
+    _engine: &schema::Engine,
+    redis: &schema::Redis,
+    tick: Duration,
+) -> Option<Engine> {
     use fanwave_bus::redis::{Address, RedisConfig, Topology};
 
     /// Most addresses of Redis: each is tried in turn.
@@ -120,10 +136,6 @@ fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) 
     Some(Engine::Redis(Redis {
         config,
         password_file: check.secret_file(key("password_file"), &redis.password_file),
-        tick: check.duration(
-            KeyPath::of("engine", "tick"),
-            &engine.tick,
-            Duration::from_millis(1)..=Duration::from_secs(1),
-        ),
+        tick,
     }))
 }

@@ -1,7 +1,8 @@
 //! The plan of the engine over NATS.
 
 #[cfg(feature = "nats")]
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{check::Check, engine::Engine, schema, settings::KeyPath};
 
@@ -23,6 +24,7 @@ pub(super) fn plan(
     check: &mut Check<'_>,
     engine: &schema::Engine,
     _nats: &schema::Nats,
+    _tick: Duration,
 ) -> Option<Engine> {
     if engine.kind == "nats" {
         check.refuse(
@@ -37,8 +39,9 @@ pub(super) fn plan(
 #[cfg(feature = "nats")]
 pub(super) fn plan(
     check: &mut Check<'_>,
-    engine: &schema::Engine,
+    _engine: &schema::Engine,
     nats: &schema::Nats,
+    tick: Duration,
 ) -> Option<Engine> {
     use fanwave_bus::nats::{Login, NatsConfig, Prefix};
 
@@ -87,11 +90,7 @@ pub(super) fn plan(
     Some(Engine::Nats(Box::new(Nats {
         config,
         user: password.map(|file| (nats.username.clone(), file)),
-        tick: check.duration(
-            KeyPath::of("engine", "tick"),
-            &engine.tick,
-            Duration::from_millis(1)..=Duration::from_secs(1),
-        ),
+        tick,
     })))
 }
 
