@@ -10,6 +10,9 @@
 //! * Where the log has lost its end (an unclean election, a topic made anew), whoever has read the end notices it, and
 //!   writes an entry that ends all epochs of the partition.
 //!
+//! * A second topic, which Kafka keeps short, holds snapshots of these folds, so that a server that starts need not read
+//!   everything there has been. It may be missing, and may be lost.
+//!
 //! The log is what everything is computed from, so nothing of it may go away: the topic needs `retention.ms=-1`,
 //! `retention.bytes=-1` and `cleanup.policy=delete`. A server that finds the beginning gone uses the partition no more and
 //! says so, because it cannot know what is true.
@@ -17,10 +20,13 @@
 //! What is written is acknowledged with `acks=all`: by the leader and all replicas that are in step. With
 //! `min.insync.replicas=2` of three these are two machines at least; Kafka leaves it to the system when it reaches a disk.
 
+mod bytes;
 mod calls;
 mod config;
 mod entry;
 mod fold;
+mod shelf;
+mod snapshot;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -44,6 +50,7 @@ use tokio::{sync::mpsc, time::timeout};
 pub use self::config::{Address, AddressError, KafkaConfig, Topic, TopicError};
 use self::{
     entry::Entry,
+    shelf::Shelf,
     tail::Tail,
     wires::{Trouble, Wire, Wires},
 };
@@ -61,6 +68,7 @@ pub struct KafkaBroker {
     /// For everything else.
     speaking: Arc<Wires>,
     partitions: u16,
+    snapshot_every: u32,
     signals: mpsc::Sender<Signal>,
     /// The partitions that are read: at most all.
     tails: Mutex<BTreeMap<Partition, Arc<Tail>>>,
@@ -73,6 +81,7 @@ impl KafkaBroker {
         let (signals, receiver) = mpsc::channel(SIGNALS_MAX);
         let broker = Self {
             partitions: config.partitions.max(1),
+            snapshot_every: config.snapshot_every,
             listening: Arc::new(Wires::plain(config.clone())),
             speaking: Arc::new(Wires::searching(config)),
             signals,
@@ -115,7 +124,10 @@ impl KafkaBroker {
             Slot::Vacant(slot) => {
                 let listening = Wire::new(&self.listening, partition);
                 let speaking = Wire::new(&self.speaking, partition);
-                let tail = Tail::start((listening, speaking), partition, self.signals.clone());
+                let shelf = Wire::of_snapshots(&self.speaking, partition);
+                let shelf = Shelf::new(shelf, self.snapshot_every);
+                let wires = (listening, speaking);
+                let tail = Tail::start(wires, shelf, partition, self.signals.clone());
                 Arc::clone(slot.insert(Arc::new(tail)))
             }
         }

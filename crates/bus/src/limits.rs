@@ -102,6 +102,16 @@ pub const KAFKA_PLACES_MAX: usize = 1_048_576;
 /// Entries of a partition whose marks are compared with what other servers have seen: 32 KB.
 pub const KAFKA_TRAIL_MAX: usize = 1_024;
 
+/// Entries between two snapshots of a partition, unless configured otherwise: so many are read at most by a server that
+/// begins to read it, some 20 MB of usual ones.
+pub const KAFKA_SNAPSHOT_EVERY_DEFAULT: u32 = 50_000;
+
+/// Bytes of a piece of a snapshot, which is one record of Kafka.
+pub const KAFKA_SNAPSHOT_PIECE_BYTES: usize = 512 * 1024;
+
+/// Pieces of a snapshot: 256 MB at the worst. A partition of which more is known is read from its beginning.
+pub const KAFKA_SNAPSHOT_PIECES_MAX: usize = 512;
+
 /// Entries that are this close in Kafka are read with one request.
 pub const KAFKA_NEAR: i64 = 16;
 

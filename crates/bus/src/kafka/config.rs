@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::limits::KAFKA_PARTITIONS_DEFAULT;
+use crate::limits::{KAFKA_PARTITIONS_DEFAULT, KAFKA_SNAPSHOT_EVERY_DEFAULT};
 
 /// Which Kafka, and how it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct KafkaConfig {
     pub topic: Topic,
     /// How many partitions it has; the same on every server, and for ever.
     pub partitions: u16,
+    /// How many entries of a partition are between two snapshots of it.
+    pub snapshot_every: u32,
 }
 
 /// The name of a topic.
@@ -26,8 +28,8 @@ pub struct Topic(String);
 #[error("a topic is made of 1 to {TOPIC_BYTES_MAX} of a-z A-Z 0-9 - _ .")]
 pub struct TopicError;
 
-/// What Kafka allows.
-const TOPIC_BYTES_MAX: usize = 249;
+/// What Kafka allows, where the topic of the snapshots is named after it.
+const TOPIC_BYTES_MAX: usize = 249 - "-snapshots".len();
 
 /// Where a broker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,15 @@ impl KafkaConfig {
             brokers,
             topic: Topic::default(),
             partitions: KAFKA_PARTITIONS_DEFAULT,
+            snapshot_every: KAFKA_SNAPSHOT_EVERY_DEFAULT,
         }
+    }
+}
+
+impl Topic {
+    /// The topic that the snapshots of this one are in.
+    pub(super) fn of_snapshots(&self) -> String {
+        format!("{self}-snapshots")
     }
 }
 
@@ -138,7 +148,7 @@ mod tests {
             "show-1_a.b".parse::<Topic>().unwrap().to_string(),
             "show-1_a.b"
         );
-        for text in ["", ".", "..", "a b", "a/b", &"a".repeat(250)] {
+        for text in ["", ".", "..", "a b", "a/b", &"a".repeat(240)] {
             assert_eq!(text.parse::<Topic>(), Err(TopicError), "{text}");
         }
     }

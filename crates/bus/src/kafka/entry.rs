@@ -19,6 +19,8 @@
 use fanwave_store::Standing;
 use fanwave_wire::{Channel, Epoch, Offset, envelope::Record};
 
+use super::bytes::{Rest, damaged, put_count, put_short};
+
 /// What every entry of ours begins with.
 const MAGIC: &[u8; 3] = b"FWK";
 
@@ -94,9 +96,7 @@ impl Entry {
                 out.extend(known.head.0.to_be_bytes());
                 for record in records {
                     let record = record.encode();
-                    // A record is far below 4 GiB.
-                    let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
-                    out.extend(length.to_be_bytes());
+                    put_count(&mut out, record.len());
                     out.extend(record);
                 }
             }
@@ -119,7 +119,7 @@ impl Entry {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(EntryError::Foreign)?;
-        let mut rest = Rest(rest);
+        let mut rest = Rest::new(rest);
         let [version] = rest.take()?;
         if version != VERSION {
             let reason = format!(
@@ -135,7 +135,7 @@ impl Entry {
         };
         let [kind] = rest.take()?;
         let body = match kind {
-            APPEND => rest.append()?,
+            APPEND => append(&mut rest)?,
             BEGIN => Body::Begin {
                 channel: rest.channel()?,
             },
@@ -144,11 +144,11 @@ impl Entry {
                 lost: Epoch(rest.short()?.into()),
             },
             LOSS => Body::Loss {
-                losses: u64::from_be_bytes(rest.take()?),
+                losses: rest.number()?,
             },
             _ => return Err(damaged()),
         };
-        if !rest.0.is_empty() {
+        if !rest.is_empty() {
             return Err(damaged());
         }
         Ok(Self {
@@ -159,60 +159,21 @@ impl Entry {
     }
 }
 
-/// What is left to be read.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or_else(damaged)?;
-        self.0 = rest;
-        Ok(*taken)
+fn append(rest: &mut Rest<'_>) -> Result<Body, EntryError> {
+    let channel = rest.channel()?;
+    let known = Standing {
+        epoch: Epoch(rest.short()?.into()),
+        head: Offset(rest.number()?),
+    };
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let length = rest.count()?;
+        let record = Record::decode(rest.bytes(length)?);
+        records.push(record.map_err(|error| EntryError::Unreadable(error.to_string()))?);
     }
-
-    fn bytes(&mut self, length: usize) -> Result<&'a [u8], EntryError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(damaged)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn short(&mut self) -> Result<&'a str, EntryError> {
-        let [length] = self.take()?;
-        let bytes = self.bytes(length.into())?;
-        std::str::from_utf8(bytes).map_err(|_| damaged())
-    }
-
-    fn channel(&mut self) -> Result<Channel, EntryError> {
-        self.short()?.parse().map_err(|_| damaged())
-    }
-
-    fn append(&mut self) -> Result<Body, EntryError> {
-        let channel = self.channel()?;
-        let known = Standing {
-            epoch: Epoch(self.short()?.into()),
-            head: Offset(u64::from_be_bytes(self.take()?)),
-        };
-        let mut records = Vec::new();
-        while !self.0.is_empty() {
-            let length = u32::from_be_bytes(self.take()?);
-            let bytes = self.bytes(usize::try_from(length).map_err(|_| damaged())?)?;
-            let record = Record::decode(bytes);
-            records.push(record.map_err(|error| EntryError::Unreadable(error.to_string()))?);
-        }
-        Ok(Body::Append {
-            channel,
-            known,
-            records,
-        })
-    }
-}
-
-fn damaged() -> EntryError {
-    EntryError::Unreadable("an entry that is damaged".to_owned())
-}
-
-/// No channel and no epoch of ours is longer than 255 bytes.
-fn put_short(out: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(u8::MAX.into())];
-    out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-    out.extend(text.as_bytes());
+    Ok(Body::Append {
+        channel,
+        known,
+        records,
+    })
 }

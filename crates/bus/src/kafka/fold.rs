@@ -8,6 +8,7 @@
 
 mod erased;
 mod lane;
+mod written;
 
 use std::{collections::BTreeMap, hash::Hasher};
 

@@ -1,6 +1,7 @@
 //! Reading a partition to its end, and on, for as long as this server has a room in it.
 //!
-//! 1. All entries are read from the first one on. A partition is used when its end has been reached.
+//! 1. All entries are read from the first one on, or from where the newest snapshot was taken. A partition is used when
+//!    its end has been reached.
 //! 2. What comes next is asked for and waited for, and told to the engine.
 //! 3. After an interruption, the entry that was read last is compared with what the log has in its place. What came
 //!    meanwhile is read without being told, and then [`Signal::Resumed`] says that something was missed.
@@ -17,6 +18,7 @@ use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
 use super::{
     entry::{Body, Entry, EntryError},
     produce, random,
+    shelf::Shelf,
     view::{State, Taken, View, Viewed},
     wires::{Trouble, Wire},
 };
@@ -43,6 +45,7 @@ impl Drop for Tail {
 impl Tail {
     pub(super) fn start(
         (listening, speaking): (Wire, Wire),
+        shelf: Shelf,
         partition: Partition,
         signals: mpsc::Sender<Signal>,
     ) -> Self {
@@ -51,6 +54,8 @@ impl Tail {
         let reader = Reader {
             viewed: Arc::clone(&viewed),
             listening,
+            shelf,
+            taken_up: false,
             speaking: Arc::clone(&wire),
             signals,
             partition,
@@ -69,6 +74,9 @@ struct Reader {
     /// A connection of its own: Kafka answers one question of a connection after the other.
     listening: Wire,
     speaking: Arc<Wire>,
+    shelf: Shelf,
+    /// A snapshot has been looked for.
+    taken_up: bool,
     signals: mpsc::Sender<Signal>,
     partition: Partition,
     /// Something may have been missed that the engine has not been told of.
@@ -127,6 +135,7 @@ impl Reader {
 
     /// Asks once for what is next.
     async fn step(&mut self) -> Result<(), Stop> {
+        self.take_up().await?;
         let (doubted, last, next, abreast) = {
             let mut view = self.viewed.look();
             // Where nothing has been read yet, there is nothing to be compared.
@@ -171,16 +180,32 @@ impl Reader {
             let trusted = doubted && index == 0;
             match self.take(record, trusted)? {
                 Taken::Doubted => return Ok(()),
-                Taken::In(Some(batch)) if abreast => {
-                    let told = self.tell(Signal::Heard(batch)).await;
-                    told?;
+                Taken::In { news, ours } => {
+                    if ours && self.shelf.is_due(record.offset) {
+                        let kept = self.shelf.keep(&self.viewed.look());
+                        kept.map_err(Stop::Away)?;
+                    }
+                    if let Some(batch) = news.filter(|_| abreast) {
+                        self.tell(Signal::Heard(batch)).await?;
+                    }
                 }
-                Taken::In(_) => {}
             }
         }
         let reached = self.viewed.look().next >= end;
         if reached && (!abreast || self.interrupted) {
             self.arrive().await?;
+        }
+        Ok(())
+    }
+
+    /// Begins with the newest snapshot, if there is one.
+    async fn take_up(&mut self) -> Result<(), Stop> {
+        if !self.taken_up {
+            let newest = self.shelf.newest().await.map_err(Stop::Away)?;
+            self.taken_up = true;
+            if let Some(snapshot) = newest {
+                self.viewed.change(|view| view.restore(snapshot));
+            }
         }
         Ok(())
     }
@@ -194,7 +219,10 @@ impl Reader {
             }
             Err(EntryError::Foreign) => {
                 self.viewed.change(|view| view.pass(record.offset));
-                Ok(Taken::In(None))
+                Ok(Taken::In {
+                    news: None,
+                    ours: false,
+                })
             }
             Err(EntryError::Unreadable(reason)) => {
                 Err(Stop::Stuck(BrokerError::Unreadable { reason }))
@@ -215,6 +243,11 @@ impl Reader {
         let losses = self.viewed.change(|view| {
             let must = view.must_end_epochs();
             if !must {
+                tracing::debug!(
+                    partition = self.partition.0,
+                    entries = view.read,
+                    "a partition has been read"
+                );
                 view.state = State::Abreast;
             }
             must.then(|| view.fold.losses())

@@ -100,6 +100,35 @@ async fn a_topic_that_is_missing_or_of_another_size_is_refused() {
     assert!(error.contains("has 2 partitions"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_reads_what_came_after_the_newest_snapshot() {
+    const MESSAGES: u64 = 260;
+    let calm = Calm::start().await;
+    let tick = std::time::Duration::ZERO;
+    let engine = KafkaBroker::engine(calm.config(), Settings { tick });
+    for id in 1..=MESSAGES {
+        engine
+            .publish(&lane("demo"), draft(&id.to_string()))
+            .await
+            .unwrap();
+    }
+    let before = engine.subscribe(&lane("demo")).await.unwrap();
+    engine.stop().await;
+    // A snapshot is on its way while others write on; what is there counts.
+    let (broker, signals) = KafkaBroker::open(calm.config());
+    let partition = broker.partition(&lane("demo").room);
+    broker.watch(partition).await.unwrap();
+    let read = broker.tail(partition).viewed.look().read;
+    assert!(read <= 60, "{read} entries were read");
+    let engine = SharedEngine::open(broker, signals, Settings { tick });
+    assert_eq!(engine.subscribe(&lane("demo")).await.unwrap(), before);
+    let again = engine.publish(&lane("demo"), draft("7")).await.unwrap();
+    assert!(again.duplicate && again.offset.0 == 7, "{again:?}");
+    let ack = engine.publish(&lane("demo"), draft("new")).await.unwrap();
+    assert_eq!(ack.offset.0, MESSAGES + 1);
+    engine.stop().await;
+}
+
 /// Writes something to the partition of a room, past all engines.
 async fn write(calm: &Calm, room: &str, value: &[u8]) {
     let config = calm.config();

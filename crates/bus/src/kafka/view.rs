@@ -12,6 +12,7 @@ use super::{
     entry::{Body, Entry, Seen},
     fold::{Fold, Outcome},
     random,
+    snapshot::Snapshot,
 };
 use crate::{limits::KAFKA_TRAIL_MAX, shared::BrokerError};
 
@@ -29,6 +30,8 @@ pub(super) struct View {
     /// The place in Kafka of the entry that is read next.
     pub(super) next: i64,
     pub(super) state: State,
+    /// How many entries have been read.
+    pub(super) read: u64,
     /// How often the log has been read from its beginning.
     pub(super) beginnings: u64,
     /// Whether the engine is told what is read.
@@ -58,7 +61,11 @@ pub(super) enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It has been taken in, and has added this.
-    In(Option<Batch>),
+    In {
+        news: Option<Batch>,
+        /// Somebody here waits for it.
+        ours: bool,
+    },
     /// Its writer has seen another log: what was read last has to be compared first.
     Doubted,
 }
@@ -174,11 +181,22 @@ impl View {
         }
         let mark = entry.mark;
         self.trail.push_back(Seen { at, mark });
-        if let Some(waiting) = self.waiting.remove(&mark) {
+        self.read += 1;
+        let waiting = self.waiting.remove(&mark);
+        let ours = waiting.is_some();
+        if let Some(waiting) = waiting {
             // Whoever has given up has been told that nothing is known.
             drop(waiting.send(outcome));
         }
-        Taken::In(news)
+        Taken::In { news, ours }
+    }
+
+    /// Goes on from a snapshot, once its entry has been found where it says.
+    pub(super) fn restore(&mut self, Snapshot { last, fold }: Snapshot) {
+        self.fold = fold;
+        self.trail.push_back(last);
+        self.pass(last.at);
+        self.doubted = true;
     }
 
     /// There is nothing of ours at this place.

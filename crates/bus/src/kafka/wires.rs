@@ -36,15 +36,25 @@ pub(super) struct Wires {
 
 #[derive(Debug, Default)]
 struct Known {
-    client: Option<Arc<Client>>,
+    client: Option<Connected>,
     /// Not before then.
     next: Option<Instant>,
+}
+
+/// What can be asked, of a Kafka whose topic is what it has to be.
+#[derive(Debug, Clone)]
+struct Connected {
+    client: Arc<Client>,
+    /// Whether there is a topic for snapshots.
+    snapshots: bool,
 }
 
 /// A connection to whoever leads a partition.
 #[derive(Debug)]
 pub(super) struct Wire {
     wires: Arc<Wires>,
+    /// Of the topic of the snapshots.
+    snapshots: bool,
     partition: Partition,
     held: Mutex<Option<Held>>,
 }
@@ -86,41 +96,51 @@ impl Wires {
         }
     }
 
-    /// Whether the topic is what it has to be.
+    /// Whether Kafka can be used.
     pub(super) async fn check(&self) -> Result<(), BrokerError> {
-        let client = self.client().await?;
-        let topics = within(client.list_topics()).await;
-        let topics = match topics {
-            Ok(topics) => topics,
-            Err(trouble) => {
-                self.forget(&client).await;
-                return Err(trouble.into());
-            }
-        };
+        let connected = self.client().await?;
+        if !connected.snapshots {
+            tracing::warn!(
+                "Kafka has no topic {} with {} partitions and cleanup.policy=compact: a server that starts reads all there is",
+                self.config.topic.of_snapshots(),
+                self.config.partitions
+            );
+        }
+        Ok(())
+    }
+
+    /// Looks at the topics before anything is asked of one: Kafka may make one that is asked for, and not as it has to be.
+    async fn look(&self, client: Client) -> Result<Connected, BrokerError> {
         let KafkaConfig {
             topic, partitions, ..
         } = &self.config;
-        let topic = topic.to_string();
-        let there = topics.iter().find(|there| there.name == topic);
-        match there.map(|there| there.partitions.len()) {
-            Some(count) if count == usize::from(*partitions) => Ok(()),
-            Some(count) => Err(BrokerError::Unavailable {
-                reason: format!(
-                    "the topic {topic} has {count} partitions, and is configured to have {partitions}"
-                ),
-            }),
-            None => Err(BrokerError::Unavailable {
-                reason: format!(
-                    "Kafka has no topic {topic}: create it with {partitions} partitions and retention.ms=-1"
-                ),
-            }),
-        }
+        let topics = within(client.list_topics()).await?;
+        let count = |name: &str| {
+            let there = topics.iter().find(|there| there.name == name);
+            there.map(|there| there.partitions.len())
+        };
+        let wanted = usize::from(*partitions);
+        let reason = match count(&topic.to_string()) {
+            Some(there) if there == wanted => {
+                return Ok(Connected {
+                    snapshots: count(&topic.of_snapshots()) == Some(wanted),
+                    client: Arc::new(client),
+                });
+            }
+            Some(there) => format!(
+                "the topic {topic} has {there} partitions, and is configured to have {partitions}"
+            ),
+            None => format!(
+                "Kafka has no topic {topic}: create it with {partitions} partitions and retention.ms=-1"
+            ),
+        };
+        Err(BrokerError::Unavailable { reason })
     }
 
-    async fn client(&self) -> Result<Arc<Client>, BrokerError> {
+    async fn client(&self) -> Result<Connected, BrokerError> {
         let mut known = self.known.lock().await;
         if let Some(client) = &known.client {
-            return Ok(Arc::clone(client));
+            return Ok(client.clone());
         }
         if let Some(next) = known.next {
             sleep_until(next).await;
@@ -136,15 +156,16 @@ impl Wires {
                 base: 2.0,
                 deadline: Some(self.again),
             });
-        let client = Arc::new(within(builder.build()).await?);
-        known.client = Some(Arc::clone(&client));
+        let client = self.look(within(builder.build()).await?).await?;
+        known.client = Some(client.clone());
         Ok(client)
     }
 
     async fn forget(&self, client: &Arc<Client>) {
         let mut known = self.known.lock().await;
         // Somebody may have made another one meanwhile.
-        known.client.take_if(|known| Arc::ptr_eq(known, client));
+        let same = |known: &mut Connected| Arc::ptr_eq(&known.client, client);
+        known.client.take_if(same);
     }
 }
 
@@ -152,8 +173,17 @@ impl Wire {
     pub(super) fn new(wires: &Arc<Wires>, partition: Partition) -> Self {
         Self {
             wires: Arc::clone(wires),
+            snapshots: false,
             partition,
             held: Mutex::new(None),
+        }
+    }
+
+    /// The same, of the topic of the snapshots.
+    pub(super) fn of_snapshots(wires: &Arc<Wires>, partition: Partition) -> Self {
+        Self {
+            snapshots: true,
+            ..Self::new(wires, partition)
         }
     }
 
@@ -180,8 +210,17 @@ impl Wire {
         if let Some(held) = self.held().as_ref() {
             return Ok(held.clone());
         }
-        let client = self.wires.client().await?;
-        let topic = self.wires.config.topic.to_string();
+        let Connected { client, snapshots } = self.wires.client().await?;
+        let topic = &self.wires.config.topic;
+        let topic = if self.snapshots {
+            topic.of_snapshots()
+        } else {
+            topic.to_string()
+        };
+        if self.snapshots && !snapshots {
+            let error = BrokerError::unavailable("Kafka has no topic for snapshots");
+            return Err(Trouble::Refused(error));
+        }
         let partition = i32::from(self.partition.0);
         let made = client.partition_client(topic, partition, UnknownTopicHandling::Error);
         match within(made).await {
@@ -192,6 +231,7 @@ impl Wire {
                 Ok(held)
             }
             Err(trouble) => {
+                // Whoever is asked next may know better.
                 self.wires.forget(&client).await;
                 Err(trouble)
             }

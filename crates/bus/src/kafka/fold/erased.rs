@@ -7,9 +7,9 @@ use fanwave_wire::{Event, Offset, Publication, UserId};
 /// Deletions that still hide something; each has cost a moderator an act.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Erased {
-    offsets: BTreeSet<Offset>,
+    pub(super) offsets: BTreeSet<Offset>,
     /// All that somebody said up to there.
-    users: BTreeMap<UserId, Offset>,
+    pub(super) users: BTreeMap<UserId, Offset>,
 }
 
 impl Erased {

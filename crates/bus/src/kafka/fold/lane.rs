@@ -22,17 +22,17 @@ use crate::{
 /// One channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lane {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) standing: Standing,
     pub(super) erased: Erased,
     /// The newest time of a record.
-    newest: UnixMillis,
+    pub(super) newest: UnixMillis,
     /// Who has said what, by a digest of both, and where it is.
-    places: BTreeMap<u128, Placed>,
+    pub(super) places: BTreeMap<u128, Placed>,
     /// The digests in the order of the log, oldest first.
-    order: VecDeque<u128>,
+    pub(super) order: VecDeque<u128>,
     /// What is in Kafka, oldest first.
-    spans: VecDeque<Span>,
+    pub(super) spans: VecDeque<Span>,
 }
 
 /// An entry that has added to a channel.

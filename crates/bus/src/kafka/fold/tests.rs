@@ -8,6 +8,10 @@ use fanwave_wire::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::kafka::{
+    entry::Seen,
+    snapshot::{self, Pieces, Snapshot},
+};
 
 /// What one of several servers does.
 #[derive(Debug, Clone)]
@@ -165,6 +169,13 @@ proptest! {
             prop_assert_eq!(&fold, &whole);
             prop_assert_eq!(&outcomes[at..], &rest[..]);
         }
+        // And one that was written down, and read by another server.
+        let last = Seen { at: 7, mark: 8 };
+        let mut pieces = Pieces::default();
+        for piece in snapshot::pieces(9, last, &whole) {
+            pieces.add(&piece);
+        }
+        prop_assert_eq!(pieces.newest(), Some(Ok(Snapshot { last, fold: whole })));
     }
 
     #[test]
@@ -228,7 +239,7 @@ proptest! {
     #[test]
     fn an_entry_is_read_as_it_was_written(acts in acts(), at in any::<Option<u16>>()) {
         for mut entry in log(&acts) {
-            entry.seen = at.map(|at| super::super::entry::Seen { at: at.into(), mark: entry.mark + 7 });
+            entry.seen = at.map(|at| Seen { at: at.into(), mark: entry.mark + 7 });
             let bytes = entry.encode();
             prop_assert_eq!(Entry::decode(&bytes), Ok(entry));
             for cut in 0..bytes.len() {
@@ -240,6 +251,12 @@ proptest! {
 
     #[test]
     fn bytes_of_strangers_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let mut pieces = Pieces::default();
+        pieces.add(&bytes);
+        pieces.add(&[b"FWS\x01".as_slice(), &[0; 16], &[0, 0, 0, 0, 0, 0, 0, 1], &bytes].concat());
+        let too_short = bytes.len() < 36;
+        let usable = pieces.newest().is_some_and(|newest| newest.is_ok());
+        prop_assert!(!(too_short && usable));
         prop_assert!(Entry::decode(&bytes).is_err());
         let ours = [b"FWK\x01".as_slice(), &bytes].concat();
         drop(Entry::decode(&ours));

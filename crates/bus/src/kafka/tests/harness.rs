@@ -153,10 +153,12 @@ impl Server {
         let name = format!("case-{}", TOPICS.fetch_add(1, Ordering::Relaxed));
         let client = self.client().await;
         let controller = client.controller_client().expect("it has one");
-        let made = controller
-            .create_topic(&name, i32::from(PARTITIONS), 1, 10_000)
-            .await;
-        made.expect("a topic can be made");
+        for name in [&name, &format!("{name}-snapshots")] {
+            let made = controller
+                .create_topic(name, i32::from(PARTITIONS), 1, 10_000)
+                .await;
+            made.expect("a topic can be made");
+        }
         let config = config(self.ports[0], &name);
         until("a new topic can be used", async || {
             let (broker, _signals) = KafkaBroker::open(config.clone());
@@ -215,6 +217,7 @@ fn config(port: u16, topic: &str) -> KafkaConfig {
     KafkaConfig {
         topic: topic.parse().expect("it is one"),
         partitions: PARTITIONS,
+        snapshot_every: 50,
         ..KafkaConfig::new(vec![address])
     }
 }
