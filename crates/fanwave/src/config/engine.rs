@@ -1,7 +1,8 @@
 //! The plan of the engine: what makes this server's rooms, or those of many servers, one.
 
 #[cfg(feature = "redis")]
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{check::Check, schema, settings::KeyPath};
 
@@ -13,6 +14,9 @@ pub enum Engine {
     /// Many servers share their rooms through Redis.
     #[cfg(feature = "redis")]
     Redis(Redis),
+    /// Many servers share their rooms through Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(super::kafka::Kafka),
 }
 
 /// Which Redis, and how it is used.
@@ -28,20 +32,24 @@ pub struct Redis {
 }
 
 /// Plans it.
-pub(super) fn plan(
-    check: &mut Check<'_>,
-    engine: &schema::Engine,
-    redis: &schema::Redis,
-) -> Engine {
+pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
+    let engine = &config.engine;
     // Checked whichever is chosen: a mistake shows when it is made, and not when the choice changes.
-    let redis = self::redis(check, engine, redis);
+    let tick = check.duration(
+        KeyPath::of("engine", "tick"),
+        &engine.tick,
+        Duration::from_millis(1)..=Duration::from_secs(1),
+    );
+    let redis = redis(check, config, tick);
+    let kafka = super::kafka::plan(check, config, tick);
     match engine.kind.as_str() {
         "memory" => Engine::Memory,
         "redis" => redis.unwrap_or(Engine::Memory),
+        "kafka" => kafka.unwrap_or(Engine::Memory),
         _ => {
             check.refuse(
                 KeyPath::of("engine", "kind"),
-                "must be \"memory\" or \"redis\"",
+                "must be \"memory\", \"redis\" or \"kafka\"",
             );
             Engine::Memory
         }
@@ -49,8 +57,8 @@ pub(super) fn plan(
 }
 
 #[cfg(not(feature = "redis"))]
-fn redis(check: &mut Check<'_>, engine: &schema::Engine, _redis: &schema::Redis) -> Option<Engine> {
-    if engine.kind == "redis" {
+fn redis(check: &mut Check<'_>, config: &schema::Config, _tick: Duration) -> Option<Engine> {
+    if config.engine.kind == "redis" {
         check.refuse(
             KeyPath::of("engine", "kind"),
             "is \"redis\", which this build was made without",
@@ -60,8 +68,10 @@ fn redis(check: &mut Check<'_>, engine: &schema::Engine, _redis: &schema::Redis)
 }
 
 #[cfg(feature = "redis")]
-fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) -> Option<Engine> {
+fn redis(check: &mut Check<'_>, config: &schema::Config, tick: Duration) -> Option<Engine> {
     use fanwave_bus::redis::{Address, RedisConfig, Topology};
+
+    let redis = &config.redis;
 
     /// Most addresses of Redis: each is tried in turn.
     const SERVERS_MAX: usize = 64;
@@ -118,10 +128,6 @@ fn redis(check: &mut Check<'_>, engine: &schema::Engine, redis: &schema::Redis) 
     Some(Engine::Redis(Redis {
         config,
         password_file: check.secret_file(key("password_file"), &redis.password_file),
-        tick: check.duration(
-            KeyPath::of("engine", "tick"),
-            &engine.tick,
-            Duration::from_millis(1)..=Duration::from_secs(1),
-        ),
+        tick,
     }))
 }

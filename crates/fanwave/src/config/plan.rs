@@ -180,7 +180,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
-        engine: engine::plan(&mut check, &config.engine, &config.redis),
+        engine: engine::plan(&mut check, &config),
         guest_ttl: check.duration(
             KeyPath::of("tokens", "guest_ttl"),
             &config.tokens.guest_ttl,

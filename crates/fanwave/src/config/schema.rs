@@ -101,6 +101,15 @@ section!(
     }
 );
 section!(
+    /// `[kafka]`.
+    Kafka {
+        brokers: Vec<String> = vec!["127.0.0.1:9092".to_owned()],
+        topic: String = "fanwave".to_owned(),
+        partitions: u64 = 32,
+        snapshot_every: u64 = 50_000,
+    }
+);
+section!(
     /// `[tokens]`.
     Tokens {
         guest_ttl: String = "30d".to_owned(),
@@ -162,6 +171,7 @@ section!(
         gateway: Gateway = Gateway::default(),
         engine: Engine = Engine::default(),
         redis: Redis = Redis::default(),
+        kafka: Kafka = Kafka::default(),
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),

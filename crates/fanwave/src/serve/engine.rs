@@ -13,14 +13,14 @@ use crate::config::{engine::Engine as Planned, plan::Plan};
 #[derive(Debug, Clone)]
 pub(super) enum Running {
     Memory(Arc<MemoryEngine>),
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "kafka", feature = "redis"))]
     Shared(Arc<fanwave_bus::shared::SharedEngine>),
 }
 
 impl Running {
     /// Starts it.
     #[cfg_attr(
-        not(feature = "redis"),
+        not(any(feature = "kafka", feature = "redis")),
         expect(clippy::unused_async, reason = "only a broker is waited for")
     )]
     pub(super) async fn start(
@@ -35,7 +35,12 @@ impl Running {
                 Ok(Self::Memory(Arc::new(MemoryEngine::open(store.clone()))))
             }
             #[cfg(feature = "redis")]
-            Planned::Redis(planned) => shared::start(planned, registry).await.map(Self::Shared),
+            Planned::Redis(planned) => shared::redis(planned, registry).await.map(Self::Shared),
+            #[cfg(feature = "kafka")]
+            Planned::Kafka(planned) => {
+                let engine = shared::kafka(planned, registry).await;
+                Ok(Self::Shared(engine))
+            }
         }
     }
 
@@ -43,7 +48,7 @@ impl Running {
     pub(super) fn as_engine(&self) -> Arc<dyn Engine> {
         match self {
             Self::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
-            #[cfg(feature = "redis")]
+            #[cfg(any(feature = "kafka", feature = "redis"))]
             Self::Shared(engine) => Arc::clone(engine) as Arc<dyn Engine>,
         }
     }
@@ -52,47 +57,68 @@ impl Running {
     pub(super) async fn stop(&self) {
         match self {
             Self::Memory(engine) => engine.stop().await,
-            #[cfg(feature = "redis")]
+            #[cfg(any(feature = "kafka", feature = "redis"))]
             Self::Shared(engine) => engine.stop().await,
         }
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "kafka", feature = "redis"))]
 mod shared {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
-    use fanwave_bus::{
-        redis::RedisBroker,
-        shared::{Settings, SharedEngine, Stats},
-    };
+    use fanwave_bus::shared::{Broker, Settings, SharedEngine, Signal, Stats};
     use prometheus_client::{
         collector::Collector,
         encoding::{DescriptorEncoder, EncodeMetric},
         metrics::counter::ConstCounter,
         registry::Registry,
     };
+    use tokio::sync::mpsc;
 
-    use crate::{config::engine::Redis, secret, serve::assembly::StartError};
-
-    pub(super) async fn start(
-        planned: &Redis,
+    #[cfg(feature = "redis")]
+    pub(super) async fn redis(
+        planned: &crate::config::engine::Redis,
         registry: &mut Registry,
-    ) -> Result<Arc<SharedEngine>, StartError> {
+    ) -> Result<Arc<SharedEngine>, crate::serve::assembly::StartError> {
+        use crate::{secret, serve::assembly::StartError};
+
         let mut config = planned.config.clone();
         if let Some(file) = &planned.password_file {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
             config.password = Some(password.expose().to_owned());
         }
-        let (broker, signals) = RedisBroker::open(config);
+        let (broker, signals) = fanwave_bus::redis::RedisBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end: servers and Redis may start together, and whoever watches sees the log.
             tracing::error!(%error, "Redis cannot be used yet; until it can, messages are refused");
         }
-        let settings = Settings { tick: planned.tick };
+        Ok(run((broker, signals), planned.tick, registry))
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) async fn kafka(
+        planned: &crate::config::kafka::Kafka,
+        registry: &mut Registry,
+    ) -> Arc<SharedEngine> {
+        let config = planned.config.clone();
+        let (broker, signals) = fanwave_bus::kafka::KafkaBroker::open(config);
+        if let Err(error) = broker.check().await {
+            // Not the end, as above.
+            tracing::error!(%error, "Kafka cannot be used yet; until it can, messages are refused");
+        }
+        run((broker, signals), planned.tick, registry)
+    }
+
+    fn run<B: Broker>(
+        (broker, signals): (Arc<B>, mpsc::Receiver<Signal>),
+        tick: Duration,
+        registry: &mut Registry,
+    ) -> Arc<SharedEngine> {
+        let settings = Settings { tick };
         let engine = Arc::new(SharedEngine::open(broker, signals, settings));
         registry.register_collector(Box::new(Counted(Arc::clone(&engine))));
-        Ok(engine)
+        engine
     }
 
     /// What the engine has counted.
