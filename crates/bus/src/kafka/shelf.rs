@@ -49,7 +49,10 @@ impl Shelf {
 
     /// The newest snapshot; `None` where there is none that can be used.
     pub(super) async fn newest(&self) -> Result<Option<Snapshot>, BrokerError> {
-        let pieces = match self.pieces().await {
+        let pieces = self.pieces().await;
+        // It is not needed again before long.
+        self.wire.forget();
+        let pieces = match pieces {
             Ok(pieces) => pieces,
             Err(Trouble::Gone(error)) => return Err(error),
             Err(Trouble::Refused(_) | Trouble::OutOfRange) => return Ok(None),
@@ -112,6 +115,7 @@ impl Shelf {
                 let error = BrokerError::from(trouble);
                 tracing::debug!(%error, "a snapshot has not been kept");
             }
+            wire.forget();
         })));
         Ok(())
     }
