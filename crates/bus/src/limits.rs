@@ -66,6 +66,55 @@ pub const PARTITIONS_DEFAULT: u16 = 128;
 /// Messages of a lane that Redis keeps, unless configured otherwise: 30 MB of usual messages in a room that is full.
 pub const REDIS_LOG_MESSAGES_DEFAULT: u64 = 100_000;
 
+/// Partitions of the topic in Kafka, unless configured otherwise: a server has two connections for each in which it has
+/// a room.
+pub const KAFKA_PARTITIONS_DEFAULT: u16 = 32;
+
+/// Bytes that are asked of Kafka at once.
+pub const KAFKA_FETCH_BYTES: i32 = 1024 * 1024;
+
+/// Bytes of an answer of Kafka at most: what is asked for, and an entry that is as large as Kafka is set to allow.
+pub const KAFKA_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How long Kafka keeps the question what comes next, while nothing does.
+pub const KAFKA_POLL_MAX: Duration = Duration::from_millis(500);
+
+/// How long Kafka has to answer anything: a connection that does not is given up. Shorter than a call.
+pub const KAFKA_REQUEST_MAX: Duration = Duration::from_secs(2);
+
+/// For how long one request looks for the server of Kafka that leads its partition.
+pub const KAFKA_SEARCH_MAX: Duration = Duration::from_secs(1);
+
+/// Entries of a chat lane that can be read back: 40 bytes each, 2.6 MB for a lane that is full. Older ones are in Kafka, but
+/// not in the history.
+pub const KAFKA_CHAT_SPANS_MAX: usize = 65_536;
+
+/// Entries of any other lane, which forgets none: 40 bytes each, 42 MB at the worst; more are refused.
+pub const KAFKA_SPANS_MAX: usize = 1_048_576;
+
+/// Messages of a chat lane that are known again when they are sent again: 80 bytes each, 21 MB at the worst.
+pub const KAFKA_CHAT_PLACES_MAX: usize = 262_144;
+
+/// Messages of any other lane that are known again: 80 bytes each, 84 MB at the worst, for eight polls in which as many
+/// vote as a poll counts.
+pub const KAFKA_PLACES_MAX: usize = 1_048_576;
+
+/// Entries of a partition whose marks are compared with what other servers have seen: 32 KB.
+pub const KAFKA_TRAIL_MAX: usize = 1_024;
+
+/// Entries between two snapshots of a partition, unless configured otherwise: so many are read at most by a server that
+/// begins to read it, some 20 MB of usual ones.
+pub const KAFKA_SNAPSHOT_EVERY_DEFAULT: u32 = 50_000;
+
+/// Bytes of a piece of a snapshot, which is one record of Kafka.
+pub const KAFKA_SNAPSHOT_PIECE_BYTES: usize = 512 * 1024;
+
+/// Pieces of a snapshot: 256 MB at the worst. A partition of which more is known is read from its beginning.
+pub const KAFKA_SNAPSHOT_PIECES_MAX: usize = 512;
+
+/// Entries that are this close in Kafka are read with one request.
+pub const KAFKA_NEAR: i64 = 16;
+
 /// Shortest time between two attempts to reach a broker that is gone.
 pub const RECONNECT_EVERY: Duration = Duration::from_millis(200);
 
@@ -168,3 +217,12 @@ const _: () = assert!(
         < 10_000
 );
 const _: () = assert!(REPLICA_WAIT_MAX.as_millis() < BROKER_CALL_MAX.as_millis());
+const _: () = assert!(KAFKA_REQUEST_MAX.as_millis() < BROKER_CALL_MAX.as_millis());
+const _: () = assert!(KAFKA_POLL_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
+const _: () = assert!(KAFKA_SEARCH_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
+// Who votes in as many polls as are open at once counts once in each.
+const _: () = assert!(
+    KAFKA_PLACES_MAX >= fanwave_room::limits::POLLS_OPEN_MAX * fanwave_room::limits::VOTERS_MAX
+);
+// A record's place in its entry is a number of two bytes.
+const _: () = assert!(fanwave_room::limits::APPEND_BATCH_MAX <= 0xffff);

@@ -72,6 +72,7 @@ const BANNED_IN_PURE: &[&str] = &[
     "rayon",
     "redis",
     "reqwest",
+    "rskafka",
     "rustix",
     "smol",
     "socket2",

@@ -14,7 +14,7 @@ use super::{
     Recorder, SharedHarness, assert_gapless, channel, draft, everything, offsets, send, send_all,
     started,
 };
-use crate::{Ack, Engine, EngineError, HistoryQuery};
+use crate::{Ack, Engine, EngineError, HistoryQuery, Snapshot};
 
 /// A broker that is back is in use again within so long.
 const CATCH_UP_MAX: Duration = Duration::from_secs(10);
@@ -191,6 +191,21 @@ async fn until_taken(engine: &Arc<dyn Engine>, lane: &Channel, id: &str) -> Ack 
     taken.expect("a broker that is back takes messages again")
 }
 
+/// Subscribes until the snapshot reaches an offset: what one server was acknowledged is at the others soon, not at once.
+async fn until_reached(engine: &Arc<dyn Engine>, lane: &Channel, offset: Offset) -> Snapshot {
+    let reached = async {
+        loop {
+            let snapshot = engine.subscribe(lane).await.expect("subscribed");
+            if snapshot.head >= offset {
+                return snapshot;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let reached = timeout(CATCH_UP_MAX, reached).await;
+    reached.expect("what was acknowledged reaches every server")
+}
+
 /// A broker that has lost the end of its log never gives an offset again that a fan has seen: a new epoch begins.
 ///
 /// A replica that was behind has lost it when it takes over. Everybody who follows is told.
@@ -207,7 +222,7 @@ pub async fn a_lost_end_begins_a_new_epoch(harness: &mut impl SharedHarness) {
     seen_first.until_restarted(&lane).await;
     seen_second.until_restarted(&lane).await;
     for engine in [&first, &second] {
-        let after = engine.subscribe(&lane).await.expect("subscribed");
+        let after = until_reached(engine, &lane, ack.offset).await;
         assert_ne!(after.epoch, before);
         assert_eq!(after.epoch, ack.epoch);
         assert_eq!(offsets(&after.recent), [1, 2, 3, 4, 5, 6, 7]);

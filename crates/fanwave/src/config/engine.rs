@@ -17,6 +17,9 @@ pub enum Engine {
     /// Many servers share their rooms through NATS.
     #[cfg(feature = "nats")]
     Nats(Box<super::nats::Nats>),
+    /// Many servers share their rooms through Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(super::kafka::Kafka),
 }
 
 /// Which Redis, and how it is used.
@@ -40,16 +43,18 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
         &engine.tick,
         Duration::from_millis(1)..=Duration::from_secs(1),
     );
-    let redis = redis(check, engine, &config.redis, tick);
+    let redis = redis(check, config, tick);
     let nats = super::nats::plan(check, engine, &config.nats, tick);
+    let kafka = super::kafka::plan(check, config, tick);
     match engine.kind.as_str() {
         "memory" => Engine::Memory,
         "redis" => redis.unwrap_or(Engine::Memory),
         "nats" => nats.unwrap_or(Engine::Memory),
+        "kafka" => kafka.unwrap_or(Engine::Memory),
         _ => {
             check.refuse(
                 KeyPath::of("engine", "kind"),
-                "must be \"memory\", \"redis\" or \"nats\"",
+                "must be \"memory\", \"redis\", \"nats\" or \"kafka\"",
             );
             Engine::Memory
         }
@@ -57,13 +62,8 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config) -> Engine {
 }
 
 #[cfg(not(feature = "redis"))]
-fn redis(
-    check: &mut Check<'_>,
-    engine: &schema::Engine,
-    _redis: &schema::Redis,
-    _tick: Duration,
-) -> Option<Engine> {
-    if engine.kind == "redis" {
+fn redis(check: &mut Check<'_>, config: &schema::Config, _tick: Duration) -> Option<Engine> {
+    if config.engine.kind == "redis" {
         check.refuse(
             KeyPath::of("engine", "kind"),
             "is \"redis\", which this build was made without",
@@ -73,13 +73,10 @@ fn redis(
 }
 
 #[cfg(feature = "redis")]
-fn redis(
-    check: &mut Check<'_>,
-    _engine: &schema::Engine,
-    redis: &schema::Redis,
-    tick: Duration,
-) -> Option<Engine> {
+fn redis(check: &mut Check<'_>, config: &schema::Config, tick: Duration) -> Option<Engine> {
     use fanwave_bus::redis::{Address, RedisConfig, Topology};
+
+    let redis = &config.redis;
 
     /// Most addresses of Redis: each is tried in turn.
     const SERVERS_MAX: usize = 64;

@@ -118,6 +118,15 @@ section!(
     }
 );
 section!(
+    /// `[kafka]`.
+    Kafka {
+        brokers: Vec<String> = vec!["127.0.0.1:9092".to_owned()],
+        topic: String = "fanwave".to_owned(),
+        partitions: u64 = 32,
+        snapshot_every: u64 = 50_000,
+    }
+);
+section!(
     /// `[tokens]`.
     Tokens {
         guest_ttl: String = "30d".to_owned(),
@@ -180,6 +189,7 @@ section!(
         engine: Engine = Engine::default(),
         redis: Redis = Redis::default(),
         nats: Nats = Nats::default(),
+        kafka: Kafka = Kafka::default(),
         tokens: Tokens = Tokens::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),

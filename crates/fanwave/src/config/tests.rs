@@ -265,7 +265,7 @@ partitions = 0
     let complaints = complaints(text, &[]);
     assert!(!complaints.contains("canary"));
     insta::assert_snapshot!(complaints, @r#"
-    fanwave.toml:2:8: `engine.kind` must be "memory", "redis" or "nats"
+    fanwave.toml:2:8: `engine.kind` must be "memory", "redis", "nats" or "kafka"
     fanwave.toml:3:8: `engine.tick` must be from 1ms to 1s
     fanwave.toml:5:12: `redis.topology` must be "single", "sentinel" or "cluster"
     fanwave.toml:6:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
@@ -304,6 +304,34 @@ replicas = 2
         assert!(complaints.contains(expected), "{expected}: {complaints}");
     }
     assert_eq!(complaints.lines().count(), 6, "{complaints}");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn kafka_is_chosen_by_one_line_and_checked_whichever_is_chosen() {
+    let engine::Engine::Kafka(kafka) = plan("[engine]\nkind = \"kafka\"\n", &[]).engine else {
+        unreachable!("one line is enough");
+    };
+    assert_eq!(kafka.config.brokers[0].to_string(), "127.0.0.1:9092");
+    assert_eq!(kafka.config.topic.to_string(), "fanwave");
+    let text = "\
+[kafka]
+brokers = [\"user:canary@host:1\", \"a:1\"]
+topic = \"a b\"
+partitions = 0
+snapshot_every = 7
+";
+    let complaints = complaints(text, &[]);
+    assert!(!complaints.contains("canary"));
+    for expected in [
+        "`kafka.brokers` has an entry that is none: an address is HOST:PORT",
+        "`kafka.topic` cannot be used: a topic is made of 1 to 239 of",
+        "`kafka.partitions` must be from 1 to 1024",
+        "`kafka.snapshot_every` must be from 1000 to 100000000",
+    ] {
+        assert!(complaints.contains(expected), "{expected}: {complaints}");
+    }
+    assert_eq!(complaints.lines().count(), 4, "{complaints}");
 }
 
 #[test]

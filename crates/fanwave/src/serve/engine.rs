@@ -13,14 +13,14 @@ use crate::config::{engine::Engine as Planned, plan::Plan};
 #[derive(Debug, Clone)]
 pub(super) enum Running {
     Memory(Arc<MemoryEngine>),
-    #[cfg(any(feature = "nats", feature = "redis"))]
+    #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
     Shared(Arc<fanwave_bus::shared::SharedEngine>),
 }
 
 impl Running {
     /// Starts it.
     #[cfg_attr(
-        not(any(feature = "nats", feature = "redis")),
+        not(any(feature = "kafka", feature = "nats", feature = "redis")),
         expect(clippy::unused_async, reason = "only a broker is waited for")
     )]
     pub(super) async fn start(
@@ -38,6 +38,11 @@ impl Running {
             Planned::Redis(planned) => shared::redis(planned, registry).await.map(Self::Shared),
             #[cfg(feature = "nats")]
             Planned::Nats(planned) => shared::nats(planned, registry).await.map(Self::Shared),
+            #[cfg(feature = "kafka")]
+            Planned::Kafka(planned) => {
+                let engine = shared::kafka(planned, registry).await;
+                Ok(Self::Shared(engine))
+            }
         }
     }
 
@@ -45,7 +50,7 @@ impl Running {
     pub(super) fn as_engine(&self) -> Arc<dyn Engine> {
         match self {
             Self::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
-            #[cfg(any(feature = "nats", feature = "redis"))]
+            #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
             Self::Shared(engine) => Arc::clone(engine) as Arc<dyn Engine>,
         }
     }
@@ -54,13 +59,13 @@ impl Running {
     pub(super) async fn stop(&self) {
         match self {
             Self::Memory(engine) => engine.stop().await,
-            #[cfg(any(feature = "nats", feature = "redis"))]
+            #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
             Self::Shared(engine) => engine.stop().await,
         }
     }
 }
 
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
 mod shared {
     use std::{sync::Arc, time::Duration};
 
@@ -71,9 +76,9 @@ mod shared {
         metrics::counter::ConstCounter,
         registry::Registry,
     };
-
     use tokio::sync::mpsc;
 
+    #[cfg(any(feature = "nats", feature = "redis"))]
     use crate::{secret, serve::assembly::StartError};
 
     #[cfg(feature = "redis")]
@@ -114,6 +119,20 @@ mod shared {
             tracing::error!(%error, "NATS cannot be used yet; until it can, messages are refused");
         }
         Ok(run((broker, signals), planned.tick, registry))
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) async fn kafka(
+        planned: &crate::config::kafka::Kafka,
+        registry: &mut Registry,
+    ) -> Arc<SharedEngine> {
+        let config = planned.config.clone();
+        let (broker, signals) = fanwave_bus::kafka::KafkaBroker::open(config);
+        if let Err(error) = broker.check().await {
+            // Not the end, as above.
+            tracing::error!(%error, "Kafka cannot be used yet; until it can, messages are refused");
+        }
+        run((broker, signals), planned.tick, registry)
     }
 
     fn run<B: Broker>(
