@@ -415,7 +415,8 @@ impl Follower {
             self.doubt = Doubt::Contradicted;
             return;
         }
-        if floor > recent.head() {
+        // A window that begins right behind what was seen has nothing to compare it by, either.
+        if floor >= recent.head() && floor > Offset(0) {
             let through = recent.head();
             self.unproven = Some((floor, extract));
             self.asked = Asked::Proof;
