@@ -168,6 +168,7 @@ ${broker.engine}
 ${drain}
 [chat]
 connections_max = ${FANS_PER_NODE_MAX}
+refill = "0s"
 
 ${more}
 `);
