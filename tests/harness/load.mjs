@@ -1,0 +1,87 @@
+/** `fanwave load` beside servers, and what its report says of a stretch of time. */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Child } from "./child.mjs";
+import { binary } from "./server.mjs";
+
+/**
+ * @typedef {{ second: number, connected: number, lossless_p99_us: number, lossy_p99_us: number, connects: number, closes?: Record<string, number>, deliveries: number }} Row
+ * @typedef {{ at_ms: number, fans: number, lost: number, nearly_all_back_ms?: number, all_back_ms?: number }} Fall
+ */
+
+/** A run of `fanwave load`, and where it is in it. */
+export class Load {
+  /**
+   * @param {import("./scene.mjs").Scene} scene
+   * @param {string} name
+   * @param {string[]} args
+   */
+  constructor(scene, name, args) {
+    this.json = join(scene.artifacts, `${name}.json`);
+    this.html = join(scene.artifacts, `${name}.html`);
+    this.child = new Child(scene, name, binary(), ["load", ...args, "--json", this.json, "--html", this.html]);
+    /** Seconds since the beginning of its ramp. */
+    this.second = 0;
+    /** Fans connected in that second. */
+    this.connected = 0;
+    /** @type {Set<() => void>} */
+    this.watchers = new Set();
+    const { stdout } = this.child.process;
+    if (!stdout) throw new Error("the load has no output");
+    createInterface({ input: stdout }).on("line", (line) => this.#read(line));
+  }
+
+  /** @param {string} line */
+  #read(line) {
+    const row = /^\s*(\d+) s\s+(\d+) connected/.exec(line);
+    if (row) {
+      this.second = Number(row[1]);
+      this.connected = Number(row[2]);
+    }
+    if (!row || this.second % 10 === 0) console.log(line);
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /**
+   * Until something is true of it, or its end.
+   *
+   * @param {(load: Load) => boolean} holds
+   */
+  async until(holds) {
+    /** @type {(() => void) | undefined} */
+    let watcher;
+    const held = new Promise((resolve) => {
+      watcher = () => holds(this) && resolve(true);
+      this.watchers.add(watcher);
+      watcher();
+    });
+    const ended = this.child.exited.then(({ code }) => Promise.reject(new Error(`the load ended (${code}) too soon`)));
+    try {
+      await Promise.race([held, ended]);
+    } finally {
+      if (watcher) this.watchers.delete(watcher);
+    }
+  }
+
+  /** Until its end: the report. */
+  async report() {
+    const { code } = await this.child.exited;
+    if (code !== 0 && code !== 1 && code !== 3) throw new Error(`the load ended with ${code}: ${await this.child.log()}`);
+    return JSON.parse(await readFile(this.json, "utf8"));
+  }
+}
+
+/**
+ * The worst second's p99 and the median of the seconds' p99s in the lossless lane, milliseconds.
+ *
+ * @param {Row[]} rows
+ * @param {number} from Second.
+ * @param {number} to
+ */
+export function losslessP99(rows, from, to) {
+  const seen = rows.filter((row) => row.second > from && row.second <= to && row.lossless_p99_us > 0).map((row) => row.lossless_p99_us / 1_000);
+  seen.sort((a, b) => a - b);
+  return { median: seen[Math.floor(seen.length / 2)] ?? NaN, worst: seen.at(-1) ?? NaN };
+}
