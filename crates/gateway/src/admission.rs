@@ -1,7 +1,8 @@
 //! How many sockets the node holds, and whether it takes more, now.
 //!
 //! Two bounds: the sockets held, and the upgrades per second, so that fans who all come back at once are spread over
-//! some seconds instead of making everybody wait. A place is taken before the upgrade is answered and given back when the
+//! some seconds instead of making everybody wait. That rate is [`measured`]: while those who are there wait for their
+//! messages, fewer are let in. A place is taken before the upgrade is answered and given back when the
 //! socket is gone, whichever side lost it: the HTTP side holds the place as a [`Place`] until the reactor has the socket.
 //!
 //! Whoever is refused is given a time to come again, one behind the other as fast as the rate lets them in: so that
@@ -9,13 +10,16 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use self::measured::Measured;
 use crate::limits;
+
+mod measured;
 
 /// The node's counter of sockets, shared by the HTTP side and the reactors.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Admission {
     open_max: usize,
     pace: Option<Mutex<Pace>>,
     slots: Mutex<Slots>,
+    /// The longest that a message has waited for the last of its fans since the rate was looked at, microseconds.
+    longest_wait: AtomicU64,
     closed: AtomicBool,
     alive: AtomicBool,
 }
@@ -41,6 +47,7 @@ struct Pace {
     full_at: Instant,
     each: Duration,
     burst: Duration,
+    measured: Measured,
 }
 
 impl Pace {
@@ -49,7 +56,18 @@ impl Pace {
             full_at: now,
             each: Duration::from_secs(1) / per_second.max(1),
             burst: Duration::from_secs(2),
+            measured: Measured::new(per_second, now),
         }
+    }
+
+    /// Finds the rate anew when it is time to; whether it did.
+    fn measure(&mut self, now: Instant, longest_wait: &AtomicU64) -> bool {
+        let due = self.measured.is_due(now);
+        if due {
+            let longest = Duration::from_micros(longest_wait.swap(0, Ordering::Relaxed));
+            self.each = Duration::from_secs(1) / self.measured.look(now, longest);
+        }
+        due
     }
 
     /// Takes one, or says when there will be one.
@@ -119,6 +137,7 @@ impl Admission {
             open_max,
             pace,
             slots: Mutex::new(Slots::new(per_second, now)),
+            longest_wait: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             alive: AtomicBool::new(true),
         })
@@ -128,12 +147,35 @@ impl Admission {
     pub(crate) fn pace(&self, now: Instant) -> Result<(), Duration> {
         match &self.pace {
             // A poisoned lock guards two numbers that are right in any state.
-            Some(pace) => pace
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(now),
+            Some(pace) => {
+                let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+                if pace.measure(now, &self.longest_wait) {
+                    self.slots().each = pace.each;
+                }
+                pace.take(now)
+            }
             None => Ok(()),
         }
+    }
+
+    /// A message has reached the last of its fans so long after it came.
+    pub(crate) fn observe(&self, wait: Duration) {
+        let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        self.longest_wait.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    /// Newcomers per second that are let in now, 0 for any number.
+    pub(crate) fn rate(&self) -> u32 {
+        let pace = self.pace.as_ref().map(|pace| {
+            let pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.measured.rate()
+        });
+        pace.unwrap_or(0)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        // A poisoned lock guards a time that is right in any state.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place if the rate allows it, or says why not.
@@ -163,9 +205,7 @@ impl Admission {
 
     /// A time to come again for somebody who was refused, in whole seconds.
     pub(crate) fn retry_after_seconds(&self, now: Instant) -> u32 {
-        // A poisoned lock guards a time that is right in any state.
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        u32::try_from(slots.hand_out(now).as_secs()).unwrap_or(u32::MAX)
+        u32::try_from(self.slots().hand_out(now).as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Gives back a place that the reactor held.
@@ -299,6 +339,48 @@ mod tests {
         assert_eq!(
             Admission::new(100, 0).retry_after_seconds(start + Duration::from_secs(1)),
             2
+        );
+    }
+
+    #[test]
+    fn while_fans_wait_for_their_messages_fewer_are_let_in() {
+        let admission = Admission::new(100_000, 1_000);
+        let start = now();
+        let admitted = |now| (0..10_000).filter(|_| admission.pace(now).is_ok()).count();
+        assert_eq!(admitted(start), 2_000);
+        let slow = limits::NEWCOMERS_FELT + Duration::from_millis(1);
+        let mut later = start;
+        let mut let_in = Vec::new();
+        for _ in 0..8 {
+            admission.observe(slow);
+            later += limits::NEWCOMERS_WINDOW;
+            let_in.push(admitted(later));
+        }
+        assert_eq!(admission.rate(), 100);
+        assert!(
+            let_in
+                .iter()
+                .rev()
+                .take(3)
+                .all(|fans| (20..=30).contains(fans)),
+            "{let_in:?}"
+        );
+        let slots: Vec<u32> = (0..400)
+            .map(|_| admission.retry_after_seconds(later))
+            .collect();
+        assert_eq!(
+            slots.last(),
+            Some(&5),
+            "those who are sent away are told of the slower rate"
+        );
+        for _ in 0..8 {
+            later += limits::NEWCOMERS_WINDOW;
+            admission.pace(later).ok();
+        }
+        assert_eq!(
+            admission.rate(),
+            1_000,
+            "and all is as before when nobody waits"
         );
     }
 

@@ -186,6 +186,18 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// ones, but each fan who comes also connects, subscribes and asks for what was missed.
 pub const UPGRADES_PER_SECOND: u32 = 10_000;
 
+/// How long a message may wait for the last of its fans before newcomers are taken more slowly.
+pub const NEWCOMERS_FELT: Duration = Duration::from_secs(1);
+
+/// How often that is looked at, where somebody comes.
+pub const NEWCOMERS_WINDOW: Duration = Duration::from_millis(250);
+
+/// The share of the configured rate that newcomers always get: a tenth.
+pub const NEWCOMERS_SHARE_MIN: u32 = 10;
+
+/// The share of the configured rate that comes back in every calm window: an eighth.
+pub const NEWCOMERS_SHARE_BACK: u32 = 8;
+
 /// Longest header of an upgrade request on a reactor's own port. Browsers with cookies send about 2 KiB.
 pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 

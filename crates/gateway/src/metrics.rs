@@ -60,7 +60,7 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-/// Reads the number of sockets where it is kept, rather than counting it twice.
+/// Reads the number of sockets, and how fast it may grow, where they are kept.
 #[derive(Debug)]
 struct Connections(Arc<Admission>);
 
@@ -73,7 +73,15 @@ impl Collector for Connections {
             None,
             MetricType::Gauge,
         )?;
-        open.encode(metric)
+        open.encode(metric)?;
+        let rate = ConstGauge::new(i64::from(self.0.rate()));
+        let metric = encoder.encode_descriptor(
+            "fanwave_gateway_admission_rate",
+            "New sockets per second that are let in now, 0 for any number",
+            None,
+            MetricType::Gauge,
+        )?;
+        rate.encode(metric)
     }
 }
 

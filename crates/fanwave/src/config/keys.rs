@@ -317,7 +317,7 @@ pub const KEYS: &[Key] = &[
         "gateway",
         "accepts_per_second",
         Kind::Number,
-        "New chat sockets per second in the long run, on all ports, and twice as many at once; one more is answered 503 and told when to come again. 0 sets no limit.",
+        "New chat sockets per second in the long run, on all ports, and twice as many at once; fewer, down to a tenth, while messages take over a second to reach everybody. One more is answered 503 and told when to come again. 0 sets no limit.",
         "",
     ),
     key(

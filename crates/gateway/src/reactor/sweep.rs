@@ -222,6 +222,7 @@ impl Reactor {
             feeds,
             sweeper,
             metrics,
+            admission,
             clock,
             ..
         } = self;
@@ -232,7 +233,9 @@ impl Reactor {
             return;
         };
         if let Some(since) = feed.sweep.dirty_since.take() {
-            metrics.swept(since.elapsed());
+            let wait = since.elapsed();
+            metrics.swept(wait);
+            admission.observe(wait);
         }
         feed.sweep.stage = Stage::Quiet;
         if feed.has_grown(head) {
