@@ -16,8 +16,17 @@ export async function tapSocket(page) {
   const held = [];
   /** @type {{ code: number, message: string, temporary: boolean } | undefined} */
   let refusal;
+  /** @type {number[]} */
+  const opened = [];
+  /** @type {{ code: number | undefined, reason: string, at: number }[]} */
+  const closed = [];
   await page.routeWebSocket(CHAT_SOCKET, (near) => {
+    opened.push(performance.now());
     const far = near.connectToServer();
+    far.onClose((code, reason) => {
+      closed.push({ code, reason: reason ?? "", at: performance.now() });
+      void near.close({ code, reason });
+    });
     near.onMessage((frame) => {
       const sends = refusal ? rpcIds(String(frame)) : [];
       if (sends.length === 0) far.send(frame);
@@ -29,6 +38,10 @@ export async function tapSocket(page) {
     });
   });
   return {
+    /** When the page began each connection, milliseconds of this process's own clock. */
+    opened,
+    /** How the server ended them, and when. */
+    closed,
     /** From now on the page hears nothing. */
     hold: () => {
       holding = true;

@@ -14,6 +14,7 @@ import type { GuestKeeper } from './guest';
 import type { ChatInput } from './list';
 import { type Lane, parsePublication, parseSendAck, parseTold } from './message';
 import { outcomeOf } from './outcome';
+import { returnAfterMs } from './slot';
 
 /** How the connection stands, for the fan's eyes. */
 export type ConnectionState = 'connecting' | 'connected' | 'reconnecting' | 'refused';
@@ -38,6 +39,8 @@ export class ChatSession {
   readonly #closed = new AbortController();
   /** Sends go one after the other, so that a fan's own messages keep their order through a bad network. */
   #sending: Promise<void> = Promise.resolve();
+  /** Over when this fan's turn has come to connect to another server; the library calls that disconnected. */
+  #returning: Promise<void> = Promise.resolve();
   #wasConnected = false;
   #hadToken = false;
   #refusals = 0;
@@ -54,8 +57,10 @@ export class ChatSession {
       minReconnectDelay: 300,
       maxReconnectDelay: 5_000,
     });
-    this.#client.on('connecting', () => {
+    this.#client.on('connecting', ({ code, reason }) => {
       this.events.connection(this.#wasConnected ? 'reconnecting' : 'connecting');
+      const wait = returnAfterMs(code, reason);
+      if (wait !== null) this.#returning = this.#returnAfter(wait);
     });
     this.#client.on('connected', () => {
       this.#wasConnected = true;
@@ -148,6 +153,7 @@ export class ChatSession {
   async #carry(id: string, text: string, deadline: number): Promise<void> {
     for (let attempt = 0; !this.#closed.signal.aborted; attempt += 1) {
       try {
+        await this.#returning;
         await this.#client.ready(Math.max(1, deadline - Date.now()));
         const { data } = await this.#client.rpc('send', { channel: this.lanes.chat, id, text });
         const ack = parseSendAck(data);
@@ -173,6 +179,13 @@ export class ChatSession {
     const wait = backoffMs(REFUSED_BACKOFF, this.#refusals, Math.random());
     this.#refusals += 1;
     void this.#pause(wait).then(() => this.#connectRenewed());
+  }
+
+  /** A server that stops gives everybody a time of their own to come back: the library's own waits are put aside. */
+  async #returnAfter(wait: number): Promise<void> {
+    this.#client.disconnect();
+    await this.#pause(wait);
+    if (!this.#closed.signal.aborted) this.#client.connect();
   }
 
   async #connectRenewed(): Promise<void> {
