@@ -5,8 +5,9 @@ MINUTES ?= 10
 SECONDS ?= 30
 SEED ?= 1
 FANS ?= 100000
+ENGINE ?= redis
 
-.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat c100k fuzz sim
+.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,9 +39,16 @@ bench-idle: ## Start-up time and idle memory of the release binary
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat
 
+bench-broker: ## What Redis has to do for a room of 1,000 to FANS=100000 fans
+	@FANS=$(FANS) scripts/bench broker-load
+
 c100k: MINUTES = 5
-c100k: ## FANS=100000 in one room over Redis for MINUTES=5, then a killed node, a rolling restart, a stampede
-	@FANS=$(FANS) MINUTES=$(MINUTES) scripts/bench c100k
+c100k: ## FANS=100000 in one room over ENGINE=redis for MINUTES=5, then a killed node, a rolling restart, a stampede
+	@ENGINE=$(ENGINE) FANS=$(FANS) MINUTES=$(MINUTES) scripts/bench c100k
+
+million: FANS = 1000000
+million: ## FANS=1000000 in one room over Redis, five announcements, and what a fan costs in memory
+	@FANS=$(FANS) scripts/bench million
 
 fuzz: ## Run every fuzz target for SECONDS=30
 	@SECONDS_EACH=$(SECONDS) fuzz/run.sh

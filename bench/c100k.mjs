@@ -1,5 +1,6 @@
 /**
- * `make c100k`: 100,000 fans in one room, on as many nodes as this machine's limit of descriptors asks for, over one broker.
+ * `make c100k`: 100,000 fans in one room, on as many nodes as this machine's limit of descriptors asks for, over one broker:
+ * Redis, or what ENGINE says (nats, kafka).
  *
  * 1. Everybody comes; one lossless message a second and 300 messages of chatter a second, for MINUTES.
  * 2. One node is killed: its fans come back on the others. It is started again.
@@ -7,19 +8,25 @@
  * 4. All nodes are killed at once, and started again.
  *
  * FANS=20000 plays it smaller. The fans share the machine with the nodes: every figure has both ends in it. Fails when a promise is
- * broken; writes artifacts/c100k.json, and the load's own pages beside it.
+ * broken; writes artifacts/c100k.json and c100k-checks.json (of another engine than Redis c100k-nats.json and so on), and the load's own page.
  */
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { artifactsFolder, inScene } from "../tests/harness/scene.mjs";
-import { atMost, bytes, count, ms, percent, seconds } from "./chat/part.mjs";
+import { startKafka, startNats, startRedis } from "../tests/harness/brokers.mjs";
+import { Load, losslessP99 } from "../tests/harness/load.mjs";
+import { FANS_PER_NODE_MAX, ROOM, startNodes } from "../tests/harness/nodes.mjs";
+import { inScene } from "../tests/harness/scene.mjs";
 import { socketBytes } from "./chat/kernel.mjs";
-import { Load, losslessP99 } from "./cluster/load.mjs";
-import { FANS_PER_NODE_MAX, ROOM, startNodes, startRedis } from "./cluster/nodes.mjs";
-import { machine } from "./machine.mjs";
+import { atMost, bytes, count, ms, percent, seconds } from "./chat/part.mjs";
+import { conclude } from "./cluster/outcome.mjs";
 
-const FANS = Number(process.env.FANS || 100_000);
+/** @type {Record<string, typeof startRedis>} */
+const ENGINES = { redis: startRedis, nats: startNats, kafka: startKafka };
+const ENGINE = process.env.ENGINE || "redis";
+const startBroker = ENGINES[ENGINE];
+if (!startBroker) throw new Error(`ENGINE=${ENGINE}: there are ${Object.keys(ENGINES).join(", ")}`);
+/** What is promised of Redis, and of the others. */
+const WHOLE_FANS = ENGINE === "redis" ? 100_000 : 20_000;
+const FANS = Number(process.env.FANS || WHOLE_FANS);
 const MINUTES = Number(process.env.MINUTES || 5);
 /** One more than what holds everybody, so that the fans of one that is killed have somewhere to go. */
 const NODES = Math.max(3, Math.ceil(FANS / FANS_PER_NODE_MAX) + 1);
@@ -28,11 +35,12 @@ const ROOM_RATE = 1;
 const CHAT_RATE = 300;
 /** From one fault to the next. */
 const CALM_S = 60;
+const NAME = ENGINE === "redis" ? "c100k" : `c100k-${ENGINE}`;
 const DRAIN = "[drain]\npropagation = \"2s\"\npercent_per_second = 5\n";
 
-const result = await inScene("c100k", async (scene) => {
+const result = await inScene(NAME, async (scene) => {
   const kernelBefore = await socketBytes();
-  const broker = await startRedis(scene);
+  const broker = await startBroker(scene);
   const { nodes, secretFile } = await startNodes(scene, broker, { count: NODES, drain: DRAIN });
   const addresses = nodes.map((node) => node.address).join(",");
   const ramp = Math.ceil(FANS / CONNECTS_PER_S);
@@ -40,7 +48,7 @@ const result = await inScene("c100k", async (scene) => {
   const rolling = NODES * 30;
   const steady = MINUTES * 60;
   const duration = steady + CALM_S + rolling + CALM_S + 150;
-  const load = new Load(scene, "c100k", [
+  const load = new Load(scene, NAME, [
     addresses, "--secret-file", secretFile, "--room", ROOM, "--fans", `${FANS}`, "--connect-rate", `${CONNECTS_PER_S}`, "--room-rate", `${ROOM_RATE}`,
     "--chat-rate", `${CHAT_RATE}`, "--duration", `${duration}s`,
   ]);
@@ -53,7 +61,7 @@ const result = await inScene("c100k", async (scene) => {
   await load.until(({ second }) => second >= came + steady);
   const countersAfter = await broker.counters();
 
-  const [victim] = /** @type {[import("./cluster/nodes.mjs").Node]} */ (nodes);
+  const [victim] = /** @type {[import("../tests/harness/nodes.mjs").Node]} */ (nodes);
   const killed = load.second;
   await victim.kill();
   await load.until(({ second }) => second >= killed + CALM_S / 2);
@@ -76,9 +84,9 @@ const result = await inScene("c100k", async (scene) => {
 });
 
 const { report } = result;
-/** @type {import("./cluster/load.mjs").Row[]} */
+/** @type {import("../tests/harness/load.mjs").Row[]} */
 const rows = report.seconds;
-/** @type {import("./cluster/load.mjs").Fall[]} */
+/** @type {import("../tests/harness/load.mjs").Fall[]} */
 const falls = report.returns.falls;
 const calm = losslessP99(rows, result.came + 5, result.killed);
 const beside = losslessP99(rows, result.killed, result.killed + CALM_S / 2);
@@ -103,14 +111,23 @@ const checks = [
   atMost("99 % are back after all nodes were killed", (stampede?.nearly_all_back_ms ?? NaN) / 1_000, 120, seconds),
 ];
 const residentBytes = result.resident.reduce((sum, one) => sum + one, 0);
-const commands = (result.broker.after["total_commands_processed"] ?? NaN) - (result.broker.before["total_commands_processed"] ?? NaN);
-console.log(`
-${NODES} nodes, ${count(FANS)} fans, ${ROOM_RATE} lossless and ${CHAT_RATE} chat messages a second offered
-lossless p99      median of the seconds ${ms(calm.median)}, worst second ${ms(calm.worst)}
-memory            ${bytes(residentBytes / FANS)} per fan in all nodes together (their programs included), kernel ${bytes(result.kernel / FANS)} per fan for both ends
-processor time    servers ${count(report.server?.cpu_ms ?? NaN)} ms, fans ${count(report.generator.cpu_ms ?? NaN)} ms
-broker            ${count(commands / result.steady)} commands a second while all was calm
-`);
-for (const check of checks) console.log(`${check.pass ? "PASS" : "FAIL"}  ${check.what}: ${check.seen} (${check.bar})`);
-await writeFile(join(artifactsFolder(), "c100k-checks.json"), `${JSON.stringify({ machine: machine(), fans: FANS, nodes: NODES, checks, calm, beside, falls, ...result, report: undefined }, undefined, 2)}\n`);
-if (checks.some((check) => !check.pass)) process.exitCode = 1;
+/** @param {string} name @returns {number} What the broker counted in a second while all was calm. */
+const brokerPerS = (name) => ((result.broker.after[name] ?? NaN) - (result.broker.before[name] ?? NaN)) / result.steady;
+await conclude(NAME, {
+  title: `${count(FANS)} fans in one room over ${ENGINE}`,
+  command: ENGINE === "redis" ? "make c100k" : `make c100k ENGINE=${ENGINE} FANS=${FANS}`,
+  checks,
+  figures: [
+    ["servers, and processes of fans", `${NODES} and ${report.run.workers}`],
+    ["what is said", `${ROOM_RATE} lossless and ${CHAT_RATE} chat messages a second offered, for ${MINUTES} minutes and then through all faults`],
+    ["deliveries a second, in the best second", count(report.deliveries.best_second)],
+    ["p99 of the lossless lane, in the median and in the worst calm second", `${ms(calm.median)}, ${ms(calm.worst)}`],
+    ["p99 of the lossless lane, over everything", ms(report.lossless.delivery.p99_us / 1_000)],
+    ["processor time of the servers, and of the fans", `${seconds((report.server?.cpu_ms ?? NaN) / 1_000)}, ${seconds(report.generator.cpu_ms / 1_000)}`],
+    ["processor time of the broker, while all is calm", `${ms(brokerPerS("cpu_ms"))} a second`],
+    ["memory of the servers per fan, their programs included", bytes(residentBytes / FANS)],
+    ["memory of the kernel per fan, both ends", bytes(result.kernel / FANS)],
+    ["a killed server's fans, 99 % and all of them back after", `${count(kill?.lost ?? NaN)}: ${seconds((kill?.nearly_all_back_ms ?? NaN) / 1_000)}, ${seconds((kill?.all_back_ms ?? NaN) / 1_000)}`],
+    ["all servers killed: fans lost, 99 % back after", `${count(stampede?.lost ?? NaN)}: ${seconds((stampede?.nearly_all_back_ms ?? NaN) / 1_000)}`],
+  ],
+}, { whole: FANS >= WHOLE_FANS && MINUTES >= 5, raw: { calm, beside, falls, ...result, report: undefined } });
