@@ -47,7 +47,8 @@ const result = await inScene(NAME, async (scene) => {
   // A rolling restart: propagation, then everybody of a node at 5 % a second, then its start.
   const rolling = NODES * 30;
   const steady = MINUTES * 60;
-  const duration = steady + CALM_S + rolling + CALM_S + 150;
+  // Half of the calm after each fault, and what a stampede may take until everybody is back.
+  const duration = steady + CALM_S + rolling + CALM_S + 60 + Math.ceil(FANS / 1_000);
   const load = new Load(scene, NAME, [
     addresses, "--secret-file", secretFile, "--room", ROOM, "--fans", `${FANS}`, "--connect-rate", `${CONNECTS_PER_S}`, "--room-rate", `${ROOM_RATE}`,
     "--chat-rate", `${CHAT_RATE}`, "--duration", `${duration}s`,
