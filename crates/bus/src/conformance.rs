@@ -1,7 +1,8 @@
 //! The cases that every engine passes, each one promise of the [`Engine`] contract.
 //!
-//! An adapter implements [`Harness`] over its real server or file and runs each case in a test of its own. A case
-//! panics with what was promised and not kept. None of them sleeps: they wait for events, with a deadline.
+//! An adapter implements [`Harness`] over its real server or file, and [`conformance_cases!`](crate::conformance_cases)
+//! makes a test of each case. A case panics with what was promised and not kept. None of them sleeps: they wait for
+//! events, with a deadline.
 
 mod deletion;
 mod duplicates;
@@ -61,6 +62,73 @@ pub trait SharedHarness: Harness {
 
     /// Has the broker lose what came after an offset of a channel.
     fn lose_after(&mut self, channel: &Channel, offset: Offset) -> impl Future<Output = ()>;
+}
+
+/// Makes a test of each case, for a harness that the expression makes.
+///
+/// This is the list of the cases. They are in four modules, so that an engine is asked only what it can be asked:
+///
+/// * `conforms`: any [`Harness`], which is not harmed;
+/// * `conforms_when_harmed`: any [`Harness`], whose log is broken and mended;
+/// * `conforms_together`: any [`SharedHarness`], which is not harmed;
+/// * `conforms_together_when_harmed`: any [`SharedHarness`], whose broker is cut off, ended and started again.
+///
+/// Each test is one of tokio's, with two threads, which the crate that uses this has to have with its macros.
+#[macro_export]
+macro_rules! conformance_cases {
+    ($harness:expr => $($module:ident),+ $(,)?) => {
+        $($crate::conformance_cases!(@ $module, $harness);)+
+    };
+    (@ conforms, $harness:expr) => {
+        $crate::conformance_cases! { @ conforms, $harness =>
+            acknowledged_is_held_and_delivered,
+            ten_thousand_from_many_senders_arrive_in_order,
+            channels_are_apart,
+            delivery_begins_and_ends_with_the_subscription,
+            a_subscription_in_the_middle_has_no_hole,
+            copies_sent_at_once_are_one_message,
+            a_copy_after_a_restart_is_one_message,
+            a_late_copy_among_others_leaves_no_gap,
+            history_is_read_from_anywhere,
+            history_says_where_the_channel_stands,
+            a_restart_goes_on_where_the_log_stands,
+            a_deleted_message_is_never_read_again,
+            clearing_a_user_takes_what_they_have_said,
+            a_deletion_stays_in_its_room,
+            events_are_read_apart,
+        }
+    };
+    (@ conforms_when_harmed, $harness:expr) => {
+        $crate::conformance_cases! { @ conforms_when_harmed, $harness =>
+            a_broken_log_refuses_and_recovers,
+            what_was_acknowledged_outlives_a_broken_log,
+        }
+    };
+    (@ conforms_together, $harness:expr) => {
+        $crate::conformance_cases! { @ conforms_together, $harness =>
+            two_servers_see_one_order,
+            copies_on_two_servers_are_one_message,
+            a_deletion_reaches_every_server,
+        }
+    };
+    (@ conforms_together_when_harmed, $harness:expr) => {
+        $crate::conformance_cases! { @ conforms_together_when_harmed, $harness =>
+            what_was_not_heard_is_read_back,
+            a_broker_that_was_gone_is_caught_up_with,
+            a_lost_end_begins_a_new_epoch,
+            more_than_a_window_is_not_read_back,
+        }
+    };
+    (@ $module:ident, $harness:expr => $($case:ident),+ $(,)?) => {
+        mod $module {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::conformance::$case(&mut $harness).await;
+            })+
+        }
+    };
 }
 
 /// Starts an engine with a recorder attached.

@@ -5,7 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    conformance::{self, Harness, Recorder},
+    conformance::{Harness, Recorder},
+    conformance_cases,
     limits::CHANNEL_IDLE_MAX,
 };
 
@@ -57,36 +58,7 @@ impl Harness for OnDisk {
     }
 }
 
-macro_rules! conforms {
-    ($($case:ident),* $(,)?) => {
-        mod conforms {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                super::conformance::$case(&mut super::OnDisk::new()).await;
-            })*
-        }
-    };
-}
-
-conforms![
-    acknowledged_is_held_and_delivered,
-    ten_thousand_from_many_senders_arrive_in_order,
-    channels_are_apart,
-    delivery_begins_and_ends_with_the_subscription,
-    a_subscription_in_the_middle_has_no_hole,
-    copies_sent_at_once_are_one_message,
-    a_copy_after_a_restart_is_one_message,
-    a_late_copy_among_others_leaves_no_gap,
-    history_is_read_from_anywhere,
-    history_says_where_the_channel_stands,
-    a_restart_goes_on_where_the_log_stands,
-    a_deleted_message_is_never_read_again,
-    clearing_a_user_takes_what_they_have_said,
-    a_deletion_stays_in_its_room,
-    events_are_read_apart,
-    a_broken_log_refuses_and_recovers,
-    what_was_acknowledged_outlives_a_broken_log,
-];
+conformance_cases!(OnDisk::new() => conforms, conforms_when_harmed);
 
 fn lane(index: u32) -> Channel {
     format!("chat:{index}").parse().unwrap()

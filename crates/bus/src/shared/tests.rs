@@ -6,7 +6,10 @@ use super::{
     fake::{FakeBroker, FakeLog},
     *,
 };
-use crate::conformance::{self, Harness, Recorder, SharedHarness};
+use crate::{
+    conformance::{Harness, Recorder, SharedHarness},
+    conformance_cases,
+};
 
 /// Engines over one broker in memory.
 #[derive(Default)]
@@ -78,43 +81,13 @@ impl SharedHarness for InMemory {
     }
 }
 
-macro_rules! conforms {
-    ($($case:ident),* $(,)?) => {
-        mod conforms {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                super::conformance::$case(&mut super::InMemory::default()).await;
-            })*
-        }
-    };
-}
-
-conforms![
-    acknowledged_is_held_and_delivered,
-    ten_thousand_from_many_senders_arrive_in_order,
-    channels_are_apart,
-    delivery_begins_and_ends_with_the_subscription,
-    a_subscription_in_the_middle_has_no_hole,
-    copies_sent_at_once_are_one_message,
-    a_copy_after_a_restart_is_one_message,
-    a_late_copy_among_others_leaves_no_gap,
-    history_is_read_from_anywhere,
-    history_says_where_the_channel_stands,
-    a_restart_goes_on_where_the_log_stands,
-    a_deleted_message_is_never_read_again,
-    clearing_a_user_takes_what_they_have_said,
-    a_deletion_stays_in_its_room,
-    events_are_read_apart,
-    a_broken_log_refuses_and_recovers,
-    what_was_acknowledged_outlives_a_broken_log,
-    two_servers_see_one_order,
-    copies_on_two_servers_are_one_message,
-    a_deletion_reaches_every_server,
-    what_was_not_heard_is_read_back,
-    a_broker_that_was_gone_is_caught_up_with,
-    a_lost_end_begins_a_new_epoch,
-    more_than_a_window_is_not_read_back,
-];
+conformance_cases!(
+    InMemory::default() =>
+    conforms,
+    conforms_when_harmed,
+    conforms_together,
+    conforms_together_when_harmed,
+);
 
 fn engine(log: &FakeLog, settings: Settings) -> (Arc<SharedEngine>, Arc<FakeBroker>) {
     let (broker, signals) = log.connect();
