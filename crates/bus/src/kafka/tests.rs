@@ -2,6 +2,7 @@
 
 mod gate;
 mod harness;
+mod server;
 
 use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};
 

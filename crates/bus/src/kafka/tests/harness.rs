@@ -1,13 +1,11 @@
-//! Real servers of Kafka: plain processes on free ports, each with a folder of its own, ended by their numbers.
+//! Real servers of Kafka, and engines over them.
 //!
 //! A server of Kafka takes seconds to start. One is shared by all cases that do it no harm, each with a topic of its own;
 //! another by those that do, one after the other, through gates that can be shut.
 
 use std::{
     io::Write,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
     sync::{
         Arc, Weak,
         atomic::{AtomicU32, Ordering},
@@ -17,7 +15,6 @@ use std::{
 
 use fanwave_wire::{Channel, Offset};
 use rskafka::client::{Client, ClientBuilder, partition::UnknownTopicHandling};
-use tempfile::TempDir;
 use tokio::{
     sync::{Mutex, MutexGuard, OnceCell},
     time::{Instant, timeout},
@@ -26,6 +23,7 @@ use tokio::{
 use super::{
     super::{Address, KafkaBroker, KafkaConfig, fold::Fold, tail::decode},
     gate::Gate,
+    server::{self, free_port},
 };
 use crate::{
     Engine,
@@ -39,102 +37,31 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// Partitions of the topics of the cases.
 const PARTITIONS: u16 = 2;
 
-/// One process. It is ended with this value, and with the process that has it.
+/// One server, for the cases themselves, and for two servers of ours behind gates.
 #[derive(Debug)]
 pub(super) struct Server {
-    folder: TempDir,
-    /// For the cases themselves, and for two servers of ours behind gates.
+    process: server::Server,
     ports: [u16; 3],
     gates: [u16; 2],
-    child: Option<Child>,
 }
 
 impl Server {
     async fn start() -> Self {
+        let ports = [free_port(), free_port(), free_port()];
+        let gates = [free_port(), free_port()];
         let mut server = Self {
-            folder: tempfile::tempdir().expect("there is room for a folder"),
-            ports: [free_port(), free_port(), free_port()],
-            gates: [free_port(), free_port()],
-            child: None,
+            process: server::Server::new(&properties(ports, gates)),
+            ports,
+            gates,
         };
-        server.configure();
-        let mut format = Command::new("java");
-        format.args(java());
-        format.args(["kafka.tools.StorageTool", "format", "--config"]);
-        format.arg(server.configuration());
-        format.args(["--cluster-id", "ZmFud2F2ZS10ZXN0cy0wMQ"]);
-        format.stdout(Stdio::null()).stderr(Stdio::null());
-        let formatted = format.status();
-        let formatted = formatted.expect("there is Java: scripts/need kafka installs it");
-        assert!(formatted.success(), "a new folder can be formatted");
         server.run().await;
         server
     }
 
-    fn configure(&self) {
-        let [direct, first, second] = self.ports;
-        let [first_gate, second_gate] = self.gates;
-        let controller = free_port();
-        let data = self.data();
-        let text = format!(
-            "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             controller.listener.names=CONTROLLER\n\
-             listeners=DIRECT://127.0.0.1:{direct},FIRST://127.0.0.1:{first},SECOND://127.0.0.1:{second},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=DIRECT://127.0.0.1:{direct},FIRST://127.0.0.1:{first_gate},SECOND://127.0.0.1:{second_gate}\n\
-             listener.security.protocol.map=DIRECT:PLAINTEXT,FIRST:PLAINTEXT,SECOND:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-             inter.broker.listener.name=DIRECT\n\
-             log.dirs={}\n\
-             log.retention.ms=-1\n\
-             auto.create.topics.enable=false\n\
-             offsets.topic.replication.factor=1\n\
-             num.network.threads=1\n\
-             num.io.threads=2\n\
-             log.cleaner.enable=false\n",
-            data.display()
-        );
-        let written = std::fs::write(self.configuration(), text);
-        written.expect("the folder is ours");
-    }
-
-    fn configuration(&self) -> PathBuf {
-        self.folder.path().join("server.properties")
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Starts the process, again with what it had.
+    /// Starts it, again with what it had.
     async fn run(&mut self) {
-        // Held by a shell that ends it when its own input ends: also when this process dies.
-        let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            r#""$@" </dev/null & cat; kill -9 $!; wait $!"#,
-            "sh",
-            "java",
-        ]);
-        command
-            .args(java())
-            .arg("kafka.Kafka")
-            .arg(self.configuration());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("there is a shell"));
+        self.process.run();
         self.client().await;
-    }
-
-    /// Ends the process as a power cut does.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // Whoever holds the process ends it when nobody holds on to its input.
-            drop(child.stdin.take());
-            child.wait().expect("it has ended");
-        }
     }
 
     /// A client that has reached it.
@@ -206,10 +133,18 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn properties(ports: [u16; 3], gates: [u16; 2]) -> String {
+    let [direct, first, second] = ports;
+    let [first_gate, second_gate] = gates;
+    let controller = free_port();
+    format!(
+        "node.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=DIRECT://127.0.0.1:{direct},FIRST://127.0.0.1:{first},SECOND://127.0.0.1:{second},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=DIRECT://127.0.0.1:{direct},FIRST://127.0.0.1:{first_gate},SECOND://127.0.0.1:{second_gate}\n\
+         listener.security.protocol.map=DIRECT:PLAINTEXT,FIRST:PLAINTEXT,SECOND:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=DIRECT\n"
+    )
 }
 
 fn config(port: u16, topic: &str) -> KafkaConfig {
@@ -219,34 +154,6 @@ fn config(port: u16, topic: &str) -> KafkaConfig {
         partitions: PARTITIONS,
         snapshot_every: 50,
         ..KafkaConfig::new(vec![address])
-    }
-}
-
-/// Java with Kafka, and little memory.
-fn java() -> Vec<String> {
-    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/kafka/*");
-    let small = [
-        "-Xmx256m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-cp",
-    ];
-    let jars = jars.display().to_string();
-    small.map(str::to_owned).into_iter().chain([jars]).collect()
-}
-
-/// A port that is free now, and not one that connections out of here are given.
-fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-        let port = listener.local_addr().expect("it has an address").port();
-        // A port that was just given is not given again soon.
-        static GIVEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
-        let mut given = GIVEN.lock().expect("no test panics here");
-        if !given.contains(&port) {
-            given.push(port);
-            return port;
-        }
     }
 }
 
@@ -443,7 +350,7 @@ impl SharedHarness for Harmed {
     }
 
     async fn stop_broker(&mut self) {
-        self.server().kill();
+        self.server().process.kill();
     }
 
     async fn start_broker(&mut self) {
@@ -458,8 +365,11 @@ impl SharedHarness for Harmed {
         let place = server
             .place(&topic, partition, channel, offset.next())
             .await;
-        server.kill();
-        let folder = server.data().join(format!("{topic}-{}", partition.0));
+        server.process.kill();
+        let folder = server
+            .process
+            .data()
+            .join(format!("{topic}-{}", partition.0));
         cut(&folder.join("00000000000000000000.log"), place);
         for index in ["index", "timeindex"] {
             let file = folder.join(format!("00000000000000000000.{index}"));
