@@ -1,179 +1,236 @@
-//! Two whole servers, each a process of its own, that share their rooms through a real Redis.
-#![cfg(feature = "redis")]
+//! Two whole servers, each a process of its own, that share their rooms through a real broker: the same for each.
+#![cfg(all(feature = "kafka", feature = "nats", feature = "redis"))]
 
-mod stranger;
+mod brokers;
+mod support;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command, Stdio},
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Instant};
+
+use fanwave::clock;
+use fanwave_wire::{
+    Role, Sender, UnixMillis, UserId,
+    token::{Claims, TokenKey},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use self::{
+    brokers::{Broker, Kafka, Nats, Redis},
+    support::{Fan, PATIENCE, Process},
 };
 
-use hyper::StatusCode;
-use serde_json::json;
-use tempfile::TempDir;
-use tokio::{net::TcpStream, time::timeout};
-
-use self::stranger::{DEADLINE, Fan, get};
-
-/// A process with a folder of its own, ended by its number.
-struct Process {
-    folder: TempDir,
-    address: SocketAddr,
-    child: Child,
+macro_rules! with_each_broker {
+    ($($module:ident, $broker:ident: $($case:ident),+;)+) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case::<super::$broker>().await;
+            })+
+        })+
+    };
 }
 
-impl Process {
-    fn redis() -> Self {
+with_each_broker! {
+    redis, Redis: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
+    nats, Nats: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
+    kafka, Kafka: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
+}
+
+/// What signs the tokens of all servers: a fan of one may go to another.
+const SECRET: &str = "two-servers-that-are-one-platform-have-one-secret";
+
+/// Two servers that are one platform.
+struct Platform {
+    /// Where the servers keep what is theirs.
+    _folder: TempDir,
+    servers: [Process; 2],
+}
+
+impl Platform {
+    async fn start(broker: &impl Broker) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        let address = free_address();
-        let child = Self::spawn_redis(&folder, address);
+        let secret = folder.path().join("secret");
+        fs::write(&secret, SECRET).expect("the folder is ours");
+        let alone = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&secret, alone).expect("the file is ours");
+        let server = async |name: &str| {
+            let mut env = broker.env();
+            env.push(("FANWAVE__TOKENS__SECRET_FILE", secret.display().to_string()));
+            // Fans are read one after the other here, also while a broker takes its time.
+            env.push(("FANWAVE__CHAT__PING_INTERVAL", "5m".to_owned()));
+            env.push(("FANWAVE__CHAT__PONG_TIMEOUT", "4m".to_owned()));
+            let env: Vec<_> = env
+                .iter()
+                .map(|(key, value)| (*key, value.as_str()))
+                .collect();
+            let own: PathBuf = folder.path().join(name);
+            fs::create_dir(&own).expect("the folder is ours");
+            let server = Process::start(&own, &env).await;
+            let ready = async {
+                while !server.get("/readyz").await.starts_with("HTTP/1.1 200") {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, ready).await.expect("it is ready in time");
+            server
+        };
+        let servers = [server("a").await, server("b").await];
         Self {
-            folder,
-            address,
-            child,
+            _folder: folder,
+            servers,
         }
     }
 
-    fn spawn_redis(folder: &TempDir, address: SocketAddr) -> Child {
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &address.port().to_string(), "--bind", "127.0.0.1"]);
-        command.args([
-            "--save",
-            "",
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-        ]);
-        command.arg("--dir").arg(folder.path());
-        spawn(command, "redis-server is installed: scripts/need redis")
-    }
-
-    fn fanwave(redis: &Self) -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let address = free_address();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fanwave"));
-        command.arg("serve").current_dir(folder.path());
-        command.env_remove("FANWAVE_CONFIG");
-        command.env("FANWAVE__HTTP__LISTEN", address.to_string());
-        command.env("FANWAVE__RTMP__LISTEN", "127.0.0.1:0");
-        // A message that is refused is sent again, more often than people do.
-        command.env("FANWAVE__CHAT__REFILL", "0s");
-        command.env("FANWAVE__ENGINE__KIND", "redis");
-        let servers = format!("redis://{}", redis.address);
-        command.env("FANWAVE__REDIS__SERVERS", servers);
-        let child = spawn(command, "the program starts");
-        Self {
-            folder,
-            address,
-            child,
+    /// Somebody who follows the room at one of the servers.
+    async fn join(&self, server: usize, user: &str, role: Role) -> Fan {
+        let mut fan = Fan::join(self.servers[server].http(), &token(user, role)).await;
+        for channel in ["room:demo", "chat:demo"] {
+            fan.follow(channel, None).await;
         }
-    }
-
-    /// Ends it as a power cut does.
-    fn kill(&mut self) {
-        self.child.kill().expect("it is ours to end");
-        self.child.wait().expect("it has ended");
-    }
-
-    async fn until_open(&self) {
-        let open = async {
-            while TcpStream::connect(self.address).await.is_err() {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(DEADLINE, open).await.expect("it starts in time");
-    }
-
-    async fn until_ready(&self) {
-        self.until_open().await;
-        let ready = async {
-            while get(self.address, "/readyz").await.status != StatusCode::OK {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(DEADLINE, ready).await.expect("it is ready in time");
+        fan
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have been ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+fn token(user: &str, role: Role) -> String {
+    let sender = Sender::new(UserId(user.into()), user, role);
+    let now = clock::now();
+    let claims = Claims::new(sender, now, UnixMillis(now.0 + 3_600_000)).expect("claims");
+    let key = TokenKey::new(SECRET.as_bytes()).expect("it is long enough");
+    key.issue(&claims)
 }
 
-fn spawn(mut command: Command, expected: &str) -> Child {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
-    command.stderr(Stdio::null()).spawn().expect(expected)
+async fn say(fan: &mut Fan, id: &str, text: &str) -> Option<u64> {
+    fan.say("chat:demo", id, text).await.expect("it stays open")
 }
 
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
-    listener.local_addr().expect("it has an address")
-}
-
-async fn follow(server: &Process, name: &str) -> Fan {
-    let mut fan = Fan::connect(server.address, name).await;
-    fan.ask("subscribe", json!({"channel": "chat:demo"})).await;
-    fan
-}
-
-async fn say(fan: &mut Fan, id: &str, text: &str) -> serde_json::Value {
-    let data = json!({"channel": "chat:demo", "id": id, "text": text});
-    let answer = fan
-        .ask("rpc", json!({"method": "send", "data": data}))
-        .await;
-    answer["data"]["offset"].clone()
-}
-
-#[tokio::test]
-async fn fans_of_two_servers_are_in_one_room_also_after_redis_was_gone() {
-    let mut redis = Process::redis();
-    redis.until_open().await;
-    let (first, second) = (Process::fanwave(&redis), Process::fanwave(&redis));
-    first.until_ready().await;
-    second.until_ready().await;
-
-    let mut ana = follow(&first, "Ana").await;
-    let mut minji = follow(&second, "민지").await;
-    assert_eq!(say(&mut ana, "m1", "안녕하세요").await, 1);
+async fn fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone<B: Broker>() {
+    let mut broker = B::start().await;
+    let platform = Platform::start(&broker).await;
+    let mut ana = platform.join(0, "ana", Role::Fan).await;
+    let mut minji = platform.join(1, "minji", Role::Fan).await;
+    assert_eq!(say(&mut ana, "m1", "안녕하세요").await, Some(1));
     minji.hear("안녕하세요").await;
-    assert_eq!(say(&mut minji, "m2", "hello").await, 2);
+    assert_eq!(say(&mut minji, "m2", "hello").await, Some(2));
     ana.hear("hello").await;
-    let path = "/api/v1/channels/demo/messages?lane=chat";
-    let page = get(second.address, path).await;
-    assert_eq!(page.header("content-type"), "application/json");
-    let messages = &page.json()["messages"];
-    assert_eq!(messages[0]["text"], "hello", "the newest first");
-    assert_eq!(messages[1]["text"], "안녕하세요");
+    assert_eq!(history(&platform.servers[1]).await, ["hello", "안녕하세요"]);
 
-    redis.kill();
-    let data = json!({"channel": "chat:demo", "id": "m3", "text": "is anybody there"});
-    let refused = ana
-        .try_ask("rpc", json!({"method": "send", "data": data}))
-        .await;
+    broker.kill();
+    let message = json!({"channel": "chat:demo", "data": {"id": "m3", "text": "is anybody there"}});
+    let refused = ana.ask("publish", message).await.expect("it stays open");
     assert_eq!(refused["error"]["temporary"], true, "{refused}");
-    redis.child = Process::spawn_redis(&redis.folder, redis.address);
-    redis.until_open().await;
+    broker.start_again().await;
     let taken = async {
         loop {
-            let data = json!({"channel": "chat:demo", "id": "m3", "text": "is anybody there"});
-            let answer = ana
-                .try_ask("rpc", json!({"method": "send", "data": data}))
-                .await;
-            if answer.get("error").is_none() {
-                return answer;
+            if let Some(offset) = say(&mut ana, "m3", "is anybody there").await {
+                return offset;
             }
         }
     };
-    let taken = timeout(DEADLINE, taken).await.expect("it is taken soon");
-    assert_eq!(taken["rpc"]["data"]["offset"], 3);
+    let taken = timeout(PATIENCE, taken).await.expect("it is taken soon");
+    assert_eq!(taken, 3);
     minji.hear("is anybody there").await;
-    let metrics = get(first.address, "/metrics").await.body;
+    let metrics = platform.servers[0].get("/metrics").await;
     assert!(
         metrics.contains("fanwave_engine_appends_total"),
         "{metrics}"
     );
+}
+
+/// The texts that a server knows, the newest first.
+async fn history(server: &Process) -> Vec<String> {
+    let answer = server.get("/api/v1/channels/demo/messages?lane=chat").await;
+    let (_, body) = answer.split_once("\r\n\r\n").expect("it has a body");
+    let page: Value = serde_json::from_str(body).expect("the answer is JSON");
+    let messages = page["messages"].as_array().expect("they are a list");
+    let texts = messages.iter().map(|message| &message["text"]);
+    texts.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What a moderator of one server does, until a fan of another sees it.
+struct Moderation<'a> {
+    moderator: &'a mut Fan,
+    fan: &'a mut Fan,
+}
+
+impl Moderation<'_> {
+    /// Has the moderator do something, and answers the event that the fan was told.
+    #[expect(
+        clippy::print_stdout,
+        reason = "the time is for people to read, and not tested"
+    )]
+    async fn act(&mut self, method: &str, mut data: Value, event: &str) -> Value {
+        data["room"] = json!("demo");
+        let began = Instant::now();
+        do_it(self.moderator, method, data).await;
+        let seen = self.fan.see(event).await;
+        println!(
+            "{method} is seen at the other server after {:?}",
+            began.elapsed()
+        );
+        seen
+    }
+}
+
+async fn do_it(moderator: &mut Fan, method: &str, data: Value) {
+    let answer = moderator.ask("rpc", json!({"method": method, "data": data}));
+    let answer = answer.await.expect("it stays open");
+    assert_eq!(answer["error"], Value::Null, "{method} is not refused");
+}
+
+async fn what_a_moderator_does_reaches_the_sockets_of_every_server<B: Broker>() {
+    let broker = B::start().await;
+    let platform = Platform::start(&broker).await;
+    let mut moderator = platform.join(0, "mod", Role::Moderator).await;
+    moderator.follow("staff:demo", None).await;
+    let mut minji = platform.join(1, "minji", Role::Fan).await;
+    let mut troll = platform.join(1, "troll", Role::Fan).await;
+    assert_eq!(say(&mut troll, "t1", "buy my coins").await, Some(1));
+    assert_eq!(say(&mut minji, "m1", "hello").await, Some(2));
+    let mut moderation = Moderation {
+        moderator: &mut moderator,
+        fan: &mut minji,
+    };
+
+    // A deletion: whoever has seen the event cannot read the message any more.
+    let event = moderation.act("delete", json!({"offset": 1}), "deleted");
+    assert_eq!(event.await["data"]["offset"], 1);
+    assert_eq!(history(&platform.servers[1]).await, ["hello"]);
+
+    // The room's mode: whoever has seen it is held to it.
+    moderation
+        .act("mode", json!({"emoji_only": true}), "mode")
+        .await;
+    assert_eq!(say(moderation.fan, "m2", "words").await, None);
+    assert_eq!(say(moderation.fan, "m3", "🎤").await, Some(3));
+    moderation.act("mode", json!({"hold": true}), "mode").await;
+    assert_eq!(say(moderation.fan, "m4", "may I?").await, None);
+    let held = moderation.moderator.see("held").await;
+    let review = json!({"room": "demo", "held": held["offset"], "approve": true});
+    do_it(moderation.moderator, "review", review).await;
+    moderation.fan.hear("may I?").await;
+    moderation.act("mode", json!({}), "mode").await;
+    assert_eq!(say(moderation.fan, "m5", "free again").await, Some(5));
+
+    // A mute, and its end.
+    moderation
+        .act("mute", json!({"user": "troll"}), "muted")
+        .await;
+    assert_eq!(say(&mut troll, "t2", "coins").await, None);
+    moderation
+        .act("pardon", json!({"user": "troll"}), "pardoned")
+        .await;
+    assert_eq!(say(&mut troll, "t3", "sorry").await, Some(6));
+
+    // A ban closes the sockets there are, and lets no other one in.
+    moderation
+        .act("ban", json!({"user": "troll"}), "banned")
+        .await;
+    assert_eq!(troll.listen().await.code, 3507);
+    let mut again = Fan::join(platform.servers[1].http(), &token("troll", Role::Fan)).await;
+    for channel in ["room:demo", "chat:demo"] {
+        let refused = again.ask("subscribe", json!({"channel": channel})).await;
+        let refused = refused.expect("it stays open");
+        assert_eq!(refused["error"]["code"], 103, "{refused}");
+    }
 }

@@ -77,7 +77,8 @@ impl Process {
         while !screen.contains("Ctrl-C") {
             let read = timeout(PATIENCE, stdout.read_line(&mut screen)).await;
             let read = read.expect("it is up in time").expect("the screen is text");
-            assert_ne!(read, 0, "the server ended: {screen}");
+            let said = || std::fs::read_to_string(&log).unwrap_or_default();
+            assert_ne!(read, 0, "the server ended: {screen}{}", said());
         }
         Self {
             child,
@@ -191,6 +192,8 @@ pub(crate) struct Fan {
     asked: u64,
     /// Offset and text.
     pub(crate) heard: Vec<(u64, String)>,
+    /// Publications of what happened beside what was said.
+    happened: Vec<Value>,
 }
 
 impl Fan {
@@ -210,6 +213,7 @@ impl Fan {
             socket,
             asked: 0,
             heard: Vec::new(),
+            happened: Vec::new(),
         })
     }
 
@@ -272,6 +276,17 @@ impl Fan {
         }
     }
 
+    /// Waits until something of this type has happened, and answers the publication: each once.
+    pub(crate) async fn see(&mut self, what: &str) -> Value {
+        loop {
+            let mut happened = self.happened.iter();
+            if let Some(place) = happened.position(|event| event["data"]["type"] == what) {
+                return self.happened.remove(place);
+            }
+            self.read().await.expect("the connection is open");
+        }
+    }
+
     /// Listens until it is sent away.
     pub(crate) async fn listen(&mut self) -> Farewell {
         loop {
@@ -301,6 +316,9 @@ impl Fan {
                     if let Some(text) = publication["data"]["text"].as_str() {
                         let offset = publication["offset"].as_u64().unwrap_or(0);
                         self.heard.push((offset, text.to_owned()));
+                    }
+                    if publication["data"]["type"].is_string() {
+                        self.happened.push(publication.clone());
                     }
                 }
                 Ok(replies)
