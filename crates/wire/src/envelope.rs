@@ -2,7 +2,8 @@
 //!
 //! A [`Record`] is one message in the log of a broker. Its offset is no part of it: the broker's own position says it.
 //! A [`Batch`] is what one append has added to one channel, and what every server that follows the channel hears: the
-//! first offset, and the records, whose offsets count on from there.
+//! first offset, and the records, whose offsets count on from there. A [`Hearsay`] is what a server tells all others
+//! about itself; its form stands in its module.
 //!
 //! | record, version 1 | bytes |
 //! |---|---|
@@ -30,6 +31,7 @@
 //! that adds something is read by the servers of one release before it is written by those of the next, so that both can
 //! run side by side while they are exchanged.
 
+mod hearsay;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -38,12 +40,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use self::hearsay::{About, Crowd, Hearsay, NodeId, NodeName, NodeNameError, NodeState, Taps};
 use self::read::Reader;
 use crate::{
     Body, Channel, Draft, Epoch, Offset, Publication, Role, UnixMillis, limits::BATCH_RECORDS_MAX,
 };
 
-/// The version of records and batches that this build writes, and the only one that it reads.
+/// The version of records, batches and hearsay that this build writes, and the only one that it reads.
 pub const VERSION: u8 = 1;
 
 const TEXT: u8 = 0;
@@ -77,7 +80,7 @@ pub struct Batch {
     pub publications: Vec<Arc<Publication>>,
 }
 
-/// Why bytes are no record or no batch.
+/// Why bytes are no record, no batch or no hearsay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {

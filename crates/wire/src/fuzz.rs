@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Action, Call, CallError, Channel, UnixMillis,
-    envelope::{Batch, Record},
+    envelope::{Batch, Hearsay, Record},
     limits::{
         BATCH_RECORDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX,
         JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
@@ -282,6 +282,9 @@ pub fn envelope(data: &[u8]) {
         );
         let again = Batch::decode(&batch.encode());
         assert_eq!(again.as_ref(), Ok(&batch), "a batch changed");
+    }
+    if let Ok(hearsay) = Hearsay::decode(data) {
+        assert_eq!(hearsay.encode(), data, "hearsay changed");
     }
 }
 

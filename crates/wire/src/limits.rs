@@ -147,6 +147,34 @@ const POLL_BYTES_MAX: usize = JSON_ESCAPE_BYTES_MAX
 /// Most records of one batch on its way through a broker: 600 KB of texts at the worst, 60 KB usually.
 pub const BATCH_RECORDS_MAX: usize = 256;
 
+/// Most bytes of a server's name, as other servers hear it.
+pub const NODE_NAME_BYTES_MAX: usize = 64;
+
+/// Most bytes of the release that a server says it runs.
+pub const RELEASE_BYTES_MAX: usize = 32;
+
+/// Most channels in one [`Hearsay`](crate::envelope::Hearsay); who has more tells them in several.
+pub const HEARSAY_CHANNELS_MAX: usize = 256;
+
+/// Most rooms with taps in one [`Hearsay`](crate::envelope::Hearsay); who has more tells them in several.
+pub const HEARSAY_TAPPED_ROOMS_MAX: usize = 64;
+
+/// Most bytes of one [`Hearsay`](crate::envelope::Hearsay): 67 KB; 200 bytes for a server with one room.
+pub const HEARSAY_BYTES_MAX: usize = 1
+    + 8
+    + 8
+    + 1
+    + (1 + NODE_NAME_BYTES_MAX)
+    + (1 + RELEASE_BYTES_MAX)
+    + 8
+    + 3 * 4
+    + 2
+    + 2
+    + HEARSAY_CHANNELS_MAX * (1 + CHANNEL_BYTES_MAX + 4 + 4)
+    + 2
+    + HEARSAY_TAPPED_ROOMS_MAX
+        * (1 + ID_BYTES_MAX + 1 + REACTION_KINDS_MAX * (1 + REACTION_KIND_BYTES_MAX + 8));
+
 /// Most bytes of a close frame's reason: a control frame has 125, two of them are the code (RFC 6455, 5.5.1).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 
@@ -192,6 +220,8 @@ const _: () = {
     );
     // A page of history never reaches further than what recovery can promise.
     assert!(HISTORY_PAGE_MAX <= RECENT_MAX);
+    // A server fits what every broker takes as one message (NATS and Kafka: 1 MB unless they are set otherwise).
+    assert!(HEARSAY_BYTES_MAX < 128 * 1024);
     // Replies stay far under what a client is ready to take in one frame (16 MiB is usual).
     assert!(RECENT_MAX * PUBLICATION_BYTES_MAX <= 4 * 1024 * 1024);
 };

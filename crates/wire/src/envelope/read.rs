@@ -1,4 +1,4 @@
-//! Reads records and batches field by field. Nothing is copied before its length is known to be there.
+//! Reads records, batches and hearsay field by field. Nothing is copied before its length is known to be there.
 
 use std::sync::Arc;
 
@@ -113,7 +113,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn byte(&mut self) -> Result<u8, EnvelopeError> {
+    pub(super) fn number_of_4(&mut self) -> Result<u32, EnvelopeError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    pub(super) fn number_of_2(&mut self) -> Result<u16, EnvelopeError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, EnvelopeError> {
         let [byte] = self.array()?;
         Ok(byte)
     }
