@@ -119,6 +119,11 @@ macro_rules! conformance_cases {
             more_than_a_window_is_not_read_back,
         }
     };
+    (@ tells_others, $harness:expr) => {
+        $crate::conformance_cases! { @ tells_others, $harness =>
+            what_a_server_tells_is_heard_by_the_others,
+        }
+    };
     (@ $module:ident, $harness:expr => $($case:ident),+ $(,)?) => {
         mod $module {
             use super::*;

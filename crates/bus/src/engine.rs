@@ -5,7 +5,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use fanwave_wire::{Channel, Draft, Epoch, Offset, Publication, UnixMillis};
+use fanwave_wire::{Channel, Draft, Epoch, Offset, Publication, UnixMillis, envelope::Hearsay};
 use thiserror::Error;
 
 /// A future that can be put behind `dyn`.
@@ -34,6 +34,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// * **Interruption**: while the log cannot be reached, publishing fails with [`EngineError::Unavailable`], and what is in
 ///   memory can still be read. Within 10 s of its return everything missed is delivered, in order, or the sink is told
 ///   that the channel begins anew ([`Sink::restarted`]): never nothing.
+/// * **Hearsay**: what a node tells about itself ([`Engine::tell`]) reaches the sinks of the others at most once, in no
+///   promised order, or not at all, and is kept by nobody. It may also come back to who has told it.
 pub trait Engine: Send + Sync + 'static {
     /// Gives the engine the place where this node's deliveries go. Called once, before any other call.
     fn attach(&self, sink: Arc<dyn Sink>);
@@ -74,6 +76,19 @@ pub trait Engine: Send + Sync + 'static {
         channel: &'a Channel,
         query: HistoryQuery,
     ) -> BoxFuture<'a, Result<History, EngineError>>;
+
+    /// Tells all other nodes something about this one; ends soon, whether it could be told or not.
+    ///
+    /// An engine that has no others does nothing.
+    fn tell<'a>(&'a self, hearsay: &'a Hearsay) -> BoxFuture<'a, ()> {
+        let _: &Hearsay = hearsay;
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Whether there can be other nodes. By default there are none.
+    fn has_others(&self) -> bool {
+        false
+    }
 }
 
 /// Where an engine delivers; the gateway implements it.
@@ -86,6 +101,11 @@ pub trait Sink: Send + Sync + 'static {
     /// What was delivered of a channel is not followed by what will be: it is of another epoch, or more is missing than
     /// can be read back. Whoever follows the channel subscribes anew; its fans learn that they are not recovered.
     fn restarted(&self, channel: &Channel);
+
+    /// What a node, this one perhaps, tells about itself. By default nobody listens.
+    fn heard(&self, hearsay: Hearsay) {
+        drop(hearsay);
+    }
 }
 
 /// Where a channel stood when the subscription began.

@@ -8,6 +8,7 @@
 //!   channels it appends to.
 //! * The servers of NATS repeat what they have stored on another subject, to which the servers of Fanwave listen: one
 //!   subscription for each partition in which they have a room. There are no consumers.
+//! * What the servers tell about themselves goes over a subject of its own that no stream has.
 //! * JetStream cannot change what it holds: a deletion is what the `room` lane says, and whoever reads the chat lane
 //!   leaves out what it names. Later the text is erased from the disks, where nothing else is in its entry.
 //!
@@ -192,5 +193,14 @@ impl Broker for NatsBroker {
         lost: &'a Epoch,
     ) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.within(self.core.renew(channel, lost)))
+    }
+
+    fn tell<'a>(&'a self, hearsay: &'a [u8]) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            match timeout(BROKER_CALL_MAX, self.core.log.tell(hearsay)).await {
+                Ok(told) => told,
+                Err(_) => Err(BrokerError::unavailable("NATS does not answer in time")),
+            }
+        })
     }
 }

@@ -6,7 +6,7 @@
 //!   that watch the partition, by sharded publish. Nothing comes in between, and Redis logs it as one transaction.
 //! * Rooms are divided into a fixed number of partitions. A server has one connection for calls and one for hearing to
 //!   each server of Redis, and one subscription for each partition in which it has a room, however many rooms and
-//!   servers there are.
+//!   servers there are. One more is for what the servers tell about themselves.
 //!
 //! What an acknowledgement is worth is what Redis is set to: with `appendonly yes` and `appendfsync always` it is on the
 //! disk of the primary; with `everysec` the last second is lost with the machine. With
@@ -215,6 +215,15 @@ impl Broker for RedisBroker {
             let (tag, slot) = self.place(&channel.room);
             let command = self.servers.scripts().renew(&Keys { tag, channel }, lost);
             self.call::<i64>(slot, &command).await.map(drop)
+        })
+    }
+
+    fn tell<'a>(&'a self, hearsay: &'a [u8]) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            let (tag, slot) = self.tags[0];
+            let mut command = ::redis::cmd("SPUBLISH");
+            command.arg(scripts::hearsay_place(tag)).arg(hearsay);
+            self.call::<u64>(slot, &command).await.map(drop)
         })
     }
 }

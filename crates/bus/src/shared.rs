@@ -30,7 +30,8 @@ use std::{
 };
 
 use fanwave_wire::{
-    Channel, Draft, Epoch, Offset, Publication, UnixMillis, limits::HISTORY_PAGE_MAX,
+    Channel, Draft, Epoch, Offset, Publication, UnixMillis, envelope::Hearsay,
+    limits::HISTORY_PAGE_MAX,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -114,6 +115,8 @@ impl Shared {
 /// The engine of many servers, over one broker.
 pub struct SharedEngine {
     shared: Arc<Shared>,
+    /// For what no channel's order depends on.
+    broker: Arc<dyn Broker>,
     commands: mpsc::Sender<Command>,
     driver: Mutex<Option<JoinHandle<()>>>,
 }
@@ -139,9 +142,10 @@ impl SharedEngine {
             counts: Counts::default(),
             complained: Mutex::new(None),
         });
-        let driver = Driver::new(broker, Arc::clone(&shared), receiver, signals);
+        let driver = Driver::new(Arc::clone(&broker), Arc::clone(&shared), receiver, signals);
         Self {
             shared,
+            broker,
             commands,
             driver: Mutex::new(Some(tokio::spawn(driver.run()))),
         }
@@ -241,6 +245,18 @@ impl Engine for SharedEngine {
             ..query
         };
         Box::pin(self.ask(move |answer| Command::History(channel.clone(), query, answer)))
+    }
+
+    fn tell<'a>(&'a self, hearsay: &'a Hearsay) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.broker.tell(&hearsay.encode()).await {
+                self.shared.complain(&error);
+            }
+        })
+    }
+
+    fn has_others(&self) -> bool {
+        true
     }
 }
 

@@ -1,9 +1,15 @@
 //! Many servers over one log: the cases of engines that can be shared.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fanwave_wire::{
-    Body, Channel, ClientMessageId, Draft, Event, Offset, Role, Sender, UserId, limits::RECENT_MAX,
+    Body, Channel, ClientMessageId, Draft, Event, Lane, Offset, Role, RoomId, Sender, UnixMillis,
+    UserId,
+    envelope::{About, Crowd, Hearsay, NodeId, NodeState},
+    limits::{
+        HEARSAY_BYTES_MAX, HEARSAY_CHANNELS_MAX, HEARSAY_TAPPED_ROOMS_MAX, NODE_NAME_BYTES_MAX,
+        REACTION_KINDS_MAX, RECENT_MAX, RELEASE_BYTES_MAX,
+    },
 };
 use tokio::{
     task::JoinSet,
@@ -256,4 +262,89 @@ pub async fn more_than_a_window_is_not_read_back(harness: &mut impl SharedHarnes
     assert_eq!(offsets(&seen.of(&lane)), [1, 2, 3]);
     harness.end(second).await;
     harness.end(first).await;
+}
+
+/// What a server tells about itself is heard by the others, whatever rooms they have; never twice, and again when a broker
+/// that was gone is back. Nobody waits long for a broker that is not there.
+pub async fn what_a_server_tells_is_heard_by_the_others(harness: &mut impl SharedHarness) {
+    let (first, seen_first) = started(harness).await;
+    let (second, seen_second) = another(harness).await;
+    assert!(first.has_others() && second.has_others());
+    until_heard(&first, &seen_second, NodeId(1)).await;
+    until_heard(&second, &seen_first, NodeId(2)).await;
+    harness.stop_broker().await;
+    let told = timeout(CATCH_UP_MAX, first.tell(&hearsay(NodeId(1), 0))).await;
+    assert!(told.is_ok(), "it is given up");
+    harness.start_broker().await;
+    until_heard(&first, &seen_second, NodeId(3)).await;
+    until_heard(&second, &seen_first, NodeId(4)).await;
+    harness.end(second).await;
+    harness.end(first).await;
+}
+
+/// Tells one thing after the other until one is heard, and looks that none comes twice.
+async fn until_heard(engine: &Arc<dyn Engine>, seen: &Arc<Recorder>, node: NodeId) {
+    let mut told = Vec::new();
+    let heard = async {
+        loop {
+            told.push(hearsay(node, told.len() as u64));
+            engine.tell(&told[told.len() - 1]).await;
+            tokio::task::yield_now().await;
+            if told.iter().any(|told| seen.times_heard(told) > 0) {
+                return;
+            }
+        }
+    };
+    let heard = timeout(2 * CATCH_UP_MAX, heard).await;
+    heard.expect("what is told again and again is heard by the others");
+    assert!(
+        told.iter().all(|told| seen.times_heard(told) <= 1),
+        "nothing is heard twice"
+    );
+}
+
+/// The longest that there is.
+fn hearsay(node: NodeId, serial: u64) -> Hearsay {
+    let room = |number: usize| -> RoomId {
+        let id = format!("{number:0>64}");
+        id.parse().expect("it is a room's id")
+    };
+    let channel = |number| Channel {
+        lane: Lane::Staff,
+        room: room(number),
+    };
+    let crowd = Crowd {
+        clients: 2,
+        users: 1,
+    };
+    let kinds = (0..REACTION_KINDS_MAX).map(|kind| {
+        let name = format!("{kind:0>32}");
+        (name.parse().expect("it can be tapped"), serial)
+    });
+    let taps: BTreeMap<_, _> = kinds.collect();
+    let hearsay = Hearsay {
+        node,
+        serial,
+        about: About {
+            name: "n"
+                .repeat(NODE_NAME_BYTES_MAX)
+                .parse()
+                .expect("it is a name"),
+            release: "1".repeat(RELEASE_BYTES_MAX).into(),
+            started_at: UnixMillis(1),
+            state: NodeState::Serving,
+            connections: 2,
+            connections_max: 3,
+            rooms: 1,
+            busy_permille: 0,
+        },
+        crowds: (0..HEARSAY_CHANNELS_MAX)
+            .map(|number| (channel(number), crowd))
+            .collect(),
+        taps: (0..HEARSAY_TAPPED_ROOMS_MAX)
+            .map(|number| (room(number), taps.clone()))
+            .collect(),
+    };
+    assert_eq!(hearsay.encode().len(), HEARSAY_BYTES_MAX);
+    hearsay
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use fanwave_wire::{Channel, Draft, Publication};
+use fanwave_wire::{Channel, Draft, Publication, envelope::Hearsay};
 use tokio::{sync::Notify, time::timeout};
 
 use crate::Sink;
@@ -18,6 +18,7 @@ const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(20);
 pub struct Recorder {
     deliveries: Mutex<Vec<(Channel, Arc<Publication>)>>,
     restarts: Mutex<Vec<Channel>>,
+    hearsay: Mutex<Vec<Hearsay>>,
     arrived: Notify,
 }
 
@@ -35,9 +36,23 @@ impl Sink for Recorder {
             .push(channel.clone());
         self.arrived.notify_waiters();
     }
+
+    fn heard(&self, hearsay: Hearsay) {
+        let heard = self.hearsay.lock();
+        heard.unwrap_or_else(PoisonError::into_inner).push(hearsay);
+        self.arrived.notify_waiters();
+    }
 }
 
 impl Recorder {
+    /// How often something has been heard that a server told about itself.
+    #[must_use]
+    pub fn times_heard(&self, wanted: &Hearsay) -> usize {
+        let heard = self.hearsay.lock();
+        let heard = heard.unwrap_or_else(PoisonError::into_inner);
+        heard.iter().filter(|heard| *heard == wanted).count()
+    }
+
     /// What has been delivered of a channel so far.
     #[must_use]
     pub fn of(&self, channel: &Channel) -> Vec<Arc<Publication>> {

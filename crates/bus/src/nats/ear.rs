@@ -37,7 +37,7 @@ pub(super) struct Ear {
     signals: mpsc::Sender<Signal>,
     watched: Arc<Mutex<BTreeMap<Partition, Task>>>,
     /// Each ends with this value.
-    _tasks: [Task; 2],
+    _tasks: [Task; 3],
 }
 
 /// A task that ends with its handle.
@@ -66,12 +66,13 @@ impl Ear {
         };
         Self {
             core: Arc::clone(core),
-            signals,
             watched,
             _tasks: [
+                Task(tokio::spawn(overhear(Arc::clone(core), signals.clone()))),
                 Task(tokio::spawn(watchman.run())),
                 Task(tokio::spawn(erase(Arc::clone(core), erasures))),
             ],
+            signals,
         }
     }
 
@@ -144,6 +145,21 @@ async fn listen(
         };
         if signals.send(signal).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Passes on what servers tell about themselves. What the engine has no room for is lost.
+async fn overhear(core: Arc<Core>, signals: mpsc::Sender<Signal>) {
+    let subscribed = core.log.client.subscribe(core.log.names.hearsay()).await;
+    match subscribed {
+        Ok(mut subscriber) => {
+            while let Some(message) = subscriber.next().await {
+                drop(signals.try_send(Signal::Told(message.payload.to_vec())));
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what other servers tell about themselves is not heard");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{
 
 use async_nats::{
     Client, Subject,
+    connection::State,
     jetstream::{
         self, Context,
         context::PublishErrorKind,
@@ -109,6 +110,20 @@ impl Log {
         }
         self.ready.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Tells all servers something that nobody keeps.
+    pub(super) async fn tell(&self, hearsay: &[u8]) -> Result<(), BrokerError> {
+        // What a client of NATS is given while it is not connected comes out late.
+        if self.client.connection_state() != State::Connected {
+            return Err(BrokerError::unavailable("there is no connection to NATS"));
+        }
+        let told = self
+            .client
+            .publish(self.names.hearsay(), hearsay.to_vec().into())
+            .await;
+        told.map_err(|error| failed(&error))?;
+        self.client.flush().await.map_err(|error| failed(&error))
     }
 
     /// Something has failed that would also fail if a stream were gone.

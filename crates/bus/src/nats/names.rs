@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `PREFIX.log.PARTITION.LANE.ROOM` | the log of a channel |
 //! | `PREFIX.told.PARTITION.LANE.ROOM` | what was added to it, once it is there |
+//! | `PREFIX.hearsay` | what servers tell about themselves |
 //!
 //! A room id has no character that a subject could not have, but for the dot, which divides a subject: it becomes `~`,
 //! which no room id has.
@@ -70,6 +71,11 @@ impl Names {
         format!("{}.told.{}.>", self.prefix, partition.0)
     }
 
+    /// Where servers tell about themselves.
+    pub(super) fn hearsay(&self) -> String {
+        format!("{}.hearsay", self.prefix)
+    }
+
     /// Which partition a room is in.
     pub(super) fn partition(&self, room: &RoomId) -> Partition {
         let partitions = u64::from(self.partitions);
@@ -111,6 +117,7 @@ mod tests {
         assert_eq!(names.log(&chat), "fanwave.log.119.chat.my~room-1_x");
         assert_eq!(names.log(&room), "fanwave.log.119.room.my~room-1_x");
         assert_eq!(names.told(Partition(99)), "fanwave.told.99.>");
+        assert_eq!(names.hearsay(), "fanwave.hearsay");
         assert_eq!(names.stream(&chat), "fanwave-chat");
         assert_eq!(names.stream(&room), "fanwave-events");
     }

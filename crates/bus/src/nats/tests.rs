@@ -33,6 +33,7 @@ conformance_cases!(
     conforms_when_harmed,
     conforms_together,
     conforms_together_when_harmed,
+    tells_others,
 );
 
 fn lane(name: &str) -> Channel {

@@ -5,6 +5,8 @@
 //!    partitions are subscribed to again, wherever their slots are by then, and the engine is told that it may have
 //!    missed something of them.
 //! 3. What cannot be read is reported and counted, and leaves a gap that the engine sees.
+//! 4. What servers tell about themselves is heard from the beginning, beside the first partition's rooms. Of it, nothing is
+//!    waited for: what the engine has no room for is lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -24,7 +26,7 @@ use tokio::{
 
 use super::{
     config::Address,
-    scripts::{place, tag_of},
+    scripts::{hearsay_place, place, tag_of},
     servers::{Servers, connection_config},
 };
 use crate::{
@@ -37,6 +39,15 @@ use crate::{
 pub(super) enum Order {
     Watch(Partition, oneshot::Sender<Result<(), BrokerError>>),
     Unwatch(Partition),
+}
+
+/// What can be subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Topic {
+    /// What servers tell about themselves.
+    Hearsay,
+    /// What is appended to the rooms of a partition.
+    Rooms(Partition),
 }
 
 /// Hears until nobody gives orders any more.
@@ -54,7 +65,7 @@ pub(super) struct Ear {
     lines: BTreeMap<u64, Line>,
     last_line: u64,
     /// Watched, but not heard now.
-    lost: BTreeSet<Partition>,
+    lost: BTreeSet<Topic>,
     retry_at: Option<Instant>,
 }
 
@@ -62,7 +73,7 @@ pub(super) struct Ear {
 struct Line {
     address: Address,
     connection: MultiplexedConnection,
-    partitions: BTreeSet<Partition>,
+    topics: BTreeSet<Topic>,
     overrun: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -117,8 +128,8 @@ impl Ear {
             overrun: Arc::new(Notify::new()),
             lines: BTreeMap::new(),
             last_line: 0,
-            lost: BTreeSet::new(),
-            retry_at: None,
+            lost: BTreeSet::from([Topic::Hearsay]),
+            retry_at: Some(Instant::now()),
         };
         tokio::spawn(ear.run());
         sender
@@ -132,11 +143,11 @@ impl Ear {
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(Order::Watch(partition, answer)) => {
-                        let watched = self.watch(partition).await;
+                        let watched = self.watch(Topic::Rooms(partition)).await;
                         // Whoever asked may have gone.
                         drop(answer.send(watched.map_err(|error| unavailable(&error))));
                     }
-                    Some(Order::Unwatch(partition)) => self.unwatch(partition).await,
+                    Some(Order::Unwatch(partition)) => self.unwatch(Topic::Rooms(partition)).await,
                     None => return,
                 },
                 Some(heard) = self.heard.recv() => self.take(heard).await,
@@ -147,37 +158,34 @@ impl Ear {
         }
     }
 
-    async fn watch(&mut self, partition: Partition) -> RedisResult<()> {
-        let known = self
-            .lines
-            .values()
-            .any(|line| line.partitions.contains(&partition));
+    async fn watch(&mut self, topic: Topic) -> RedisResult<()> {
+        let known = self.lines.values().any(|line| line.topics.contains(&topic));
         if known {
             return Ok(());
         }
-        let (tag, slot) = self.tag(partition);
-        let subscribed = self.subscribe(partition, tag, slot).await;
+        let subscribed = self.subscribe(topic).await;
         if subscribed.is_err() {
             self.servers.forget().await;
         } else {
-            self.lost.remove(&partition);
+            self.lost.remove(&topic);
         }
         subscribed
     }
 
-    async fn subscribe(&mut self, partition: Partition, tag: u32, slot: u16) -> RedisResult<()> {
+    async fn subscribe(&mut self, topic: Topic) -> RedisResult<()> {
+        let (place, slot) = self.place(topic);
         let address = self.servers.address(slot).await?;
         let number = self.line(&address).await?;
         let Some(line) = self.lines.get_mut(&number) else {
             return Ok(());
         };
         let subscribed = cmd("SSUBSCRIBE")
-            .arg(place(tag))
+            .arg(place)
             .exec_async(&mut line.connection)
             .await;
         match subscribed {
             Ok(()) => {
-                line.partitions.insert(partition);
+                line.topics.insert(topic);
                 Ok(())
             }
             Err(error) => {
@@ -209,21 +217,21 @@ impl Ear {
         let line = Line {
             address: address.clone(),
             connection,
-            partitions: BTreeSet::new(),
+            topics: BTreeSet::new(),
             overrun,
         };
         self.lines.insert(number, line);
         Ok(number)
     }
 
-    async fn unwatch(&mut self, partition: Partition) {
-        self.lost.remove(&partition);
-        let (tag, _) = self.tag(partition);
+    async fn unwatch(&mut self, topic: Topic) {
+        self.lost.remove(&topic);
+        let (place, _) = self.place(topic);
         for line in self.lines.values_mut() {
-            if line.partitions.remove(&partition) {
+            if line.topics.remove(&topic) {
                 // A line that has ended says so by itself.
                 let ended = cmd("SUNSUBSCRIBE")
-                    .arg(place(tag))
+                    .arg(&place)
                     .exec_async(&mut line.connection)
                     .await;
                 drop(ended);
@@ -235,25 +243,28 @@ impl Ear {
         let Heard { line, push } = heard;
         match push.kind {
             PushKind::SMessage => {
-                let signal = match push.data.as_slice() {
-                    [_, Value::BulkString(batch)] => read(batch),
-                    _ => return,
+                let [Value::BulkString(place), Value::BulkString(said)] = push.data.as_slice()
+                else {
+                    return;
                 };
-                // While the engine does not keep up, the lines fill, and are given up rather than grow.
-                drop(self.signals.send(signal).await);
+                if self.topic(place) == Some(Topic::Hearsay) {
+                    drop(self.signals.try_send(Signal::Told(said.clone())));
+                } else {
+                    // While the engine does not keep up, the lines fill, and are given up rather than grow.
+                    drop(self.signals.send(read(said)).await);
+                }
             }
             PushKind::SUnsubscribe => {
-                let tag = match push.data.first() {
-                    Some(Value::BulkString(place)) => tag_of(place),
+                let topic = match push.data.first() {
+                    Some(Value::BulkString(place)) => self.topic(place),
                     _ => None,
                 };
-                let partition = tag.and_then(|tag| self.partitions.get(&tag).copied());
                 let line = self.lines.get_mut(&line);
                 // Not asked for: the slot has moved to another server.
-                if let (Some(partition), Some(line)) = (partition, line)
-                    && line.partitions.remove(&partition)
+                if let (Some(topic), Some(line)) = (topic, line)
+                    && line.topics.remove(&topic)
                 {
-                    self.lose([partition]);
+                    self.lose([topic]);
                 }
             }
             PushKind::Disconnection => self.give_up(line),
@@ -277,12 +288,12 @@ impl Ear {
     fn give_up(&mut self, number: u64) {
         if let Some(line) = self.lines.remove(&number) {
             tracing::warn!(server = %line.address, "a connection to the broker has ended");
-            self.lose(line.partitions);
+            self.lose(line.topics);
         }
     }
 
-    fn lose(&mut self, partitions: impl IntoIterator<Item = Partition>) {
-        self.lost.extend(partitions);
+    fn lose(&mut self, topics: impl IntoIterator<Item = Topic>) {
+        self.lost.extend(topics);
         if !self.lost.is_empty() && self.retry_at.is_none() {
             // Not at once: a server that has just ended is about to be replaced.
             self.retry_at = Some(Instant::now() + RECONNECT_EVERY);
@@ -296,16 +307,16 @@ impl Ear {
         let mut resumed = Vec::new();
         // One server that is gone must not keep the others from being heard, nor be waited for once a partition.
         let mut gone = BTreeSet::new();
-        for partition in self.lost.clone() {
-            let (_, slot) = self.tag(partition);
+        for topic in self.lost.clone() {
+            let (_, slot) = self.place(topic);
             let Ok(address) = self.servers.address(slot).await else {
                 break;
             };
             if gone.contains(&address) {
                 continue;
             }
-            match self.watch(partition).await {
-                Ok(()) => resumed.push(partition),
+            match self.watch(topic).await {
+                Ok(()) => resumed.extend(topic.rooms()),
                 Err(error) => {
                     tracing::debug!(%error, "the broker is not back yet");
                     gone.insert(address);
@@ -337,9 +348,33 @@ impl Ear {
         }
     }
 
-    fn tag(&self, partition: Partition) -> (u32, u16) {
-        let tag = self.tags.get(usize::from(partition.0));
-        *tag.expect("a partition is one of those there are")
+    /// What something is called at Redis, and which slot that is in.
+    fn place(&self, topic: Topic) -> (String, u16) {
+        let Partition(number) = topic.rooms().unwrap_or(Partition(0));
+        let tag = self.tags.get(usize::from(number));
+        let (tag, slot) = *tag.expect("a partition is one of those there are");
+        match topic {
+            Topic::Hearsay => (hearsay_place(tag), slot),
+            Topic::Rooms(_) => (place(tag), slot),
+        }
+    }
+
+    /// What is called so at Redis.
+    fn topic(&self, called: &[u8]) -> Option<Topic> {
+        match tag_of(called) {
+            Some(tag) => self.partitions.get(&tag).copied().map(Topic::Rooms),
+            None if called == self.place(Topic::Hearsay).0.as_bytes() => Some(Topic::Hearsay),
+            None => None,
+        }
+    }
+}
+
+impl Topic {
+    fn rooms(self) -> Option<Partition> {
+        match self {
+            Self::Hearsay => None,
+            Self::Rooms(partition) => Some(partition),
+        }
     }
 }
 

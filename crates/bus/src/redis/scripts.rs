@@ -168,6 +168,11 @@ pub(super) fn place(tag: u32) -> String {
     format!("fanwave:{{{tag}}}")
 }
 
+/// Where servers tell about themselves: beside the place of the partition with this tag, and so at the same server.
+pub(super) fn hearsay_place(tag: u32) -> String {
+    format!("{}:hearsay", place(tag))
+}
+
 /// The partition's tag, of where something was told.
 pub(super) fn tag_of(place: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(place).ok()?;

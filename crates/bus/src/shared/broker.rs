@@ -38,6 +38,9 @@ pub struct Partition(pub u16);
 ///   which everything is heard again. A message may be heard that this node has appended itself, and one may be heard
 ///   twice. A log that has lost its end has interrupted everybody: [`Signal::Resumed`] stands between what was told
 ///   before and what is told afterwards.
+/// * **Hearsay**: what a server tells ([`Broker::tell`]) is a [`Signal::Told`] at all servers, itself perhaps included:
+///   at most once, in no promised order, or not at all, and kept by nobody. It never stands in the way of what is
+///   appended: where there is no room for it, it is lost. It costs one subscription, however many rooms there are.
 /// * **Time**: every call ends, with an error at the latest after `limits::BROKER_CALL_MAX`. What a failed append has
 ///   done is not known: the engine passes that on, and the sender sends again.
 pub trait Broker: Send + Sync + 'static {
@@ -73,6 +76,9 @@ pub trait Broker: Send + Sync + 'static {
         channel: &'a Channel,
         lost: &'a Epoch,
     ) -> BoxFuture<'a, Result<(), BrokerError>>;
+
+    /// Tells all servers something; at most [`HEARSAY_BYTES_MAX`](fanwave_wire::limits::HEARSAY_BYTES_MAX) bytes.
+    fn tell<'a>(&'a self, hearsay: &'a [u8]) -> BoxFuture<'a, Result<(), BrokerError>>;
 }
 
 /// What a broker says unasked.
@@ -82,6 +88,8 @@ pub enum Signal {
     Heard(Batch),
     /// Everything of these partitions is heard again, but something may not have been.
     Resumed(Vec<Partition>),
+    /// A server tells something about itself: a [`Hearsay`](fanwave_wire::envelope::Hearsay), if it can be read.
+    Told(Vec<u8>),
     /// Something was said that cannot be read; what it was is missing from what is heard.
     Unreadable,
 }

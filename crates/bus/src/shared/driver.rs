@@ -13,7 +13,10 @@ use std::{
 };
 
 use fanwave_room::sequence::Ticket;
-use fanwave_wire::{Channel, Draft, Event, Lane as LaneOf, Offset, UnixMillis, envelope::Batch};
+use fanwave_wire::{
+    Channel, Draft, Event, Lane as LaneOf, Offset, UnixMillis,
+    envelope::{Batch, Hearsay},
+};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
@@ -215,10 +218,24 @@ impl<B: Broker> Driver<B> {
                     self.handle(&channel, Input::Resumed);
                 }
             }
+            Signal::Told(bytes) => self.hear_told(&bytes),
             Signal::Unreadable => {
                 let counts = &self.shared.counts;
                 counts.unreadable.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    fn hear_told(&self, bytes: &[u8]) {
+        match Hearsay::decode(bytes) {
+            Ok(hearsay) => {
+                if let Some(sink) = self.shared.sink.get() {
+                    sink.heard(hearsay);
+                }
+            }
+            Err(error) => self.shared.complain(&BrokerError::Unreadable {
+                reason: format!("what another server tells about itself: {error}"),
+            }),
         }
     }
 

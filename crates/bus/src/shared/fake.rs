@@ -140,6 +140,16 @@ impl Ear {
 }
 
 impl Log {
+    fn tell(&self, hearsay: &[u8]) -> Result<(), BrokerError> {
+        if self.down {
+            return Err(BrokerError::unavailable("the broker is down"));
+        }
+        for ear in self.ears.iter().filter(|ear| ear.deaf == 0) {
+            drop(ear.signals.try_send(Signal::Told(hearsay.to_vec())));
+        }
+        Ok(())
+    }
+
     fn channel(&mut self, channel: &Channel) -> Result<&mut Kept, BrokerError> {
         if self.down {
             return Err(BrokerError::unavailable("the broker is down"));
@@ -308,5 +318,9 @@ impl Broker for FakeBroker {
             }
             Ok(())
         })
+    }
+
+    fn tell<'a>(&'a self, hearsay: &'a [u8]) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move { self.log.lock().tell(hearsay) })
     }
 }

@@ -87,7 +87,22 @@ conformance_cases!(
     conforms_when_harmed,
     conforms_together,
     conforms_together_when_harmed,
+    tells_others,
 );
+
+#[tokio::test]
+async fn what_another_release_tells_is_refused_and_counted() {
+    let (engine, broker) = engine(&FakeLog::default(), Settings::default());
+    let recorder = Arc::new(Recorder::default());
+    engine.attach(Arc::<Recorder>::clone(&recorder));
+    broker.tell(b"\x02whatever comes").await.unwrap();
+    // Signals come in order.
+    engine.subscribe(&lane("demo")).await.unwrap();
+    engine.publish(&lane("demo"), draft("1")).await.unwrap();
+    recorder.until(&lane("demo"), &draft("1")).await;
+    assert_eq!(engine.stats().unreadable, 1);
+    engine.stop().await;
+}
 
 fn engine(log: &FakeLog, settings: Settings) -> (Arc<SharedEngine>, Arc<FakeBroker>) {
     let (broker, signals) = log.connect();
