@@ -10,6 +10,7 @@ use std::{
 use fanwave_room::admit::Rules;
 use fanwave_wire::{
     RoomId,
+    envelope::NodeName,
     limits::{FRAME_BYTES_MAX, SLOT_PREFER_BYTES_MAX},
     protocol::ReturnSlot,
     ws,
@@ -21,6 +22,8 @@ use crate::{limits, origin::OriginPolicy, tls::TlsFiles};
 /// Settings of a gateway. The defaults are for one node with a mega-room; each field says what it costs.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
+    /// What other nodes, and people, call this one. Default: `fanwave`.
+    pub name: NodeName,
     /// Which web pages may connect. Default: pages served under the request's own host.
     pub origins: OriginPolicy,
     /// Threads that own the sockets, each with its own share for as long as they live. Default: as many as the machine
@@ -178,6 +181,7 @@ impl Rooms {
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
+            name: "fanwave".parse().expect("it is a name"),
             origins: OriginPolicy::SameHost,
             reactors: default_reactors(),
             connections_max: limits::CONNECTIONS_MAX,

@@ -23,6 +23,8 @@ use std::{
 
 use axum::Router;
 use fanwave_bus::Engine;
+use fanwave_room::census::Node;
+use fanwave_wire::envelope::NodeId;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::{
@@ -40,6 +42,7 @@ use self::{
     inbox::Inbox,
     listeners::Listeners,
     metrics::Metrics,
+    neighbours::{Neighbours, Sources},
     reactor::{Parts, Reactor, Shared, emulated::Emulated},
     reactors::{Pulse, Reactors, Seat},
 };
@@ -57,6 +60,7 @@ mod keys;
 pub mod limits;
 mod listeners;
 mod metrics;
+mod neighbours;
 mod origin;
 mod reactor;
 mod reactors;
@@ -79,6 +83,9 @@ pub struct Gateway {
     desk: Arc<Desk>,
     calls: Arc<Semaphore>,
     board: Arc<Board>,
+    neighbours: Arc<Neighbours>,
+    /// Tells the others; none where there are none, or once it is shut down.
+    speaking: Mutex<Option<tokio::task::JoinHandle<()>>>,
     /// Shortest time between two fans who come back.
     return_gap: Duration,
     addresses: Vec<SocketAddr>,
@@ -160,10 +167,19 @@ impl Gateway {
         let (polls, seats) = seats(config.reactors.get())?;
         let reactors = Arc::new(Reactors::new(seats));
         let admission = Admission::new(config.connections_max, config.accepts_per_second);
-        let shared = Shared::default();
-        let metrics = Metrics::register(registry, &admission, &reactors, &shared.board);
+        let node = NodeId(getrandom::u64().map_err(StartError::Random)?);
+        let shared = Shared::new(node);
+        let metrics = Metrics::register(registry, &admission, &reactors, &shared);
+        let sources = Sources {
+            engine: Arc::clone(&engine),
+            admission: Arc::clone(&admission),
+            reactors: Arc::clone(&reactors),
+            shared: shared.clone(),
+        };
+        let neighbours = Arc::new(Neighbours::new(node, &config, sources));
         let desk = Desk::open(
             engine,
+            Arc::clone(&neighbours),
             Arc::clone(&reactors),
             runtime.clone(),
             config.room_settings(),
@@ -171,21 +187,12 @@ impl Gateway {
         let calls = EngineCalls::new(
             Arc::clone(&desk),
             Arc::clone(&reactors.seats()[0].inbox),
-            runtime,
+            runtime.clone(),
         );
         let places = calls.places();
         let name: Arc<str> =
             format!("{:016x}", getrandom::u64().map_err(StartError::Random)?).into();
-        let door = Arc::new(Door {
-            admission: Arc::clone(&admission),
-            reactors: Arc::clone(&reactors),
-            metrics: metrics.clone(),
-            origins: config.origins.clone(),
-            extensions: Extensions::new(config.compression, config.dialect),
-            socket_send_bytes: config.socket_send_bytes,
-            message_bytes_max: config.message_bytes_max,
-            node: Arc::clone(&name),
-        });
+        let door = door(&config, &admission, &reactors, &metrics, &name);
         let (config, keys) = (Arc::new(config), keys.into());
         let mut running = Vec::with_capacity(polls.len());
         for (number, (poll, seat)) in polls.into_iter().zip(reactors.seats()).enumerate() {
@@ -210,6 +217,8 @@ impl Gateway {
             desk,
             calls: places,
             board: shared.board,
+            speaking: Mutex::new(neighbours.speak(&runtime)),
+            neighbours,
             return_gap: config.return_gap(),
             addresses,
             running: Mutex::new(running),
@@ -241,6 +250,17 @@ impl Gateway {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.door.admission.is_alive() && self.door.reactors.are_alive(Instant::now())
+    }
+
+    /// The nodes of these rooms that are there, this one first.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node> {
+        self.neighbours.nodes()
+    }
+
+    /// Tells the other nodes that this one is going to move its fans to them. Nothing else changes.
+    pub fn announce_drain(&self) {
+        self.neighbours.leave();
     }
 
     /// Moves the fans to other nodes: takes nobody new, tells everybody in turn to go and when to come back, and returns
@@ -291,18 +311,53 @@ impl Gateway {
             joined = joined.and(thread.join().map_err(|_| ShutdownError::Panicked));
         }
         self.desk.stop();
+        if let Some(speaking) = self.stop_speaking() {
+            // What it was saying must not come after the last words.
+            drop(speaking.await);
+            self.neighbours.farewell().await;
+        }
         // Calls under way end by themselves; what they would answer has nobody left to go to.
         drop(tokio::time::timeout(deadline, EngineCalls::idle(Arc::clone(&self.calls))).await);
         joined
     }
 }
 
+impl Gateway {
+    fn stop_speaking(&self) -> Option<tokio::task::JoinHandle<()>> {
+        let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
+        let speaking = speaking.take()?;
+        speaking.abort();
+        Some(speaking)
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
+        drop(self.stop_speaking());
         self.door.admission.close();
         self.door.reactors.stop(Instant::now());
         self.desk.stop();
     }
+}
+
+/// The door that the HTTP server leads to.
+fn door(
+    config: &GatewayConfig,
+    admission: &Arc<Admission>,
+    reactors: &Arc<Reactors>,
+    metrics: &Metrics,
+    node: &Arc<str>,
+) -> Arc<Door> {
+    Arc::new(Door {
+        admission: Arc::clone(admission),
+        reactors: Arc::clone(reactors),
+        metrics: metrics.clone(),
+        origins: config.origins.clone(),
+        extensions: Extensions::new(config.compression, config.dialect),
+        socket_send_bytes: config.socket_send_bytes,
+        message_bytes_max: config.message_bytes_max,
+        node: Arc::clone(node),
+    })
 }
 
 /// A poll for each reactor, and what others hold of it.

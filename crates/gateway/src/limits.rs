@@ -118,6 +118,12 @@ pub const JOIN_GRACE: Duration = Duration::from_secs(1);
 /// few fans is drained in seconds. As many come back as any node takes.
 pub const MOVES_PER_SECOND_MIN: u32 = 10;
 
+/// How often the other nodes are told what is new on this one, where anything is.
+pub const HEARSAY_TICK: Duration = Duration::from_millis(250);
+
+/// How long a node that stops tries to say so to the others.
+pub const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
 /// How long a fan's turn to move may take while an answer is due to them or their socket is full; then they go without.
 ///
 /// Longer than an engine may take, so that nobody is left without an answer. 32 bytes each in the queue of those who wait.
@@ -296,6 +302,10 @@ const _: () = assert!(
 const _: () = assert!(
     MOVE_TURN_MAX.as_millis() > ENGINE_CALL_TIMEOUT.as_millis(),
     "who is moved has their answer first"
+);
+const _: () = assert!(
+    HEARSAY_TICK.as_millis() * 2 <= fanwave_room::limits::HEARTBEAT.as_millis(),
+    "a heartbeat is late by a fraction of one"
 );
 const _: () = assert!(
     PONG_TIMEOUT.as_millis() < PING_INTERVAL.as_millis(),

@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{admission::Admission, drain::Board, reactors::Reactors};
+use crate::{admission::Admission, drain::Board, reactor::Shared, reactors::Reactors};
 
 /// Handles of the registered metrics; cloning shares them.
 #[derive(Debug, Clone)]
@@ -130,6 +130,24 @@ impl Collector for ReactorSockets {
     }
 }
 
+/// Reads how many nodes are known where they are counted.
+#[derive(Debug)]
+struct Nodes(Shared);
+
+impl Collector for Nodes {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let others = self.0.census().nodes().count();
+        let nodes = ConstGauge::new(i64::try_from(others + 1).unwrap_or(i64::MAX));
+        let metric = encoder.encode_descriptor(
+            "fanwave_gateway_nodes",
+            "Servers of these rooms that are known, this one included",
+            None,
+            MetricType::Gauge,
+        )?;
+        nodes.encode(metric)
+    }
+}
+
 /// Reads how far a drain has come where the reactors write it.
 #[derive(Debug)]
 struct Drained(Arc<Board>);
@@ -161,7 +179,7 @@ impl Metrics {
         registry: &mut Registry,
         admission: &Arc<Admission>,
         reactors: &Arc<Reactors>,
-        board: &Arc<Board>,
+        shared: &Shared,
     ) -> Self {
         let metrics = Self {
             deliveries: Counter::default(),
@@ -183,7 +201,8 @@ impl Metrics {
         registry.register_collector(Box::new(Connections(Arc::clone(admission))));
         registry.register_collector(Box::new(BusySeconds(Arc::clone(reactors))));
         registry.register_collector(Box::new(ReactorSockets(Arc::clone(reactors))));
-        registry.register_collector(Box::new(Drained(Arc::clone(board))));
+        registry.register_collector(Box::new(Drained(Arc::clone(&shared.board))));
+        registry.register_collector(Box::new(Nodes(shared.clone())));
         let registry = registry.sub_registry_with_prefix("fanwave_gateway");
         registry.register(
             "deliveries",

@@ -14,9 +14,13 @@
 //! * [`reactions`]: taps, counted and told as one sum.
 //! * [`polls`]: what is open, who has voted, how it stands.
 //! * [`presence`]: how many connections and how many people a channel has.
+//! * [`herald`]: what a node tells all others about itself.
+//! * [`census`]: which others there are, and how many fans they have.
 
 pub mod admit;
+pub mod census;
 pub mod governor;
+pub mod herald;
 pub mod language;
 pub mod limits;
 pub mod machine;

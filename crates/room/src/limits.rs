@@ -130,6 +130,22 @@ pub const TAPPING_FANS_MAX: usize = 131_072;
 /// backoff (20 s).
 pub const REACTION_MEMORY: Duration = Duration::from_secs(30);
 
+/// How often a node tells all others that it is there, and how many follow each of its channels.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// After how long a node counts as gone of which nothing is heard: several heartbeats may be lost.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Other nodes that a node knows of: some 300 bytes each, beside their channels. Of more, none are known.
+pub const NODES_MAX: usize = 256;
+
+/// Counts of one channel at one other node, over all of them: 120 bytes each and as many for the sums, 16 MB at the worst.
+/// More are not counted.
+pub const CENSUS_CROWDS_MAX: usize = 65_536;
+
+/// Rooms whose taps wait to be told to other nodes: 700 bytes each at the worst, 700 KB. Taps of more are not told.
+pub const TAPPED_ROOMS_MAX: usize = 1_024;
+
 /// Polls that are open at once in a room; one more closes the eyes on the oldest.
 pub const POLLS_OPEN_MAX: usize = 4;
 
@@ -201,4 +217,6 @@ const _: () = assert!(RECENT_MAX <= DUPLICATES_MAX);
 const _: () = assert!(APPEND_WAIT_MAX.as_millis() < DUPLICATE_WINDOW.as_millis());
 const _: () = assert!(SHOWN_PER_TICK_MAX < GOVERNED_WAITING_MAX);
 const _: () = assert!(TOLD_AGAIN_USERS < TOLD_USERS_MAX);
+// One heartbeat that is lost, and one that is late, make nobody disappear.
+const _: () = assert!(HEARTBEAT.as_millis() * 3 < NODE_SILENCE_MAX.as_millis());
 const _: () = assert!(ROOM_BYTES_WORST <= 320_000_000);

@@ -1,7 +1,8 @@
 //! Everything of one room on one node, as one machine: what is asked of it, and what is to be done about it.
 //!
 //! The shell brings what fans ask for ([`Input::Say`], [`Input::Act`], [`Input::React`], [`Input::Vote`]), what the engine
-//! delivers ([`Input::Published`], in the order of each lane), who comes and goes, and the time. After each input it
+//! delivers ([`Input::Published`], in the order of each lane), what other nodes tell ([`Input::Heard`]), who comes and
+//! goes, and the time. After each input it
 //! drains [`Room::poll_output`] and obeys; [`Room::poll_timeout`] says when to come back by itself.
 //!
 //! * A node that opens a room first tells it where its lanes stand ([`Room::resume`]) and folds the room's events
@@ -142,6 +143,7 @@ impl Room {
                     Err(refusal) => Output::Refuse { ticket, refusal },
                 });
             }
+            Input::Heard { taps } => self.reactions.hear(now, &taps),
             Input::Vote {
                 ticket,
                 sender,

@@ -5,8 +5,9 @@
 //! allowance, so that a script taps no faster than a thumb. What is counted leaves as one [`Counts`] per tick, together
 //! for all: no reaction is ever traced back to a fan, and none is stored.
 //!
-//! One node counts the fans it serves. The caller is the room's machine: [`Reactions::take`] or
-//! [`Reactions::handle_timeout`], then [`Reactions::poll_output`], then [`Reactions::poll_timeout`].
+//! One node counts the fans it serves; what others have counted is heard of them ([`Reactions::hear`]) and told with it, so
+//! that a room has one aggregate per tick, however many nodes it has. The caller is the room's machine:
+//! [`Reactions::take`], [`Reactions::hear`] or [`Reactions::handle_timeout`], then [`Reactions::poll_output`], then [`Reactions::poll_timeout`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry},
@@ -26,6 +27,15 @@ use crate::limits::{
 
 /// Taps per kind since the last aggregate; kinds that nobody tapped are left out.
 pub type Counts = BTreeMap<ReactionKind, u64>;
+
+/// What was tapped in one tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregate {
+    /// By fans of all nodes, as far as it has been heard here: what fans are told.
+    pub all: Counts,
+    /// By this node's own fans: what other nodes are told.
+    pub own: Counts,
+}
 
 /// What may be tapped, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,14 +87,20 @@ pub struct Reactions {
     taps_per_second: u64,
     tick: Duration,
     /// All kinds, with what was tapped since the last aggregate.
-    totals: BTreeMap<ReactionKind, u64>,
+    totals: BTreeMap<ReactionKind, Total>,
     /// By a hash of the user id: short keys make a small and quick tree. Where two fans meet, they share an allowance.
     fans: BTreeMap<u64, Fan>,
     /// When the open tick is told; set exactly while there is something to tell.
     told_at: Option<UnixMillis>,
     /// When fans who tap no longer are looked for.
     swept_at: UnixMillis,
-    outputs: VecDeque<Counts>,
+    outputs: VecDeque<Aggregate>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Total {
+    own: u64,
+    others: u64,
 }
 
 /// What a node remembers of a fan who taps: 40 bytes.
@@ -108,7 +124,7 @@ impl Reactions {
             room,
             taps_per_second: u64::from(settings.taps_per_second),
             tick: settings.tick,
-            totals: kinds.map(|kind| (kind, 0)).collect(),
+            totals: kinds.map(|kind| (kind, Total::default())).collect(),
             fans: BTreeMap::new(),
             told_at: None,
             swept_at: UnixMillis(0),
@@ -156,21 +172,36 @@ impl Reactions {
             return;
         }
         self.told_at = None;
-        let mut counts = Counts::new();
+        let (mut all, mut own) = (Counts::new(), Counts::new());
         for (kind, total) in &mut self.totals {
-            if *total > 0 {
-                counts.insert(kind.clone(), std::mem::take(total));
+            let total = std::mem::take(total);
+            let sum = total.own.saturating_add(total.others);
+            if sum > 0 {
+                all.insert(kind.clone(), sum);
+            }
+            if total.own > 0 {
+                own.insert(kind.clone(), total.own);
             }
         }
         assert!(
-            !counts.is_empty(),
+            !all.is_empty(),
             "a tick is open only when something was counted"
         );
-        self.outputs.push_back(counts);
+        self.outputs.push_back(Aggregate { all, own });
+    }
+
+    /// Counts what fans of another node have tapped. Kinds that this node does not have are passed over.
+    pub fn hear(&mut self, now: UnixMillis, counts: &Counts) {
+        for (kind, count) in counts.iter().filter(|(_, count)| **count > 0) {
+            if let Some(total) = self.totals.get_mut(kind) {
+                total.others = total.others.saturating_add(*count);
+                self.told_at.get_or_insert_with(|| later(now, self.tick));
+            }
+        }
     }
 
     /// The next aggregate, until there is none; at most one per tick.
-    pub fn poll_output(&mut self) -> Option<Counts> {
+    pub fn poll_output(&mut self) -> Option<Aggregate> {
         self.outputs.pop_front()
     }
 
@@ -211,7 +242,7 @@ impl Reactions {
             let count = u64::from(*count).min(rest);
             rest -= count;
             if let Some(total) = self.totals.get_mut(kind) {
-                *total += count;
+                total.own += count;
             }
         }
     }

@@ -243,7 +243,8 @@ impl World {
                         self.eject(node, fan);
                     }
                 }
-                Output::Joined { .. } | Output::Left { .. } => {}
+                // The nodes here do not tell each other what was tapped.
+                Output::Tapped { .. } | Output::Joined { .. } | Output::Left { .. } => {}
             }
         }
         self.plan_wake(node);

@@ -24,7 +24,8 @@ use std::{
 use fanwave_bus::{BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};
 use fanwave_room::machine::{Input, Output, Refusal, Settings};
 use fanwave_wire::{
-    Channel, Offset, Publication, Role, RoomId, UnixMillis, UserId, limits::HISTORY_PAGE_MAX,
+    Channel, Offset, Publication, Role, RoomId, UnixMillis, UserId, envelope::Hearsay,
+    limits::HISTORY_PAGE_MAX,
 };
 use tokio::runtime::Handle;
 
@@ -33,6 +34,7 @@ use self::room::{DeskRoom, Open, Phase, Taken};
 use crate::{
     inbox::Item,
     limits,
+    neighbours::Neighbours,
     reactors::Reactors,
     roll_call::{self, Present},
 };
@@ -45,6 +47,7 @@ mod room;
 /// The desk; see the module.
 pub(crate) struct Desk {
     engine: Arc<dyn Engine>,
+    neighbours: Arc<Neighbours>,
     reactors: Arc<Reactors>,
     runtime: Handle,
     settings: Settings,
@@ -75,18 +78,26 @@ impl Sink for DeskSink {
             desk.begin_anew(channel);
         }
     }
+
+    fn heard(&self, hearsay: Hearsay) {
+        if let Some(desk) = self.0.upgrade() {
+            desk.hear(hearsay);
+        }
+    }
 }
 
 impl Desk {
     /// A desk without a room, attached to the engine.
     pub(crate) fn open(
         engine: Arc<dyn Engine>,
+        neighbours: Arc<Neighbours>,
         reactors: Arc<Reactors>,
         runtime: Handle,
         settings: Settings,
     ) -> Arc<Self> {
         let desk = Arc::new(Self {
             engine,
+            neighbours,
             reactors,
             runtime,
             settings,
@@ -250,6 +261,16 @@ impl Desk {
         }
     }
 
+    /// What a node tells about itself: what its fans have tapped goes to the rooms that are open here.
+    fn hear(self: &Arc<Self>, hearsay: Hearsay) {
+        for (room, taps) in self.neighbours.hear(hearsay) {
+            let room = self.rooms().get(&room).cloned();
+            if let Some(room) = room {
+                self.turn(&room, Some(Input::Heard { taps }));
+            }
+        }
+    }
+
     /// A channel does not go on where the room stands: the room is dropped and opened anew by whoever subscribes again.
     fn begin_anew(&self, channel: &Channel) {
         let Some(room) = self.rooms().get(&channel.room).cloned() else {
@@ -313,6 +334,7 @@ impl Desk {
                 open.answer(ticket, Outcome::Refused(refusal));
             }
             Output::Done { ticket } => open.answer(ticket, Outcome::Done),
+            Output::Tapped { taps } => self.neighbours.take_taps(&room.id, &taps),
             shown => {
                 for (reactor, item) in open.address(&room.id, shown) {
                     if let Some(seat) = self.reactors.seats().get(reactor) {
@@ -365,7 +387,7 @@ pub(crate) async fn in_time<T>(
 }
 
 /// The wall clock; one before 1970 counts as 1970.
-fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

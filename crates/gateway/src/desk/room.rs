@@ -276,6 +276,7 @@ impl Open {
             Output::Publish(_)
             | Output::Refuse { .. }
             | Output::Done { .. }
+            | Output::Tapped { .. }
             | Output::Joined { .. }
             | Output::Left { .. } => Vec::new(),
         }

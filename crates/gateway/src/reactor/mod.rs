@@ -21,8 +21,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use fanwave_room::presence::Presence;
-use fanwave_wire::{Channel, UnixMillis, protocol};
+use fanwave_room::{
+    census::Census,
+    presence::{Presence, Stats},
+};
+use fanwave_wire::{Channel, UnixMillis, envelope::NodeId, protocol};
 use mio::{Events, Poll, Token, net::TcpListener};
 use rustls::ServerConfig;
 use slab::Slab;
@@ -127,9 +130,11 @@ pub(crate) struct Reactor {
 }
 
 /// What the reactors of a node know together. Locked for one look-up at a time, and by nothing that waits.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    pub(crate) presence: Arc<Mutex<Presence>>,
+    presence: Arc<Mutex<Presence>>,
+    /// Who follows what at the other nodes.
+    census: Arc<Mutex<Census>>,
     /// How far a drain of the node has come.
     pub(crate) board: Arc<Board>,
     /// Channels in which somebody wants to know who comes and goes, and how many do.
@@ -137,7 +142,33 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Who follows what.
+    /// A node on which nobody is.
+    pub(crate) fn new(node: NodeId) -> Self {
+        Self {
+            presence: Arc::default(),
+            census: Arc::new(Mutex::new(Census::new(node))),
+            board: Arc::default(),
+            watched: Arc::default(),
+        }
+    }
+
+    /// How many follow a channel, at all nodes.
+    pub(crate) fn stats(&self, channel: &Channel) -> Stats {
+        let own = self.presence().stats(channel);
+        let others = self.census().others(channel);
+        Stats {
+            num_clients: own.num_clients + others.num_clients,
+            num_users: own.num_users + others.num_users,
+        }
+    }
+
+    /// The other nodes.
+    pub(crate) fn census(&self) -> MutexGuard<'_, Census> {
+        // A poisoned lock belongs to a node that is no longer alive.
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who follows what here.
     pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {
         // A poisoned lock belongs to a node that is no longer alive.
         self.presence.lock().unwrap_or_else(PoisonError::into_inner)

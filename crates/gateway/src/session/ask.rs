@@ -245,7 +245,7 @@ impl Reactor {
         self.replies.reply(id, Response::Done);
     }
 
-    /// One page of who follows a room's chat on this node.
+    /// One page of who follows a room's chat on this node, and how many do on all of them.
     fn handle_presence_page(
         &mut self,
         id: u32,
@@ -254,8 +254,8 @@ impl Reactor {
         let Some(channel) = self.parse_channel(id, &format!("chat:{room}")) else {
             return;
         };
+        let count = self.shared.stats(&channel).num_users;
         let presence = self.shared.presence();
-        let count = presence.stats(&channel).num_users;
         let page = presence
             .audience(&channel)
             .map(|audience| audience.page(after.as_ref(), limit));

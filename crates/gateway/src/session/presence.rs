@@ -1,6 +1,7 @@
-//! `presence` and `presence_stats`: who, and how many, follow a channel on this node.
+//! `presence` and `presence_stats`: who follows a channel on this node, and how many do on all of them.
 //!
-//! Counts are exact. A list is a sample: of a mega-room, all of it would be megabytes, and somebody's address book.
+//! Counts of this node are exact, and those of others as they have told them last. A list is a sample of this node's fans:
+//! of a mega-room, all of it would be megabytes, and somebody's address book.
 
 use fanwave_bus::EngineError;
 use fanwave_wire::{
@@ -89,12 +90,12 @@ impl Reactor {
         })
     }
 
-    /// How many follow a channel.
+    /// How many follow a channel, at all nodes.
     pub(super) fn handle_presence_stats(&mut self, id: u32, name: &str) {
         let Some(channel) = self.parse_channel(id, name) else {
             return;
         };
-        let stats = self.shared.presence().stats(&channel);
+        let stats = self.shared.stats(&channel);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let response = Response::PresenceStats {
             clients: count(stats.num_clients),

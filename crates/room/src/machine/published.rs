@@ -17,6 +17,7 @@ use crate::{
     limits::{DOOMED_MAX, EARLY_VOTES_MAX},
     moderation::Effect,
     polls,
+    reactions::Aggregate,
     recent::deletes,
 };
 
@@ -170,9 +171,12 @@ impl Room {
     }
 
     pub(super) fn drain_reactions(&mut self) {
-        while let Some(counts) = self.reactions.poll_output() {
+        while let Some(Aggregate { all, own }) = self.reactions.poll_output() {
             self.outputs
-                .push_back(Output::Notice(Notice::Reactions { counts }));
+                .push_back(Output::Notice(Notice::Reactions { counts: all }));
+            if !own.is_empty() {
+                self.outputs.push_back(Output::Tapped { taps: own });
+            }
         }
     }
 

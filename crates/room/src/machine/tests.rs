@@ -548,8 +548,17 @@ fn pins_gifts_and_taps() {
     }
     world.rest.clear();
     world.wait(1_000);
-    let counts = BTreeMap::from([("heart".parse().unwrap(), 5)]);
-    assert_eq!(world.rest, [Output::Notice(Notice::Reactions { counts })]);
+    let five = BTreeMap::from([("heart".parse().unwrap(), 5)]);
+    let told = Output::Notice(Notice::Reactions {
+        counts: five.clone(),
+    });
+    let passed_on = Output::Tapped { taps: five.clone() };
+    assert_eq!(world.rest, [told.clone(), passed_on]);
+    // What another node passes on is told here, and goes no further.
+    world.rest.clear();
+    world.drive(Input::Heard { taps: five });
+    world.wait(1_000);
+    assert_eq!(world.rest, [told]);
 }
 
 #[test]

@@ -70,6 +70,11 @@ pub enum Input {
         /// Taps per kind.
         taps: BTreeMap<ReactionKind, u32>,
     },
+    /// Fans of another node have tapped.
+    Heard {
+        /// Taps per kind.
+        taps: reactions::Counts,
+    },
     /// Somebody votes.
     Vote {
         /// Comes back with the answer.
@@ -160,6 +165,11 @@ pub enum Output {
     },
     /// Tell those who follow the chat lane. A [`Notice::More`] concerns those who follow its language.
     Notice(Notice),
+    /// Tell the other nodes that have this room what the fans of this one have tapped.
+    Tapped {
+        /// Taps per kind.
+        taps: reactions::Counts,
+    },
     /// Drop from what is kept of the chat lane whatever this event deletes
     /// (see [`Recent::erase`](crate::recent::Recent::erase)); the event itself is shown as well.
     Erase(Event),

@@ -16,6 +16,13 @@ fn counts<const N: usize>(counts: [(&str, u64); N]) -> Counts {
     counts.map(|(name, count)| (kind(name), count)).into()
 }
 
+fn of_own(counts: Counts) -> Aggregate {
+    Aggregate {
+        all: counts.clone(),
+        own: counts,
+    }
+}
+
 fn user(index: u32) -> UserId {
     UserId(format!("user-{index}").into())
 }
@@ -47,12 +54,37 @@ fn many_taps_are_one_sum_per_tick() {
     reactions.handle_timeout(due);
     assert_eq!(
         reactions.poll_output(),
-        Some(counts([("heart", 2_000), ("fire", 1_000)]))
+        Some(of_own(counts([("heart", 2_000), ("fire", 1_000)])))
     );
     assert_eq!(
         (reactions.poll_output(), reactions.poll_timeout()),
         (None, None)
     );
+}
+
+#[test]
+fn what_other_nodes_count_is_told_with_it_and_not_told_on() {
+    let mut reactions = reactions();
+    reactions.hear(at(0), &counts([("tomato", 3), ("clap", 0)]));
+    assert_eq!(reactions.poll_timeout(), None, "nothing is to be told");
+    reactions.hear(at(100), &counts([("heart", 3), ("tomato", 3)]));
+    reactions.take(at(200), &user(1), &batch(1), &taps([("heart", 2)]));
+    assert_eq!(reactions.poll_timeout(), Some(at(600)), "one tick for all");
+    reactions.handle_timeout(at(600));
+    let told = Aggregate {
+        all: counts([("heart", 5)]),
+        own: counts([("heart", 2)]),
+    };
+    assert_eq!(reactions.poll_output(), Some(told));
+    reactions.hear(at(700), &counts([("heart", u64::MAX)]));
+    reactions.hear(at(700), &counts([("heart", 1)]));
+    reactions.handle_timeout(at(1_200));
+    let told = Aggregate {
+        all: counts([("heart", u64::MAX)]),
+        own: counts([]),
+    };
+    assert_eq!(reactions.poll_output(), Some(told));
+    assert_eq!(reactions.poll_output(), None);
 }
 
 #[test]
@@ -102,7 +134,7 @@ fn a_fan_taps_no_faster_than_allowed() {
     reactions.handle_timeout(at(500));
     assert_eq!(
         reactions.poll_output(),
-        Some(counts([("clap", 8), ("heart", 3)]))
+        Some(of_own(counts([("clap", 8), ("heart", 3)])))
     );
 }
 
@@ -178,13 +210,18 @@ proptest! {
         let mut now = 0;
         let mut counted: Vec<(u64, u32, u64)> = Vec::new();
         let mut seen: BTreeMap<u32, VecDeque<u32>> = BTreeMap::new();
-        let mut told = 0;
+        let (mut told, mut told_of_all, mut heard) = (0, 0, 0);
         for (fan, id, hearts, claps, gap) in steps {
             now += gap;
             reactions.handle_timeout(at(now));
-            while let Some(counts) = reactions.poll_output() {
-                prop_assert!(counts.values().all(|count| *count > 0));
-                told += counts.values().sum::<u64>();
+            if gap % 3 == 0 {
+                reactions.hear(at(now), &counts([("heart", gap), ("tomato", 5)]));
+                heard += gap;
+            }
+            while let Some(Aggregate { all, own }) = reactions.poll_output() {
+                prop_assert!(all.values().chain(own.values()).all(|count| *count > 0));
+                told += own.values().sum::<u64>();
+                told_of_all += all.values().sum::<u64>();
             }
             let seen = seen.entry(fan).or_default();
             let taps = taps([("heart", hearts), ("clap", claps)]);
@@ -210,9 +247,11 @@ proptest! {
             prop_assert!(due.is_none_or(|due| due > at(now)));
         }
         reactions.handle_timeout(UnixMillis(u64::MAX));
-        while let Some(counts) = reactions.poll_output() {
-            told += counts.values().sum::<u64>();
+        while let Some(Aggregate { all, own }) = reactions.poll_output() {
+            told += own.values().sum::<u64>();
+            told_of_all += all.values().sum::<u64>();
         }
+        prop_assert_eq!(told_of_all, told + heard);
         prop_assert_eq!(told, counted.iter().map(|(_, _, taken)| taken).sum::<u64>());
         for (from, fan, _) in &counted {
             for (until, _, _) in counted.iter().filter(|(until, _, _)| until >= from) {
