@@ -66,12 +66,13 @@ pub trait SharedHarness: Harness {
 
 /// Makes a test of each case, for a harness that the expression makes.
 ///
-/// This is the list of the cases. They are in four modules, so that an engine is asked only what it can be asked:
+/// This is the list of the cases. They are in five modules, so that an engine is asked only what it can be asked:
 ///
 /// * `conforms`: any [`Harness`], which is not harmed;
 /// * `conforms_when_harmed`: any [`Harness`], whose log is broken and mended;
 /// * `conforms_together`: any [`SharedHarness`], which is not harmed;
-/// * `conforms_together_when_harmed`: any [`SharedHarness`], whose broker is cut off, ended and started again.
+/// * `conforms_together_when_harmed`: any [`SharedHarness`], whose broker is cut off, ended and started again;
+/// * `tells_others`: any [`SharedHarness`] whose broker carries what servers tell each other.
 ///
 /// Each test is one of tokio's, with two threads, which the crate that uses this has to have with its macros.
 #[macro_export]
