@@ -230,7 +230,7 @@ log.cleaner.enable=false
   const java = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${kafkaFolder()}/*`];
   const formatted = await run("java", [...java, "kafka.tools.StorageTool", "format", "--config", file, "--cluster-id", KAFKA_CLUSTER], { deadlineMs: BROKER_READY_MS });
   if (formatted.code !== 0) throw new Error(`Kafka's folder cannot be made (scripts/need kafka installs it): ${formatted.stdout}${formatted.stderr}`);
-  const topics = ["fanwave", "fanwave-snapshots"].map((name) => ({ name, partitions: KAFKA_PARTITIONS }));
+  const topics = ["fanwave", "fanwave-snapshots", "fanwave-hearsay"].map((name) => ({ name, partitions: KAFKA_PARTITIONS }));
   return new Broker(scene, {
     kind: "kafka",
     port,

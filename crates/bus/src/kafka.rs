@@ -12,6 +12,7 @@
 //!
 //! * A second topic, which Kafka keeps short, holds snapshots of these folds, so that a server that starts need not read
 //!   everything there has been. It may be missing, and may be lost.
+//! * Over a third one servers tell about themselves. It may be missing: then they do not know of each other.
 //!
 //! The log is what everything is computed from, so nothing of it may go away: the topic needs `retention.ms=-1`,
 //! `retention.bytes=-1` and `cleanup.policy=delete`. A server that finds the beginning gone uses the partition no more and
@@ -25,6 +26,7 @@ mod calls;
 mod config;
 mod entry;
 mod fold;
+mod hearsay;
 mod shelf;
 mod snapshot;
 mod tail;
@@ -50,6 +52,7 @@ use tokio::{sync::mpsc, time::timeout};
 pub use self::config::{Address, AddressError, KafkaConfig, Topic, TopicError};
 use self::{
     entry::Entry,
+    hearsay::Hearsay,
     shelf::Shelf,
     tail::Tail,
     wires::{Trouble, Wire, Wires},
@@ -69,6 +72,7 @@ pub struct KafkaBroker {
     speaking: Arc<Wires>,
     partitions: u16,
     snapshot_every: u32,
+    hearsay: Hearsay,
     signals: mpsc::Sender<Signal>,
     /// The partitions that are read: at most all.
     tails: Mutex<BTreeMap<Partition, Arc<Tail>>>,
@@ -79,10 +83,12 @@ impl KafkaBroker {
     #[must_use]
     pub fn open(config: KafkaConfig) -> (Arc<Self>, mpsc::Receiver<Signal>) {
         let (signals, receiver) = mpsc::channel(SIGNALS_MAX);
+        let listening = Arc::new(Wires::plain(config.clone()));
         let broker = Self {
             partitions: config.partitions.max(1),
             snapshot_every: config.snapshot_every,
-            listening: Arc::new(Wires::plain(config.clone())),
+            hearsay: Hearsay::start(&listening, signals.clone()),
+            listening,
             speaking: Arc::new(Wires::searching(config)),
             signals,
             tails: Mutex::default(),
@@ -190,9 +196,7 @@ impl Broker for KafkaBroker {
     }
 
     fn tell<'a>(&'a self, hearsay: &'a [u8]) -> BoxFuture<'a, Result<(), BrokerError>> {
-        // Its servers do not know of each other.
-        let _: &[u8] = hearsay;
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(self.within(self.hearsay.tell(hearsay)))
     }
 }
 

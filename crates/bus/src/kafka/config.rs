@@ -61,6 +61,11 @@ impl Topic {
     pub(super) fn of_snapshots(&self) -> String {
         format!("{self}-snapshots")
     }
+
+    /// The topic over which servers tell about themselves.
+    pub(super) fn of_hearsay(&self) -> String {
+        format!("{self}-hearsay")
+    }
 }
 
 impl Default for Topic {

@@ -55,7 +55,7 @@ impl Shelf {
         let pieces = match pieces {
             Ok(pieces) => pieces,
             Err(Trouble::Gone(error)) => return Err(error),
-            Err(Trouble::Refused(_) | Trouble::OutOfRange) => return Ok(None),
+            Err(Trouble::Refused(_) | Trouble::Missing | Trouble::OutOfRange) => return Ok(None),
         };
         match pieces.newest() {
             None => Ok(None),

@@ -161,7 +161,7 @@ impl Reader {
             Ok(answer) => answer,
             Err(Trouble::OutOfRange) if from == 0 => return Err(self.beginning_is_gone()),
             Err(Trouble::OutOfRange) => return Err(Stop::Lost),
-            Err(Trouble::Refused(error) | Trouble::Gone(error)) => return Err(Stop::Away(error)),
+            Err(trouble) => return Err(Stop::Away(trouble.into())),
         };
         if let Some(last) = last {
             if records.is_empty() {

@@ -15,7 +15,12 @@ use crate::{
 };
 
 conformance_cases!(Calm::start().await => conforms, conforms_together);
-conformance_cases!(Harmed::start().await => conforms_when_harmed, conforms_together_when_harmed);
+conformance_cases!(
+    Harmed::start().await =>
+    conforms_when_harmed,
+    conforms_together_when_harmed,
+    tells_others,
+);
 
 fn lane(room: &str) -> Channel {
     format!("chat:{room}").parse().unwrap()

@@ -47,14 +47,23 @@ struct Connected {
     client: Arc<Client>,
     /// Whether there is a topic for snapshots.
     snapshots: bool,
+    /// Whether there is one for what servers tell about themselves.
+    hearsay: bool,
+}
+
+/// Which of the topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Log,
+    Snapshots,
+    Hearsay,
 }
 
 /// A connection to whoever leads a partition.
 #[derive(Debug)]
 pub(super) struct Wire {
     wires: Arc<Wires>,
-    /// Of the topic of the snapshots.
-    snapshots: bool,
+    about: About,
     partition: Partition,
     held: Mutex<Option<Held>>,
 }
@@ -71,6 +80,8 @@ struct Held {
 pub(super) enum Trouble {
     /// It has less than it is asked for, or more and not that.
     OutOfRange,
+    /// It has no topic for that, and need not have one.
+    Missing,
     /// It will not, now.
     Refused(BrokerError),
     /// It cannot be reached.
@@ -106,6 +117,12 @@ impl Wires {
                 self.config.partitions
             );
         }
+        if !connected.hearsay {
+            tracing::warn!(
+                "Kafka has no topic {} with a partition and a short retention.ms: servers do not know of each other, and count their own fans alone",
+                self.config.topic.of_hearsay()
+            );
+        }
         Ok(())
     }
 
@@ -124,6 +141,7 @@ impl Wires {
             Some(there) if there == wanted => {
                 return Ok(Connected {
                     snapshots: count(&topic.of_snapshots()) == Some(wanted),
+                    hearsay: count(&topic.of_hearsay()).is_some(),
                     client: Arc::new(client),
                 });
             }
@@ -173,7 +191,7 @@ impl Wire {
     pub(super) fn new(wires: &Arc<Wires>, partition: Partition) -> Self {
         Self {
             wires: Arc::clone(wires),
-            snapshots: false,
+            about: About::Log,
             partition,
             held: Mutex::new(None),
         }
@@ -182,8 +200,16 @@ impl Wire {
     /// The same, of the topic of the snapshots.
     pub(super) fn of_snapshots(wires: &Arc<Wires>, partition: Partition) -> Self {
         Self {
-            snapshots: true,
+            about: About::Snapshots,
             ..Self::new(wires, partition)
+        }
+    }
+
+    /// One to the topic of what servers tell about themselves.
+    pub(super) fn of_hearsay(wires: &Arc<Wires>) -> Self {
+        Self {
+            about: About::Hearsay,
+            ..Self::new(wires, Partition(0))
         }
     }
 
@@ -210,16 +236,19 @@ impl Wire {
         if let Some(held) = self.held().as_ref() {
             return Ok(held.clone());
         }
-        let Connected { client, snapshots } = self.wires.client().await?;
+        let Connected {
+            client,
+            snapshots,
+            hearsay,
+        } = self.wires.client().await?;
         let topic = &self.wires.config.topic;
-        let topic = if self.snapshots {
-            topic.of_snapshots()
-        } else {
-            topic.to_string()
+        let (topic, there) = match self.about {
+            About::Log => (topic.to_string(), true),
+            About::Snapshots => (topic.of_snapshots(), snapshots),
+            About::Hearsay => (topic.of_hearsay(), hearsay),
         };
-        if self.snapshots && !snapshots {
-            let error = BrokerError::unavailable("Kafka has no topic for snapshots");
-            return Err(Trouble::Refused(error));
+        if !there {
+            return Err(Trouble::Missing);
         }
         let partition = i32::from(self.partition.0);
         let made = client.partition_client(topic, partition, UnknownTopicHandling::Error);
@@ -271,6 +300,7 @@ impl From<Trouble> for BrokerError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::OutOfRange => Self::unavailable("the log of Kafka is not as long as it was"),
+            Trouble::Missing => Self::unavailable("Kafka has no topic for it"),
             Trouble::Refused(error) | Trouble::Gone(error) => error,
         }
     }

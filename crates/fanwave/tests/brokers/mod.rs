@@ -169,7 +169,7 @@ impl Broker for Kafka {
         kafka.start_again().await;
         let client = kafka.client().await;
         let controller = client.controller_client().expect("it has one");
-        for topic in ["fanwave", "fanwave-snapshots"] {
+        for topic in ["fanwave", "fanwave-snapshots", "fanwave-hearsay"] {
             let made = controller.create_topic(topic, i32::from(PARTITIONS), 1, 10_000);
             made.await.expect("a topic can be made");
         }

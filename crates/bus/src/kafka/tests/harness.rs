@@ -80,9 +80,9 @@ impl Server {
         let name = format!("case-{}", TOPICS.fetch_add(1, Ordering::Relaxed));
         let client = self.client().await;
         let controller = client.controller_client().expect("it has one");
-        for name in [&name, &format!("{name}-snapshots")] {
+        for suffix in ["", "-snapshots", "-hearsay"] {
             let made = controller
-                .create_topic(name, i32::from(PARTITIONS), 1, 10_000)
+                .create_topic(format!("{name}{suffix}"), i32::from(PARTITIONS), 1, 10_000)
                 .await;
             made.expect("a topic can be made");
         }
