@@ -4,6 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use fanwave_wire::{RoomId, token::KEY_BYTES_MIN};
 
 use crate::{config::duration, output, secret};
 
+mod ending;
 mod summary;
 
 /// Exit code of a run whose figures say nothing about the server.
@@ -41,7 +43,8 @@ Examples:
   fanwave load wss://chat.example.com:443 --ca root.pem --secret-file SECRET
   fanwave load 127.0.0.1:8080 --chat-rate 2      as guests: no secret, no token, the lossy lane only
 
-Load goes to those addresses and nowhere else, and stops by itself. Only load what is yours.
+Load goes to those addresses and nowhere else, and stops by itself; Ctrl-C ends the sending early, and the report is
+written all the same. Only load what is yours.
 Exit codes: 0 all is well, 1 it could not run or the lossless lane lost something, 3 the generator was the limit: the
 figures are INVALID.
 Next: open the page that --html wrote.";
@@ -105,6 +108,9 @@ pub struct LoadArgs {
     /// How long a phone stays connected in churn, on average
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
     stay: Duration,
+    /// How much later than announced a ping of the server may come before a fan gives its connection up, as SDKs do
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
+    ping_delay: Duration,
     /// HLS viewers of the first room [default: one per hundred fans in mixed]
     #[arg(long, value_name = "N")]
     viewers: Option<u32>,
@@ -212,6 +218,7 @@ impl From<Kind> for Scenario {
 pub fn run(args: LoadArgs) -> Result<ExitCode, anyhow::Error> {
     let (json, html) = (args.json.clone(), args.html.clone());
     let launch = launch(args)?;
+    ending::count(&launch.ends)?;
     let report = fanwave_load::run(&launch, &mut |line| output::print(&format!("{line}\n")))?;
     for (path, text) in [(json, report.to_json()), (html, report.to_html())] {
         if let Some(path) = path {
@@ -232,6 +239,7 @@ pub fn run(args: LoadArgs) -> Result<ExitCode, anyhow::Error> {
 ///
 /// See [`worker::run`].
 pub fn run_worker() -> Result<ExitCode, anyhow::Error> {
+    ending::leave_to_the_coordinator()?;
     worker::run(io::stdin(), io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -266,6 +274,7 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
         share_percent: args.share.unwrap_or(usual_share(scenario)),
         duration: args.duration,
         stay: args.stay,
+        ping_delay: args.ping_delay,
         run: getrandom::u32()?,
         seed: args.seed.map_or_else(getrandom::u64, Ok)?,
     };
@@ -276,6 +285,7 @@ fn launch(args: LoadArgs) -> Result<Launch, anyhow::Error> {
         server_pids: args.server_pids,
         program: std::env::current_exe().context("this program does not know where it is")?,
         arguments: vec![WORKER_COMMAND.to_owned()],
+        ends: Arc::default(),
     })
 }
 

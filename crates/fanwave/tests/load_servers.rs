@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -80,6 +81,16 @@ struct Ran {
 
 /// Runs the load, shows each line of its screen to `watch`, and reads its reports.
 fn load(folder: &Path, servers: &str, arguments: &[&str], mut watch: impl FnMut(&str)) -> Ran {
+    load_until(folder, servers, arguments, |line, _| watch(line))
+}
+
+/// The same, for one who does something to the load itself.
+fn load_until(
+    folder: &Path,
+    servers: &str,
+    arguments: &[&str],
+    mut watch: impl FnMut(&str, &Child),
+) -> Ran {
     let (json, html) = (folder.join("run.json"), folder.join("run.html"));
     let secret = folder.join("secret");
     write_secret(&secret);
@@ -99,7 +110,7 @@ fn load(folder: &Path, servers: &str, arguments: &[&str], mut watch: impl FnMut(
     let mut screen = String::new();
     let output = child.stdout.take().expect("it was asked for");
     for line in BufReader::new(output).lines().map_while(Result::ok) {
-        watch(&line);
+        watch(&line, &child);
         screen.push_str(&line);
         screen.push('\n');
     }
@@ -126,6 +137,7 @@ fn assert_nothing_lost(ran: &Ran) {
     let expected = number(report, "/lossless/expected");
     assert!(expected > 0);
     assert_eq!(number(report, "/lossless/received"), expected);
+    assert_eq!(number(report, "/strays"), 0);
     for figure in ["missing", "duplicates", "reorders"] {
         let figure = format!("/lossless/{figure}");
         assert_eq!(number(report, &figure), 0, "{figure}");
@@ -230,6 +242,25 @@ fn fans_of_a_server_that_is_killed_go_to_another() {
     assert!(fall("all_back_ms") >= 500);
     assert!(fall("all_back_ms") >= fall("nearly_all_back_ms"));
     assert!(ran.screen.contains("99 % back after"), "{}", ran.screen);
+}
+
+#[test]
+fn who_will_not_wait_gets_the_report_of_what_was_done() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let server = start(folder.path(), "only", &[]);
+    let arguments = ["--room-rate", "5", "--duration", "1h"];
+    let everybody = format!("{FANS} connected");
+    let ran = load_until(folder.path(), &server.address, &arguments, |line, child| {
+        let told = line.contains(&everybody) && !line.contains(" 0/s delivered");
+        if told {
+            kill_process(Pid::from_child(child), Signal::INT).expect("it runs");
+        }
+    });
+    assert_nothing_lost(&ran);
+    let sent = number(&ran.report, "/lossless/sent");
+    assert_eq!(number(&ran.report, "/lossless/accepted"), sent);
+    assert_eq!(number(&ran.report, "/lossless/unanswered"), 0);
+    assert!(sent < 5 * 300, "not an hour's: {sent}");
 }
 
 /// A certificate for these servers, and the variables that name it.

@@ -6,6 +6,7 @@
 //!         <------------------------ Second, once a second from now on
 //!   Publish, Drop ----------------> sends its messages; drops its share
 //!         <------------------------ Published: what its senders sent
+//!   End, if the user will not wait > sends nothing more
 //!   Settle (all feeds) -----------> waits until its fans have everything
 //!         <------------------------ Settled: the accounts
 //!   Finish, or a closed pipe -----> ends
@@ -33,6 +34,8 @@ pub(crate) enum ToWorker {
     Publish { from_ns: u64, until_ns: u64 },
     /// Drop the chosen fans then.
     Drop { at_ns: u64 },
+    /// Send nothing more from then on: the user has seen enough.
+    End { at_ns: u64 },
     /// No more messages are sent: wait until all have come, but no longer than until then.
     Settle {
         feeds: Vec<FeedTotal>,
@@ -113,6 +116,8 @@ pub(crate) struct Second {
     pub(crate) skipped: u64,
     pub(crate) late: u64,
     pub(crate) duplicates: u64,
+    /// Messages, of either lane, that were another room's.
+    pub(crate) strays: u64,
     /// Recoveries that the server said were not whole.
     pub(crate) unrecovered: u64,
     /// Connections that ended, by close code.
@@ -125,6 +130,10 @@ pub(crate) struct Second {
     pub(crate) sent_chat: u64,
     pub(crate) accepted_chat: u64,
     pub(crate) refused: BTreeMap<u32, u64>,
+    /// Those of the lossless lane among them.
+    pub(crate) refused_room: BTreeMap<u32, u64>,
+    /// Messages of the lossless lane that were given up without an answer.
+    pub(crate) unanswered_room: u64,
     /// Messages of the lossy lane that nobody was there to send.
     pub(crate) unsent_chat: u64,
     /// From the intended send time until the server's answer, lossless lane.
@@ -230,6 +239,7 @@ impl Second {
         self.skipped += other.skipped;
         self.late += other.late;
         self.duplicates += other.duplicates;
+        self.strays += other.strays;
         self.unrecovered += other.unrecovered;
         add_counts(&mut self.closes, &other.closes);
         add_counts(&mut self.failures, &other.failures);
@@ -238,6 +248,8 @@ impl Second {
         self.sent_chat += other.sent_chat;
         self.accepted_chat += other.accepted_chat;
         add_counts(&mut self.refused, &other.refused);
+        add_counts(&mut self.refused_room, &other.refused_room);
+        self.unanswered_room += other.unanswered_room;
         self.unsent_chat += other.unsent_chat;
         self.answer.merge(&other.answer);
         self.lag.merge(&other.lag);

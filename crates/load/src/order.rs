@@ -111,6 +111,8 @@ pub struct Order {
     pub duration: Duration,
     /// How long a phone stays connected in `churn`, on average.
     pub stay: Duration,
+    /// How much later than announced a ping of the server may come before a connection is given up.
+    pub ping_delay: Duration,
     /// Tag of this run's messages.
     pub run: u32,
     /// Seed of all jitter.
@@ -173,7 +175,7 @@ impl Order {
     }
 
     /// Every number with its name, its least and its most.
-    fn bounds(&self) -> [(&'static str, u64, u64, u64); 11] {
+    fn bounds(&self) -> [(&'static str, u64, u64, u64); 12] {
         let (seconds, rates) = (limits::DURATION_MAX.as_secs(), 100_000);
         let wide = |number: u32| u64::from(number);
         let (servers, feeds) = (self.servers.len() as u64, self.feeds_in_all());
@@ -216,6 +218,12 @@ impl Order {
                 self.duration.as_secs(),
             ),
             ("the stay in seconds", 1, seconds, self.stay.as_secs()),
+            (
+                "the delay of a ping in seconds",
+                0,
+                seconds,
+                self.ping_delay.as_secs(),
+            ),
             ("messages per second and room", 0, rates, wide(room)),
             ("chat messages per second and room", 0, rates, wide(chat)),
         ]
@@ -401,6 +409,7 @@ pub(crate) mod tests {
             share_percent: 7,
             duration: Duration::from_secs(5),
             stay: Duration::from_secs(10),
+            ping_delay: Duration::from_secs(10),
             run: 1,
             seed: 1,
         }

@@ -22,12 +22,13 @@ pub(super) fn of(report: &Report) -> String {
     );
     let _ = writeln!(
         text,
-        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders ({} sent, {} accepted, {} recovered)",
+        "Lossless    {} of {} expected, {} missing, {} duplicates, {} reorders, {} in other rooms ({} sent, {} accepted, {} recovered)",
         lane.balance.received,
         lane.balance.expected,
         lane.balance.missing,
         lane.duplicates,
         lane.reorders,
+        report.strays,
         lane.sent,
         lane.accepted,
         lane.recovered,

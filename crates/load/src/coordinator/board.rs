@@ -180,6 +180,11 @@ impl Board {
         self.mark(from_ns, "messages begin");
     }
 
+    /// Messages end sooner than was planned.
+    pub(super) fn end_publishing(&mut self, at_ns: u64) {
+        self.evidence.publish_millis = at_ns.saturating_sub(self.publish_from_ns) / 1_000_000;
+    }
+
     pub(super) fn drop_at(&mut self, at_ns: u64) {
         self.evidence.dropped_at_ns = Some(at_ns);
         self.mark(at_ns, "dropped");

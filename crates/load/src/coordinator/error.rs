@@ -48,6 +48,9 @@ pub enum LoadError {
     /// A worker is gone.
     #[error("a worker process ended before the run did")]
     WorkerLost,
+    /// The user would not wait.
+    #[error("ended before there was anything to report")]
+    Interrupted,
     /// Not one fan was let in.
     #[error("not one fan could connect ({reasons})")]
     Nobody {

@@ -5,7 +5,14 @@
 //! 2. *Publishing*: messages are sent for as long as ordered. A storm begins a fifth into it.
 //! 3. *Settling*: nobody sends any more; the run ends when every fan has what it is owed, or has had time enough.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 pub use self::error::LoadError;
 use self::{
@@ -50,6 +57,8 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// How often the user has asked for the end: once ends the sending, and the run is settled and reported; twice ends all.
+    pub ends: Arc<AtomicU8>,
 }
 
 /// Where tokens come from.
@@ -112,6 +121,7 @@ pub fn run(launch: &Launch, screen: &mut dyn FnMut(&str)) -> Result<Report, Load
     board.warn(warnings);
     let mut lead = Lead {
         order,
+        ends: &launch.ends,
         crew,
         board,
         phase: Phase::Ramp {
@@ -145,6 +155,7 @@ enum Phase {
 /// Leads the workers through the phases.
 struct Lead<'a> {
     order: &'a Order,
+    ends: &'a AtomicU8,
     crew: Crew,
     board: Board,
     phase: Phase,
@@ -163,6 +174,7 @@ impl Lead<'_> {
                     }
                 }
             }
+            self.heed()?;
             self.advance()?;
         }
         self.board.finish();
@@ -187,6 +199,24 @@ impl Lead<'_> {
                 }
             }
             FromWorker::Fault(reason) => return Err(LoadError::Worker(reason)),
+        }
+        Ok(())
+    }
+
+    /// Whether the user will not wait for the end.
+    fn heed(&mut self) -> Result<(), LoadError> {
+        let now = now_ns();
+        match (self.ends.load(Ordering::Relaxed), &mut self.phase) {
+            (0, _) => {}
+            (1, Phase::Publishing { until_ns, .. }) => {
+                if *until_ns > now {
+                    *until_ns = now;
+                    self.board.end_publishing(now);
+                    self.tell_all(&ToWorker::End { at_ns: now })?;
+                }
+            }
+            (1, Phase::Settling { .. } | Phase::Done) => {}
+            _ => return Err(LoadError::Interrupted),
         }
         Ok(())
     }

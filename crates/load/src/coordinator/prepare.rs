@@ -134,6 +134,7 @@ mod tests {
             server_pids,
             program: PathBuf::new(),
             arguments: Vec::new(),
+            ends: std::sync::Arc::default(),
         }
     }
 

@@ -75,6 +75,16 @@ pub(crate) struct Reply<'a> {
     pub(crate) error: Option<ErrorBody>,
     #[serde(default, borrow)]
     pub(crate) subscribe: Option<Subscribed<'a>>,
+    #[serde(default)]
+    pub(crate) connect: Option<Connected>,
+}
+
+/// What a connection told.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Connected {
+    /// How often the server pings, seconds; 0 when it does not.
+    #[serde(default)]
+    pub(crate) ping: u32,
 }
 
 #[derive(Debug, Deserialize)]

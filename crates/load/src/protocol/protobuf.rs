@@ -135,6 +135,14 @@ pub(super) fn parse_reply(mut line: &[u8]) -> Option<Reply<'_>> {
                 }
                 reply.error = Some(ErrorBody { code });
             }
+            (5, Value::Bytes(mut result)) => {
+                let connected = reply.connect.get_or_insert_default();
+                while let Some(field) = next_field(&mut result) {
+                    if let (7, Value::Number(seconds)) = field {
+                        connected.ping = u32::try_from(seconds).ok()?;
+                    }
+                }
+            }
             (6, Value::Bytes(result)) => reply.subscribe = Some(subscribed(result)?),
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanwave_wire::{
     Channel, ClientMessageId, Draft, Epoch, Language, Notice, Offset, Publication, Role, Sender,
     UnixMillis, UserId,
-    protocol::{self, ErrorCode, Method, Push, Recovery, Response, SubscribeResult},
+    protocol::{self, ConnectResult, ErrorCode, Method, Push, Recovery, Response, SubscribeResult},
 };
 use proptest::prelude::*;
 
@@ -213,6 +213,30 @@ fn an_error_of_our_server_is_read() {
         });
         let reply = reply.unwrap();
         assert_eq!((reply.id, reply.error.unwrap().code), (16, 111));
+    }
+}
+
+#[test]
+fn how_often_our_server_pings_is_read() {
+    for encoding in BOTH {
+        let mut out = Vec::new();
+        let connected = ConnectResult {
+            client: "c",
+            version: "v",
+            ping_seconds: 25,
+            pong: true,
+            ..ConnectResult::default()
+        };
+        let reply = protocol::Reply {
+            id: CONNECT,
+            response: Response::Connect(connected),
+        };
+        server(encoding).append_reply(&reply, &mut out);
+        let Some(Line::Reply(line)) = encoding.lines(&out).next() else {
+            panic!("a reply")
+        };
+        let reply = encoding.parse_reply(line).unwrap();
+        assert_eq!((reply.id, reply.connect.unwrap().ping), (CONNECT, 25));
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) fn report(order: &Order, split: &Split, evidence: &Evidence) -> Repor
         },
         lossless: lossless(evidence),
         lossy: lossy(order, evidence),
+        strays: total.strays,
         deliveries: deliveries(evidence),
         returns: returns(evidence),
         viewers: (order.viewers > 0).then(|| Watching::from(&total.viewers)),
@@ -123,6 +124,8 @@ fn lossless(evidence: &Evidence) -> Lossless {
     Lossless {
         sent: total.sent_room,
         accepted: total.accepted_room,
+        refused: total.refused_room.clone(),
+        unanswered: total.unanswered_room,
         balance: evidence.balance,
         gaps: total.skipped,
         reorders: total.late,

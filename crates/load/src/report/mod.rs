@@ -37,6 +37,8 @@ pub struct Report {
     pub lossless: Lossless,
     /// The lossy lane.
     pub lossy: Lossy,
+    /// Messages, of either lane, that reached a fan of another room than the one they were sent into.
+    pub strays: u64,
     /// Both lanes together, from the first message on.
     pub deliveries: Deliveries,
     /// The way back of the fans who were dropped or lost.
@@ -148,6 +150,10 @@ pub struct Lossless {
     pub sent: u64,
     /// Those that the server took.
     pub accepted: u64,
+    /// Those that it refused, by error code: nobody is owed them.
+    pub refused: BTreeMap<u32, u64>,
+    /// Those that were never answered, however often they were sent: they may have been taken, and nobody is owed them.
+    pub unanswered: u64,
     /// What fans were owed, what they got, and what never came.
     #[serde(flatten)]
     pub balance: Balance,

@@ -17,7 +17,7 @@ pub struct Verdict {
     pub valid: bool,
     /// Why the figures say nothing about the server.
     pub invalid: Vec<String>,
-    /// Every fan got every message of the lossless lane exactly once, in order.
+    /// Every fan got every message of the lossless lane exactly once, in order, and nobody anything of another room.
     pub nothing_lost: bool,
     /// What else a reader should know, with what to do about it.
     pub notes: Vec<String>,
@@ -30,7 +30,10 @@ impl Verdict {
         Self {
             valid: invalid.is_empty(),
             invalid,
-            nothing_lost: lane.balance.missing == 0 && lane.duplicates == 0 && lane.reorders == 0,
+            nothing_lost: lane.balance.missing == 0
+                && lane.duplicates == 0
+                && lane.reorders == 0
+                && report.strays == 0,
             notes: notes(report, refused),
         }
     }
@@ -130,6 +133,18 @@ fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
         notes.push(format!(
             "the lossless lane had {} duplicates and {} reorders",
             lane.duplicates, lane.reorders
+        ));
+    }
+    if report.strays > 0 {
+        notes.push(format!(
+            "{} messages reached fans of other rooms",
+            report.strays
+        ));
+    }
+    if lane.unanswered > 0 {
+        notes.push(format!(
+            "{} messages of the lossless lane were never answered",
+            lane.unanswered
         ));
     }
     if report.returns.away > 0 {

@@ -52,6 +52,8 @@ pub(super) struct Ear<'a> {
     pub(super) server: u16,
     /// When the bytes were read.
     pub(super) now_ns: u64,
+    /// How often the server said that it pings, seconds, if it just did; 0 when it has not.
+    pub(super) pings_every: u32,
 }
 
 impl Fan {
@@ -95,6 +97,10 @@ impl Fan {
             ear.tally.more += delivery.left_out().unwrap_or(0);
             return;
         };
+        if mark.feed != self.feed {
+            ear.tally.strays += 1;
+            return;
+        }
         if let Some(server) = ear.tally.servers.get_mut(usize::from(ear.server)) {
             server.deliveries += 1;
         }
@@ -140,6 +146,9 @@ impl Fan {
         if reply.id == protocol::SUBSCRIBE_ROOM {
             self.hear_recovery(line, &reply, ear);
         }
+        if let Some(connected) = &reply.connect {
+            ear.pings_every = connected.ping;
+        }
         Heard::Answered(1)
     }
 
@@ -156,7 +165,9 @@ impl Fan {
         if subscribed.recovered {
             let marker = ear.marker;
             for (mark, _) in marker.find_all(line) {
-                if mark.promise == Promise::Lossless {
+                if mark.feed != self.feed {
+                    ear.tally.strays += 1;
+                } else if mark.promise == Promise::Lossless {
                     ear.tally.recovered += 1;
                     self.enter(mark, ear.tally);
                 }
@@ -181,5 +192,67 @@ fn count_chat_answer(reply: &Reply<'_>, tally: &mut Second) {
     match &reply.error {
         None => tally.accepted_chat += 1,
         Some(error) => *tally.refused.entry(error.code).or_default() += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: u32 = 7;
+
+    fn hear(fan: &mut Fan, message: &str) -> (Heard, Second) {
+        let (mut tally, mut epochs) = (Second::of_servers(1), Vec::new());
+        let mut ear = Ear {
+            encoding: Encoding::Json,
+            marker: &Marker::new(RUN),
+            tally: &mut tally,
+            epochs: &mut epochs,
+            server: 0,
+            now_ns: 10,
+            pings_every: 0,
+        };
+        let heard = fan.hear(message.as_bytes(), &mut ear);
+        (heard, tally)
+    }
+
+    fn text(promise: Promise, feed: u32, number: u32) -> String {
+        let mut text = String::new();
+        let mark = Mark {
+            promise,
+            feed,
+            number,
+            intended_ns: 5,
+        };
+        Marker::new(RUN).write(mark, 60, &mut text);
+        text
+    }
+
+    #[test]
+    fn what_another_room_was_told_is_a_stray_and_no_entry() {
+        let mut fan = Fan::new(3, false, false);
+        for (promise, feed, strays) in [
+            (Promise::Lossless, 3, 0),
+            (Promise::Lossless, 4, 1),
+            (Promise::Lossy, 4, 1),
+        ] {
+            let push = format!(
+                r#"{{"push":{{"channel":"x","pub":{{"offset":9,"data":{{"text":"{}"}}}}}}}}"#,
+                text(promise, feed, 0)
+            );
+            let (_, tally) = hear(&mut fan, &push);
+            assert_eq!(tally.strays, strays);
+            assert_eq!(tally.room.total() + tally.chat.total(), 1 - strays);
+        }
+        let recovered = format!(
+            r#"{{"id":2,"subscribe":{{"epoch":"e","offset":9,"recovered":true,"publications":[{{"data":{{"text":"{}"}}}},{{"data":{{"text":"{}"}}}}]}}}}"#,
+            text(Promise::Lossless, 3, 1),
+            text(Promise::Lossless, 4, 1),
+        );
+        let (heard, tally) = hear(&mut fan, &recovered);
+        assert_eq!(heard, Heard::Answered(1));
+        assert_eq!((tally.recovered, tally.strays), (1, 1));
+        assert_eq!(fan.received, 2);
+        assert!(fan.ledger.is_settled(2, &[]));
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Lost {
     Closed(u16),
     /// Nobody answered in time.
     TimedOut,
+    /// The server's pings stayed away.
+    Silent,
     /// A command that everything depends on was refused with this error code.
     Refused(u32),
 }
@@ -45,6 +47,7 @@ impl Lost {
             Self::Tls(reason) => format!("TLS: {reason}"),
             Self::Closed(code) => format!("closed with {code}"),
             Self::TimedOut => "no answer in time".to_owned(),
+            Self::Silent => "no ping in time".to_owned(),
             Self::Refused(code) => format!("refused with error {code}"),
         }
     }

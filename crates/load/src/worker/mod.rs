@@ -168,6 +168,7 @@ impl Shift {
                 self.reactor.start_publishing(from_ns, until_ns);
             }
             ToWorker::Drop { at_ns } => self.drop_at_ns = Some(at_ns),
+            ToWorker::End { at_ns } => self.reactor.end_publishing(at_ns),
             ToWorker::Settle { feeds, until_ns } => self.settling = Some((feeds, until_ns)),
         }
     }

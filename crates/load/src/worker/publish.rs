@@ -84,6 +84,14 @@ impl Reactor {
         }
     }
 
+    /// Sends nothing more from then on.
+    pub(super) fn end_publishing(&mut self, at_ns: u64) {
+        if let Some(publishing) = &mut self.publishing {
+            publishing.until_ns = publishing.until_ns.min(at_ns);
+            publishing.due.clear();
+        }
+    }
+
     /// When the next message is due.
     pub(super) fn next_due_ns(&self) -> Option<u64> {
         let Reverse((at, _)) = self.publishing.as_ref()?.due.peek()?;

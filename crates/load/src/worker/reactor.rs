@@ -241,6 +241,7 @@ impl Reactor {
         }
         self.tally.bytes += bytes as u64;
         let now = now_ns();
+        seat.heard_ns = now;
         // The buffer is lent out while the fan listens, and given back after.
         let plain = std::mem::take(&mut self.buffers.plain);
         let heard = self.hear(index, &plain[..bytes], now);
@@ -299,8 +300,14 @@ impl Reactor {
             epochs: &mut self.epochs,
             server: self.seats[index].server,
             now_ns,
+            pings_every: 0,
         };
-        match fan.hear(message, &mut ear) {
+        let heard = fan.hear(message, &mut ear);
+        let pings_every = ear.pings_every;
+        if pings_every > 0 {
+            self.seats[index].pings_every = pings_every;
+        }
+        match heard {
             Heard::Nothing => Ok(()),
             Heard::Ping => self.say(index, self.task.order.encoding.ping()),
             Heard::Answered(answers) => self.handle_answers(index, answers, now_ns),

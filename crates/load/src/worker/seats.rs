@@ -28,7 +28,7 @@ pub(super) enum Stage {
     Dialling,
     /// The first commands are not all answered; until its deadline.
     Joining,
-    /// Connected and subscribed. A phone drops at its deadline.
+    /// Connected and subscribed. A phone drops at its deadline; at others', the server must have been heard of late.
     Live,
     /// Will not come back.
     Gone,
@@ -49,6 +49,10 @@ pub(super) struct Seat {
     pub(super) wake_ns: u64,
     /// Since when it wants to be connected: the intended time of its first connect, or when it was lost.
     since_ns: u64,
+    /// When anything was last heard on it.
+    pub(super) heard_ns: u64,
+    /// How often its server pings, seconds; 0 when it does not.
+    pub(super) pings_every: u32,
 }
 
 impl Reactor {
@@ -70,7 +74,24 @@ impl Reactor {
             Stage::Away => self.dial(index),
             Stage::Dialling | Stage::Joining => self.lose(index, &Lost::TimedOut),
             Stage::Live if self.is_phone(index) => self.drop_fan(index),
-            Stage::Live | Stage::Gone => {}
+            Stage::Live => self.listen_for_pings(index),
+            Stage::Gone => {}
+        }
+    }
+
+    /// An SDK gives up a connection on which the pings stay away, which is how it learns that a server hangs.
+    fn listen_for_pings(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        let deaf = self.fans.get(index).is_some_and(|fan| fan.deaf);
+        if seat.pings_every == 0 || deaf {
+            return;
+        }
+        let every = Duration::from_secs(seat.pings_every.into());
+        let silent_ns = seat.heard_ns + nanos(every + self.task.order.ping_delay);
+        if now_ns() < silent_ns {
+            self.wake_at(index, silent_ns);
+        } else {
+            self.lose(index, &Lost::Silent);
         }
     }
 
@@ -163,7 +184,9 @@ impl Reactor {
         seat.stage = Stage::Live;
         seat.failures = 0;
         seat.wake_ns = u64::MAX;
+        seat.heard_ns = at_ns;
         let waited = micros_between(seat.since_ns, at_ns);
+        self.listen_for_pings(index);
         let Some(fan) = self.fans.get_mut(index) else {
             return self.resend(index);
         };

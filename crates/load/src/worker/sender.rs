@@ -58,6 +58,7 @@ impl Reactor {
                 .failures
                 .entry("a sender is not served".to_owned())
                 .or_default() += 1;
+            self.tally.unanswered_room += 1;
             return;
         }
         let message = Unanswered {
@@ -123,6 +124,9 @@ impl Reactor {
                     let Some(reply) = encoding.parse_reply(line) else {
                         continue;
                     };
+                    if let Some(connected) = &reply.connect {
+                        self.seats[seat].pings_every = connected.ping;
+                    }
                     let code = reply.error.map(|error| error.code);
                     match (reply.id.checked_sub(PUBLISH_FIRST), code) {
                         (Some(number), code) => self.handle_published(seat, number, code, at_ns),
@@ -159,6 +163,7 @@ impl Reactor {
             Some(code) => {
                 refuse(sender, number);
                 *self.tally.refused.entry(code).or_default() += 1;
+                *self.tally.refused_room.entry(code).or_default() += 1;
             }
         }
     }
@@ -174,6 +179,11 @@ impl Reactor {
             return None;
         }
         publishing.told = true;
+        let unanswered = self
+            .senders
+            .iter()
+            .map(|sender| sender.unanswered.len() as u64);
+        self.tally.unanswered_room += unanswered.sum::<u64>();
         let totals = self.senders.iter_mut().map(|sender| {
             // What was never answered may or may not have been taken: nobody can be blamed for either.
             while let Some(waiting) = sender.unanswered.pop_front() {
