@@ -106,6 +106,10 @@ pub trait Sink: Send + Sync + 'static {
     fn heard(&self, hearsay: Hearsay) {
         drop(hearsay);
     }
+
+    /// Whether the engine reaches its log. Told when that changes, and every few seconds while it does not: nothing can be
+    /// written then, and nothing new is heard. An engine whose log is its own says nothing.
+    fn reaches_log(&self, reaches: bool);
 }
 
 /// Where a channel stood when the subscription began.

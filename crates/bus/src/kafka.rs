@@ -145,6 +145,10 @@ impl KafkaBroker {
 }
 
 impl Broker for KafkaBroker {
+    fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(self.within(self.speaking.probe()))
+    }
+
     fn partition(&self, room: &RoomId) -> Partition {
         partition_of(room.as_str(), self.partitions)
     }

@@ -6,10 +6,12 @@
 //! * `kafka` (with the feature of that name): such a broker over Apache Kafka.
 //! * `nats` (with the feature of that name): such a broker over NATS JetStream, one server or a cluster.
 //! * `redis` (with the feature of that name): such a broker over Redis 7, one server, Sentinel or Cluster.
+//! * [`clock`]: the rooms' time, which the machine's clock may not make leap.
 //! * `conformance` (with the feature of that name): the cases that every engine passes.
 //!
 //! This crate does not know what a message means, and holds no sockets of fans.
 
+pub mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod engine;

@@ -38,6 +38,16 @@ pub const TICK_DEFAULT: Duration = Duration::from_millis(20);
 /// Longest that a call of a broker takes before it counts as failed: shorter than the gateway's own patience.
 pub const BROKER_CALL_MAX: Duration = Duration::from_secs(3);
 
+/// How often a broker is asked for a sign of life, and how long it may take for one: a server knows within 3.5 s that it
+/// is cut off, and its fans are told within 5 s.
+pub const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// See [`PROBE_EVERY`].
+pub const PROBE_MAX: Duration = Duration::from_millis(2_500);
+
+/// How often fans are told that a server is cut off: for those who have come since.
+pub const CUT_OFF_TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// Reads of a broker at once, of one server: after an interruption it may have [`CHANNELS_MAX`] windows to compare.
 pub const SHARED_READS_MAX: usize = 16;
 
@@ -222,6 +232,8 @@ const _: () = assert!(REPLICA_WAIT_MAX.as_millis() < BROKER_CALL_MAX.as_millis()
 const _: () = assert!(KAFKA_REQUEST_MAX.as_millis() < BROKER_CALL_MAX.as_millis());
 const _: () = assert!(KAFKA_POLL_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
 const _: () = assert!(KAFKA_SEARCH_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
+// Fans are told within 5 s, with a second for what is under way.
+const _: () = assert!(PROBE_EVERY.as_millis() + PROBE_MAX.as_millis() < 4_000);
 // Who votes in as many polls as are open at once counts once in each.
 const _: () = assert!(
     KAFKA_PLACES_MAX >= fanwave_room::limits::POLLS_OPEN_MAX * fanwave_room::limits::VOTERS_MAX

@@ -15,13 +15,10 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::SystemTime,
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fanwave_store::{Kind, Order, Page, Store};
-use fanwave_wire::{Channel, Draft, Offset, Publication, UnixMillis, limits::HISTORY_PAGE_MAX};
+use fanwave_wire::{Channel, Draft, Offset, Publication, limits::HISTORY_PAGE_MAX};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -34,6 +31,7 @@ use self::{
 };
 use crate::{
     Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot,
+    clock::now,
     limits::{APPENDS_MAX, CHANNELS_MAX, EVENTS_PAGE_MAX},
     window,
 };
@@ -244,12 +242,4 @@ fn unavailable(error: fanwave_store::StoreError) -> EngineError {
             reason: error.to_string(),
         },
     }
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -149,6 +149,10 @@ fn notice(event: &Event, interruptions: &watch::Sender<u64>) {
 }
 
 impl Broker for NatsBroker {
+    fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(self.check())
+    }
+
     fn partition(&self, room: &RoomId) -> Partition {
         self.core.log.names.partition(room)
     }

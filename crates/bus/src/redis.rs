@@ -159,6 +159,10 @@ impl RedisBroker {
 }
 
 impl Broker for RedisBroker {
+    fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(self.check())
+    }
+
     fn partition(&self, room: &RoomId) -> Partition {
         let partitions = self.tags.len() as u64;
         Partition(u16::try_from(spread(room.as_str()) % partitions).unwrap_or(0))

@@ -24,9 +24,9 @@ mod tests;
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use fanwave_wire::{
@@ -42,6 +42,7 @@ pub use self::broker::{Appended, Broker, BrokerError, Extract, Partition, Placed
 use self::driver::{Command, Driver};
 use crate::{
     Ack, BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot,
+    clock::now,
     limits::{COMMANDS_MAX, COMPLAIN_EVERY, TICK_DEFAULT},
 };
 
@@ -90,6 +91,8 @@ struct Shared {
     settings: Settings,
     sink: OnceLock<Arc<dyn Sink>>,
     counts: Counts,
+    /// Whether the broker gave a sign of life when it was last asked.
+    reaches_log: AtomicBool,
     /// When the operator was told last of a failing broker.
     complained: Mutex<Option<std::time::Instant>>,
 }
@@ -140,6 +143,7 @@ impl SharedEngine {
             settings,
             sink: OnceLock::new(),
             counts: Counts::default(),
+            reaches_log: AtomicBool::new(true),
             complained: Mutex::new(None),
         });
         let driver = Driver::new(Arc::clone(&broker), Arc::clone(&shared), receiver, signals);
@@ -179,6 +183,12 @@ impl SharedEngine {
             restarted: read(&counts.restarted),
             unreadable: read(&counts.unreadable),
         }
+    }
+
+    /// Whether the broker gave a sign of life when it was last asked, which is every second.
+    #[must_use]
+    pub fn reaches_log(&self) -> bool {
+        self.shared.reaches_log.load(Ordering::Relaxed)
     }
 
     async fn ask<T>(
@@ -280,12 +290,4 @@ impl Standpoint {
 fn later(at: UnixMillis, span: Duration) -> UnixMillis {
     let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     UnixMillis(at.0.saturating_add(span))
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -309,6 +309,25 @@ async fn a_burst_beyond_the_inbox_is_read_back() {
 }
 
 #[tokio::test]
+async fn fans_are_told_when_the_log_is_out_of_reach_and_when_it_is_back() {
+    let (node, engine, _calls, mut anna) = room(1).await;
+    let mut bora = node.follower("bora", "room:demo").await;
+    let sink = engine.sink.get().expect("the gateway is attached");
+    for (reaches, word) in [(false, "paused"), (true, "resumed")] {
+        sink.reaches_log(reaches);
+        for (fan, channel) in [(&mut anna, "chat:demo"), (&mut bora, "room:demo")] {
+            let push = fan.push().await;
+            let told = json!({ "channel": channel, "pub": { "data": { "type": word } } });
+            assert_eq!(push, told);
+        }
+    }
+    // It has no place in the log, and moves nobody's.
+    engine.store(1);
+    engine.deliver(2);
+    assert_eq!(anna.publication().await.0, 2);
+}
+
+#[tokio::test]
 async fn a_log_that_began_anew_makes_fans_subscribe_again() {
     let (_node, engine, _calls, mut fan) = room(5).await;
     *engine.epoch.lock().unwrap() = Epoch("second".into());

@@ -137,7 +137,7 @@ impl Node {
             Notice::More { count, .. } => self.more += count,
             Notice::Reactions { counts } => self.taps += counts.values().sum::<u64>(),
             Notice::Tally { counts, .. } => self.tally = Some(counts.clone()),
-            Notice::Missed { .. } => {}
+            Notice::Missed { .. } | Notice::Paused | Notice::Resumed => {}
         }
     }
 

@@ -36,6 +36,10 @@ pub enum Notice {
         /// Votes per choice, in the order of the choices.
         counts: Vec<u64>,
     },
+    /// The server cannot reach what it shares its rooms through: nothing new is heard and nothing can be sent, until it can.
+    Paused,
+    /// It can again, and whatever was missed comes now.
+    Resumed,
 }
 
 impl Notice {
@@ -47,6 +51,8 @@ impl Notice {
             Self::Missed { .. } => "missed",
             Self::Reactions { .. } => "reactions",
             Self::Tally { .. } => "tally",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
         }
     }
 }

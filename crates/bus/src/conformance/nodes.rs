@@ -172,6 +172,9 @@ pub async fn a_broker_that_was_gone_is_caught_up_with(harness: &mut impl SharedH
             .expect("it is remembered");
         assert_eq!(offsets(&page.publications), [20, 19, 18, 17, 16]);
     }
+    for seen in [&seen_first, &seen_second] {
+        assert_eq!(seen.until_reach_changed(1).await, [false]);
+    }
     harness.start_broker().await;
     let back = Instant::now();
     let ack = until_taken(&first, &lane, "21").await;
@@ -180,6 +183,7 @@ pub async fn a_broker_that_was_gone_is_caught_up_with(harness: &mut impl SharedH
     for seen in [&seen_first, &seen_second] {
         let delivered = seen.until(&lane, &draft("fan", "22")).await;
         assert_gapless(&delivered);
+        assert_eq!(seen.until_reach_changed(2).await, [false, true]);
     }
     assert!(back.elapsed() < CATCH_UP_MAX, "{:?}", back.elapsed());
     harness.end(second).await;

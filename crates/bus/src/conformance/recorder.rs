@@ -20,9 +20,20 @@ pub struct Recorder {
     restarts: Mutex<Vec<Channel>>,
     hearsay: Mutex<Vec<Hearsay>>,
     arrived: Notify,
+    /// Every change of whether the log is reached.
+    reach: Mutex<Vec<bool>>,
 }
 
 impl Sink for Recorder {
+    fn reaches_log(&self, reaches: bool) {
+        let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        if reach.last() != Some(&reaches) {
+            reach.push(reaches);
+        }
+        drop(reach);
+        self.arrived.notify_waiters();
+    }
+
     fn deliver(&self, channel: &Channel, publication: &Arc<Publication>) {
         self.deliveries()
             .push((channel.clone(), Arc::clone(publication)));
@@ -85,6 +96,27 @@ impl Recorder {
         };
         let delivered = timeout(DELIVERY_WAIT_MAX, wait).await;
         delivered.expect("a durable message is delivered in time")
+    }
+
+    /// Waits until the engine has said this often that it reaches its log, or does not, in turn: first that it does not.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say so in time.
+    pub async fn until_reach_changed(&self, times: usize) -> Vec<bool> {
+        let wait = async {
+            loop {
+                let arrived = self.arrived.notified();
+                let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+                if reach.len() >= times {
+                    return reach.clone();
+                }
+                drop(reach);
+                arrived.await;
+            }
+        };
+        let changed = timeout(DELIVERY_WAIT_MAX, wait).await;
+        changed.expect("whoever listens is told in time")
     }
 
     /// Waits until a channel has begun anew.

@@ -126,6 +126,17 @@ impl Wires {
         Ok(())
     }
 
+    /// Asks it anything.
+    pub(super) async fn probe(&self) -> Result<(), BrokerError> {
+        let connected = self.client().await?;
+        let asked = within(connected.client.list_topics()).await;
+        if asked.is_err() {
+            self.forget(&connected.client).await;
+        }
+        asked?;
+        Ok(())
+    }
+
     /// Looks at the topics before anything is asked of one: Kafka may make one that is asked for, and not as it has to be.
     async fn look(&self, client: Client) -> Result<Connected, BrokerError> {
         let KafkaConfig {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use fanwave_wire::{Body, ClientMessageId, Role, Sender, Text, UserId};
+use fanwave_wire::{Body, ClientMessageId, Role, Sender, Text, UnixMillis, UserId};
 use tempfile::TempDir;
 
 use super::*;

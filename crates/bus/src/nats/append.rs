@@ -20,10 +20,11 @@ use super::{
     config::part,
     entry::{Body, Entry, Found},
     index::{Index, Newest},
-    log::{Written, now, random},
+    log::{Written, random},
     places::{Held, Place},
 };
 use crate::{
+    clock::now,
     limits::{
         NATS_APPEND_ATTEMPTS_MAX, NATS_CONFLICT_DOUBLINGS_MAX, NATS_CONFLICT_WAIT, NATS_NEAR,
     },

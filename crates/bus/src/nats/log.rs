@@ -19,7 +19,7 @@ use async_nats::{
         stream::{DirectGetErrorKind, RawMessageErrorKind, Stream},
     },
 };
-use fanwave_wire::{Channel, Offset, UnixMillis, envelope::EnvelopeError};
+use fanwave_wire::{Channel, Offset, envelope::EnvelopeError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Mutex, watch};
 
@@ -462,12 +462,4 @@ fn failed(error: &dyn std::error::Error) -> BrokerError {
 /// Chance for what must be like nothing else.
 pub(super) fn random() -> Result<u64, BrokerError> {
     getrandom::u64().map_err(|error| BrokerError::unavailable(&error))
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-pub(super) fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

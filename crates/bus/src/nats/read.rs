@@ -9,10 +9,11 @@ use super::{
     Core,
     entry::{self, Entry, Found},
     erased::Erased,
-    log::{Written, now, random},
+    log::{Written, random},
     places::{KnownErased, Place},
 };
 use crate::{
+    clock::now,
     limits::{NATS_DUPLICATE_HORIZON, NATS_NEAR},
     shared::{BrokerError, Extract},
 };

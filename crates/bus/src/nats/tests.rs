@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use self::harness::{NO_TICK, OneServer, account, free_port, until};
-use super::{NatsBroker, NatsConfig, log::now};
+use super::{NatsBroker, NatsConfig};
+use crate::clock::now;
 use crate::{
     Engine,
     conformance::{self, Harness, SharedHarness},

@@ -41,6 +41,8 @@ pub struct Partition(pub u16);
 /// * **Hearsay**: what a server tells ([`Broker::tell`]) is a [`Signal::Told`] at all servers, itself perhaps included:
 ///   at most once, in no promised order, or not at all, and kept by nobody. It never stands in the way of what is
 ///   appended: where there is no room for it, it is lost. It costs one subscription, however many rooms there are.
+/// * **Signs of life**: [`Broker::probe`] answers `Ok` while what is appended now could be written and heard, as far as one
+///   question to the broker and its answer can tell.
 /// * **Time**: every call ends, with an error at the latest after `limits::BROKER_CALL_MAX`. What a failed append has
 ///   done is not known: the engine passes that on, and the sender sends again.
 pub trait Broker: Send + Sync + 'static {
@@ -69,6 +71,9 @@ pub trait Broker: Send + Sync + 'static {
         channel: &'a Channel,
         page: Page,
     ) -> BoxFuture<'a, Result<Extract, BrokerError>>;
+
+    /// Asks for a sign of life; nothing is remembered of an earlier one.
+    fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>>;
 
     /// Begins a new epoch in place of one of which something was lost, unless another node has done so already.
     fn renew<'a>(

@@ -20,7 +20,7 @@ use fanwave_wire::{
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use self::serving::{Place, Waiting};
@@ -32,7 +32,10 @@ use super::{
 };
 use crate::{
     Ack, BoxFuture, EngineError, History, HistoryQuery, Snapshot,
-    limits::{CHANNEL_IDLE_MAX, CHANNELS_MAX, RESUME_SPREAD, SHARED_READS_MAX, SWEEP_EVERY},
+    limits::{
+        CHANNEL_IDLE_MAX, CHANNELS_MAX, CUT_OFF_TOLD_EVERY, PROBE_EVERY, PROBE_MAX, RESUME_SPREAD,
+        SHARED_READS_MAX, SWEEP_EVERY,
+    },
 };
 
 /// Where an answer goes.
@@ -55,6 +58,8 @@ enum Done {
     Appended(Channel, Result<Appended, BrokerError>),
     Read(Channel, Result<Extract, BrokerError>),
     Renewed(Channel, Result<(), BrokerError>),
+    /// A sign of life, or none in time.
+    Probed(Result<(), BrokerError>),
     /// Whoever asked has the answer.
     Answered,
 }
@@ -73,6 +78,10 @@ pub(super) struct Driver<B> {
     deadlines: BTreeSet<(UnixMillis, Channel)>,
     last_ticket: u64,
     hasher: RandomState,
+    /// A sign of life is waited for.
+    probing: bool,
+    /// When the sink was told last that the broker is not reached; `None` while it is.
+    cut_off: Option<Instant>,
     stopping: bool,
 }
 
@@ -95,6 +104,8 @@ impl<B: Broker> Driver<B> {
             deadlines: BTreeSet::new(),
             last_ticket: 0,
             hasher: RandomState::new(),
+            probing: false,
+            cut_off: None,
             stopping: false,
         }
     }
@@ -102,6 +113,8 @@ impl<B: Broker> Driver<B> {
     pub(super) async fn run(mut self) {
         let mut sweep = interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut probe = interval(PROBE_EVERY);
+        probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if self.stopping && self.places.values().all(|place| place.lane.has_said_all()) {
                 return;
@@ -121,6 +134,7 @@ impl<B: Broker> Driver<B> {
                 Some(done) = self.jobs.next() => self.complete(done),
                 () = sleep_until(instant(due)), if due.is_some() => self.wake(),
                 _ = sweep.tick() => self.sweep(),
+                _ = probe.tick() => self.probe(),
             }
         }
     }
@@ -266,7 +280,49 @@ impl<B: Broker> Driver<B> {
                 self.handle(&channel, Input::Read(result));
             }
             Done::Renewed(channel, result) => self.handle(&channel, Input::Renewed(result)),
+            Done::Probed(result) => {
+                self.probing = false;
+                self.take_probe(result);
+            }
             Done::Answered => {}
+        }
+    }
+
+    fn probe(&mut self) {
+        if std::mem::replace(&mut self.probing, true) {
+            return;
+        }
+        let broker = Arc::clone(&self.broker);
+        self.jobs.push(Box::pin(async move {
+            let probed = timeout(PROBE_MAX, broker.probe()).await;
+            Done::Probed(probed.unwrap_or_else(|_| {
+                Err(BrokerError::unavailable("the broker gives no sign of life"))
+            }))
+        }));
+    }
+
+    fn take_probe(&mut self, result: Result<(), BrokerError>) {
+        let now = Instant::now();
+        match (result, self.cut_off) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(_)) => {
+                tracing::info!("the broker is reached again");
+                self.cut_off = None;
+                self.tell_reach(true);
+            }
+            (Err(_), Some(told)) if now < told + CUT_OFF_TOLD_EVERY => {}
+            (Err(error), _) => {
+                self.shared.complain(&error);
+                self.cut_off = Some(now);
+                self.tell_reach(false);
+            }
+        }
+    }
+
+    fn tell_reach(&self, reaches: bool) {
+        self.shared.reaches_log.store(reaches, Ordering::Relaxed);
+        if let Some(sink) = self.shared.sink.get() {
+            sink.reaches_log(reaches);
         }
     }
 

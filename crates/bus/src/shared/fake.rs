@@ -262,6 +262,15 @@ fn partition(room: &RoomId) -> Partition {
 }
 
 impl Broker for FakeBroker {
+    fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(async {
+            match self.log.lock().down {
+                true => Err(BrokerError::unavailable("it is down")),
+                false => Ok(()),
+            }
+        })
+    }
+
     fn partition(&self, room: &RoomId) -> Partition {
         partition(room)
     }

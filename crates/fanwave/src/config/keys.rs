@@ -91,7 +91,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("live", "The broadcast. Fixed at start."),
     (
         CHANNELS,
-        "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 64.",
+        "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 256.",
     ),
     (
         "chat",

@@ -41,7 +41,7 @@ use thiserror::Error;
 
 use self::{plan::Plan, problem::Problem, settings::Settings};
 
-/// Largest configuration file, bytes; 64 channels with every key commented take 40 KiB.
+/// Largest configuration file, bytes; 256 channels with every key commented take 160 KiB.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Most problems shown at once: a screen of them.

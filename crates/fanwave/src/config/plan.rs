@@ -28,7 +28,7 @@ use super::{
 };
 
 /// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
-pub const CHANNELS_MAX: usize = 64;
+pub const CHANNELS_MAX: usize = 256;
 
 /// Longest title of a channel, characters.
 pub const TITLE_CHARS_MAX: usize = 100;

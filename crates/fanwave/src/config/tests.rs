@@ -222,7 +222,7 @@ title = \"nameless\"
 id = \"..\"
 ";
     insta::assert_snapshot!(complaints(text, &[]));
-    assert!(complaints("channels = []\n", &[]).contains("must have 1 to 64 entries"));
+    assert!(complaints("channels = []\n", &[]).contains("must have 1 to 256 entries"));
 }
 
 #[test]

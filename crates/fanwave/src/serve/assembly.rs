@@ -167,7 +167,12 @@ impl Server {
             .merge(origin.router())
             .merge(gateway.router())
             .merge(fanwave_api::router(api))
-            .merge(health::router(readiness.clone(), pulse, registry))
+            .merge(health::router(
+                readiness.clone(),
+                pulse,
+                engine.pulse(),
+                registry,
+            ))
             .merge(assets::router());
         let http = HttpServer::start(
             listener,

@@ -6,7 +6,7 @@ use fanwave_bus::{Engine, memory::MemoryEngine};
 use fanwave_store::Store;
 use prometheus_client::registry::Registry;
 
-use super::assembly::StartError;
+use super::{assembly::StartError, health::Pulse};
 use crate::config::{engine::Engine as Planned, plan::Plan};
 
 /// The engine that runs.
@@ -55,6 +55,19 @@ impl Running {
         }
     }
 
+    /// Whether it reaches its log, when asked.
+    pub(super) fn pulse(&self) -> Pulse {
+        match self {
+            // Its log is its own: a disk that fails is told with every message.
+            Self::Memory(_) => Arc::new(|| true),
+            #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+            Self::Shared(engine) => {
+                let engine = Arc::clone(engine);
+                Arc::new(move || engine.reaches_log())
+            }
+        }
+    }
+
     /// Finishes what was taken.
     pub(super) async fn stop(&self) {
         match self {
@@ -73,7 +86,7 @@ mod shared {
     use prometheus_client::{
         collector::Collector,
         encoding::{DescriptorEncoder, EncodeMetric},
-        metrics::counter::ConstCounter,
+        metrics::{counter::ConstCounter, gauge::ConstGauge},
         registry::Registry,
     };
     use tokio::sync::mpsc;
@@ -179,6 +192,14 @@ mod shared {
                     unreadable,
                 ),
             ];
+            let reaches = ConstGauge::new(i64::from(self.0.reaches_log()));
+            let metric = encoder.encode_descriptor(
+                "fanwave_engine_reaches_log",
+                "Whether the broker gives signs of life: 1, or 0",
+                None,
+                reaches.metric_type(),
+            )?;
+            reaches.encode(metric)?;
             for (name, help, count) in counters {
                 let counter = ConstCounter::new(count);
                 let name = format!("fanwave_engine_{name}");

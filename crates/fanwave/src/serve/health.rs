@@ -23,6 +23,10 @@ use prometheus_client::{encoding::text, registry::Registry};
 /// Prometheus' text format in the `OpenMetrics` dialect.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Ready, and not well: all servers may be in the same place, and taking them out of service would help nobody.
+const WITHOUT_BROKER: &str =
+    "ready, but the broker cannot be reached: messages are refused until it can\n";
+
 /// What the server is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -83,11 +87,14 @@ pub type Pulse = Arc<dyn Fn() -> bool + Send + Sync>;
 struct Health {
     readiness: Readiness,
     reactor: Pulse,
+    engine: Pulse,
     registry: Registry,
 }
 
 /// The routes.
-pub fn router(readiness: Readiness, reactor: Pulse, registry: Registry) -> Router {
+///
+/// `engine` says whether rooms reach their log.
+pub fn router(readiness: Readiness, reactor: Pulse, engine: Pulse, registry: Registry) -> Router {
     Router::new()
         .route(path::LIVEZ, get(alive))
         .route(path::READYZ, get(ready))
@@ -95,6 +102,7 @@ pub fn router(readiness: Readiness, reactor: Pulse, registry: Registry) -> Route
         .with_state(Arc::new(Health {
             readiness,
             reactor,
+            engine,
             registry,
         }))
 }
@@ -107,7 +115,11 @@ async fn alive(State(health): State<Arc<Health>>) -> Response {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    answer(health.readiness.stage().words())
+    let stage = health.readiness.stage();
+    if stage == Stage::Ready && !(health.engine)() {
+        return answer((true, WITHOUT_BROKER));
+    }
+    answer(stage.words())
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {

@@ -18,13 +18,15 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use fanwave_bus::{BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot};
+use fanwave_bus::{
+    BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot, clock::now,
+};
 use fanwave_room::machine::{Input, Output, Refusal, Settings};
 use fanwave_wire::{
-    Channel, Offset, Publication, Role, RoomId, UnixMillis, UserId, envelope::Hearsay,
+    Channel, Notice, Offset, Publication, Role, RoomId, UnixMillis, UserId, envelope::Hearsay,
     limits::HISTORY_PAGE_MAX,
 };
 use tokio::runtime::Handle;
@@ -82,6 +84,12 @@ impl Sink for DeskSink {
     fn heard(&self, hearsay: Hearsay) {
         if let Some(desk) = self.0.upgrade() {
             desk.hear(hearsay);
+        }
+    }
+
+    fn reaches_log(&self, reaches: bool) {
+        if let Some(desk) = self.0.upgrade() {
+            desk.tell_reach(reaches);
         }
     }
 }
@@ -289,6 +297,24 @@ impl Desk {
         }
     }
 
+    /// Tells everybody whether this node reaches what it shares its rooms through.
+    fn tell_reach(&self, reaches: bool) {
+        let notice = Arc::new(match reaches {
+            true => Notice::Resumed,
+            false => Notice::Paused,
+        });
+        let rooms: Vec<Arc<DeskRoom>> = self.rooms().values().cloned().collect();
+        for room in rooms {
+            let phase = room.lock();
+            let Some(open) = phase.open() else { continue };
+            for (reactor, item) in open.tell_all(&room.id, &notice) {
+                if let Some(seat) = self.reactors.seats().get(reactor) {
+                    seat.inbox.put(item);
+                }
+            }
+        }
+    }
+
     /// Tells a room's machine what is noted for it and this, and does what it says is to be done.
     fn turn(self: &Arc<Self>, room: &Arc<DeskRoom>, input: Option<Input>) {
         let mut phase = room.lock();
@@ -384,14 +410,6 @@ pub(crate) async fn in_time<T>(
             reason: "the engine did not answer in time".to_owned(),
         }),
     }
-}
-
-/// The wall clock; one before 1970 counts as 1970.
-pub(crate) fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// How long until a time.

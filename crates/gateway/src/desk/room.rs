@@ -11,7 +11,7 @@ use fanwave_room::{
     machine::{Input, Output, Reach, Room, Ticket},
     recent::{Recent, Recovery, Stretch},
 };
-use fanwave_wire::{Channel, Lane, Offset, Publication, RoomId};
+use fanwave_wire::{Channel, Lane, Notice, Offset, Publication, RoomId};
 use tokio::sync::{Notify, oneshot};
 
 use super::Outcome;
@@ -280,6 +280,18 @@ impl Open {
             | Output::Joined { .. }
             | Output::Left { .. } => Vec::new(),
         }
+    }
+
+    /// What each reactor is to be told in the lanes that fans follow.
+    pub(super) fn tell_all(&self, room: &RoomId, notice: &Arc<Notice>) -> Vec<(usize, Item)> {
+        [Lane::Room, Lane::Chat]
+            .into_iter()
+            .flat_map(|lane| {
+                self.tell(room, lane, |channel| {
+                    Item::Notice(channel, Arc::clone(notice))
+                })
+            })
+            .collect()
     }
 
     fn address_show(

@@ -18,9 +18,10 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
+use fanwave_bus::clock;
 use fanwave_room::{
     census::Census,
     presence::{Presence, Stats},
@@ -483,13 +484,13 @@ impl Clock {
         Self {
             started: now,
             now,
-            unix: unix_now(),
+            unix: clock::now(),
         }
     }
 
     fn tick(&mut self) {
         self.now = Instant::now();
-        self.unix = unix_now();
+        self.unix = clock::now();
     }
 
     /// Milliseconds of the reactor's own clock; comes round after 49 days, which [`connection::Budget`] allows for.
@@ -497,13 +498,6 @@ impl Clock {
         let millis = self.now.duration_since(self.started).as_millis() & u128::from(u32::MAX);
         u32::try_from(millis).unwrap_or(u32::MAX)
     }
-}
-
-fn unix_now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Replies {

@@ -83,6 +83,7 @@ pub(super) fn encode_notice_data(notice: &Notice, out: &mut Vec<u8>) {
             }
             taps.end();
         }
+        Notice::Paused | Notice::Resumed => {}
         Notice::Tally { poll, counts } => {
             json::push_str(data.field("poll"), &poll.0);
             json::push_array(data.field("counts"), counts, |out, count| {

@@ -194,6 +194,8 @@ fn what_a_room_says_without_keeping_it() {
             poll: id("q-1"),
             counts: vec![120_000, 3],
         },
+        Notice::Paused,
+        Notice::Resumed,
     ];
     let lines = notices.map(|notice| {
         let mut out = Vec::new();
@@ -206,6 +208,8 @@ fn what_a_room_says_without_keeping_it() {
     {"data":{"type":"missed","count":40}}
     {"data":{"type":"reactions","counts":{"clap":3,"heart":120}}}
     {"data":{"type":"tally","poll":"q-1","counts":[120000,3]}}
+    {"data":{"type":"paused"}}
+    {"data":{"type":"resumed"}}
     "#);
 }
 
