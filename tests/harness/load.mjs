@@ -13,19 +13,26 @@ import { binary } from "./server.mjs";
 
 /** A run of `fanwave load`, and where it is in it. */
 export class Load {
+  /** @type {(line: string, ofSecond: boolean) => void} */
+  #tell;
+
   /**
    * @param {import("./scene.mjs").Scene} scene
    * @param {string} name
    * @param {string[]} args
+   * @param {(line: string, ofSecond: boolean) => void} [tell] Who is shown its lines.
    */
-  constructor(scene, name, args) {
+  constructor(scene, name, args, tell = (line, ofSecond) => (ofSecond && this.second % 10 !== 0 ? undefined : console.log(line))) {
+    this.#tell = tell;
     this.json = join(scene.artifacts, `${name}.json`);
     this.html = join(scene.artifacts, `${name}.html`);
     this.child = new Child(scene, name, binary(), ["load", ...args, "--json", this.json, "--html", this.html]);
     /** Seconds since the beginning of its ramp. */
     this.second = 0;
-    /** Fans connected in that second. */
+    /** Fans connected at the end of that second. */
     this.connected = 0;
+    /** Messages that reached fans in it. */
+    this.delivered = 0;
     /** @type {Set<() => void>} */
     this.watchers = new Set();
     const { stdout } = this.child.process;
@@ -35,12 +42,13 @@ export class Load {
 
   /** @param {string} line */
   #read(line) {
-    const row = /^\s*(\d+) s\s+(\d+) connected/.exec(line);
+    const row = /^\s*(\d+) s\s+(\d+) connected.*?(\d+)\/s delivered/.exec(line);
     if (row) {
       this.second = Number(row[1]);
       this.connected = Number(row[2]);
+      this.delivered = Number(row[3]);
     }
-    if (!row || this.second % 10 === 0) console.log(line);
+    this.#tell(line, row !== null);
     for (const watcher of this.watchers) watcher();
   }
 
@@ -63,6 +71,11 @@ export class Load {
     } finally {
       if (watcher) this.watchers.delete(watcher);
     }
+  }
+
+  /** Ends the sending: the accounts are settled, and the report is written. */
+  end() {
+    if (this.child.running) this.child.signal("SIGINT");
   }
 
   /** Until its end: the report. */

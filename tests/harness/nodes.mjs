@@ -39,6 +39,7 @@ export class Node {
     this.address = `127.0.0.1:${ports.chat}`;
     this.url = `http://127.0.0.1:${ports.http}`;
     this.config = join(scene.folder, `${name}.toml`);
+    this.dataFolder = join(scene.folder, name);
     /** The program; another release for a test of two. */
     this.binary = binary();
     /** @type {Record<string, string>} */
@@ -126,16 +127,19 @@ export class Node {
  * @param {{ engine: string }} broker
  * @param {object} options
  * @param {number} options.count
+ * @param {number} [options.rooms] So many more than the one: `arena-1` and so on.
  * @param {string} [options.drain] A section of the configuration.
+ * @param {string} [options.gateway] More of the section `[gateway]`.
  * @param {string} [options.more] More of the configuration; it begins in the section `[chat]`.
  * @param {(index: number) => string | undefined} [options.engineOf] Of a node that finds the broker at another place.
  * @param {(index: number) => string | undefined} [options.binaryOf] Of a node that is another program.
  * @param {(index: number) => Record<string, string>} [options.envOf]
  * @returns {Promise<{ nodes: Node[], secretFile: string }>}
  */
-export async function startNodes(scene, broker, { count, drain = "", more = "", engineOf, binaryOf, envOf }) {
+export async function startNodes(scene, broker, { count, rooms = 0, drain = "", gateway = "", more = "", engineOf, binaryOf, envOf }) {
   const secretFile = join(scene.folder, "secret");
   await writeFile(secretFile, SECRET, { mode: 0o600 });
+  const ids = [ROOM, ...Array.from({ length: rooms }, (_, index) => `${ROOM}-${index + 1}`)];
   const nodes = [];
   for (let number = 1; number <= count; number += 1) {
     const [http, rtmp, chat] = /** @type {[number, number, number]} */ (await freePorts(3));
@@ -149,19 +153,16 @@ listen = "127.0.0.1:${http}"
 [rtmp]
 listen = "127.0.0.1:${rtmp}"
 
-[[channels]]
-id = "${ROOM}"
-title = "The room that everybody is in"
-
+${ids.map((id) => `[[channels]]\nid = "${id}"\n`).join("\n")}
 [gateway]
 listen = ["127.0.0.1:${chat}"]
 reactors = 1
-
+${gateway}
 [tokens]
 secret_file = "${secretFile}"
 
 [data]
-dir = "${join(scene.folder, node.name)}"
+dir = "${node.dataFolder}"
 
 ${engineOf?.(number - 1) ?? broker.engine}
 ${drain}
