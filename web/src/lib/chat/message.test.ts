@@ -22,6 +22,8 @@ test('what the page acts upon is told', () => {
     through: 4,
   });
   expect(parseTold({ data: { type: 'more', lang: 'ko', count: 12 } })).toEqual({ kind: 'more', count: 12 });
+  expect(parseTold({ data: { type: 'paused' } })).toEqual({ kind: 'paused' });
+  expect(parseTold({ data: { type: 'resumed' } })).toEqual({ kind: 'resumed' });
 });
 
 test.each([null, 7, 'more', {}, { type: 'deleted' }, { type: 'more', count: -1 }, { type: 'cleared', user: 1 }])(

@@ -36,7 +36,11 @@ export type Told =
   /** So is all that a user said in the chat lane, up to an offset. */
   | { readonly kind: 'cleared'; readonly user: string; readonly through: number }
   /** So many more messages were said than anybody could read. */
-  | { readonly kind: 'more'; readonly count: number };
+  | { readonly kind: 'more'; readonly count: number }
+  /** The server is cut off from the others: nothing can be sent, and nothing new is heard. */
+  | { readonly kind: 'paused' }
+  /** It is not any more, and what was missed comes now. */
+  | { readonly kind: 'resumed' };
 
 /** What the `centrifuge` client hands over for a publication, live or out of the history. */
 export interface WirePublication {
@@ -73,6 +77,7 @@ export function parseTold({ data }: WirePublication): Told | null {
   if (type === 'deleted' && typeof offset === 'number') return { kind: 'deleted', offset };
   if (type === 'cleared' && typeof user === 'string' && typeof through === 'number') return { kind: 'cleared', user, through };
   if (type === 'more' && typeof count === 'number' && count > 0) return { kind: 'more', count };
+  if (type === 'paused' || type === 'resumed') return { kind: type };
   return null;
 }
 

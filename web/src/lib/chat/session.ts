@@ -17,7 +17,7 @@ import { outcomeOf } from './outcome';
 import { returnAfterMs } from './slot';
 
 /** How the connection stands, for the fan's eyes. */
-export type ConnectionState = 'connecting' | 'connected' | 'reconnecting' | 'refused';
+export type ConnectionState = 'connecting' | 'connected' | 'reconnecting' | 'refused' | 'paused';
 
 /** Whom the session tells. */
 export interface SessionEvents {
@@ -121,8 +121,11 @@ export class ChatSession {
         return;
       }
       const told = parseTold(publication);
-      if (told?.kind === 'more') this.events.more(told.count);
-      else if (told !== null) this.events.input(told);
+      if (told === null) return;
+      if (told.kind === 'more') this.events.more(told.count);
+      else if (told.kind === 'paused') this.events.connection('paused');
+      else if (told.kind === 'resumed') this.events.connection('connected');
+      else this.events.input(told);
     });
     subscription.on('subscribed', (context) => {
       const epoch = context.streamPosition?.epoch;

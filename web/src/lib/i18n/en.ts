@@ -53,6 +53,7 @@ export const en: Catalogue = {
     'chat.connecting': 'Connecting to the chat…',
     'chat.reconnecting': 'Connection lost. Reconnecting…',
     'chat.refused': 'The chat turned us away. Trying again…',
+    'chat.paused': 'The chat is paused for a moment. It goes on by itself.',
     'chat.connected': 'Chat connected',
     'chat.slowDown': 'You’re fast! Take a breath and try again.',
     'chat.pending': 'Sending',

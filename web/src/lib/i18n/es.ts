@@ -53,6 +53,7 @@ export const es: Catalogue = {
     'chat.connecting': 'Conectando con el chat…',
     'chat.reconnecting': 'Se perdió la conexión. Reconectando…',
     'chat.refused': 'El chat no nos dejó entrar. Probando otra vez…',
+    'chat.paused': 'El chat está en pausa. Seguirá solo en un momento.',
     'chat.connected': 'Chat conectado',
     'chat.slowDown': '¡Vas muy rápido! Respira y vuelve a intentarlo.',
     'chat.pending': 'Enviando',

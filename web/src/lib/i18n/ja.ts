@@ -53,6 +53,7 @@ export const ja: Catalogue = {
     'chat.connecting': 'チャットに接続しています…',
     'chat.reconnecting': '接続が切れました。再接続しています…',
     'chat.refused': 'チャットに入れませんでした。再試行しています…',
+    'chat.paused': 'チャットが一時止まっています。自動で再開します。',
     'chat.connected': 'チャットに接続済み',
     'chat.slowDown': '少し速すぎます。ひと息おいてからどうぞ。',
     'chat.pending': '送信中',

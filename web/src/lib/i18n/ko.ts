@@ -53,6 +53,7 @@ export const ko: Catalogue = {
     'chat.connecting': '채팅에 연결하는 중…',
     'chat.reconnecting': '연결이 끊겼어요. 다시 연결하는 중…',
     'chat.refused': '채팅에 들어가지 못했어요. 다시 시도하는 중…',
+    'chat.paused': '채팅이 잠시 멈췄어요. 곧 저절로 이어져요.',
     'chat.connected': '채팅에 연결됨',
     'chat.slowDown': '조금 빨라요! 잠시 쉬었다가 다시 보내 주세요.',
     'chat.pending': '보내는 중',

@@ -72,6 +72,7 @@ export interface Texts {
   readonly 'chat.connecting': string;
   readonly 'chat.reconnecting': string;
   readonly 'chat.refused': string;
+  readonly 'chat.paused': string;
   readonly 'chat.connected': string;
   readonly 'chat.slowDown': string;
   readonly 'chat.pending': string;

@@ -53,6 +53,7 @@ export const th: Catalogue = {
     'chat.connecting': 'กำลังเชื่อมต่อแชต…',
     'chat.reconnecting': 'การเชื่อมต่อหลุด กำลังเชื่อมต่อใหม่…',
     'chat.refused': 'เข้าแชตไม่ได้ กำลังลองใหม่…',
+    'chat.paused': 'แชตหยุดชั่วคราว เดี๋ยวกลับมาเอง',
     'chat.connected': 'เชื่อมต่อแชตแล้ว',
     'chat.slowDown': 'ส่งเร็วไปนิด พักสักครู่แล้วลองใหม่นะ',
     'chat.pending': 'กำลังส่ง',
