@@ -6,44 +6,31 @@
 //! the log and a metric say so. Redirects are not followed: what may sign for us is at the address that was configured.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use fanwave_wire::{
     limits::JWKS_BYTES_MAX,
     token::{Jwks, JwksError, KeyRing, TokenKey},
 };
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{
-    Request, StatusCode, Uri,
-    client::conn::http1,
-    header::{ACCEPT, HOST, USER_AGENT},
-    http::uri::Scheme,
-    rt::{Read, Write},
-};
-use hyper_util::rt::TokioIo;
+use hyper::{StatusCode, Uri, http::uri::Scheme};
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
 use thiserror::Error;
 use tokio::{
-    net::TcpStream,
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName,
-    },
-};
 
-use crate::config::tokens::Tokens;
+use crate::{
+    config::tokens::Tokens,
+    fetch::{self, Question},
+};
 
 /// Longest time of one fetch, from the name's resolution to the last byte.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
@@ -77,27 +64,12 @@ impl fmt::Debug for Source {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No connection, or it broke.
-    #[error("cannot connect: {0}")]
-    Io(#[from] io::Error),
-    /// The machine has no certificates of authorities, or they cannot be used.
-    #[error("cannot speak TLS: {0}")]
-    Tls(#[from] tokio_rustls::rustls::Error),
-    /// The host's name cannot be in a certificate.
-    #[error("host has no name that a certificate could have")]
-    HostName,
-    /// The other side does not speak HTTP.
-    #[error("no answer: {0}")]
-    Http(#[from] hyper::Error),
-    /// The request cannot be made of this address.
-    #[error("address makes no request")]
-    Address,
+    /// There is no answer.
+    #[error(transparent)]
+    Fetch(#[from] fetch::FetchError),
     /// Another answer than 200.
     #[error("answered {0}")]
     Status(StatusCode),
-    /// The answer is too long, or broke off.
-    #[error("answer is too long or broke off")]
-    Body,
     /// The answer is no key set.
     #[error(transparent)]
     Keys(#[from] JwksError),
@@ -282,65 +254,15 @@ impl Reader {
 ///
 /// See [`FetchError`].
 async fn fetch(url: &Uri) -> Result<Jwks, FetchError> {
-    let host = url.host().ok_or(FetchError::Address)?;
-    // An IPv6 address stands in brackets in a URL, and nowhere else.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_https = url.scheme() == Some(&Scheme::HTTPS);
-    let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-    let socket = TcpStream::connect((host, port)).await?;
-    if is_https {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::HostName)?;
-        let stream = TlsConnector::from(tls()?).connect(name, socket).await?;
-        request(TokioIo::new(stream), url).await
-    } else {
-        request(TokioIo::new(socket), url).await
-    }
-}
-
-/// The authorities that the machine trusts. They are read at every fetch: fetches are rare, and certificates change.
-fn tls() -> Result<Arc<ClientConfig>, FetchError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-async fn request<S>(stream: S, url: &Uri) -> Result<Jwks, FetchError>
-where
-    S: Read + Write + Unpin + Send + 'static,
-{
-    let authority = url.authority().ok_or(FetchError::Address)?;
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path)
-        .header(HOST, authority.as_str())
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, concat!("fanwave/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| FetchError::Address)?;
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    // The connection does its work beside us and ends with the answer, or with us.
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        let body = Limited::new(response.into_body(), JWKS_BYTES_MAX);
-        let bytes = body
-            .collect()
-            .await
-            .map_err(|_| FetchError::Body)?
-            .to_bytes();
-        Ok(Jwks::parse(&bytes)?)
+    let question = Question {
+        url,
+        token: None,
+        bytes_max: JWKS_BYTES_MAX,
     };
-    tokio::pin!(answer);
-    tokio::select! {
-        biased;
-        result = &mut answer => result,
-        // All that the other side had to say has been read: the answer is complete or broke off.
-        _ = connection => answer.await,
+    let answer = fetch::get(question).await?;
+    match answer.status {
+        StatusCode::OK => Ok(Jwks::parse(&answer.body)?),
+        status => Err(FetchError::Status(status)),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod datadir;
 pub mod demo;
+pub mod fetch;
 pub mod jwks;
 pub mod load;
 pub mod output;

@@ -149,12 +149,18 @@ async fn errors_say_what_is_wrong_and_not_where() {
     let error = fetch(&format!("http://{free}/secret").parse().unwrap())
         .await
         .unwrap_err();
-    assert!(matches!(error, FetchError::Io(_)), "{error}");
+    assert!(
+        matches!(error, FetchError::Fetch(fetch::FetchError::Io(_))),
+        "{error}"
+    );
     assert!(!error.to_string().contains("secret"), "{error}");
     // A server that does not speak TLS is noticed.
     let plain = source.url.to_string().replace("http:", "https:");
     let error = fetch(&plain.parse().unwrap()).await.unwrap_err();
-    assert!(matches!(error, FetchError::Io(_)), "{error}");
+    assert!(
+        matches!(error, FetchError::Fetch(fetch::FetchError::Io(_))),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! One GET over HTTP or HTTPS, for the few times that this program is a client: keys of other issuers, servers it is asked
+//! about.
+//!
+//! An answer is read whole, up to a bound. Redirects are not followed: what is wanted is at the address that was given.
+//! Addresses and tokens may be secrets, and are in no error.
+
+use std::{fmt, io, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    Request, StatusCode, Uri,
+    client::conn::http1,
+    header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, USER_AGENT},
+    http::uri::Scheme,
+    rt::{Read, Write},
+};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName,
+    },
+};
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// No connection, or it broke.
+    #[error("cannot connect: {0}")]
+    Io(#[from] io::Error),
+    /// The machine has no certificates of authorities, or they cannot be used.
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
+    /// The host's name cannot be in a certificate.
+    #[error("host has no name that a certificate could have")]
+    HostName,
+    /// The other side does not speak HTTP.
+    #[error("no answer: {0}")]
+    Http(#[from] hyper::Error),
+    /// The request cannot be made of this address.
+    #[error("address makes no request")]
+    Address,
+    /// The answer is too long, or broke off.
+    #[error("answer is too long or broke off")]
+    Body,
+}
+
+/// What the other side says.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// All of its body.
+    pub body: Bytes,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// Where.
+    pub url: &'a Uri,
+    /// The token to show, if any.
+    pub token: Option<&'a str>,
+    /// Longest body that is read.
+    pub bytes_max: usize,
+}
+
+impl fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("bytes_max", &self.bytes_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asks once. Does not end by itself where the other side says nothing: whoever calls has a deadline.
+///
+/// # Errors
+///
+/// See [`FetchError`]; an answer with any status is none.
+pub async fn get(question: Question<'_>) -> Result<Answer, FetchError> {
+    let url = question.url;
+    let host = url.host().ok_or(FetchError::Address)?;
+    // An IPv6 address stands in brackets in a URL, and nowhere else.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_https = url.scheme() == Some(&Scheme::HTTPS);
+    let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+    let socket = TcpStream::connect((host, port)).await?;
+    if is_https {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::HostName)?;
+        let stream = TlsConnector::from(tls()?).connect(name, socket).await?;
+        request(TokioIo::new(stream), question).await
+    } else {
+        request(TokioIo::new(socket), question).await
+    }
+}
+
+/// The authorities that the machine trusts. They are read every time: it is done rarely, and certificates change.
+fn tls() -> Result<Arc<ClientConfig>, FetchError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+async fn request<S>(stream: S, question: Question<'_>) -> Result<Answer, FetchError>
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let url = question.url;
+    let authority = url.authority().ok_or(FetchError::Address)?;
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::get(path)
+        .header(HOST, authority.as_str())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("fanwave/", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = question.token {
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut value = value.map_err(|_| FetchError::Address)?;
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
+    }
+    let request = request.body(Empty::<Bytes>::new());
+    let request = request.map_err(|_| FetchError::Address)?;
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    // The connection does its work beside us and ends with the answer, or with us.
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), question.bytes_max);
+        let body = body.collect().await.map_err(|_| FetchError::Body)?;
+        let body = body.to_bytes();
+        Ok(Answer { status, body })
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        result = &mut answer => result,
+        // All that the other side had to say has been read: the answer is complete or broke off.
+        _ = connection => answer.await,
+    }
+}
