@@ -1,4 +1,4 @@
-//! The stateless HTTP API: guest tokens, channels, and the chat's history page by page.
+//! The stateless HTTP API: guest tokens, channels, the chat's history page by page, and the servers.
 //!
 //! | Method and path | Answer |
 //! |---|---|
@@ -6,9 +6,10 @@
 //! | `GET /api/v1/channels` | every channel with its show's state |
 //! | `GET /api/v1/channels/{id}` | one of them |
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
+//! | `GET /api/v1/nodes` | the servers of these rooms; for staff |
 //!
-//! It keeps nothing between two requests: whatever it knows comes from its configuration, from [`ShowStatus`] or from
-//! the engine. It never sees sockets, other shells, or the store. Refusals are problem details (RFC 9457, see
+//! It keeps nothing between two requests: whatever it knows comes from its configuration, from [`ShowStatus`],
+//! [`NodeList`] or the engine. It never sees sockets, other shells, or the store. Refusals are problem details (RFC 9457, see
 //! [`Problem`]). The root mounts [`router`] beside the other shells' routes.
 
 mod channels;
@@ -16,6 +17,7 @@ mod guests;
 pub mod limits;
 mod messages;
 pub mod name;
+mod nodes;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ use axum::{
 use fanwave_bus::Engine;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 
-pub use self::problem::Problem;
+pub use self::{nodes::NodeList, problem::Problem};
 
 /// Whether a channel's show is on, as the one who runs the shows knows it.
 pub trait ShowStatus: Send + Sync + 'static {
@@ -72,6 +74,8 @@ pub struct Api {
     pub engine: Arc<dyn Engine>,
     /// Who knows whether a show is on.
     pub shows: Arc<dyn ShowStatus>,
+    /// Who knows the servers.
+    pub nodes: Arc<dyn NodeList>,
     /// The wall clock.
     pub now: fn() -> UnixMillis,
 }
@@ -101,6 +105,7 @@ pub fn router(api: Api) -> Router {
         .route("/channels", get(channels::list))
         .route("/channels/{id}", get(channels::show))
         .route("/channels/{id}/messages", get(messages::page))
+        .route("/nodes", get(nodes::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(Arc::new(api));

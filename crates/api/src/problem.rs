@@ -47,6 +47,11 @@ impl Problem {
         )
     }
 
+    /// Whoever asks has not said who they are, or cannot prove it. The answer names the scheme (RFC 6750, section 3).
+    pub fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
     /// The address exists, but not for this method.
     #[must_use]
     pub fn method_not_allowed() -> Self {
@@ -75,6 +80,13 @@ impl IntoResponse for Problem {
             ),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (self.status, headers, json).into_response()
+        let mut response = (self.status, headers, json).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
     }
 }

@@ -6,6 +6,8 @@ use axum::{
     response::IntoResponse,
 };
 use fanwave_bus::{Ack, BoxFuture, EngineError, History, HistoryQuery, Sink, Snapshot};
+use fanwave_room::census::Node;
+use fanwave_wire::envelope::{About, NodeId, NodeState};
 use fanwave_wire::{
     Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, UserId,
     token::{Claims, TokenKey},
@@ -111,6 +113,31 @@ impl ShowStatus for Shows {
     }
 }
 
+struct TwoNodes;
+
+impl NodeList for TwoNodes {
+    fn nodes(&self) -> Vec<Node> {
+        let node = |id, name: &str, state| Node {
+            id: NodeId(id),
+            about: About {
+                name: name.parse().unwrap(),
+                release: "0.1.0".into(),
+                started_at: UnixMillis(NOW.0 - DAY_MS),
+                state,
+                connections: 17_000,
+                connections_max: 20_000,
+                rooms: 1,
+                busy_permille: 125,
+            },
+            heard_at: UnixMillis(NOW.0 - id),
+        };
+        vec![
+            node(2, "b", NodeState::Serving),
+            node(1, "a", NodeState::Draining),
+        ]
+    }
+}
+
 fn key() -> TokenKey {
     TokenKey::new(&[7; 32]).unwrap()
 }
@@ -130,6 +157,7 @@ fn app(log: Log) -> Router {
         key: key(),
         engine: Arc::new(log),
         shows: Arc::new(Shows),
+        nodes: Arc::new(TwoNodes),
         now: || NOW,
     })
 }
@@ -445,4 +473,78 @@ async fn unknown_addresses_and_methods_are_problems_too() {
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
     );
+}
+
+fn token(role: Role, key: &TokenKey, expires_at: UnixMillis) -> String {
+    let sender = Sender::new(UserId("someone".into()), "Someone", role);
+    key.issue(&Claims::new(sender, NOW, expires_at).unwrap())
+}
+
+async fn nodes(authorization: Option<&str>) -> Answer {
+    let mut request = Request::get("/api/v1/nodes");
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let log = Log {
+        head: 0,
+        fails: false,
+    };
+    call(app(log), request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_staff_are_told_which_servers_there_are() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let staff = token(Role::Staff, &key(), later);
+    for scheme in ["Bearer", "bearer"] {
+        let answer = nodes(Some(&format!("{scheme} {staff}"))).await;
+        assert_eq!(
+            (answer.status, &*answer.cache),
+            (StatusCode::OK, "no-store")
+        );
+        let described = |id: &str, name: &str, this: bool, ago: u64| {
+            json!({
+                "id": id, "name": name, "version": "0.1.0", "this": this, "draining": !this,
+                "started_at": NOW.0 - DAY_MS, "heard_at": NOW.0 - ago, "connections": 17_000,
+                "connections_max": 20_000, "rooms": 1, "busy_percent": 12.5,
+            })
+        };
+        let expected = json!({"now": NOW.0, "nodes": [
+            described("0000000000000002", "b", true, 2),
+            described("0000000000000001", "a", false, 1),
+        ]});
+        assert_eq!(answer.body, expected);
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_is_told_which_servers_there_are() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let other_key = TokenKey::new(&[8; 32]).unwrap();
+    let bearer = |token: String| Some(format!("Bearer {token}"));
+    let refused = [
+        (None, 401, "token_missing"),
+        (Some("Basic c3RhZmY6".to_owned()), 401, "token_missing"),
+        (bearer("nonsense".to_owned()), 401, "token_refused"),
+        (
+            bearer(token(Role::Staff, &other_key, later)),
+            401,
+            "token_refused",
+        ),
+        (
+            bearer(token(Role::Staff, &key(), NOW)),
+            401,
+            "token_refused",
+        ),
+        (bearer(token(Role::Artist, &key(), later)), 403, "not_staff"),
+        (bearer(token(Role::Fan, &key(), later)), 403, "not_staff"),
+    ];
+    for (authorization, status, code) in refused {
+        let answer = nodes(authorization.as_deref()).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["code"]),
+            (status, &json!(code))
+        );
+        assert_eq!(answer.content_type, "application/problem+json");
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     clock,
     config::{self, ConfigError, env, plan::Plan, reference},
     datadir::DataDir,
-    load, output,
+    load, nodes, output,
     secret::Secret,
     serve::{self, assembly::Show},
     telemetry,
@@ -40,6 +40,8 @@ Then:
   fanwave serve --config fanwave.toml
   fanwave token --role artist --name AURORA    lets an artist write to the room's own lane
   fanwave load 127.0.0.1:8080                  a crowd of virtual fans, and a report of what they got
+  fanwave nodes 127.0.0.1:8080 --secret-file data/token-secret
+                                               which servers there are, and how many fans each has
 
 Every key is also an environment variable: http.listen is FANWAVE__HTTP__LISTEN.";
 
@@ -87,6 +89,9 @@ enum Command {
     /// Put a server under load with virtual fans, and prove what it delivered
     #[command(after_help = load::EXAMPLES)]
     Load(Box<load::LoadArgs>),
+    /// List the servers of the same rooms, as one of them knows them
+    #[command(after_help = nodes::EXAMPLES)]
+    Nodes(nodes::NodesArgs),
     /// A worker process of `load`; started by it, never by hand
     #[command(name = load::WORKER_COMMAND, hide = true)]
     LoadWorker,
@@ -175,6 +180,7 @@ pub fn run() -> ExitCode {
             rotate,
         } => stream_key(&channel, &place, rotate),
         Command::Load(args) => load::run(*args),
+        Command::Nodes(args) => nodes::run(&args),
         Command::LoadWorker => load::run_worker(),
     };
     done.unwrap_or_else(|error| {

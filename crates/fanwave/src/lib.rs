@@ -13,6 +13,7 @@ pub mod demo;
 pub mod fetch;
 pub mod jwks;
 pub mod load;
+mod nodes;
 pub mod output;
 pub mod secret;
 pub mod serve;

@@ -43,11 +43,12 @@ fn help_teaches_the_first_steps() {
         "config-reference",
         "token",
         "stream-key",
+        "nodes",
         "FANWAVE__HTTP__LISTEN",
     ] {
         assert!(stdout(&help).contains(word), "{word}");
     }
-    for command in ["serve", "check-config", "token", "stream-key"] {
+    for command in ["serve", "check-config", "token", "stream-key", "nodes"] {
         let help = fanwave(folder.path(), &[command, "--help"]);
         assert_eq!(help.status.code(), Some(0));
         assert!(

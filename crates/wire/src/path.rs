@@ -24,6 +24,9 @@ pub const GUESTS: &str = "/api/v1/guests";
 /// Channels: `GET`, the list, and one with `/{id}` behind it.
 pub const CHANNELS: &str = "/api/v1/channels";
 
+/// The servers of these rooms: `GET`, for staff.
+pub const NODES: &str = "/api/v1/nodes";
+
 /// Is the process alive?
 pub const LIVEZ: &str = "/livez";
 
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn paths_of_the_api_are_under_its_version() {
-        for path in [GUESTS, CHANNELS] {
+        for path in [GUESTS, CHANNELS, NODES] {
             assert!(
                 path.strip_prefix(API_V1)
                     .is_some_and(|rest| rest.starts_with('/')),

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fanwave_wire::envelope::NodeName;
+
 use super::{check::Check, schema, settings::KeyPath};
 
 /// Which engine, and how it is used.
@@ -32,6 +34,18 @@ pub struct Redis {
     pub password_file: Option<PathBuf>,
     /// Shortest time between two appends of one server to one lane.
     pub tick: Duration,
+}
+
+/// Plans what other servers call this one; `None`: after its host and port.
+pub(super) fn name(check: &mut Check<'_>, engine: &schema::Engine) -> Option<NodeName> {
+    if engine.name.is_empty() {
+        return None;
+    }
+    let name = engine.name.parse();
+    if let Err(error) = &name {
+        check.refuse(KeyPath::of("engine", "name"), format!("is none: {error}"));
+    }
+    name.ok()
 }
 
 /// Plans it.

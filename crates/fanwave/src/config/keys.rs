@@ -349,6 +349,13 @@ pub const KEYS: &[Key] = &[
         "so much delay",
     ),
     key(
+        "engine",
+        "name",
+        Kind::Text,
+        "What other servers, and `fanwave nodes`, call this one: at most 64 bytes. Empty: the host's name and the HTTP port.",
+        "",
+    ),
+    key(
         "redis",
         "topology",
         Kind::Text,

@@ -11,7 +11,7 @@ use std::{
 
 use fanwave_gateway::SubscribeTokens;
 use fanwave_room::admit::Rules;
-use fanwave_wire::{RoomId, limits::MESSAGE_TEXT_CHARS_MAX};
+use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -55,6 +55,8 @@ pub struct Plan {
     pub gateway: Gateway,
     /// What makes the rooms of servers one.
     pub engine: Engine,
+    /// What other servers call this one; `None`: after its host and port.
+    pub name: Option<NodeName>,
     /// How long a guest token is valid.
     pub guest_ttl: Duration,
     /// A signing secret from outside the data folder.
@@ -181,6 +183,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
         engine: engine::plan(&mut check, &config),
+        name: engine::name(&mut check, &config.engine),
         guest_ttl: check.duration(
             KeyPath::of("tokens", "guest_ttl"),
             &config.tokens.guest_ttl,

@@ -85,6 +85,7 @@ section!(
     Engine {
         kind: String = "memory".to_owned(),
         tick: String = "20ms".to_owned(),
+        name: String = String::new(),
     }
 );
 section!(

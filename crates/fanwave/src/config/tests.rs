@@ -257,6 +257,7 @@ fn the_engine_is_chosen_by_one_line_and_checked_whichever_it_is() {
 [engine]
 kind = \"radish\"
 tick = \"2s\"
+name = \"bell \\u0007\"
 [redis]
 topology = \"ring\"
 servers = [\"redis://:canary@host:1\", \"redis://a:1\"]
@@ -267,10 +268,11 @@ partitions = 0
     insta::assert_snapshot!(complaints, @r#"
     fanwave.toml:2:8: `engine.kind` must be "memory", "redis", "nats" or "kafka"
     fanwave.toml:3:8: `engine.tick` must be from 1ms to 1s
-    fanwave.toml:5:12: `redis.topology` must be "single", "sentinel" or "cluster"
-    fanwave.toml:6:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
-    fanwave.toml:6:11: `redis.servers` must have one entry unless redis.topology is "sentinel" or "cluster"
-    fanwave.toml:7:14: `redis.partitions` must be from 1 to 1024
+    fanwave.toml:4:8: `engine.name` is none: a server's name has 1 to 64 bytes and no control characters
+    fanwave.toml:6:12: `redis.topology` must be "single", "sentinel" or "cluster"
+    fanwave.toml:7:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
+    fanwave.toml:7:11: `redis.servers` must have one entry unless redis.topology is "sentinel" or "cluster"
+    fanwave.toml:8:14: `redis.partitions` must be from 1 to 1024
     "#);
 }
 

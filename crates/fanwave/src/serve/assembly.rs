@@ -13,10 +13,11 @@ mod stop;
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
-use fanwave_api::{Api, ChannelInfo, ShowState, ShowStatus};
+use fanwave_api::{Api, ChannelInfo, NodeList, ShowState, ShowStatus};
 use fanwave_bus::Engine;
 use fanwave_gateway::Gateway;
 use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig};
+use fanwave_room::census::Node;
 use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
 use prometheus_client::registry::Registry;
@@ -147,7 +148,7 @@ impl Server {
         let shared = engine.as_engine();
         let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
         let gateway = Gateway::start(
-            gateway::config(plan),
+            gateway::config(plan, http_addr),
             Arc::clone(&shared),
             keys,
             &mut registry,
@@ -159,7 +160,7 @@ impl Server {
             &channels,
             token_key.clone(),
             shared,
-            Arc::clone(&origin),
+            (Arc::clone(&origin), Arc::clone(&gateway)),
         );
         let reactor = Arc::clone(&gateway);
         let pulse: health::Pulse = Arc::new(move || reactor.is_alive());
@@ -272,6 +273,15 @@ impl ShowStatus for OriginShows {
     }
 }
 
+/// Answers [`NodeList`] from the gateway.
+struct GatewayNodes(Arc<Gateway>);
+
+impl NodeList for GatewayNodes {
+    fn nodes(&self) -> Vec<Node> {
+        self.0.nodes()
+    }
+}
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let bound = http::bind(address).await;
     let bound = bound.and_then(|listener| listener.local_addr().map(|taken| (listener, taken)));
@@ -332,7 +342,7 @@ fn api(
     channels: &[ServedChannel],
     key: TokenKey,
     engine: Arc<dyn Engine>,
-    origin: Arc<Origin>,
+    (origin, gateway): (Arc<Origin>, Arc<Gateway>),
 ) -> Api {
     let infos = channels.iter().map(|c| ChannelInfo {
         id: c.id.clone(),
@@ -345,6 +355,7 @@ fn api(
         key,
         engine,
         shows: Arc::new(OriginShows(origin)),
+        nodes: Arc::new(GatewayNodes(gateway)),
         now: clock::now,
     }
 }

@@ -1,18 +1,29 @@
 //! The chat gateway as the plan wants it.
 
+use std::{fs, net::SocketAddr};
+
 use fanwave_gateway::{GatewayConfig, OriginPolicy, Rooms};
+use fanwave_wire::envelope::NodeName;
 
 use super::assembly::StartError;
 use crate::config::plan::Plan;
 
-/// What the plan says about the gateway, in its own terms.
-pub(super) fn config(plan: &Plan) -> GatewayConfig {
+/// Where the system says what the host is called.
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// What the plan says about the gateway of a server at an address, in its own terms.
+pub(super) fn config(plan: &Plan, http: SocketAddr) -> GatewayConfig {
     let origins = match plan.http.allowed_origins.as_slice() {
         [] => OriginPolicy::SameHost,
         listed => OriginPolicy::Listed(listed.to_vec()),
     };
     let defaults = GatewayConfig::default();
     GatewayConfig {
+        name: plan
+            .name
+            .clone()
+            .or_else(|| name_of_host(http.port()))
+            .unwrap_or(defaults.name),
         origins,
         connections_max: plan.chat.connections_max,
         ping_interval: plan.chat.ping_interval,
@@ -41,6 +52,12 @@ pub(super) fn config(plan: &Plan) -> GatewayConfig {
         reactors: plan.gateway.reactors.unwrap_or(defaults.reactors),
         ..defaults
     }
+}
+
+/// The host's name and the port, so that two servers of one host are told apart.
+fn name_of_host(port: u16) -> Option<NodeName> {
+    let host = fs::read_to_string(HOSTNAME).ok()?;
+    format!("{}:{port}", host.trim()).parse().ok()
 }
 
 /// A taken port is told like any other.

@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "each test file uses its part")]
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -194,6 +195,8 @@ pub(crate) struct Fan {
     pub(crate) heard: Vec<(u64, String)>,
     /// Publications of what happened beside what was said.
     happened: Vec<Value>,
+    /// What it was told has been tapped, by kind.
+    taps: BTreeMap<String, u64>,
 }
 
 impl Fan {
@@ -214,6 +217,7 @@ impl Fan {
             asked: 0,
             heard: Vec::new(),
             happened: Vec::new(),
+            taps: BTreeMap::new(),
         })
     }
 
@@ -287,6 +291,18 @@ impl Fan {
         }
     }
 
+    /// Waits until so many taps were told, and not one more.
+    pub(crate) async fn until_tapped(&mut self, kind: &str, wanted: u64) {
+        loop {
+            let told = self.taps.get(kind).copied().unwrap_or(0);
+            assert!(told <= wanted, "{told} taps were told, of {wanted}");
+            if told == wanted {
+                return;
+            }
+            self.read().await.expect("the connection is open");
+        }
+    }
+
     /// Listens until it is sent away.
     pub(crate) async fn listen(&mut self) -> Farewell {
         loop {
@@ -319,6 +335,14 @@ impl Fan {
                     }
                     if publication["data"]["type"].is_string() {
                         self.happened.push(publication.clone());
+                    }
+                    let told = publication["data"]["counts"].as_object();
+                    if let Some(told) = told.filter(|_| publication["data"]["type"] == "reactions")
+                    {
+                        for (kind, count) in told {
+                            *self.taps.entry(kind.clone()).or_default() +=
+                                count.as_u64().unwrap_or(0);
+                        }
                     }
                 }
                 Ok(replies)

@@ -1,6 +1,7 @@
 //! Stopping, in the opposite order of starting.
 //!
-//! 1. [`Server::leave_service`]: unready, so that new fans are sent elsewhere. Everything else goes on.
+//! 1. [`Server::leave_service`]: unready, so that new fans are sent elsewhere, and the other servers are told so. Everything
+//!    else goes on.
 //! 2. [`Server::drain`]: the demo leaves, and the fans are moved to other servers, each in their turn. The broadcast goes on
 //!    for those who are still there, and the HTTP port answers.
 //! 3. [`Server::stop`]: whoever is still in the chat is told to come back, publishers are let go and waiting players
@@ -26,6 +27,7 @@ impl Server {
     /// New fans should be sent elsewhere from now on; those who come all the same are taken.
     pub fn leave_service(&self) {
         self.readiness.set(Stage::Draining);
+        self.gateway.announce_drain();
     }
 
     /// Takes no new fans, and moves those who are there to other servers.
