@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanwave_bus::Engine;
+use fanwave_bus::{Engine, clock::now};
 use fanwave_room::{
     census::{Heard, Node},
     herald::{Crowds, Herald},
@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    GatewayConfig, admission::Admission, desk::now, limits, reactor::Shared, reactors::Reactors,
+    GatewayConfig, admission::Admission, limits, reactor::Shared, reactors::Reactors,
 };
 
 /// This node among the others; see the module.
