@@ -14,7 +14,7 @@ use std::{
 };
 
 use ::redis::{
-    PushInfo, PushKind, RedisResult, Value,
+    ErrorKind, PushInfo, PushKind, RedisResult, ServerErrorKind, Value,
     aio::{AsyncPushSender, MultiplexedConnection, SendError},
     cmd,
 };
@@ -41,13 +41,13 @@ pub(super) enum Order {
     Unwatch(Partition),
 }
 
-/// What can be subscribed to.
+/// What can be subscribed to; in the order in which what was lost is subscribed to again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Topic {
-    /// What servers tell about themselves.
-    Hearsay,
     /// What is appended to the rooms of a partition.
     Rooms(Partition),
+    /// What servers tell about themselves.
+    Hearsay,
 }
 
 /// Hears until nobody gives orders any more.
@@ -317,6 +317,10 @@ impl Ear {
             }
             match self.watch(topic).await {
                 Ok(()) => resumed.extend(topic.rooms()),
+                Err(error) if topic == Topic::Hearsay && is_forbidden(&error) => {
+                    tracing::warn!(%error, "the other servers are not heard of: Redis has to allow the channels fanwave:*");
+                    self.lost.remove(&topic);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the broker is not back yet");
                     gone.insert(address);
@@ -386,6 +390,11 @@ fn read(bytes: &[u8]) -> Signal {
             Signal::Unreadable
         }
     }
+}
+
+/// Asking again does not help.
+fn is_forbidden(error: &::redis::RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
 
 fn unavailable(error: &::redis::RedisError) -> BrokerError {

@@ -92,6 +92,40 @@ async fn what_another_release_says_is_refused_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_redis_forbids_servers_to_hear_of_each_other_rooms_are_shared_all_the_same() {
+    let server = OneServer::start().await;
+    let user = ["ACL", "SETUSER", "fanwave", "on", ">secret", "~*", "+@all"];
+    // Of what is published, only what is appended.
+    let user = [&user[..], &["resetchannels", "&fanwave:{*}"]].concat();
+    assert_eq!(server.ask(&user).await, "ok");
+    let config = RedisConfig {
+        username: Some("fanwave".to_owned()),
+        password: Some("secret".to_owned()),
+        ..server.config()
+    };
+    let engine = RedisBroker::engine(config.clone(), Settings::default());
+    let other = RedisBroker::engine(config.clone(), Settings::default());
+    let recorder = Arc::new(conformance::Recorder::default());
+    engine.attach(Arc::<conformance::Recorder>::clone(&recorder));
+    let (broker, _signals) = RedisBroker::open(config);
+    let refused = broker.tell(b"hearsay").await;
+    assert!(
+        matches!(&refused, Err(BrokerError::Unavailable { reason }) if reason.contains("no permissions")),
+        "{refused:?}"
+    );
+    for round in ["1", "2"] {
+        engine.subscribe(&lane("demo")).await.unwrap();
+        other.publish(&lane("demo"), draft(round)).await.unwrap();
+        recorder.until(&lane("demo"), &draft(round)).await;
+        // What was lost is subscribed to again, whatever becomes of the rest.
+        let killed = server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        assert_ne!(killed, "0");
+    }
+    engine.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_too_few_replicas_have_is_not_acknowledged() {
     let server = OneServer::start().await;
     let config = RedisConfig {
