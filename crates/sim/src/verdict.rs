@@ -49,7 +49,7 @@ fn count(world: &mut World) {
         .map(|fan| u64::from(fan.told_unrecovered))
         .sum();
     let told_missed = fans.map(|fan| u64::from(fan.told_missed)).sum();
-    let taps = world.nodes.iter().map(|node| node.taps).sum();
+    let taps = world.nodes.first().map_or(0, |node| node.taps);
     world.report = Report {
         chat_stored: chat,
         room_stored: room,
@@ -227,11 +227,13 @@ fn one_vote_each(world: &World) -> Vec<String> {
     broken
 }
 
+/// Every node has told its fans what the fans of all have tapped, once.
 fn taps_add_up(world: &World) -> Vec<String> {
-    let told: u64 = world.nodes.iter().map(|node| node.taps).sum();
-    let broken = (told != world.taps_taken)
-        .then(|| format!("{told} taps were told, of {}", world.taps_taken));
-    broken.into_iter().collect()
+    let told = world.nodes.iter().map(|node| node.taps);
+    let broken = told.filter(|told| *told != world.taps_taken);
+    broken
+        .map(|told| format!("a node told {told} taps, of {}", world.taps_taken))
+        .collect()
 }
 
 /// Every node has the rules of whoever replays the log.

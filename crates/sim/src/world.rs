@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use fanwave_room::machine::{Input, Output, Publish, Settings, Ticket};
+use fanwave_room::{
+    machine::{Input, Output, Publish, Settings, Ticket},
+    reactions::Counts,
+};
 use fanwave_wire::{Draft, Lane, Offset, Publication, UnixMillis};
 
 use crate::{
@@ -23,6 +26,9 @@ const NOON: UnixMillis = UnixMillis(1_800_000_000_000);
 /// How often a node writes to its fans, milliseconds.
 const SWEEP_MILLIS: u64 = 100;
 
+/// How long a node's words take to another, milliseconds.
+const HEARSAY_MILLIS: u64 = 150;
+
 /// How long all has to come to rest after the last deed, seconds: longer than a client's backoff.
 const REST_SECONDS: u64 = 30;
 
@@ -35,6 +41,8 @@ pub(crate) enum Happens {
         lane: Lane,
         publication: Arc<Publication>,
     },
+    /// A node hears what fans of another have tapped.
+    Taps { node: usize, taps: Counts },
     /// The log has been written.
     Flush(Lane),
     /// A node writes to its fans.
@@ -160,6 +168,9 @@ impl World {
             } => {
                 self.drive(node, Input::Published { lane, publication });
             }
+            Happens::Taps { node, taps } => {
+                self.drive(node, Input::Heard { taps });
+            }
             Happens::Flush(lane) => {
                 let does = self.engine.flush(self.agenda.now(), lane);
                 self.obey_engine(does);
@@ -243,8 +254,14 @@ impl World {
                         self.eject(node, fan);
                     }
                 }
-                // The nodes here do not tell each other what was tapped.
-                Output::Tapped { .. } | Output::Joined { .. } | Output::Left { .. } => {}
+                Output::Tapped { taps } => {
+                    for node in (0..self.nodes.len()).filter(|other| *other != node) {
+                        let taps = taps.clone();
+                        self.agenda
+                            .after(HEARSAY_MILLIS, Happens::Taps { node, taps });
+                    }
+                }
+                Output::Joined { .. } | Output::Left { .. } => {}
             }
         }
         self.plan_wake(node);
