@@ -1,5 +1,6 @@
 //! The cases of every engine, over real servers of Kafka.
 
+mod cluster;
 mod gate;
 mod harness;
 mod server;

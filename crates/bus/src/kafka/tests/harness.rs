@@ -158,7 +158,7 @@ fn config(port: u16, topic: &str) -> KafkaConfig {
 }
 
 /// Whether a condition holds before it is too late.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let ends = Instant::now() + START_MAX;
     while !holds().await {
         assert!(Instant::now() < ends, "{what} in time");
