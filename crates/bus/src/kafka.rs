@@ -49,7 +49,7 @@ use rskafka::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-pub use self::config::{Address, AddressError, KafkaConfig, Topic, TopicError};
+pub use self::config::{Address, AddressError, KafkaConfig, Login, Mechanism, Topic, TopicError};
 use self::{
     entry::Entry,
     hearsay::Hearsay,

@@ -30,7 +30,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::config::{Address, AddressError, RedisConfig, Topology};
+pub use self::config::{Address, AddressError, RedisConfig, Tls, Topology};
 use self::{
     ear::{Ear, Order},
     scripts::Keys,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rskafka::client::{Credentials, SaslConfig};
 use thiserror::Error;
 
 use crate::limits::{KAFKA_PARTITIONS_DEFAULT, KAFKA_SNAPSHOT_EVERY_DEFAULT};
@@ -17,6 +18,30 @@ pub struct KafkaConfig {
     pub partitions: u16,
     /// How many entries of a partition are between two snapshots of it.
     pub snapshot_every: u32,
+    /// Whom to log in as, where Kafka asks.
+    pub login: Option<Login>,
+}
+
+/// A user of Kafka.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// How the password is shown to Kafka.
+    pub mechanism: Mechanism,
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// How a password is shown to Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// Not at all: both ends prove that they know it.
+    ScramSha256,
+    /// The same with a longer digest.
+    ScramSha512,
+    /// As it is: whoever can listen to the connection has it.
+    Plain,
 }
 
 /// The name of a topic.
@@ -52,7 +77,25 @@ impl KafkaConfig {
             topic: Topic::default(),
             partitions: KAFKA_PARTITIONS_DEFAULT,
             snapshot_every: KAFKA_SNAPSHOT_EVERY_DEFAULT,
+            login: None,
         }
+    }
+}
+
+impl Login {
+    pub(super) fn sasl(&self) -> SaslConfig {
+        let credentials = Credentials::new(self.user.clone(), self.password.clone());
+        match self.mechanism {
+            Mechanism::ScramSha256 => SaslConfig::ScramSha256(credentials),
+            Mechanism::ScramSha512 => SaslConfig::ScramSha512(credentials),
+            Mechanism::Plain => SaslConfig::Plain(credentials),
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 
@@ -145,6 +188,20 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>(), Err(AddressError), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_that_is_printed_has_a_secret() {
+        let login = Login {
+            mechanism: Mechanism::Plain,
+            user: "user".to_owned(),
+            password: "hunter2".to_owned(),
+        };
+        let config = KafkaConfig {
+            login: Some(login),
+            ..KafkaConfig::new(Vec::new())
+        };
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     }
 
     #[test]

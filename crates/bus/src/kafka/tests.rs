@@ -3,6 +3,7 @@
 mod cluster;
 mod gate;
 mod harness;
+mod login;
 mod server;
 
 use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};

@@ -176,7 +176,7 @@ impl Wires {
         }
         known.next = Some(Instant::now() + RECONNECT_EVERY);
         let brokers = self.config.brokers.iter().map(ToString::to_string);
-        let builder = ClientBuilder::new(brokers.collect())
+        let mut builder = ClientBuilder::new(brokers.collect())
             .client_id("fanwave")
             .max_message_size(KAFKA_ANSWER_BYTES_MAX)
             .backoff_config(BackoffConfig {
@@ -185,6 +185,9 @@ impl Wires {
                 base: 2.0,
                 deadline: Some(self.again),
             });
+        if let Some(login) = &self.config.login {
+            builder = builder.sasl_config(login.sasl());
+        }
         let client = self.look(within(builder.build()).await?).await?;
         known.client = Some(client.clone());
         Ok(client)

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
 use ::redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
     aio::MultiplexedConnection, cmd,
 };
 use tokio::{
@@ -139,8 +139,8 @@ impl Servers {
         address: &Address,
         config: AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
-        let client = Client::open(self.config.connection(address)?)?;
-        client
+        self.config
+            .client(address)?
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
@@ -178,7 +178,7 @@ impl Servers {
         for sentinel in &self.config.servers {
             match self.ask(sentinel, &question).await {
                 Ok(answer) => match ::redis::from_redis_value::<Option<(String, u16)>>(answer) {
-                    Ok(Some((host, port))) => return Ok(Address::new(host, port)),
+                    Ok(Some((host, port))) => return Ok(sentinel.told(host, port)),
                     Ok(None) => {}
                     Err(error) => failure = error.into(),
                 },
@@ -249,7 +249,7 @@ fn read_slots(answer: &Value, asked: &Address) -> Option<Vec<(RangeInclusive<u16
             Value::BulkString(host) if !host.is_empty() => String::from_utf8(host.clone()).ok()?,
             _ => asked.host.clone(),
         };
-        Some((number(first)?..=number(last)?, Address::new(host, port)))
+        Some((number(first)?..=number(last)?, asked.told(host, port)))
     };
     ranges.iter().map(read).collect()
 }

@@ -2,6 +2,7 @@
 
 mod failover;
 mod harness;
+mod over_tls;
 
 use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};
 

@@ -28,10 +28,14 @@ pub enum Engine {
 #[cfg(feature = "redis")]
 #[derive(Debug, Clone)]
 pub struct Redis {
-    /// Everything but the password.
+    /// Everything but what is in files.
     pub config: fanwave_bus::redis::RedisConfig,
     /// Where the password is.
     pub password_file: Option<PathBuf>,
+    /// Where the certificates of trusted authorities are.
+    pub tls_authorities: Option<PathBuf>,
+    /// Where a certificate and its key are.
+    pub tls_certificate: Option<(PathBuf, PathBuf)>,
     /// Shortest time between two appends of one server to one lane.
     pub tick: Duration,
 }
@@ -88,7 +92,7 @@ fn redis(check: &mut Check<'_>, config: &schema::Config, _tick: Duration) -> Opt
 
 #[cfg(feature = "redis")]
 fn redis(check: &mut Check<'_>, config: &schema::Config, tick: Duration) -> Option<Engine> {
-    use fanwave_bus::redis::{Address, RedisConfig, Topology};
+    use fanwave_bus::redis::{Address, RedisConfig, Tls, Topology};
 
     let redis = &config.redis;
 
@@ -135,11 +139,20 @@ fn redis(check: &mut Check<'_>, config: &schema::Config, tick: Duration) -> Opti
             format!("must have 1 to {SERVERS_MAX} entries"),
         );
     }
+    let (tls_authorities, tls_certificate) = redis_tls(check, redis);
+    let unused = tls_authorities.is_some() || tls_certificate.is_some();
+    if unused && !servers.iter().any(Address::is_over_tls) {
+        check.refuse(
+            key("servers"),
+            "must have rediss:// addresses where redis.tls_authorities or redis.tls_certificate is set",
+        );
+    }
     let config = RedisConfig {
         topology,
         servers,
         username: (!redis.username.is_empty()).then(|| redis.username.clone()),
         password: None,
+        tls: Tls::default(),
         partitions: check.number(key("partitions"), redis.partitions, 1..=1_024),
         log_messages: check.number(key("log_messages"), redis.log_messages, 0..=1_000_000_000),
         replicas: check.number(key("replicas"), redis.replicas, 0..=16),
@@ -147,6 +160,29 @@ fn redis(check: &mut Check<'_>, config: &schema::Config, tick: Duration) -> Opti
     Some(Engine::Redis(Redis {
         config,
         password_file: check.secret_file(key("password_file"), &redis.password_file),
+        tls_authorities,
+        tls_certificate,
         tick,
     }))
+}
+
+/// Where the authorities' certificates are, and where one's own and its key.
+#[cfg(feature = "redis")]
+fn redis_tls(
+    check: &mut Check<'_>,
+    redis: &schema::Redis,
+) -> (Option<PathBuf>, Option<(PathBuf, PathBuf)>) {
+    let path = KeyPath::of("redis", "tls_key");
+    let key = check.secret_file(path, &redis.tls_key);
+    if redis.tls_certificate.is_empty() != key.is_none() {
+        check.refuse(
+            path,
+            "must be set with redis.tls_certificate, and not without it",
+        );
+    }
+    let authorities = &redis.tls_authorities;
+    (
+        (!authorities.is_empty()).then(|| authorities.into()),
+        key.map(|key| ((&redis.tls_certificate).into(), key)),
+    )
 }

@@ -8,8 +8,10 @@ use super::{check::Check, engine::Engine, schema, settings::KeyPath};
 #[cfg(feature = "kafka")]
 #[derive(Debug, Clone)]
 pub struct Kafka {
-    /// Which Kafka.
+    /// Everything but the password.
     pub config: fanwave_bus::kafka::KafkaConfig,
+    /// The user, how the password is shown, and where it is.
+    pub user: Option<(String, fanwave_bus::kafka::Mechanism, std::path::PathBuf)>,
     /// Shortest time between two appends of one server to one lane.
     pub tick: Duration,
 }
@@ -37,7 +39,7 @@ pub(super) fn plan(
     config: &schema::Config,
     tick: Duration,
 ) -> Option<Engine> {
-    use fanwave_bus::kafka::{Address, KafkaConfig, Topic};
+    use fanwave_bus::kafka::{Address, KafkaConfig, Mechanism, Topic};
 
     let kafka = &config.kafka;
 
@@ -65,6 +67,25 @@ pub(super) fn plan(
         check.refuse(key("topic"), format!("cannot be used: {error}"));
         Topic::default()
     });
+    let password = check.secret_file(key("password_file"), &kafka.password_file);
+    if kafka.username.is_empty() != password.is_none() {
+        check.refuse(
+            key("password_file"),
+            "must be set with kafka.username, and not without it",
+        );
+    }
+    let mechanism = match kafka.sasl.as_str() {
+        "scram-sha-512" => Mechanism::ScramSha512,
+        "scram-sha-256" => Mechanism::ScramSha256,
+        "plain" => Mechanism::Plain,
+        _ => {
+            check.refuse(
+                key("sasl"),
+                "must be \"scram-sha-512\", \"scram-sha-256\" or \"plain\"",
+            );
+            Mechanism::ScramSha512
+        }
+    };
     let config = KafkaConfig {
         topic,
         partitions: check.number(key("partitions"), kafka.partitions, 1..=1_024),
@@ -75,5 +96,9 @@ pub(super) fn plan(
         ),
         ..KafkaConfig::new(brokers)
     };
-    Some(Engine::Kafka(Kafka { config, tick }))
+    Some(Engine::Kafka(Kafka {
+        config,
+        user: password.map(|file| (kafka.username.clone(), mechanism, file)),
+        tick,
+    }))
 }

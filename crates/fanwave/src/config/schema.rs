@@ -96,6 +96,9 @@ section!(
         primary: String = "fanwave".to_owned(),
         username: String = String::new(),
         password_file: String = String::new(),
+        tls_authorities: String = String::new(),
+        tls_certificate: String = String::new(),
+        tls_key: String = String::new(),
         partitions: u64 = 128,
         log_messages: u64 = 100_000,
         replicas: u64 = 0,
@@ -122,6 +125,9 @@ section!(
     /// `[kafka]`.
     Kafka {
         brokers: Vec<String> = vec!["127.0.0.1:9092".to_owned()],
+        username: String = String::new(),
+        password_file: String = String::new(),
+        sasl: String = "scram-sha-512".to_owned(),
         topic: String = "fanwave".to_owned(),
         partitions: u64 = 32,
         snapshot_every: u64 = 50_000,

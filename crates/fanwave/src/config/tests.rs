@@ -262,16 +262,20 @@ name = \"bell \\u0007\"
 topology = \"ring\"
 servers = [\"redis://:canary@host:1\", \"redis://a:1\"]
 partitions = 0
+tls_authorities = \"authorities.pem\"
+tls_certificate = \"fanwave.pem\"
 ";
     let complaints = complaints(text, &[]);
     assert!(!complaints.contains("canary"));
     insta::assert_snapshot!(complaints, @r#"
+    default: `redis.tls_key` must be set with redis.tls_certificate, and not without it
     fanwave.toml:2:8: `engine.kind` must be "memory", "redis", "nats" or "kafka"
     fanwave.toml:3:8: `engine.tick` must be from 1ms to 1s
     fanwave.toml:4:8: `engine.name` is none: a server's name has 1 to 64 bytes and no control characters
     fanwave.toml:6:12: `redis.topology` must be "single", "sentinel" or "cluster"
-    fanwave.toml:7:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, without a password and without a database
+    fanwave.toml:7:11: `redis.servers` has an entry that is none: an address is redis://HOST:PORT, or rediss://HOST:PORT for TLS, without a password and without a database
     fanwave.toml:7:11: `redis.servers` must have one entry unless redis.topology is "sentinel" or "cluster"
+    fanwave.toml:7:11: `redis.servers` must have rediss:// addresses where redis.tls_authorities or redis.tls_certificate is set
     fanwave.toml:8:14: `redis.partitions` must be from 1 to 1024
     "#);
 }
@@ -322,6 +326,8 @@ brokers = [\"user:canary@host:1\", \"a:1\"]
 topic = \"a b\"
 partitions = 0
 snapshot_every = 7
+username = \"fan\"
+sasl = \"md5\"
 ";
     let complaints = complaints(text, &[]);
     assert!(!complaints.contains("canary"));
@@ -330,10 +336,12 @@ snapshot_every = 7
         "`kafka.topic` cannot be used: a topic is made of 1 to 239 of",
         "`kafka.partitions` must be from 1 to 1024",
         "`kafka.snapshot_every` must be from 1000 to 100000000",
+        "`kafka.password_file` must be set with kafka.username, and not without it",
+        "`kafka.sasl` must be \"scram-sha-512\", \"scram-sha-256\" or \"plain\"",
     ] {
         assert!(complaints.contains(expected), "{expected}: {complaints}");
     }
-    assert_eq!(complaints.lines().count(), 4, "{complaints}");
+    assert_eq!(complaints.lines().count(), 6, "{complaints}");
 }
 
 #[test]

@@ -80,8 +80,17 @@ pub enum StartError {
     /// The password of the engine's broker.
     #[error("the engine's password cannot be read: {0}")]
     EnginePassword(SecretError),
+    /// A file for TLS to the engine's broker.
+    #[cfg(feature = "redis")]
+    #[error("cannot read {}, which the engine needs for TLS: {source}", path.display())]
+    EngineTls {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The engine's broker cannot be used as configured.
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "nats", feature = "redis"))]
     #[error("the engine cannot start: {0}")]
     Engine(fanwave_bus::shared::BrokerError),
     /// The gateway.

@@ -39,10 +39,7 @@ impl Running {
             #[cfg(feature = "nats")]
             Planned::Nats(planned) => shared::nats(planned, registry).await.map(Self::Shared),
             #[cfg(feature = "kafka")]
-            Planned::Kafka(planned) => {
-                let engine = shared::kafka(planned, registry).await;
-                Ok(Self::Shared(engine))
-            }
+            Planned::Kafka(planned) => shared::kafka(planned, registry).await.map(Self::Shared),
         }
     }
 
@@ -91,7 +88,6 @@ mod shared {
     };
     use tokio::sync::mpsc;
 
-    #[cfg(any(feature = "nats", feature = "redis"))]
     use crate::{secret, serve::assembly::StartError};
 
     #[cfg(feature = "redis")]
@@ -104,12 +100,28 @@ mod shared {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
             config.password = Some(password.expose().to_owned());
         }
+        if let Some(file) = &planned.tls_authorities {
+            config.tls.authorities = Some(pem(file)?);
+        }
+        if let Some((certificate, key)) = &planned.tls_certificate {
+            config.tls.certificate = Some((pem(certificate)?, pem(key)?));
+        }
+        config.check().map_err(StartError::Engine)?;
         let (broker, signals) = fanwave_bus::redis::RedisBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end: servers and Redis may start together, and whoever watches sees the log.
             tracing::error!(%error, "Redis cannot be used yet; until it can, messages are refused");
         }
         Ok(run((broker, signals), planned.tick, registry))
+    }
+
+    /// What is in a file for TLS.
+    #[cfg(feature = "redis")]
+    fn pem(file: &std::path::Path) -> Result<Vec<u8>, StartError> {
+        std::fs::read(file).map_err(|source| StartError::EngineTls {
+            path: file.to_owned(),
+            source,
+        })
     }
 
     #[cfg(feature = "nats")]
@@ -138,14 +150,22 @@ mod shared {
     pub(super) async fn kafka(
         planned: &crate::config::kafka::Kafka,
         registry: &mut Registry,
-    ) -> Arc<SharedEngine> {
-        let config = planned.config.clone();
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let mut config = planned.config.clone();
+        if let Some((user, mechanism, file)) = &planned.user {
+            let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
+            config.login = Some(fanwave_bus::kafka::Login {
+                mechanism: *mechanism,
+                user: user.clone(),
+                password: password.expose().to_owned(),
+            });
+        }
         let (broker, signals) = fanwave_bus::kafka::KafkaBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end, as above.
             tracing::error!(%error, "Kafka cannot be used yet; until it can, messages are refused");
         }
-        run((broker, signals), planned.tick, registry)
+        Ok(run((broker, signals), planned.tick, registry))
     }
 
     fn run<B: Broker>(

@@ -66,12 +66,7 @@ impl Server {
 
     /// A client that has reached it.
     async fn client(&self) -> Client {
-        let [direct, ..] = self.ports;
-        let client = ClientBuilder::new(vec![format!("127.0.0.1:{direct}")]).build();
-        let client = timeout(START_MAX, client).await;
-        client
-            .expect("Kafka starts: scripts/need kafka installs it")
-            .expect("it answers")
+        client_of(self.ports[0]).await
     }
 
     /// A topic that nothing is in.
@@ -131,6 +126,15 @@ impl Server {
             }
         }
     }
+}
+
+/// A client that has reached whoever is behind a port.
+pub(super) async fn client_of(port: u16) -> Client {
+    let client = ClientBuilder::new(vec![format!("127.0.0.1:{port}")]).build();
+    let client = timeout(START_MAX, client).await;
+    client
+        .expect("Kafka starts: scripts/need kafka installs it")
+        .expect("it answers")
 }
 
 fn properties(ports: [u16; 3], gates: [u16; 2]) -> String {

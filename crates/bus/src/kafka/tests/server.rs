@@ -20,6 +20,11 @@ pub(crate) struct Server {
 impl Server {
     /// A server that has nothing and does not run, of a cluster that these properties tell it of.
     pub(crate) fn new(properties: &str) -> Self {
+        Self::with_users(properties, &[])
+    }
+
+    /// The same, which knows these users: `MECHANISM=[name=NAME,password=PASSWORD]`.
+    pub(crate) fn with_users(properties: &str, users: &[&str]) -> Self {
         let server = Self {
             folder: tempfile::tempdir().expect("there is room for a folder"),
             child: None,
@@ -44,6 +49,9 @@ impl Server {
         format.args(["kafka.tools.StorageTool", "format", "--config"]);
         format.arg(server.configuration());
         format.args(["--cluster-id", "ZmFud2F2ZS10ZXN0cy0wMQ"]);
+        for user in users {
+            format.args(["--add-scram", user]);
+        }
         format.stdout(Stdio::null()).stderr(Stdio::null());
         let formatted = format.status();
         let formatted = formatted.expect("there is Java: scripts/need kafka installs it");
