@@ -29,6 +29,7 @@ use socket2::SockRef;
 use thiserror::Error;
 
 use crate::{
+    GatewayConfig,
     admission::{Admission, Place},
     config::Extensions,
     format::Format,
@@ -64,6 +65,26 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
 }
 
 impl Door {
+    /// The door that the HTTP server leads to.
+    pub(crate) fn new(
+        config: &GatewayConfig,
+        admission: &Arc<Admission>,
+        reactors: &Arc<Reactors>,
+        metrics: &Metrics,
+        node: &Arc<str>,
+    ) -> Self {
+        Self {
+            admission: Arc::clone(admission),
+            reactors: Arc::clone(reactors),
+            metrics: metrics.clone(),
+            origins: config.origins.clone(),
+            extensions: Extensions::new(config.compression, config.dialect),
+            socket_send_bytes: config.socket_send_bytes,
+            message_bytes_max: config.message_bytes_max,
+            node: Arc::clone(node),
+        }
+    }
+
     /// Refuses somebody in HTTP's own words, and says when to come again where that is of use.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response {
         self.metrics.refused(refusal.reason());

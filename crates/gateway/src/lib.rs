@@ -34,7 +34,6 @@ use tokio::{
 
 use self::{
     admission::Admission,
-    config::Extensions,
     desk::Desk,
     drain::{Board, Order},
     engine_calls::EngineCalls,
@@ -192,7 +191,7 @@ impl Gateway {
         let places = calls.places();
         let name: Arc<str> =
             format!("{:016x}", getrandom::u64().map_err(StartError::Random)?).into();
-        let door = door(&config, &admission, &reactors, &metrics, &name);
+        let door = Arc::new(Door::new(&config, &admission, &reactors, &metrics, &name));
         let (config, keys) = (Arc::new(config), keys.into());
         let mut running = Vec::with_capacity(polls.len());
         for (number, (poll, seat)) in polls.into_iter().zip(reactors.seats()).enumerate() {
@@ -338,26 +337,6 @@ impl Drop for Gateway {
         self.door.reactors.stop(Instant::now());
         self.desk.stop();
     }
-}
-
-/// The door that the HTTP server leads to.
-fn door(
-    config: &GatewayConfig,
-    admission: &Arc<Admission>,
-    reactors: &Arc<Reactors>,
-    metrics: &Metrics,
-    node: &Arc<str>,
-) -> Arc<Door> {
-    Arc::new(Door {
-        admission: Arc::clone(admission),
-        reactors: Arc::clone(reactors),
-        metrics: metrics.clone(),
-        origins: config.origins.clone(),
-        extensions: Extensions::new(config.compression, config.dialect),
-        socket_send_bytes: config.socket_send_bytes,
-        message_bytes_max: config.message_bytes_max,
-        node: Arc::clone(node),
-    })
 }
 
 /// A poll for each reactor, and what others hold of it.
