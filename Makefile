@@ -7,7 +7,7 @@ SEED ?= 1
 FANS ?= 100000
 ENGINE ?= redis
 
-.PHONY: help run test e2e check fix bench-latency bench-playback bench-idle bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-idle bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## Every test: Rust, fuzz targets, web page, end to end in Chromium
 
 e2e: ## Only the end-to-end tests; ONLY=watch runs one file
 	@scripts/test-e2e
+
+test-faults: ## Servers, brokers and networks break under 5,000 fans whose every message is accounted for; ONLY=f5 plays one fault
+	@ONLY=$(ONLY) scripts/test-faults
 
 check: ## Formatting, lints, documentation, licences, unused dependencies, spelling, types
 	@scripts/check

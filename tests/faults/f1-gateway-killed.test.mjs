@@ -1,14 +1,14 @@
 /** F1: one of three servers is killed; its fans come back on the others and recover. */
 
 import assert from "node:assert/strict";
-import { startNats, startRedis } from "../harness/brokers.mjs";
+import { startKafka, startNats, startRedis } from "../harness/brokers.mjs";
 import { Crowd, closesWith, fallsBetween, fault, inForm, rowsBetween, startRooms } from "../harness/faults.mjs";
 
 /** 99 % of the fans are connected again after so long. */
 const BACK_MS = 15_000;
 const AFTER_S = inForm({ short: 2, long: 30 });
 
-for (const startBroker of inForm({ short: [startRedis], long: [startRedis, startNats] })) {
+for (const startBroker of inForm({ short: [startRedis], long: [startRedis, startNats, startKafka] })) {
   fault("F1", `a server is killed (${startBroker.name.slice(5)})`, async (scene) => {
     const broker = await startBroker(scene);
     const { nodes, secretFile } = await startRooms(scene, broker, { count: 3 });

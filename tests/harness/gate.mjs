@@ -1,6 +1,6 @@
 /**
  * A network between two processes that a test can spoil: bytes stop in one direction or both while all connections stay open
- * (which is what a partition is, and no reset tells anybody), or they take long, or connections are reset.
+ * (which is what a partition is, and no reset tells anybody), or they take long.
  *
  * What has stopped is not lost: when the gate opens again it goes on, as TCP's own repetitions would make it. Addresses on this
  * machine only.
@@ -83,7 +83,7 @@ export class Gate {
     await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", () => resolve(undefined)));
     gate.port = /** @type {import("node:net").AddressInfo} */ (server.address()).port;
     scene.after(async () => {
-      gate.cut();
+      gate.#end();
       await new Promise((resolve) => server.close(resolve));
     });
     return gate;
@@ -143,8 +143,8 @@ export class Gate {
     this.delayMs = { up: 0, down: ms };
   }
 
-  /** Resets all connections; new ones are taken. */
-  cut() {
-    for (const { from } of this.#pipes) from.resetAndDestroy();
+  /** Ends all connections, which a reset cannot where one is being shut down already. */
+  #end() {
+    for (const { from } of this.#pipes) from.destroy();
   }
 }

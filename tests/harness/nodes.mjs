@@ -42,13 +42,15 @@ export class Node {
     this.dataFolder = join(scene.folder, name);
     /** The program; another release for a test of two. */
     this.binary = binary();
+    /** What its program is told first. @type {string[]} */
+    this.args = [];
     /** @type {Record<string, string>} */
     this.env = {};
   }
 
   /** Starts it and waits until it is ready. */
   async start() {
-    const child = new Child(this.scene, `${this.name}-${this.#children.length + 1}`, this.binary, ["serve", "--config", this.config], { env: this.env });
+    const child = new Child(this.scene, `${this.name}-${this.#children.length + 1}`, this.binary, [...this.args, "serve", "--config", this.config], { env: this.env });
     this.#children.push(child);
     await until(`${this.name} is ready`, READY_MS, async () => {
       if (!child.running) throw new Hopeless(`${this.name} ended: ${await child.log()}`);
@@ -133,10 +135,11 @@ export class Node {
  * @param {string} [options.more] More of the configuration; it begins in the section `[chat]`.
  * @param {(index: number) => string | undefined} [options.engineOf] Of a node that finds the broker at another place.
  * @param {(index: number) => string | undefined} [options.binaryOf] Of a node that is another program.
+ * @param {(index: number, program: string) => string[]} [options.argsOf] Arguments that come first, for a program that starts ours.
  * @param {(index: number) => Record<string, string>} [options.envOf]
  * @returns {Promise<{ nodes: Node[], secretFile: string }>}
  */
-export async function startNodes(scene, broker, { count, rooms = 0, drain = "", gateway = "", more = "", engineOf, binaryOf, envOf }) {
+export async function startNodes(scene, broker, { count, rooms = 0, drain = "", gateway = "", more = "", engineOf, binaryOf, argsOf, envOf }) {
   const secretFile = join(scene.folder, "secret");
   await writeFile(secretFile, SECRET, { mode: 0o600 });
   const ids = [ROOM, ...Array.from({ length: rooms }, (_, index) => `${ROOM}-${index + 1}`)];
@@ -144,6 +147,7 @@ export async function startNodes(scene, broker, { count, rooms = 0, drain = "", 
   for (let number = 1; number <= count; number += 1) {
     const [http, rtmp, chat] = /** @type {[number, number, number]} */ (await freePorts(3));
     const node = new Node(scene, `node-${number}`, { http, rtmp, chat });
+    node.args = argsOf?.(number - 1, node.binary) ?? [];
     node.binary = binaryOf?.(number - 1) ?? node.binary;
     node.env = envOf?.(number - 1) ?? {};
     await writeFile(node.config, `# Written by a test or a benchmark.

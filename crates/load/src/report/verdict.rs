@@ -114,6 +114,18 @@ fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    push_accounts(report, &mut notes);
+    if report.returns.away > 0 {
+        notes.push(format!(
+            "{} fans were not connected at the end",
+            report.returns.away
+        ));
+    }
+    notes
+}
+
+/// What the accounts of the fans say.
+fn push_accounts(report: &Report, notes: &mut Vec<String>) {
     let lane = &report.lossless;
     if lane.balance.missing > 0 {
         notes.push(format!(
@@ -147,11 +159,4 @@ fn notes(report: &Report, refused: &BTreeMap<u32, u64>) -> Vec<String> {
             lane.unanswered
         ));
     }
-    if report.returns.away > 0 {
-        notes.push(format!(
-            "{} fans were not connected at the end",
-            report.returns.away
-        ));
-    }
-    notes
 }
