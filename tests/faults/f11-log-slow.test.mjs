@@ -11,7 +11,7 @@ import { losslessP99 } from "../harness/load.mjs";
 import { ROOM } from "../harness/nodes.mjs";
 import { assertOneLog, Witness } from "../harness/witness.mjs";
 
-const SLOW_S = inForm({ short: 4, long: 60 });
+const SLOW_S = inForm({ short: 3, long: 60 });
 const WRITE_MS = 2_000;
 
 for (const startBroker of inForm({ short: [startRedis], long: [startRedis, startNats] })) {

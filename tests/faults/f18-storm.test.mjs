@@ -11,7 +11,7 @@ const SHARE = 90;
 const ACCEPTS_PER_SECOND = inForm({ short: 250, long: 500 });
 const BACK_MS = 120_000;
 const MEMORY_MAX = 512 * 1024 * 1024;
-const RUN_S = inForm({ short: 15, long: 150 });
+const RUN_S = inForm({ short: 12, long: 150 });
 
 fault("F18", "nearly everybody drops at once and comes back", async (scene) => {
   const broker = await startRedis(scene);

@@ -5,7 +5,7 @@ import { startRedis } from "../harness/brokers.mjs";
 import { Crowd, closesWith, fault, inForm, rowsBetween, startRooms } from "../harness/faults.mjs";
 
 /** Of a server's fans, how many are moved in a second. */
-const PERCENT = inForm({ short: 20, long: 2 });
+const PERCENT = inForm({ short: 33, long: 2 });
 
 fault("F3", "all servers are restarted", async (scene) => {
   const broker = await startRedis(scene);

@@ -4,7 +4,7 @@ import { startKafka, startNats, startRedis } from "../harness/brokers.mjs";
 import { fault, inForm } from "../harness/faults.mjs";
 import { cutOff } from "../harness/partition.mjs";
 
-const seconds = inForm({ short: 4, long: 30 });
+const seconds = inForm({ short: 3, long: 30 });
 
 for (const startBroker of inForm({ short: [startRedis], long: [startRedis, startNats, startKafka] })) {
   fault("F9", `one direction between a server and the broker is lost (${startBroker.name.slice(5)})`, async (scene) => {

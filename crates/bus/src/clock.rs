@@ -3,7 +3,7 @@
 //! Everything in a room has a time: how long somebody is muted, for how long a copy is recognised, when a token ends, when a server
 //! speaks next. A machine's clock may be set an hour ahead or back, by a person or by whoever keeps it; followed at once, that would
 //! end them all together, or none of them for an hour. So the rooms' time is the clock's when the process begins, passes as time
-//! really does, and nears the clock slowly: by at most [`NEARS`] of the time that passes. It never goes back.
+//! really does, and nears the clock slowly: by at most a hundredth of the time that passes. It never goes back.
 
 use std::{
     sync::{Mutex, PoisonError},

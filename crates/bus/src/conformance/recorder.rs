@@ -98,6 +98,14 @@ impl Recorder {
         delivered.expect("a durable message is delivered in time")
     }
 
+    /// Every change of whether the engine reaches its log.
+    fn reach(&self) -> Vec<bool> {
+        self.reach
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Waits until the engine has said this often that it reaches its log, or does not, in turn: first that it does not.
     ///
     /// # Panics
@@ -107,11 +115,10 @@ impl Recorder {
         let wait = async {
             loop {
                 let arrived = self.arrived.notified();
-                let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+                let reach = self.reach();
                 if reach.len() >= times {
-                    return reach.clone();
+                    return reach;
                 }
-                drop(reach);
                 arrived.await;
             }
         };

@@ -264,7 +264,8 @@ fn partition(room: &RoomId) -> Partition {
 impl Broker for FakeBroker {
     fn probe(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async {
-            match self.log.lock().down {
+            let down = self.log.lock().down;
+            match down {
                 true => Err(BrokerError::unavailable("it is down")),
                 false => Ok(()),
             }
