@@ -11,6 +11,8 @@
 //!
 //! This crate does not know what a message means, and holds no sockets of fans.
 
+#[cfg(all(test, any(feature = "nats", feature = "redis")))]
+mod certificates;
 pub mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

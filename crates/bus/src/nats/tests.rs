@@ -2,6 +2,7 @@
 
 mod cluster;
 mod harness;
+mod over_tls;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Three servers that are one.
+//! Three servers that are one, and one of them dies.
 
 use std::{
     collections::BTreeMap,
@@ -135,6 +135,62 @@ async fn many_engines_share_a_cluster() {
     let all: Vec<u64> = (1..=(SENDERS * EACH) as u64).collect();
     assert!(given == all, "each message has an offset of its own");
     assert_held(&engines[0], &chat, &ledger, SENDERS * EACH).await;
+    for engine in engines {
+        engine.stop().await;
+    }
+}
+
+/// A ledger: what two servers have acknowledged while the leader of the stream was killed under them is there, once,
+/// where it was said to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_when_the_leader_dies() {
+    let mut cluster = Cluster::start().await;
+    let chat = lane("chat:demo");
+    let mut engines = Vec::new();
+    for _ in 0..2 {
+        let engine = NatsBroker::engine(cluster.config(), NO_TICK).await.unwrap();
+        let engine = Arc::new(engine);
+        until("the streams are made", async || {
+            engine.subscribe(&chat).await.is_ok()
+        })
+        .await;
+        engines.push(engine);
+    }
+    let epoch = engines[0].subscribe(&chat).await.unwrap().epoch;
+    let taken = Arc::<AtomicUsize>::default();
+    let leader = cluster.leader().await;
+    let mut senders = JoinSet::new();
+    for sender in 0..SENDERS {
+        let engine = Arc::clone(&engines[sender % 2]);
+        senders.spawn(send(engine, chat.clone(), sender, Arc::clone(&taken)));
+    }
+    until("the fans write", async || {
+        taken.load(Ordering::Relaxed) >= SENDERS * EACH / 4
+    })
+    .await;
+    cluster.servers[leader].kill();
+    let so_far = taken.load(Ordering::Relaxed);
+    assert!(so_far < SENDERS * EACH, "it was killed while fans wrote");
+    until("the others go on", async || {
+        taken.load(Ordering::Relaxed) > so_far + SENDERS
+    })
+    .await;
+    let ledger: BTreeMap<_, _> = senders.join_all().await.into_iter().flatten().collect();
+    let other = ledger.values().filter(|ack| ack.epoch != epoch).count();
+    assert_eq!(other, 0, "nothing was lost");
+    for engine in &engines {
+        assert_held(engine, &chat, &ledger, SENDERS * EACH).await;
+    }
+    // A server that knows nothing yet asks all three.
+    cluster.servers[leader].run();
+    cluster.servers[leader].until_ready().await;
+    let engine = NatsBroker::engine(cluster.config(), NO_TICK).await.unwrap();
+    until("it can be used", async || {
+        engine.subscribe(&chat).await.is_ok()
+    })
+    .await;
+    assert_held(&engine, &chat, &ledger, SENDERS * EACH).await;
+    engine.stop().await;
     for engine in engines {
         engine.stop().await;
     }

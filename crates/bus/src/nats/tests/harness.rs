@@ -363,4 +363,23 @@ impl Cluster {
             ..NatsConfig::new(urls.collect::<Result<_, _>>().expect("they are addresses"))
         }
     }
+    /// Which server leads the stream of the chat.
+    pub(super) async fn leader(&self) -> usize {
+        let jetstream = self.servers[0].jetstream().await;
+        let mut leader = None;
+        until("the stream has a leader", async || {
+            let Ok(mut stream) = jetstream.get_stream("fanwave-chat").await else {
+                return false;
+            };
+            let Ok(info) = stream.info().await else {
+                return false;
+            };
+            let cluster = info.cluster.as_ref();
+            let name = cluster.and_then(|cluster| cluster.leader.as_deref());
+            leader = name.and_then(|name| name.strip_prefix('n')?.parse().ok());
+            leader.is_some()
+        })
+        .await;
+        leader.expect("it was waited for")
+    }
 }
