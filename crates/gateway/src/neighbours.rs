@@ -28,9 +28,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::{
-    GatewayConfig, admission::Admission, limits, reactor::Shared, reactors::Reactors,
-};
+use crate::{GatewayConfig, admission::Admission, limits, reactor::Shared, reactors::Reactors};
 
 /// This node among the others; see the module.
 pub(crate) struct Neighbours {
