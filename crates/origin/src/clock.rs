@@ -9,12 +9,14 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     origin: Instant,
+    wall: fn() -> WallTime,
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(wall: fn() -> WallTime) -> Self {
         Self {
             origin: Instant::now(),
+            wall,
         }
     }
 
@@ -31,9 +33,14 @@ impl Clock {
     }
 
     pub(crate) fn wall(self) -> WallTime {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        (self.wall)()
     }
+}
+
+/// The machine's wall clock; one before 1970 counts as 1970.
+pub(crate) fn machine() -> WallTime {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use fanwave_live::{ConfigError, MediaSeq, Settings};
+use fanwave_live::{ConfigError, MediaSeq, Settings, WallTime};
 use fanwave_wire::RoomId;
 use thiserror::Error;
 
-use crate::limits::{
-    CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
+use crate::{
+    clock,
+    limits::{CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN},
 };
 
 /// Number of a stream's first segment. Not 0: a player may take that for "no segment" (hls.js 1.7.4 does, forgets that it
@@ -29,6 +30,8 @@ pub struct OriginConfig {
     pub part_target: Duration,
     /// How long a stream waits for its publisher to return before it ends; 30 s by default.
     pub reconnect_window: Duration,
+    /// What time it is: by default the machine's. Whoever shows a chat beside the picture gives both the same clock.
+    pub wall: fn() -> WallTime,
 }
 
 impl OriginConfig {
@@ -40,6 +43,7 @@ impl OriginConfig {
             channels,
             part_target: Duration::from_secs(1),
             reconnect_window: Duration::from_secs(30),
+            wall: clock::machine,
         }
     }
 

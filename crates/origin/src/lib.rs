@@ -75,7 +75,7 @@ impl Origin {
         let settings = config.live_settings();
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
         Config::new(settings.clone(), channel::renditions_to_check())?;
-        let clock = Clock::start();
+        let clock = Clock::start(config.wall);
         let waits = Waits {
             reconnect_window: config.reconnect_window,
             silence: patience.silence,

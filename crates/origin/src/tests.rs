@@ -12,16 +12,22 @@ mod watching;
 
 use std::{net::SocketAddr, time::Duration};
 
+use fanwave_live::WallTime;
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
-use crate::{ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, shared::Patience};
+use crate::{ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, clock, shared::Patience};
 use viewer::{Answer, Viewer};
 
 /// How long a test waits for an event before it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) const KEY: &str = "demo-key-1234";
+
+/// A clock of its own: the machine's, a thousand days ago.
+fn long_ago() -> WallTime {
+    WallTime(clock::machine().0 - 1_000 * 86_400_000)
+}
 
 /// A running origin behind an HTTP server, with the channels `demo` and `other`.
 struct Show {
@@ -54,6 +60,7 @@ impl Show {
         ]);
         config.rtmp_listen = "127.0.0.1:0".parse().unwrap();
         config.reconnect_window = reconnect_window;
+        config.wall = long_ago;
         let origin = Origin::start_with(config, patience, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{KEY, Show, count, hint, parts, publisher::Publisher, segments};
+use fanwave_live::WallTime;
+
+use super::{KEY, Show, count, hint, long_ago, parts, publisher::Publisher, segments};
 use crate::{limits::WAITING_REQUESTS_MAX, shared::Patience};
 
 /// A show with two whole segments and 400 ms of the third.
@@ -232,7 +234,8 @@ async fn playlists_are_packed_for_whoever_takes_it() {
 }
 
 #[tokio::test]
-async fn both_renditions_are_dated_and_cut_together() {
+async fn both_renditions_are_dated_by_the_origins_clock_and_cut_together() {
+    let before = long_ago();
     let (show, _publisher, folder) = on_air().await;
     let date = |text: &str| {
         let line = text
@@ -250,6 +253,13 @@ async fn both_renditions_are_dated_and_cut_together() {
         .await
         .text();
     assert_eq!(date(&video), date(&audio));
+    let dated = |wall: WallTime| format!("#EXT-X-PROGRAM-DATE-TIME:{wall}");
+    // The pictures came in faster than they play: they begin as long before as they last.
+    let earliest = WallTime(before.0 - 10_000);
+    assert!(
+        (dated(earliest)..=dated(long_ago())).contains(&date(&video)),
+        "{video}"
+    );
     assert_eq!(count(&video, "#EXTINF:2.00000,"), 2, "{video}");
     assert_eq!(
         (segments(&video).len(), segments(&audio).len()),
