@@ -42,11 +42,6 @@ use std::{
 
 use fanwave_store::{Page, Standing};
 use fanwave_wire::{Channel, Epoch, RoomId, envelope::Record};
-use rskafka::{
-    chrono::{DateTime, Utc},
-    client::partition::Compression,
-    record::Record as KafkaRecord,
-};
 use tokio::{sync::mpsc, time::timeout};
 
 pub use self::config::{Address, AddressError, KafkaConfig, Login, Mechanism, Topic, TopicError};
@@ -206,32 +201,8 @@ impl Broker for KafkaBroker {
 
 /// Writes an entry; answers with its place in Kafka. The key is for people who look into the topic.
 async fn produce(wire: &Wire, key: &str, entry: &Entry) -> Result<i64, Trouble> {
-    let value = entry.encode();
-    let record = KafkaRecord {
-        key: Some(key.as_bytes().to_vec()),
-        value: Some(value),
-        headers: BTreeMap::new(),
-        timestamp: written_at(),
-    };
-    let written = wire.call(async |partition| {
-        partition
-            .produce(vec![record], Compression::NoCompression)
-            .await
-    });
-    let places = written.await?;
-    let unsaid = || {
-        Trouble::from(BrokerError::unavailable(
-            "Kafka does not say where it has it",
-        ))
-    };
-    places.first().copied().ok_or_else(unsaid)
-}
-
-/// What time Kafka is told. Nothing of ours depends on it.
-fn written_at() -> DateTime<Utc> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
-    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+    wire.write(Some(key.as_bytes().to_vec()), entry.encode())
+        .await
 }
 
 /// A number that nobody else has.

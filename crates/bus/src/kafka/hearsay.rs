@@ -3,22 +3,16 @@
 //! Nobody reads back what they have not heard: a server listens from the end on, and again from the end after an
 //! interruption. Where the topic is missing, the servers do not know of each other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use rskafka::{
-    client::partition::{Compression, OffsetAt},
-    record::Record,
-};
+use rskafka::client::partition::OffsetAt;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
     time::sleep,
 };
 
-use super::{
-    wires::{Trouble, Wire, Wires},
-    written_at,
-};
+use super::wires::{Trouble, Wire, Wires};
 use crate::{
     limits::{KAFKA_FETCH_BYTES, KAFKA_POLL_MAX, RECONNECT_EVERY},
     shared::{BrokerError, Signal},
@@ -50,18 +44,7 @@ impl Hearsay {
 
     /// Tells all servers; nobody, where the topic is missing.
     pub(super) async fn tell(&self, hearsay: &[u8]) -> Result<(), BrokerError> {
-        let record = Record {
-            key: None,
-            value: Some(hearsay.to_vec()),
-            headers: BTreeMap::new(),
-            timestamp: written_at(),
-        };
-        let told = self.speaking.call(async |partition| {
-            partition
-                .produce(vec![record], Compression::NoCompression)
-                .await
-        });
-        match told.await {
+        match self.speaking.write(None, hearsay.to_vec()).await {
             Ok(_) | Err(Trouble::Missing) => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }

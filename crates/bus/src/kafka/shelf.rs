@@ -3,19 +3,15 @@
 //! It is a convenience: without it, a server reads a partition from its first entry on. Which server writes a snapshot
 //! needs no agreement: the one whose entry has the next round place in Kafka.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use rskafka::{
-    client::partition::{Compression, OffsetAt},
-    record::Record,
-};
+use rskafka::client::partition::OffsetAt;
 use tokio::task::JoinHandle;
 
 use super::{
     snapshot::{self, Pieces, Snapshot},
     view::View,
     wires::{Trouble, Wire},
-    written_at,
 };
 use crate::{limits::KAFKA_FETCH_BYTES, shared::BrokerError};
 
@@ -123,18 +119,8 @@ impl Shelf {
 
 async fn write(wire: &Wire, pieces: Vec<Vec<u8>>) -> Result<(), Trouble> {
     for (index, piece) in pieces.into_iter().enumerate() {
-        let record = Record {
-            key: Some(index.to_string().into_bytes()),
-            value: Some(piece),
-            headers: BTreeMap::new(),
-            timestamp: written_at(),
-        };
-        let written = wire.call(async |partition| {
-            partition
-                .produce(vec![record], Compression::NoCompression)
-                .await
-        });
-        written.await?;
+        wire.write(Some(index.to_string().into_bytes()), piece)
+            .await?;
     }
     Ok(())
 }

@@ -108,23 +108,9 @@ async fn a_server_that_starts_reads_what_came_after_the_newest_snapshot() {
 async fn write(calm: &Calm, room: &str, value: &[u8]) {
     let config = calm.config();
     let partition = partition_of(room, config.partitions);
-    let client = calm.client().await;
-    let partition = client
-        .partition_client(
-            config.topic.to_string(),
-            i32::from(partition.0),
-            rskafka::client::partition::UnknownTopicHandling::Retry,
-        )
-        .await
-        .unwrap();
-    let record = KafkaRecord {
-        key: None,
-        value: Some(value.to_vec()),
-        headers: BTreeMap::new(),
-        timestamp: written_at(),
-    };
-    let written = partition.produce(vec![record], Compression::NoCompression);
-    written.await.unwrap();
+    let wires = Arc::new(Wires::searching(config));
+    let wire = Wire::new(&wires, partition);
+    wire.write(None, value.to_vec()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,17 +5,20 @@
 //! [`RECONNECT_EVERY`].
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rskafka::{
     BackoffConfig,
+    chrono::{DateTime, Utc},
     client::{
         Client, ClientBuilder,
         error::{Error, ProtocolError},
-        partition::{PartitionClient, UnknownTopicHandling},
+        partition::{Compression, PartitionClient, UnknownTopicHandling},
     },
+    record::Record,
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -241,6 +244,28 @@ impl Wire {
         answer
     }
 
+    /// Writes a record; answers with its place in Kafka.
+    pub(super) async fn write(&self, key: Option<Vec<u8>>, value: Vec<u8>) -> Result<i64, Trouble> {
+        let record = Record {
+            key,
+            value: Some(value),
+            headers: BTreeMap::new(),
+            timestamp: written_at(),
+        };
+        let written = self.call(async |partition| {
+            partition
+                .produce(vec![record], Compression::NoCompression)
+                .await
+        });
+        let places = written.await?;
+        let unsaid = || {
+            Trouble::from(BrokerError::unavailable(
+                "Kafka does not say where it has it",
+            ))
+        };
+        places.first().copied().ok_or_else(unsaid)
+    }
+
     /// Lets go of the connection.
     pub(super) fn forget(&self) {
         *self.held() = None;
@@ -284,6 +309,13 @@ impl Wire {
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What time Kafka is told. Nothing of ours depends on it.
+fn written_at() -> DateTime<Utc> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
 }
 
 /// Ends a request in time.

@@ -192,11 +192,6 @@ impl Calm {
     pub(super) fn config(&self) -> KafkaConfig {
         self.server.config(&self.topic)
     }
-
-    /// Kafka itself, for what no engine does.
-    pub(super) async fn client(&self) -> Client {
-        self.server.client().await
-    }
 }
 
 impl Harness for Calm {
