@@ -196,9 +196,7 @@ impl Reactor {
             }
             Phase::Open(open) => open,
         };
-        if let Refill::Running { newest } = &mut open.refill {
-            *newest = offset.max(*newest);
-        } else if offset > open.recent.head() {
+        if !open.refill.holds_back(offset) && offset > open.recent.head() {
             // In the chat lane offsets may skip: what is not shown is not delivered.
             self.append(key, publication);
         }
@@ -216,19 +214,21 @@ impl Reactor {
         }
     }
 
-    /// Reads back from the log what follows the room's head, unless that is under way.
+    /// Reads back from the log what follows the room's head, once more if that is under way.
     ///
-    /// Whatever made this necessary was durable before it came here, so a read that starts now will find it; only what
-    /// comes while it runs must be remembered.
+    /// Whatever made this necessary was durable before it came here, so a read that starts now will find it; what comes
+    /// while it runs is remembered, and so is that something was lost meanwhile.
     pub(crate) fn catch_up(&mut self, key: ChannelKey) {
         let Some(room) = self.rooms.get_mut(key.index()) else {
             return;
         };
         let channel = room.channel.clone();
-        let Some(open) = room.open_mut().filter(|open| open.refill == Refill::Idle) else {
+        let Some(open) = room.open_mut() else {
             return;
         };
-        open.refill = Refill::Running { newest: Offset(0) };
+        if !open.refill.miss() {
+            return;
+        }
         let since = open.recent.head();
         self.metrics.refills.inc();
         self.start_channel_call(Call::Refill(key, channel, since));
@@ -242,10 +242,9 @@ impl Reactor {
         else {
             return;
         };
-        let Refill::Running { newest } = open.refill else {
+        let Some(lacking) = open.refill.end() else {
             return;
         };
-        open.refill = Refill::Idle;
         let history = match result {
             Ok(history) if history.epoch == *open.recent.epoch() => history,
             Ok(_) => return self.reset_room(key),
@@ -259,7 +258,7 @@ impl Reactor {
             self.append_if_newer(key, publication);
         }
         let head = self.open_room_mut(key).map(|open| open.recent.head());
-        if self.followers(key) > 0 && (full || head < Some(newest)) {
+        if self.followers(key) > 0 && (full || lacking.beyond(head)) {
             self.catch_up(key);
         } else {
             self.close_room_if_empty(key);

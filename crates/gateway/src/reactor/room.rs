@@ -83,7 +83,62 @@ pub(crate) enum Refill {
     Running {
         /// The newest offset delivered since the read began; 0 when none was.
         newest: Offset,
+        /// The inbox has lost more since: the read may have been before that.
+        lost_more: bool,
     },
+}
+
+impl Refill {
+    /// Something is missing. Answers whether to begin to read; what is being read is read once more otherwise.
+    pub(crate) fn miss(&mut self) -> bool {
+        match self {
+            Self::Idle => {
+                *self = Self::Running {
+                    newest: Offset(0),
+                    lost_more: false,
+                };
+                true
+            }
+            Self::Running { lost_more, .. } => {
+                *lost_more = true;
+                false
+            }
+        }
+    }
+
+    /// Something is delivered. Answers whether it has to wait for what is being read.
+    pub(crate) fn holds_back(&mut self, offset: Offset) -> bool {
+        match self {
+            Self::Idle => false,
+            Self::Running { newest, .. } => {
+                *newest = offset.max(*newest);
+                true
+            }
+        }
+    }
+
+    /// A read has ended. Answers what it may not have had: what is newer than this offset, or `None` when the channel was
+    /// not being read.
+    pub(crate) fn end(&mut self) -> Option<Lacking> {
+        match std::mem::replace(self, Self::Idle) {
+            Self::Idle => None,
+            Self::Running { newest, lost_more } => Some(Lacking { newest, lost_more }),
+        }
+    }
+}
+
+/// What a read may not have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lacking {
+    newest: Offset,
+    lost_more: bool,
+}
+
+impl Lacking {
+    /// Whether a channel that stands at `head` has to be read again.
+    pub(crate) fn beyond(self, head: Option<Offset>) -> bool {
+        self.lost_more || head < Some(self.newest)
+    }
 }
 
 /// Somebody who waits for a channel to be open.
@@ -278,5 +333,34 @@ impl Reactor {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_while_a_stretch_is_read_back_is_read_back_too() {
+        let mut refill = Refill::Idle;
+        assert!(refill.miss(), "a read begins");
+        // The inbox is full again, after the read has looked and before its answer is here: nothing of this channel was
+        // delivered since, and nothing newer may ever come.
+        assert!(!refill.miss(), "one read at a time");
+        let lacking = refill.end().unwrap();
+        assert!(lacking.beyond(Some(Offset(40))));
+        assert_eq!(refill, Refill::Idle);
+        assert_eq!(refill.end(), None);
+    }
+
+    #[test]
+    fn what_is_delivered_meanwhile_waits_for_the_read() {
+        let mut refill = Refill::Idle;
+        assert!(!refill.holds_back(Offset(7)));
+        assert!(refill.miss());
+        assert!(refill.holds_back(Offset(9)) && refill.holds_back(Offset(8)));
+        let lacking = refill.end().unwrap();
+        assert!(lacking.beyond(Some(Offset(8))) && lacking.beyond(None));
+        assert!(!lacking.beyond(Some(Offset(9))));
     }
 }
