@@ -227,6 +227,12 @@ impl Config {
             .map(|(id, spec)| (RenditionId(id), spec))
     }
 
+    /// What a rendition carries, if the stream has it.
+    #[must_use]
+    pub fn kind(&self, rendition: RenditionId) -> Option<Kind> {
+        self.renditions.get(rendition.index()).map(|spec| spec.kind)
+    }
+
     /// The rendition of that name, if the stream has it.
     #[must_use]
     pub fn rendition(&self, name: &str) -> Option<RenditionId> {

@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 
 pub use self::{
     media::media_playlist,
-    multivariant::{AudioGroup, Multivariant, Variant, multivariant_playlist},
+    multivariant::{AudioRendition, Multivariant, Variant, VideoRange, multivariant_playlist},
 };
 use crate::{
     config::RenditionName,

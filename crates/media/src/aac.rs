@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::limits::CONFIG_BYTES_MAX;
+use crate::{bits::Bits, limits::CONFIG_BYTES_MAX};
 
 /// The configuration of one AAC track; two are equal when their bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +71,9 @@ impl AacConfig {
 
     /// `None` when the bits run out.
     fn read(record: &[u8]) -> Option<Result<Parsed, AacConfigError>> {
-        let mut bits = Bits {
-            data: record,
-            at: 0,
-        };
-        let object_type = bits.object_type()?;
-        let sample_rate = match bits.sample_rate()? {
+        let mut bits = Bits::new(record);
+        let object_type = read_object_type(&mut bits)?;
+        let sample_rate = match read_sample_rate(&mut bits)? {
             Ok(rate) => rate,
             Err(index) => return Some(Err(AacConfigError::SampleRate(index))),
         };
@@ -84,10 +81,10 @@ impl AacConfig {
         let mut core = object_type;
         if matches!(object_type, OBJECT_SBR | OBJECT_PS) {
             // Explicit signalling of SBR: the rate above is the core's, and the core's own type follows.
-            if let Err(index) = bits.sample_rate()? {
+            if let Err(index) = read_sample_rate(&mut bits)? {
                 return Some(Err(AacConfigError::SampleRate(index)));
             }
-            core = bits.object_type()?;
+            core = read_object_type(&mut bits)?;
         }
         if core != OBJECT_LC {
             return Some(Err(AacConfigError::ObjectType(core)));
@@ -170,43 +167,25 @@ impl Parsed {
     }
 }
 
-/// Reads bits from the most significant one on.
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
+/// Five bits, or eleven.
+fn read_object_type(bits: &mut Bits<'_>) -> Option<u8> {
+    let value = match bits.take(5)? {
+        31 => 32 + bits.take(6)?,
+        value => value,
+    };
+    u8::try_from(value).ok()
 }
 
-impl Bits<'_> {
-    /// The next `count` bits, at most 24.
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = *self.data.get(self.at / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - self.at % 8) & 1);
-            self.at += 1;
-        }
-        Some(value)
+/// The rate, or the index that names none.
+fn read_sample_rate(bits: &mut Bits<'_>) -> Option<Result<u32, u32>> {
+    let index = bits.take(4)?;
+    if index == 15 {
+        return bits.take(24).map(Ok);
     }
-
-    fn object_type(&mut self) -> Option<u8> {
-        let value = match self.take(5)? {
-            31 => 32 + self.take(6)?,
-            value => value,
-        };
-        u8::try_from(value).ok()
-    }
-
-    /// The rate, or the index that names none.
-    fn sample_rate(&mut self) -> Option<Result<u32, u32>> {
-        let index = self.take(4)?;
-        if index == 15 {
-            return self.take(24).map(Ok);
-        }
-        let named = usize::try_from(index)
-            .ok()
-            .and_then(|i| SAMPLE_RATES.get(i).copied());
-        Some(named.ok_or(index))
-    }
+    let named = usize::try_from(index)
+        .ok()
+        .and_then(|i| SAMPLE_RATES.get(i).copied());
+    Some(named.ok_or(index))
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use h264_reader::{
 use mp4_atom::{Atom, Avcc};
 use thiserror::Error;
 
-use crate::limits::{CONFIG_BYTES_MAX, FRAME_BYTES_MAX, FRAME_RATE_MILLI_MAX, PICTURE_SIDE_MAX};
+use crate::{
+    limits::{CONFIG_BYTES_MAX, FRAME_RATE_MILLI_MAX, PICTURE_SIDE_MAX},
+    picture::{AccessUnitError, Nals, Picture, Unit, check_length},
+};
 
 /// The configuration of one H.264 track; two are equal when their bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,73 +141,35 @@ impl AvcConfig {
         )
     }
 
-    /// What an access unit of this track holds.
+    /// What an access unit of this track holds; its bytes are kept as they are.
     ///
     /// # Errors
     /// When a NAL unit claims more bytes than the access unit has.
-    pub fn picture(&self, access_unit: &[u8]) -> Result<Picture, AccessUnitError> {
-        let bytes = access_unit.len();
-        if bytes > FRAME_BYTES_MAX {
-            return Err(AccessUnitError::TooLong { bytes });
-        }
-        let prefix = usize::from(self.avcc.length_size);
-        let mut rest = access_unit;
+    pub fn unit(&self, access_unit: Bytes) -> Result<Unit, AccessUnitError> {
+        check_length(&access_unit)?;
         let mut picture = Picture::None;
-        while !rest.is_empty() {
-            let (length, after) = rest
-                .split_at_checked(prefix)
-                .ok_or(AccessUnitError::NalLength { bytes })?;
-            let length = length
-                .iter()
-                .fold(0_usize, |sum, &byte| sum << 8 | usize::from(byte));
-            let (nal, after) = after
-                .split_at_checked(length)
-                .ok_or(AccessUnitError::NalLength { bytes })?;
+        for nal in Nals::new(&access_unit, self.avcc.length_size) {
             // The low five bits of a NAL unit's first byte are its type (H.264 section 7.4.1): 1 to 4 are slices of
             // pictures that need others, 5 is a slice of an IDR picture.
-            match nal.first().map(|byte| byte & 0x1f) {
-                Some(5) => return Ok(Picture::Idr),
+            match nal?.bytes.first().map(|byte| byte & 0x1f) {
+                Some(5) => {
+                    picture = Picture::Sync;
+                    break;
+                }
                 Some(1..=4) => picture = Picture::Other,
                 _ => {}
             }
-            rest = after;
         }
-        Ok(picture)
+        Ok(Unit {
+            picture,
+            data: access_unit,
+        })
     }
 
     /// The record as the box library has it.
     pub(crate) fn avcc(&self) -> &Avcc {
         &self.avcc
     }
-}
-
-/// What an access unit holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Picture {
-    /// A picture at which decoding can begin.
-    Idr,
-    /// A picture that needs earlier ones.
-    Other,
-    /// No picture: only parameter sets or messages.
-    None,
-}
-
-/// Why an access unit was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum AccessUnitError {
-    /// Longer than any real one.
-    #[error("picture of {bytes} bytes, the limit is {FRAME_BYTES_MAX}")]
-    TooLong {
-        /// What it has.
-        bytes: usize,
-    },
-    /// A NAL unit runs over the end.
-    #[error("picture of {bytes} bytes with a NAL unit that is longer")]
-    NalLength {
-        /// What the whole has.
-        bytes: usize,
-    },
 }
 
 /// A tick of the VUI timing is a field, two of them make a frame (H.264 annex E.2.1).
@@ -266,25 +231,31 @@ pub(crate) mod tests {
         );
     }
 
+    fn picture(unit: &[u8]) -> Result<Picture, AccessUnitError> {
+        let unit = Bytes::copy_from_slice(unit);
+        let taken = config().unit(unit.clone())?;
+        assert_eq!(taken.data, unit);
+        Ok(taken.picture)
+    }
+
     #[test]
     fn only_an_idr_slice_makes_a_starting_point() {
-        let config = config();
         let unit = |types: &[u8]| {
             types
                 .iter()
                 .flat_map(|&t| [0, 0, 0, 2, t, 0x80])
                 .collect::<Vec<_>>()
         };
-        assert_eq!(config.picture(&unit(&[9, 6, 0x65])), Ok(Picture::Idr));
-        assert_eq!(config.picture(&unit(&[9, 6, 0x41])), Ok(Picture::Other));
-        assert_eq!(config.picture(&unit(&[7, 8, 6])), Ok(Picture::None));
-        assert_eq!(config.picture(&[0, 0, 0, 0]), Ok(Picture::None));
+        assert_eq!(picture(&unit(&[9, 6, 0x65])), Ok(Picture::Sync));
+        assert_eq!(picture(&unit(&[9, 6, 0x41])), Ok(Picture::Other));
+        assert_eq!(picture(&unit(&[7, 8, 6])), Ok(Picture::None));
+        assert_eq!(picture(&[0, 0, 0, 0]), Ok(Picture::None));
         assert_eq!(
-            config.picture(&[0, 0, 0]),
+            picture(&[0, 0, 0]),
             Err(AccessUnitError::NalLength { bytes: 3 })
         );
         assert_eq!(
-            config.picture(&[0xff, 0xff, 0xff, 0xff, 0x65]),
+            picture(&[0xff, 0xff, 0xff, 0xff, 0x65]),
             Err(AccessUnitError::NalLength { bytes: 5 })
         );
     }
@@ -304,7 +275,7 @@ pub(crate) mod tests {
         #[test]
         fn arbitrary_access_units_never_panic(unit in proptest::collection::vec(any::<u8>(), 0..64)) {
             // A unit of 64 bytes is never too long, and the only other refusal names its length.
-            let answer = config().picture(&unit);
+            let answer = picture(&unit);
             let refusal = AccessUnitError::NalLength { bytes: unit.len() };
             prop_assert!(answer.is_ok() || answer == Err(refusal));
         }

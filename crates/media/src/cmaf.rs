@@ -1,23 +1,24 @@
 //! CMAF (ISO/IEC 23000-19): init sections and fragments, one track per file.
 //!
-//! [`video_init`] and [`audio_init`] write `ftyp` + `moov`; [`fragment`] writes `moof` + `mdat` with explicit times, so
+//! [`track_init`] writes `ftyp` + `moov` for a track of any codec; [`fragment`] writes `moof` + `mdat` with explicit times, so
 //! that a fragment can follow any other of its track. A low-latency part is one fragment, a segment is its parts one
 //! after the other. Nothing here decides where a fragment ends.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mp4_atom::{
-    Audio, Avc1, Codec, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov,
-    Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry,
-    Url, Visual, Vmhd,
+    Audio, Av01, Avc1, Codec, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Hvc1, Mdhd, Mdia, Mfhd, Minf,
+    Moof, Moov, Mp4a, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex,
+    Trun, TrunEntry, Url, Visual, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, Esds, SLConfig},
 };
 use thiserror::Error;
 
 use crate::{
     aac::AacConfig,
-    avc::AvcConfig,
+    language::Language,
     limits::{FRAGMENT_BYTES_MAX, FRAGMENT_SAMPLES_MAX},
-    sample::{Sample, VIDEO_TIMESCALE},
+    sample::{Sample, TrackId, TrackKind, VIDEO_TIMESCALE},
+    track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
 };
 
 /// Every file has one track, and this is its id.
@@ -65,44 +66,97 @@ impl From<mp4_atom::Error> for WriteError {
     }
 }
 
+/// Writes the init section of one of a stream's tracks.
+///
+/// # Errors
+/// When there is no such track, or its configuration holds what no box can hold.
+pub fn track_init(tracks: &Tracks, id: TrackId) -> Result<Bytes, WriteError> {
+    match (tracks.video(id), tracks.audio(id)) {
+        (Some(video), _) => video_init(video),
+        (None, Some(audio)) => audio_init(audio),
+        (None, None) => Err(WriteError::Empty),
+    }
+}
+
 /// Writes the init section of a video track in ticks of [`VIDEO_TIMESCALE`].
 ///
 /// # Errors
 /// When the configuration holds what no box can hold.
-pub fn video_init(config: &AvcConfig) -> Result<Bytes, WriteError> {
+pub fn video_init(track: &VideoTrack) -> Result<Bytes, WriteError> {
+    let config = &track.config;
     let visual = Visual {
         data_reference_index: 1,
         width: config.width(),
         height: config.height(),
         ..Visual::default()
     };
-    let entry = Avc1 {
-        visual,
-        avcc: config.avcc().clone(),
-        ..Avc1::default()
+    let colr = track.color().map(|color| color.colr());
+    let entry: Codec = match config {
+        VideoConfig::Avc(config) => Codec::Avc1(Avc1 {
+            visual,
+            avcc: config.avcc().clone(),
+            colr,
+            ..Avc1::default()
+        }),
+        VideoConfig::Hevc(config) => Codec::Hvc1(Hvc1 {
+            visual,
+            hvcc: config.hvcc().clone(),
+            colr,
+            ..Hvc1::default()
+        }),
+        VideoConfig::Av1(config) => Codec::Av01(Av01 {
+            visual,
+            av1c: config.av1c().clone(),
+            colr,
+            ..Av01::default()
+        }),
     };
-    let track = Track {
+    init(Track {
+        kind: TrackKind::Video,
         timescale: VIDEO_TIMESCALE,
-        handler: FourCC::new(b"vide"),
-        entry: Codec::Avc1(entry),
+        entry,
         size: (config.width(), config.height()),
-    };
-    init(track)
+        language: "und",
+    })
 }
 
-/// Writes the init section of an audio track in ticks of its sample rate.
+/// Writes the init section of an audio track in ticks of its timescale.
 ///
 /// # Errors
 /// When the configuration holds what no box can hold.
-pub fn audio_init(config: &AacConfig) -> Result<Bytes, WriteError> {
+pub fn audio_init(track: &AudioTrack) -> Result<Bytes, WriteError> {
+    let config = &track.config;
     // The field has 16 bits before the point; a faster rate is 0 there and stands in the configuration alone.
-    let sample_rate = u16::try_from(config.sample_rate()).unwrap_or(0);
+    let sample_rate = u16::try_from(config.timescale()).unwrap_or(0);
     let audio = Audio {
         data_reference_index: 1,
         channel_count: config.channels(),
         sample_size: 16,
         sample_rate: sample_rate.into(),
     };
+    let entry: Codec = match config {
+        AudioConfig::Aac(config) => Codec::Mp4a(Mp4a {
+            audio,
+            esds: esds(config),
+            btrt: None,
+            taic: None,
+        }),
+        AudioConfig::Opus(config) => Codec::Opus(Opus {
+            audio,
+            dops: config.dops().clone(),
+            btrt: None,
+        }),
+    };
+    init(Track {
+        kind: TrackKind::Audio,
+        timescale: config.timescale(),
+        entry,
+        size: (0, 0),
+        language: track.language.as_ref().map_or("und", Language::iso_639_2),
+    })
+}
+
+fn esds(config: &AacConfig) -> Esds {
     let dec_specific = DecoderSpecific {
         raw: config.record().to_vec(),
         ..DecoderSpecific::default()
@@ -118,29 +172,18 @@ pub fn audio_init(config: &AacConfig) -> Result<Bytes, WriteError> {
         sl_config: SLConfig {},
         ..EsDescriptor::default()
     };
-    let entry = Mp4a {
-        audio,
-        esds: Esds { es_desc },
-        btrt: None,
-        taic: None,
-    };
-    let track = Track {
-        timescale: config.sample_rate(),
-        handler: FourCC::new(b"soun"),
-        entry: Codec::Mp4a(entry),
-        size: (0, 0),
-    };
-    init(track)
+    Esds { es_desc }
 }
 
-struct Track {
+struct Track<'a> {
+    kind: TrackKind,
     timescale: u32,
-    handler: FourCC,
     entry: Codec,
     size: (u16, u16),
+    language: &'a str,
 }
 
-fn init(track: Track) -> Result<Bytes, WriteError> {
+fn init(track: Track<'_>) -> Result<Bytes, WriteError> {
     let ftyp = Ftyp {
         major_brand: FourCC::new(b"iso6"),
         minor_version: 0,
@@ -176,8 +219,8 @@ fn init(track: Track) -> Result<Bytes, WriteError> {
     Ok(out.into())
 }
 
-fn trak(track: Track) -> Trak {
-    let is_video = matches!(track.entry, Codec::Avc1(_));
+fn trak(track: Track<'_>) -> Trak {
+    let is_video = track.kind == TrackKind::Video;
     let minf = Minf {
         vmhd: is_video.then(Vmhd::default),
         smhd: (!is_video).then(Smhd::default),
@@ -207,11 +250,11 @@ fn trak(track: Track) -> Trak {
     };
     let mdhd = Mdhd {
         timescale: track.timescale,
-        language: "und".to_owned(),
+        language: track.language.to_owned(),
         ..Mdhd::default()
     };
     let hdlr = Hdlr {
-        handler: track.handler,
+        handler: FourCC::new(if is_video { b"vide" } else { b"soun" }),
         name: String::new(),
     };
     Trak {
@@ -319,7 +362,7 @@ mod tests {
     #[test]
     fn a_video_init_section_describes_its_track() {
         let config = crate::avc::tests::config();
-        let file = video_init(&config).unwrap();
+        let file = video_init(&VideoTrack::new(VideoConfig::Avc(config.clone()))).unwrap();
         let [Any::Ftyp(ftyp), Any::Moov(moov)] = &boxes(&file)[..] else {
             panic!("ftyp and moov")
         };
@@ -343,7 +386,7 @@ mod tests {
     #[test]
     fn an_audio_init_section_carries_the_configuration_untouched() {
         let config = AacConfig::parse(Bytes::from_static(&[0x12, 0x10, 0x56, 0xe5, 0x00])).unwrap();
-        let file = audio_init(&config).unwrap();
+        let file = audio_init(&AudioTrack::new(AudioConfig::Aac(config.clone()))).unwrap();
         let [Any::Ftyp(_), Any::Moov(moov)] = &boxes(&file)[..] else {
             panic!("ftyp and moov")
         };

@@ -1,39 +1,90 @@
 //! FLV tag bodies as RTMP carries them (Adobe FLV 10.1 annex E, Enhanced RTMP v2 for the extended headers).
 //!
-//! Reads the header of one audio or video tag and hands out the payload without copying it. H.264 and AAC are taken in
-//! both their legacy and their fourcc form; every other codec is refused by name, so that the operator reads what to
-//! change in the encoder. Never looks into the payload: [`crate::avc`] and [`crate::aac`] do.
+//! Reads the headers of one audio or video tag and hands out the payloads without copying them. H.264, HEVC, AV1, AAC and
+//! Opus are taken; every other codec is refused by name, so that the operator reads what to change in the encoder. Never
+//! looks into a payload: the codecs' own modules do.
+//!
+//! A tag has one packet, or one for each of several tracks. What came without a track's number is of track 0.
+
+mod extended;
 
 use std::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
 
-/// What one video tag holds.
+use crate::limits::MESSAGE_PACKETS_MAX;
+
+/// What one video tag holds: a packet, or one for each of several tracks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VideoTag {
+    /// Nanoseconds to add to when its pictures are shown, less than a millisecond.
+    pub offset_nanos: u32,
+    /// Its packets, at most [`MESSAGE_PACKETS_MAX`]; none where there is nothing to show.
+    pub packets: Vec<VideoPacket>,
+}
+
+/// What one video tag holds of one track.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VideoTag {
-    /// An `AVCDecoderConfigurationRecord`.
-    Config(Bytes),
-    /// One access unit of length-prefixed NAL units.
+pub struct VideoPacket {
+    /// The publisher's number of the track.
+    pub track: u8,
+    /// What it is.
+    pub body: VideoBody,
+}
+
+/// What a video packet is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VideoBody {
+    /// A decoder configuration record.
+    Config(VideoCodec, Bytes),
+    /// One access unit.
     Frame {
         /// Presentation minus decode time, milliseconds, as sent.
         composition_ms: i32,
-        /// The NAL units.
+        /// Length-prefixed NAL units, or OBUs.
         data: Bytes,
     },
-    /// Nothing to show: an empty tag, a seek command, metadata, or the end-of-sequence mark.
-    Nothing,
+    /// What is told of the track beside its pictures, in AMF0: see [`crate::metadata`].
+    Metadata(Bytes),
 }
 
-/// What one audio tag holds.
+/// What one audio tag holds of one track.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AudioTag {
-    /// An `AudioSpecificConfig`.
-    Config(Bytes),
-    /// One raw AAC frame.
+pub struct AudioPacket {
+    /// The publisher's number of the track.
+    pub track: u8,
+    /// What it is.
+    pub body: AudioBody,
+}
+
+/// What an audio packet is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AudioBody {
+    /// An `AudioSpecificConfig`, or an Opus identification header.
+    Config(AudioCodec, Bytes),
+    /// One raw AAC frame, or one Opus packet.
     Frame(Bytes),
-    /// Nothing to play: an empty tag or the end-of-sequence mark.
-    Nothing,
+}
+
+/// The codecs of pictures that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoCodec {
+    /// H.264.
+    Avc,
+    /// HEVC.
+    Hevc,
+    /// AV1.
+    Av1,
+}
+
+/// The codecs of sound that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudioCodec {
+    /// AAC.
+    Aac,
+    /// Opus.
+    Opus,
 }
 
 /// A codec as its publisher names it.
@@ -68,13 +119,13 @@ pub enum FlvError {
         bytes: usize,
     },
     /// Video in a codec that is not taken.
-    #[error("unsupported codec {0}: send H.264")]
+    #[error("unsupported codec {0}: send H.264, or HEVC or AV1 as enhanced RTMP")]
     VideoCodec(CodecName),
     /// Audio in a codec that is not taken.
-    #[error("unsupported codec {0}: send AAC")]
+    #[error("unsupported codec {0}: send AAC, or Opus as enhanced RTMP")]
     AudioCodec(CodecName),
-    /// Several tracks in one message.
-    #[error("unsupported enhanced RTMP feature, {0}: send one H.264 and one AAC track")]
+    /// Something of enhanced RTMP that is not taken.
+    #[error("unsupported enhanced RTMP feature, {0}: turn it off in the encoder")]
     Feature(&'static str),
     /// A packet type that no specification names.
     #[error("unknown {what} packet type {number}")]
@@ -84,34 +135,39 @@ pub enum FlvError {
         /// As sent.
         number: u8,
     },
+    /// More tracks in one message than a stream has places for.
+    #[error("more than {MESSAGE_PACKETS_MAX} tracks in one message: send fewer")]
+    TooManyPackets,
 }
 
 /// Set in the first byte of an extended video header.
 const VIDEO_EXTENDED: u8 = 0x80;
 const VIDEO_COMMAND: u8 = 5;
 const VIDEO_AVC: u8 = 7;
+/// Not of Adobe's: encoders that sent HEVC before enhanced RTMP all took this number, with the header of H.264.
+const VIDEO_HEVC: u8 = 12;
 const AUDIO_AAC: u8 = 10;
 const AUDIO_EXTENDED: u8 = 9;
 
 /// Reads one video tag body.
 ///
 /// # Errors
-/// A codec other than H.264, several tracks in one message, or a body that ends inside its header.
+/// A codec or a feature that is not taken, or a body that ends inside its header.
 pub fn video(body: &Bytes) -> Result<VideoTag, FlvError> {
     let Some(&first) = body.first() else {
-        return Ok(VideoTag::Nothing);
+        return Ok(VideoTag::default());
     };
     if first & VIDEO_EXTENDED != 0 {
-        return video_extended(first, body);
+        return extended::video(body);
     }
     if first >> 4 == VIDEO_COMMAND {
-        return Ok(VideoTag::Nothing);
+        return Ok(VideoTag::default());
     }
-    if first & 0x0f != VIDEO_AVC {
-        return Err(FlvError::VideoCodec(CodecName::Legacy(legacy_video(
-            first & 0x0f,
-        ))));
-    }
+    let codec = match first & 0x0f {
+        VIDEO_AVC => VideoCodec::Avc,
+        VIDEO_HEVC => VideoCodec::Hevc,
+        other => return Err(FlvError::VideoCodec(CodecName::Legacy(legacy_video(other)))),
+    };
     let (&packet, composition_ms) = match body.get(1..5) {
         Some([packet, a, b, c]) => (packet, signed_24([*a, *b, *c])),
         _ => {
@@ -121,102 +177,59 @@ pub fn video(body: &Bytes) -> Result<VideoTag, FlvError> {
             });
         }
     };
-    match packet {
-        0 => Ok(VideoTag::Config(body.slice(5..))),
-        1 => Ok(VideoTag::Frame {
+    let body = match packet {
+        0 => Some(VideoBody::Config(codec, body.slice(5..))),
+        1 => Some(VideoBody::Frame {
             composition_ms,
             data: body.slice(5..),
         }),
-        2 => Ok(VideoTag::Nothing),
-        number => Err(FlvError::PacketType {
-            what: "video",
-            number,
-        }),
-    }
-}
-
-/// Enhanced RTMP, `ExVideoTagHeader`: the packet type takes the codec's place, a fourcc follows.
-fn video_extended(first: u8, body: &Bytes) -> Result<VideoTag, FlvError> {
-    let packet = first & 0x0f;
-    match packet {
-        6 => return Err(FlvError::Feature("multitrack video")),
-        7 => return Err(FlvError::Feature("ModEx video")),
-        _ => {}
-    }
-    let truncated = FlvError::Truncated {
-        what: "video",
-        bytes: body.len(),
-    };
-    let fourcc = four_cc(body).ok_or(truncated)?;
-    if &fourcc != b"avc1" {
-        return Err(FlvError::VideoCodec(CodecName::FourCc(fourcc)));
-    }
-    match packet {
-        0 => Ok(VideoTag::Config(body.slice(5..))),
-        1 => {
-            let Some([a, b, c]) = body.get(5..8) else {
-                return Err(truncated);
-            };
-            Ok(VideoTag::Frame {
-                composition_ms: signed_24([*a, *b, *c]),
-                data: body.slice(8..),
-            })
+        2 => None,
+        number => {
+            return Err(FlvError::PacketType {
+                what: "video",
+                number,
+            });
         }
-        3 => Ok(VideoTag::Frame {
-            composition_ms: 0,
-            data: body.slice(5..),
-        }),
-        2 | 4 => Ok(VideoTag::Nothing),
-        number => Err(FlvError::PacketType {
-            what: "video",
-            number,
-        }),
-    }
+    };
+    Ok(VideoTag {
+        offset_nanos: 0,
+        packets: body
+            .into_iter()
+            .map(|body| VideoPacket { track: 0, body })
+            .collect(),
+    })
 }
 
-/// Reads one audio tag body.
+/// Reads one audio tag body; it has at most [`MESSAGE_PACKETS_MAX`] packets.
 ///
 /// # Errors
-/// A codec other than AAC, several tracks in one message, or a body that ends inside its header.
-pub fn audio(body: &Bytes) -> Result<AudioTag, FlvError> {
+/// A codec or a feature that is not taken, or a body that ends inside its header.
+pub fn audio(body: &Bytes) -> Result<Vec<AudioPacket>, FlvError> {
     let Some(&first) = body.first() else {
-        return Ok(AudioTag::Nothing);
+        return Ok(Vec::new());
     };
-    let truncated = FlvError::Truncated {
+    match first >> 4 {
+        AUDIO_AAC => {}
+        AUDIO_EXTENDED => return extended::audio(body),
+        other => return Err(FlvError::AudioCodec(CodecName::Legacy(legacy_audio(other)))),
+    }
+    let packet = *body.get(1).ok_or(FlvError::Truncated {
         what: "audio",
         bytes: body.len(),
-    };
-    let (packet, header) = match first >> 4 {
-        AUDIO_AAC => (*body.get(1).ok_or(truncated)?, 2),
-        AUDIO_EXTENDED => {
-            let packet = first & 0x0f;
-            match packet {
-                5 => return Err(FlvError::Feature("multitrack audio")),
-                7 => return Err(FlvError::Feature("ModEx audio")),
-                _ => {}
-            }
-            let fourcc = four_cc(body).ok_or(truncated)?;
-            if &fourcc != b"mp4a" {
-                return Err(FlvError::AudioCodec(CodecName::FourCc(fourcc)));
-            }
-            (packet, 5)
+    })?;
+    let body = match packet {
+        0 => AudioBody::Config(AudioCodec::Aac, body.slice(2..)),
+        1 => AudioBody::Frame(body.slice(2..)),
+        // No specification has them under this header, but encoders of both worlds mix them up.
+        2 | 4 => return Ok(Vec::new()),
+        number => {
+            return Err(FlvError::PacketType {
+                what: "audio",
+                number,
+            });
         }
-        other => return Err(FlvError::AudioCodec(CodecName::Legacy(legacy_audio(other)))),
     };
-    match packet {
-        0 => Ok(AudioTag::Config(body.slice(header..))),
-        1 => Ok(AudioTag::Frame(body.slice(header..))),
-        // The end of the sequence, and the speaker layout, which the configuration names already.
-        2 | 4 => Ok(AudioTag::Nothing),
-        number => Err(FlvError::PacketType {
-            what: "audio",
-            number,
-        }),
-    }
-}
-
-fn four_cc(body: &[u8]) -> Option<[u8; 4]> {
-    body.get(1..5)?.try_into().ok()
+    Ok(vec![AudioPacket { track: 0, body }])
 }
 
 fn signed_24([a, b, c]: [u8; 3]) -> i32 {
@@ -231,7 +244,6 @@ fn legacy_video(number: u8) -> &'static str {
         3 | 6 => "screen video",
         4 => "VP6",
         5 => "VP6 with alpha",
-        12 => "HEVC (legacy id 12)",
         13 => "AV1 (legacy id 13)",
         _ => "of an unknown video id",
     }
@@ -252,150 +264,4 @@ fn legacy_audio(number: u8) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn bytes(parts: &[&[u8]]) -> Bytes {
-        parts.concat().into()
-    }
-
-    #[test]
-    fn legacy_avc_tags_are_read() {
-        assert_eq!(
-            video(&bytes(&[&[0x17, 0, 0, 0, 0], b"cfg"])),
-            Ok(VideoTag::Config("cfg".into()))
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x27, 1, 0, 0, 42], b"nal"])),
-            Ok(VideoTag::Frame {
-                composition_ms: 42,
-                data: "nal".into()
-            })
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x27, 1, 0xff, 0xff, 0xfe]])),
-            Ok(VideoTag::Frame {
-                composition_ms: -2,
-                data: Bytes::new()
-            })
-        );
-        assert_eq!(video(&bytes(&[&[0x17, 2, 0, 0, 0]])), Ok(VideoTag::Nothing));
-        assert_eq!(video(&Bytes::new()), Ok(VideoTag::Nothing));
-        assert_eq!(video(&bytes(&[&[0x57, 0]])), Ok(VideoTag::Nothing));
-    }
-
-    #[test]
-    fn extended_avc_and_aac_are_the_same_as_legacy() {
-        assert_eq!(
-            video(&bytes(&[&[0x90], b"avc1", b"cfg"])),
-            Ok(VideoTag::Config("cfg".into()))
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x91], b"avc1", &[0, 0, 9], b"nal"])),
-            Ok(VideoTag::Frame {
-                composition_ms: 9,
-                data: "nal".into()
-            })
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x93], b"avc1", b"nal"])),
-            Ok(VideoTag::Frame {
-                composition_ms: 0,
-                data: "nal".into()
-            })
-        );
-        assert_eq!(
-            audio(&bytes(&[&[0x90], b"mp4a", b"cfg"])),
-            Ok(AudioTag::Config("cfg".into()))
-        );
-        assert_eq!(
-            audio(&bytes(&[&[0x91], b"mp4a", b"raw"])),
-            Ok(AudioTag::Frame("raw".into()))
-        );
-    }
-
-    #[test]
-    fn other_codecs_are_refused_by_name() {
-        let text = |e: FlvError| e.to_string();
-        assert_eq!(
-            video(&bytes(&[&[0x90], b"hvc1"])).map_err(text),
-            Err("unsupported codec hvc1: send H.264".to_owned())
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x90], b"a\n\"1"])).map_err(text),
-            Err("unsupported codec a\\n\\\"1: send H.264".to_owned())
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x1c, 0, 0, 0, 0]])).map_err(text),
-            Err("unsupported codec HEVC (legacy id 12): send H.264".to_owned())
-        );
-        assert_eq!(
-            audio(&bytes(&[&[0x90], b"Opus"])).map_err(text),
-            Err("unsupported codec Opus: send AAC".to_owned())
-        );
-        assert_eq!(
-            audio(&bytes(&[&[0x2f, 0]])).map_err(text),
-            Err("unsupported codec MP3: send AAC".to_owned())
-        );
-        assert_eq!(
-            video(&bytes(&[&[0x96], b"avc1"])),
-            Err(FlvError::Feature("multitrack video"))
-        );
-        assert_eq!(
-            audio(&bytes(&[&[0x95], b"mp4a"])),
-            Err(FlvError::Feature("multitrack audio"))
-        );
-    }
-
-    #[test]
-    fn a_header_cut_short_is_an_error() {
-        for body in [
-            &[0x17][..],
-            &[0x17, 1, 0, 0],
-            &[0x90, b'a'],
-            &[0x91, b'a', b'v', b'c', b'1', 0],
-        ] {
-            assert_eq!(
-                video(&Bytes::copy_from_slice(body)),
-                Err(FlvError::Truncated {
-                    what: "video",
-                    bytes: body.len()
-                })
-            );
-        }
-        assert_eq!(
-            audio(&Bytes::from_static(&[0xaf])),
-            Err(FlvError::Truncated {
-                what: "audio",
-                bytes: 1
-            })
-        );
-        assert_eq!(
-            audio(&Bytes::from_static(&[0xaf, 9])),
-            Err(FlvError::PacketType {
-                what: "audio",
-                number: 9
-            })
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn payloads_are_never_longer_than_the_body(body in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let body = Bytes::from(body);
-            if let Ok(VideoTag::Config(data) | VideoTag::Frame { data, .. }) = video(&body) {
-                prop_assert!(body.ends_with(&data) && data.len() + 5 <= body.len());
-            }
-            if let Ok(AudioTag::Config(data) | AudioTag::Frame(data)) = audio(&body) {
-                prop_assert!(body.ends_with(&data) && data.len() + 2 <= body.len());
-            }
-        }
-
-        #[test]
-        fn composition_offsets_survive(ms in -(1_i32 << 23)..(1 << 23)) {
-            let [_, a, b, c] = ms.to_be_bytes();
-            prop_assert_eq!(signed_24([a, b, c]), ms);
-        }
-    }
-}
+mod tests;

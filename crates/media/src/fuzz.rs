@@ -3,54 +3,121 @@
 //! Each takes arbitrary bytes and must return; what else holds for its input is asserted, so that a fuzzer finds more
 //! than crashes. The targets themselves are one line each and live outside the workspace.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::{
     aac::AacConfig,
+    av1::Av1Config,
     avc::AvcConfig,
     cmaf,
-    demux::{Demux, Output},
+    demux::Demux,
     flv,
+    hevc::HevcConfig,
+    intake::Output,
     limits::FRAGMENT_SAMPLES_MAX,
-    sample::{Sample, TrackKind},
+    metadata,
+    opus::OpusConfig,
+    picture::Picture,
+    sample::{Sample, TrackId},
+    track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
 };
 
 /// A video tag body.
 pub fn flv_video(data: &[u8]) {
-    drop(flv::video(&Bytes::copy_from_slice(data)));
+    if let Ok(tag) = flv::video(&Bytes::copy_from_slice(data)) {
+        for packet in tag.packets {
+            if let flv::VideoBody::Metadata(data) = packet.body {
+                let color = metadata::color(&data);
+                assert!(
+                    color.is_none_or(|color| color.is_specified()),
+                    "a colour says something"
+                );
+            }
+        }
+    }
 }
 
 /// An audio tag body.
 pub fn flv_audio(data: &[u8]) {
-    drop(flv::audio(&Bytes::copy_from_slice(data)));
+    flv::audio(&Bytes::copy_from_slice(data)).ok();
 }
 
 /// An H.264 decoder configuration record; what is accepted can be written into an init section.
 pub fn avc_config(data: &[u8]) {
     if let Ok(config) = AvcConfig::parse(Bytes::copy_from_slice(data)) {
-        assert!(
-            cmaf::video_init(&config).is_ok(),
-            "an accepted configuration fits its boxes"
-        );
-        assert!(config.picture(&[]).is_ok(), "nothing holds no picture");
-        config.picture(data).ok();
+        video(VideoConfig::Avc(config), data);
     }
+}
+
+/// An HEVC decoder configuration record, and an access unit of as many bytes.
+pub fn hevc_config(data: &[u8]) {
+    if let Ok(config) = HevcConfig::parse(Bytes::copy_from_slice(data)) {
+        video(VideoConfig::Hevc(config), data);
+    }
+}
+
+/// An AV1 configuration record, and a temporal unit of as many bytes.
+pub fn av1_config(data: &[u8]) {
+    if let Ok(config) = Av1Config::parse(Bytes::copy_from_slice(data)) {
+        // The OBUs of the record are a temporal unit without a picture.
+        video(VideoConfig::Av1(config), data.get(4..).unwrap_or_default());
+    }
+}
+
+fn video(config: VideoConfig, unit: &[u8]) {
+    let codec = config.codec();
+    assert!(
+        codec.is_ascii() && !codec.contains(['"', ',', '\n']),
+        "a codec is a name: {codec}"
+    );
+    let nothing = config.unit(Bytes::new()).expect("nothing can be read");
+    assert_eq!(nothing.picture, Picture::None, "nothing holds no picture");
+    if let Ok(unit) = config.unit(Bytes::copy_from_slice(unit)) {
+        let again = config.unit(unit.data.clone());
+        assert_eq!(
+            again.as_ref(),
+            Ok(&unit),
+            "what is kept is what would be kept of it"
+        );
+    }
+    assert!(
+        cmaf::video_init(&VideoTrack::new(config)).is_ok(),
+        "an accepted configuration fits its boxes"
+    );
 }
 
 /// An AAC configuration; what is accepted can be written into an init section.
 pub fn aac_config(data: &[u8]) {
     if let Ok(config) = AacConfig::parse(Bytes::copy_from_slice(data)) {
-        assert!(
-            cmaf::audio_init(&config).is_ok(),
-            "an accepted configuration fits its boxes"
-        );
+        audio(AudioConfig::Aac(config), data);
     }
+}
+
+/// An Opus identification header, and a packet of as many bytes.
+pub fn opus_config(data: &[u8]) {
+    if let Ok(config) = OpusConfig::parse(Bytes::copy_from_slice(data)) {
+        audio(AudioConfig::Opus(config), data);
+    }
+}
+
+fn audio(config: AudioConfig, frame: &[u8]) {
+    let samples = config.frame_samples(frame);
+    assert!(
+        samples.is_ok_and(|samples| samples > 0) || samples.is_err(),
+        "a frame lasts some time"
+    );
+    assert!(
+        cmaf::audio_init(&AudioTrack::new(config)).is_ok(),
+        "an accepted configuration fits its boxes"
+    );
 }
 
 /// A whole publisher: a run of `kind, timestamp (4), length (2), body`; what comes out can be written as fragments.
 pub fn demux(data: &[u8]) {
     let mut demux = Demux::new(0);
-    let mut tracks: [Vec<Sample>; 2] = [Vec::new(), Vec::new()];
+    let mut out = Collected::default();
     let mut rest = data;
     while let Some(([kind, a, b, c, d, high, low], after)) = rest.split_first_chunk::<7>() {
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
@@ -63,16 +130,19 @@ pub fn demux(data: &[u8]) {
         let taken = match kind % 3 {
             0 => demux.handle_video(at, &body),
             1 => demux.handle_audio(at, &body),
-            _ => demux.handle_announcement(kind % 2 == 0),
+            _ => {
+                demux.handle_announcement(kind % 2 == 0);
+                Ok(())
+            }
         };
         if taken.is_err() {
             break;
         }
-        collect(&mut demux, &mut tracks);
+        out.collect(&mut demux);
     }
     demux.finish();
-    collect(&mut demux, &mut tracks);
-    for samples in &tracks {
+    out.collect(&mut demux);
+    for samples in out.samples.values() {
         assert!(
             samples
                 .windows(2)
@@ -90,12 +160,41 @@ pub fn demux(data: &[u8]) {
     }
 }
 
-fn collect(demux: &mut Demux, [video, audio]: &mut [Vec<Sample>; 2]) {
-    while let Some(output) = demux.poll_output() {
-        match output {
-            Output::Tracks(_) => {}
-            Output::Sample(TrackKind::Video, sample) => video.push(sample),
-            Output::Sample(TrackKind::Audio, sample) => audio.push(sample),
+/// What came out of a publisher.
+#[derive(Default)]
+struct Collected {
+    tracks: Option<Box<Tracks>>,
+    samples: BTreeMap<TrackId, Vec<Sample>>,
+}
+
+impl Collected {
+    fn collect(&mut self, demux: &mut Demux) {
+        while let Some(output) = demux.poll_output() {
+            match output {
+                Output::Tracks(tracks) => {
+                    let before = self.tracks.as_ref();
+                    assert!(
+                        before.is_none_or(|before| before.ids().eq(tracks.ids())),
+                        "the tracks of a stream stay the same"
+                    );
+                    for id in tracks.ids() {
+                        assert!(
+                            cmaf::track_init(&tracks, id).is_ok(),
+                            "every track has a file"
+                        );
+                    }
+                    self.tracks = Some(tracks);
+                }
+                Output::Sample(id, sample) => {
+                    let tracks = self.tracks.as_ref().expect("the tracks come first");
+                    assert!(
+                        tracks.ids().any(|known| known == id),
+                        "a sample is of a track"
+                    );
+                    self.samples.entry(id).or_default().push(sample);
+                }
+                Output::LeftOut { .. } => {}
+            }
         }
     }
 }
@@ -111,15 +210,25 @@ mod tests {
             flv_video(&data);
             flv_audio(&data);
             avc_config(&data);
+            hevc_config(&data);
+            av1_config(&data);
             aac_config(&data);
+            opus_config(&data);
             demux(&data);
         }
 
         #[test]
-        fn mutated_configurations_fit_their_boxes(at in 0..crate::avc::tests::RECORD.len(), value in any::<u8>()) {
-            let mut record = crate::avc::tests::RECORD.to_vec();
-            record[at] = value;
-            avc_config(&record);
+        fn mutated_configurations_fit_their_boxes(at in any::<prop::sample::Index>(), value in any::<u8>()) {
+            let mutated = |record: &[u8]| {
+                let mut record = record.to_vec();
+                let at = at.index(record.len());
+                record[at] = value;
+                record
+            };
+            avc_config(&mutated(crate::avc::tests::RECORD));
+            hevc_config(&mutated(crate::hevc::tests::RECORD));
+            av1_config(&mutated(crate::av1::tests::RECORD));
+            opus_config(&mutated(crate::opus::tests::HEAD));
         }
     }
 }

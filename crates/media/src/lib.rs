@@ -1,8 +1,10 @@
 //! Bytes in, samples and CMAF out.
 //!
-//! 1. [`flv`] reads the audio and video tag bodies that RTMP carries.
-//! 2. [`avc`] and [`aac`] read the codec configurations and name the codecs.
-//! 3. [`demux`] turns the tags of one publisher into [`sample::Sample`]s with exact times ([`timeline`]).
+//! 1. [`flv`] reads the audio and video tag bodies that RTMP carries, enhanced RTMP with several tracks among them.
+//! 2. [`avc`], [`hevc`], [`av1`], [`aac`] and [`opus`] read the codec configurations and name the codecs; [`track`] is where
+//!    the codec ends: what is behind it asks a track.
+//! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
+//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP.
 //! 4. [`cmaf`] writes init sections and fragments, one track per file.
 //!
 //! This crate is pure: it knows no socket, no clock and no thread. Everything it reads was sent by a stranger, so
@@ -10,16 +12,33 @@
 //! and knows no playlist: the `live` crate decides where a part ends, the `origin` shell keeps the bytes.
 
 pub mod aac;
+pub mod av1;
 pub mod avc;
+mod bits;
 pub mod cmaf;
+pub mod color;
 pub mod demux;
 pub mod flv;
 pub mod fuzz;
+pub mod hevc;
+pub mod intake;
+pub mod language;
 pub mod limits;
+pub mod metadata;
+pub mod opus;
+pub mod picture;
 pub mod sample;
 pub mod timeline;
+pub mod track;
 
 pub use aac::AacConfig;
+pub use av1::Av1Config;
 pub use avc::AvcConfig;
-pub use demux::{Demux, DemuxError, Output, Tracks};
-pub use sample::{Sample, TrackKind, VIDEO_TIMESCALE};
+pub use color::{Color, Range};
+pub use demux::{Demux, DemuxError};
+pub use hevc::HevcConfig;
+pub use intake::{Intake, IntakeError, Output, PictureIn};
+pub use language::Language;
+pub use opus::OpusConfig;
+pub use sample::{Sample, TrackId, TrackKind, VIDEO_TIMESCALE};
+pub use track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack};

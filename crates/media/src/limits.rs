@@ -1,17 +1,34 @@
 //! Every maximum of this crate, with its bytes, in one place.
 //!
-//! The largest holder is [`crate::demux::Demux`]: while it waits for the second track it keeps at most
+//! The largest holder is [`crate::intake::Intake`]: while it waits for its tracks it keeps at most
 //! [`TRACK_WAIT_BYTES_MAX`], after that one frame of look-ahead per track, so its worst case is
 //! `TRACK_WAIT_BYTES_MAX + FRAME_BYTES_MAX` = 40 MiB for one accepted publisher; a usual 6 Mb/s one holds 40 KB.
 
 /// Largest video frame accepted, bytes: a 4K intra frame at 100 Mb/s and 2 s between keyframes stays under it.
 pub const FRAME_BYTES_MAX: usize = 8 << 20;
 
-/// Largest audio frame accepted, bytes: AAC allows 768 bytes per channel and frame, 6,144 for eight channels.
+/// Largest audio frame accepted, bytes: AAC allows 768 bytes per channel and frame, 6,144 for eight channels; 120 ms of
+/// Opus at 510 kb/s have 7,650.
 pub const AUDIO_FRAME_BYTES_MAX: usize = 8 << 10;
 
-/// Largest codec configuration accepted, bytes: an avcC with a few parameter sets has under 200.
+/// Largest codec configuration accepted, bytes: an avcC with a few parameter sets has under 200, an hvcC with x265's
+/// account of itself 3,000.
 pub const CONFIG_BYTES_MAX: usize = 4 << 10;
+
+/// Most parameter sets of one HEVC configuration; each picture's are compared with all of them.
+pub const PARAMETER_SETS_MAX: usize = 64;
+
+/// Most tracks of one publisher: a small ladder and a few languages.
+pub const TRACKS_MAX: usize = 8;
+
+/// Most packets in one message of several tracks: one a track.
+pub const MESSAGE_PACKETS_MAX: usize = TRACKS_MAX;
+
+/// Most modifiers in front of one packet; one kind is specified.
+pub const MODIFIERS_MAX: usize = 8;
+
+/// Deepest nesting of a metadata message; the specified one has three levels.
+pub const METADATA_DEPTH_MAX: usize = 4;
 
 /// Widest and highest picture accepted, pixels: H.264 level 6.2 ends at 8,192 by 4,320.
 pub const PICTURE_SIDE_MAX: u32 = 8_192;
@@ -19,16 +36,16 @@ pub const PICTURE_SIDE_MAX: u32 = 8_192;
 /// Fastest frame rate believed, thousandths of a frame per second; a faster claim is treated as unknown.
 pub const FRAME_RATE_MILLI_MAX: u32 = 300_000;
 
-/// How long the first track waits for the second one, milliseconds of media time.
+/// How long a publisher's first track waits for one of the other kind, milliseconds of media time.
 pub const TRACK_WAIT_MS: i64 = 3_000;
 
 /// How long pictures may come without one at which decoding can begin, milliseconds of media time.
 pub const KEYFRAME_WAIT_MS: i64 = 10_000;
 
-/// Most tags held while the first track waits for the second: 3 s of 60 pictures and 47 audio frames per second is 321.
-pub const TRACK_WAIT_TAGS_MAX: usize = 1_024;
+/// Most frames held while the first track waits: 3 s of 60 pictures and 47 audio frames per second is 321.
+pub const TRACK_WAIT_FRAMES_MAX: usize = 1_024;
 
-/// Most bytes held while the first track waits for the second: 3 s at 85 Mb/s.
+/// Most bytes held while the first track waits: 3 s at 85 Mb/s.
 pub const TRACK_WAIT_BYTES_MAX: usize = 32 << 20;
 
 /// Largest distance between decoding and presenting a picture, milliseconds; four B-frames at 1 fps fit.
@@ -58,6 +75,8 @@ pub const FRAGMENT_BYTES_MAX: usize = 64 << 20;
 
 // One frame must fit wherever frames are collected, and a repaired time must stay inside what is accepted.
 const _: () = assert!(FRAME_BYTES_MAX <= TRACK_WAIT_BYTES_MAX);
+// Every track is named by a byte.
+const _: () = assert!(TRACKS_MAX <= u8::MAX as usize);
 const _: () = assert!(FRAME_BYTES_MAX <= FRAGMENT_BYTES_MAX);
 const _: () = assert!(AUDIO_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(AUDIO_DRIFT_MS_MAX < BACKWARD_MS_MAX && BACKWARD_MS_MAX < GAP_MS_MAX);

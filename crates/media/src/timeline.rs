@@ -1,6 +1,8 @@
-//! Exact times out of RTMP's whole, wrapping milliseconds.
+//! Exact times out of what a publisher says, such as RTMP's whole, wrapping milliseconds.
 //!
-//! * [`Unwrap`] makes one rising count out of 32-bit timestamps, shared by both tracks of a publisher.
+//! What comes in is in ticks of [`VIDEO_TIMESCALE`] on one clock for all tracks of a publisher.
+//!
+//! * [`Unwrap`] makes one rising count out of 32-bit timestamps.
 //! * [`VideoTimeline`] holds one picture back, because a picture's duration is the distance to the next one.
 //! * [`AudioTimeline`] counts samples, which is exact where milliseconds are not, and sets its clock again only when it
 //!   has drifted from the timestamps by more than [`AUDIO_DRIFT_MS_MAX`].
@@ -20,7 +22,7 @@ use crate::{
 };
 
 /// Ticks of [`VIDEO_TIMESCALE`] in a millisecond.
-const VIDEO_TICKS_PER_MS: i64 = (VIDEO_TIMESCALE / 1_000) as i64;
+pub(crate) const TICKS_PER_MS: i64 = (VIDEO_TIMESCALE / 1_000) as i64;
 
 /// The timestamps of a publisher leap by more than any repair makes sensible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -73,16 +75,16 @@ impl Pending {
     }
 }
 
-/// One picture with its times in milliseconds from the start of the stream.
+/// One picture with its times in ticks of [`VIDEO_TIMESCALE`] from the start of the stream.
 #[derive(Debug, Clone)]
 pub struct VideoFrame {
     /// When it is decoded.
-    pub decode_ms: i64,
+    pub decode: i64,
     /// Presentation minus decode time.
-    pub composition_ms: i64,
-    /// Whether it is an IDR picture.
+    pub composition: i64,
+    /// Whether decoding can begin here.
     pub sync: bool,
-    /// Its NAL units.
+    /// Its bytes as they lie in the file.
     pub data: Bytes,
 }
 
@@ -99,23 +101,24 @@ impl VideoTimeline {
     /// # Errors
     /// When the time leaps by more than [`BACKWARD_MS_MAX`] back or [`GAP_MS_MAX`] ahead.
     pub fn push(&mut self, frame: VideoFrame) -> Result<Option<Sample>, JumpError> {
-        let wanted = frame.decode_ms.clamp(0, RUN_MS_MAX) * VIDEO_TICKS_PER_MS;
+        let wanted = frame.decode.clamp(0, RUN_MS_MAX * TICKS_PER_MS);
         let previous = self.pending.as_ref().map(|p| p.decode_time);
         let decode_time = match previous {
             None => wanted,
             Some(previous) => {
-                let by_ms = (wanted - previous) / VIDEO_TICKS_PER_MS;
-                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms) || frame.decode_ms > RUN_MS_MAX
+                let by_ms = (wanted - previous) / TICKS_PER_MS;
+                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms)
+                    || frame.decode > RUN_MS_MAX * TICKS_PER_MS
                 {
                     return Err(JumpError { by_ms });
                 }
                 // Two pictures at one time, or a small step back: the later one is nudged a millisecond on.
-                wanted.max(previous + VIDEO_TICKS_PER_MS)
+                wanted.max(previous + TICKS_PER_MS)
             }
         };
         // The picture is still shown when it was meant to be, also when its decode time was nudged.
-        let shown =
-            wanted + frame.composition_ms.clamp(-GAP_MS_MAX, GAP_MS_MAX) * VIDEO_TICKS_PER_MS;
+        let far = GAP_MS_MAX * TICKS_PER_MS;
+        let shown = wanted + frame.composition.clamp(-far, far);
         let composition = i32::try_from(shown - decode_time).unwrap_or(0);
         let pending = Pending {
             decode_time,
@@ -126,7 +129,7 @@ impl VideoTimeline {
         let done = self.pending.replace(pending);
         Ok(done.map(|done| {
             let distance = decode_time - done.decode_time;
-            if distance <= STRETCH_MS_MAX * VIDEO_TICKS_PER_MS {
+            if distance <= STRETCH_MS_MAX * TICKS_PER_MS {
                 self.last_duration = distance;
                 done.into_sample(distance)
             } else {
@@ -145,27 +148,36 @@ impl VideoTimeline {
     /// How long a picture lasts whose next one is unknown: as long as the one before it, within reason.
     fn usual_duration(&self) -> i64 {
         self.last_duration
-            .clamp(VIDEO_TICKS_PER_MS, VIDEO_TIMESCALE.into())
+            .clamp(TICKS_PER_MS, VIDEO_TIMESCALE.into())
     }
+}
+
+/// One audio frame with its time in ticks of [`VIDEO_TIMESCALE`] from the start of the stream.
+#[derive(Debug, Clone)]
+pub struct AudioFrame {
+    /// When it begins to be heard.
+    pub at: i64,
+    /// How many samples it has, at its track's rate.
+    pub samples: u32,
+    /// Its bytes as they lie in the file.
+    pub data: Bytes,
 }
 
 /// The audio frames of one run, in ticks of the sample rate.
 #[derive(Debug)]
 pub struct AudioTimeline {
     sample_rate: i64,
-    frame_samples: i64,
     next: Option<i64>,
-    pending: Option<Pending>,
+    /// The newest frame, and how many samples it has.
+    pending: Option<(Pending, i64)>,
 }
 
 impl AudioTimeline {
-    /// A timeline of frames with `frame_samples` samples each, `sample_rate` of which are a second.
+    /// A timeline of sound with so many samples a second.
     #[must_use]
-    pub fn new(sample_rate: u32, frame_samples: u32) -> Self {
-        let (sample_rate, frame_samples) = (sample_rate.max(1).into(), frame_samples.max(1).into());
+    pub fn new(sample_rate: u32) -> Self {
         Self {
-            sample_rate,
-            frame_samples,
+            sample_rate: sample_rate.max(1).into(),
             next: None,
             pending: None,
         }
@@ -177,13 +189,14 @@ impl AudioTimeline {
     ///
     /// # Errors
     /// When the time leaps by more than [`BACKWARD_MS_MAX`] back or [`GAP_MS_MAX`] ahead.
-    pub fn push(&mut self, at_ms: i64, data: Bytes) -> Result<Option<Sample>, JumpError> {
-        let wanted = at_ms.clamp(0, RUN_MS_MAX) * self.sample_rate / 1_000;
+    pub fn push(&mut self, frame: AudioFrame) -> Result<Option<Sample>, JumpError> {
+        let run_max = RUN_MS_MAX * TICKS_PER_MS;
+        let wanted = frame.at.clamp(0, run_max) * self.sample_rate / i64::from(VIDEO_TIMESCALE);
         let decode_time = match self.next {
             None => wanted,
             Some(next) => {
                 let by_ms = (wanted - next) * 1_000 / self.sample_rate;
-                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms) || at_ms > RUN_MS_MAX {
+                if !(-BACKWARD_MS_MAX..=GAP_MS_MAX).contains(&by_ms) || frame.at > run_max {
                     return Err(JumpError { by_ms });
                 }
                 if by_ms < -AUDIO_DRIFT_MS_MAX {
@@ -196,19 +209,17 @@ impl AudioTimeline {
                 }
             }
         };
-        self.next = Some(decode_time + self.frame_samples);
+        let samples = i64::from(frame.samples.max(1));
+        self.next = Some(decode_time + samples);
         let pending = Pending {
             decode_time,
             composition: 0,
             sync: true,
-            data,
+            data: frame.data,
         };
-        let done = self.pending.replace(pending);
-        let (stretch_max, usual) = (
-            STRETCH_MS_MAX * self.sample_rate / 1_000,
-            self.frame_samples,
-        );
-        Ok(done.map(|done| {
+        let done = self.pending.replace((pending, samples));
+        let stretch_max = STRETCH_MS_MAX * self.sample_rate / 1_000;
+        Ok(done.map(|(done, usual)| {
             let distance = decode_time - done.decode_time;
             done.into_sample(if distance <= stretch_max {
                 distance
@@ -220,10 +231,9 @@ impl AudioTimeline {
 
     /// Gives out the last frame when the run is over.
     pub fn finish(&mut self) -> Option<Sample> {
-        let frame_samples = self.frame_samples;
         self.pending
             .take()
-            .map(|last| last.into_sample(frame_samples))
+            .map(|(last, samples)| last.into_sample(samples))
     }
 }
 
@@ -234,10 +244,19 @@ mod tests {
 
     fn frame(decode_ms: i64) -> VideoFrame {
         VideoFrame {
-            decode_ms,
-            composition_ms: 0,
+            decode: decode_ms.saturating_mul(TICKS_PER_MS),
+            composition: 0,
             sync: false,
             data: Bytes::from_static(b"x"),
+        }
+    }
+
+    /// A frame of AAC.
+    fn sound(at_ms: i64) -> AudioFrame {
+        AudioFrame {
+            at: at_ms * TICKS_PER_MS,
+            samples: 1_024,
+            data: Bytes::new(),
         }
     }
 
@@ -277,7 +296,7 @@ mod tests {
         assert_eq!(timeline.push(frame(100)).unwrap(), None);
         assert_eq!(timeline.push(frame(100)).unwrap().unwrap().duration, 90);
         let mut back = frame(90);
-        back.composition_ms = 40;
+        back.composition = 40 * TICKS_PER_MS;
         assert_eq!(timeline.push(back).unwrap().unwrap().duration, 90);
         let last = timeline.finish().unwrap();
         assert_eq!(
@@ -296,12 +315,9 @@ mod tests {
         };
         assert_eq!(lasts(&[0, 40, 2_540, 2_580]), [40, 2_500, 40, 40]);
         assert_eq!(lasts(&[0, 40, 2_541, 2_581]), [40, 40, 40, 40]);
-        let mut audio = AudioTimeline::new(48_000, 1_024);
-        audio.push(0, Bytes::new()).unwrap();
-        assert_eq!(
-            audio.push(2_501, Bytes::new()).unwrap().unwrap().duration,
-            1_024
-        );
+        let mut audio = AudioTimeline::new(48_000);
+        audio.push(sound(0)).unwrap();
+        assert_eq!(audio.push(sound(2_501)).unwrap().unwrap().duration, 1_024);
     }
 
     #[test]
@@ -316,22 +332,19 @@ mod tests {
         assert_eq!(leap(4_000), Ok(()));
         assert_eq!(leap(3_999), Err(JumpError { by_ms: -1_001 }));
         assert_eq!(leap(i64::MAX).map_err(|e| e.by_ms > GAP_MS_MAX), Err(true));
-        let mut audio = AudioTimeline::new(48_000, 1_024);
-        audio.push(0, Bytes::new()).unwrap();
-        assert_eq!(
-            audio.push(20_000, Bytes::new()),
-            Err(JumpError { by_ms: 19_978 })
-        );
+        let mut audio = AudioTimeline::new(48_000);
+        audio.push(sound(0)).unwrap();
+        assert_eq!(audio.push(sound(20_000)), Err(JumpError { by_ms: 19_978 }));
     }
 
     #[test]
     fn audio_counts_samples_whatever_the_milliseconds_say() {
-        let mut timeline = AudioTimeline::new(44_100, 1_024);
+        let mut timeline = AudioTimeline::new(44_100);
         let mut out = Vec::new();
         for i in 0..200_i64 {
             out.extend(
                 timeline
-                    .push(i * 1_024 * 1_000 / 44_100 + i % 2, Bytes::new())
+                    .push(sound(i * 1_024 * 1_000 / 44_100 + i % 2))
                     .unwrap(),
             );
         }
@@ -341,15 +354,31 @@ mod tests {
 
     #[test]
     fn audio_is_set_again_after_a_hole_and_drops_what_overlaps() {
-        let mut timeline = AudioTimeline::new(48_000, 1_024);
-        assert_eq!(timeline.push(0, Bytes::new()).unwrap(), None);
+        let mut timeline = AudioTimeline::new(48_000);
+        assert_eq!(timeline.push(sound(0)).unwrap(), None);
         // 500 ms are missing: the frame before the hole is stretched over it.
-        let stretched = timeline.push(521, Bytes::new()).unwrap().unwrap();
+        let stretched = timeline.push(sound(521)).unwrap().unwrap();
         assert_eq!((stretched.decode_time, stretched.duration), (0, 521 * 48));
         // A frame from before is dropped, the clock stays.
-        assert_eq!(timeline.push(300, Bytes::new()).unwrap(), None);
-        let kept = timeline.push(543, Bytes::new()).unwrap().unwrap();
+        assert_eq!(timeline.push(sound(300)).unwrap(), None);
+        let kept = timeline.push(sound(543)).unwrap().unwrap();
         assert_eq!((kept.decode_time, kept.duration), (521 * 48, 1_024));
+    }
+
+    #[test]
+    fn frames_of_any_length_follow_one_another() {
+        let mut timeline = AudioTimeline::new(48_000);
+        let mut times = Vec::new();
+        for (at_ms, samples) in [(0, 960), (20, 480), (30, 2_880), (90, 120)] {
+            let frame = AudioFrame {
+                samples,
+                ..sound(at_ms)
+            };
+            times.extend(timeline.push(frame).unwrap());
+        }
+        times.extend(timeline.finish());
+        let times: Vec<_> = times.iter().map(|s| (s.decode_time, s.duration)).collect();
+        assert_eq!(times, [(0, 960), (960, 480), (1_440, 2_880), (4_320, 120)]);
     }
 
     proptest! {
@@ -360,7 +389,8 @@ mod tests {
             let mut out = Vec::new();
             for (step, composition_ms) in steps {
                 at += step;
-                let frame = VideoFrame { composition_ms, ..frame(at) };
+                let composition = composition_ms * TICKS_PER_MS;
+                let frame = VideoFrame { composition, ..frame(at) };
                 match timeline.push(frame) {
                     Ok(sample) => out.extend(sample),
                     Err(_) => break,
@@ -379,17 +409,17 @@ mod tests {
         fn audio_never_drifts_from_its_timestamps(
             steps in proptest::collection::vec(0_i64..400, 1..100), rate in 8_000_u32..96_000,
         ) {
-            let mut timeline = AudioTimeline::new(rate, 1_024);
+            let mut timeline = AudioTimeline::new(rate);
             let mut at = 0;
             let mut end = 0;
             for step in steps {
                 at += step;
-                let Ok(sample) = timeline.push(at, Bytes::new()) else { break };
+                let Ok(sample) = timeline.push(sound(at)) else { break };
                 if let Some(sample) = sample {
                     prop_assert!(sample.decode_time >= end);
                     end = sample.end();
                 }
-                let next = timeline.next.unwrap() - timeline.frame_samples;
+                let next = timeline.next.unwrap() - 1_024;
                 let drift_ms = next * 1_000 / i64::from(rate) - at;
                 prop_assert!(drift_ms.abs() <= BACKWARD_MS_MAX + 1);
             }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fanwave_live::{Config, ConfigError, Kind, Moment, RenditionSpec, Settings, WallTime};
-use fanwave_media::{Tracks, VIDEO_TIMESCALE};
+use fanwave_media::{TrackId, TrackKind, Tracks, VIDEO_TIMESCALE};
 use fanwave_wire::{RoomId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     config::{ChannelConfig, Secret},
     limits::ENDED_STREAMS_MAX,
-    stream::{AUDIO, AddError, Stream, Turn, VIDEO},
+    stream::{AddError, Stream, Turn},
 };
 
 /// How a channel is doing.
@@ -332,33 +332,28 @@ impl State {
     }
 }
 
-/// What the tracks of a publisher become: pictures, and sound if there is any.
+/// What the tracks of a publisher become: one rendition each, under the track's name.
 fn renditions(tracks: &Tracks) -> Vec<RenditionSpec> {
-    let spec = |name: &str, kind, timescale| {
-        name.parse().ok().map(|name| RenditionSpec {
-            name,
-            kind,
-            timescale,
-        })
-    };
-    let video = spec(VIDEO, Kind::Video, VIDEO_TIMESCALE);
-    let audio = tracks
-        .audio
-        .as_ref()
-        .and_then(|audio| spec(AUDIO, Kind::Audio, audio.sample_rate()));
-    video.into_iter().chain(audio).collect()
+    let spec = |id| spec(id, tracks.timescale(id));
+    tracks.ids().filter_map(spec).collect()
 }
 
 /// Renditions that every setting is checked with before the real ones are known.
 pub(crate) fn renditions_to_check() -> Vec<RenditionSpec> {
-    let name = VIDEO.parse().ok();
-    name.map(|name| RenditionSpec {
-        name,
-        kind: Kind::Video,
-        timescale: VIDEO_TIMESCALE,
+    spec(TrackId::video(0), VIDEO_TIMESCALE)
+        .into_iter()
+        .collect()
+}
+
+fn spec(id: TrackId, timescale: u32) -> Option<RenditionSpec> {
+    Some(RenditionSpec {
+        name: id.to_string().parse().ok()?,
+        kind: match id.kind {
+            TrackKind::Video => Kind::Video,
+            TrackKind::Audio => Kind::Audio,
+        },
+        timescale,
     })
-    .into_iter()
-    .collect()
 }
 
 /// A name that no stream had before, so that no cache and no player takes a new stream for an old one.

@@ -2,7 +2,7 @@
 //!
 //! A stranger holds little ([`BEFORE_PUBLISH_BYTES_MAX`]). A publisher is trusted with more, since it knows a key: its
 //! session may hold 40 MiB of unfinished messages, `media` 40 MiB before its codecs are known and one frame after that,
-//! and each of its two renditions one unfinished part. What it publishes is kept up to [`STREAM_BYTES_MAX`]. A usual
+//! and each of its renditions one unfinished part. What it publishes is kept up to [`STREAM_BYTES_MAX`]. A usual
 //! publisher of 6 Mb/s needs 1 MB, and its stream 130 MB.
 
 use std::time::Duration;

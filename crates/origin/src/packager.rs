@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use fanwave_live::{WallTime, cut::CutError};
 use fanwave_media::{
-    Demux, DemuxError, Output, Sample, TrackKind, Tracks, VIDEO_TIMESCALE, cmaf::WriteError,
-    limits::FRAGMENT_BYTES_MAX,
+    Demux, DemuxError, Output, Tracks, cmaf::WriteError, limits::FRAGMENT_BYTES_MAX,
 };
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
@@ -33,6 +32,11 @@ pub(crate) enum PackError {
     /// What it sends cannot be cut.
     #[error(transparent)]
     Cut(#[from] CutError),
+    /// It sends pictures at which a player could begin, were it not for those that follow them.
+    #[error(
+        "keyframes of open groups (CRA): have the encoder make closed ones, with x265 by open-gop=0"
+    )]
+    OpenGroups,
     /// A part could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -52,10 +56,11 @@ pub(crate) struct Packager {
     demux: Demux,
     claim: Claim,
     parts_made: Counter,
-    /// Known, and waiting for the first picture.
+    /// What the stream was made of at first.
     tracks: Option<Box<Tracks>>,
-    /// Samples that came out before the first picture did; at most what the look-ahead of one picture lets through.
-    early: Vec<(TrackKind, Sample)>,
+    /// What came out before the first picture did, or the first sound where there are no pictures; at most what the
+    /// look-ahead of one picture lets through.
+    early: Vec<Output>,
     run: Option<Run>,
 }
 
@@ -75,7 +80,7 @@ impl Packager {
     /// Takes what the publisher sent.
     pub(crate) fn handle(&mut self, event: &Event) -> Result<(), PackError> {
         match event {
-            Event::Announced { audio } => self.demux.handle_announcement(*audio)?,
+            Event::Announced { audio } => self.demux.handle_announcement(*audio),
             Event::Video { timestamp, body } => self.demux.handle_video(*timestamp, body)?,
             Event::Audio { timestamp, body } => self.demux.handle_audio(*timestamp, body)?,
             Event::Publish { .. } | Event::Finished => {}
@@ -98,8 +103,12 @@ impl Packager {
     fn advance(&mut self) -> Result<(), PackError> {
         while let Some(output) = self.demux.poll_output() {
             match output {
-                Output::Tracks(tracks) => self.tracks = Some(tracks),
-                Output::Sample(kind, sample) => self.early.push((kind, sample)),
+                Output::Tracks(tracks) if self.tracks.is_none() => self.tracks = Some(tracks),
+                Output::LeftOut { kind, number } => {
+                    let channel = self.claim.channel().id();
+                    tracing::warn!(%channel, %kind, number, "a track came after the stream had begun, and is left out");
+                }
+                output => self.early.push(output),
             }
         }
         if self.run.is_none() {
@@ -108,56 +117,72 @@ impl Packager {
         let Some(run) = &mut self.run else {
             return Ok(());
         };
-        for (kind, sample) in self.early.drain(..) {
-            run.take(kind, sample)?;
-            run.deliver()?;
+        for output in self.early.drain(..) {
+            let taken = match output {
+                Output::Tracks(tracks) => run.change(*tracks),
+                Output::Sample(id, sample) => run.take(id, sample).and_then(|()| run.deliver()),
+                Output::LeftOut { .. } => Ok(()),
+            };
+            taken.map_err(|error| match error {
+                PackError::Cut(CutError::KeyframeInterval { .. })
+                    if self.demux.has_open_groups() =>
+                {
+                    PackError::OpenGroups
+                }
+                error => error,
+            })?;
         }
         Ok(())
     }
 
-    /// Begins once there is a picture: its time ties the publisher's clock to the wall clock.
+    /// Begins once there is a picture, or a frame of sound where there are none: its time ties the publisher's clock to
+    /// the wall clock.
     fn begin(&mut self) -> Result<(), PackError> {
-        let pictures = || {
-            self.early
-                .iter()
-                .filter(|(kind, _)| *kind == TrackKind::Video)
-                .map(|(_, sample)| sample)
-        };
-        let (Some(first), Some(last)) = (pictures().next(), pictures().next_back()) else {
+        let Some(tracks) = &self.tracks else {
             return Ok(());
         };
-        let Some(tracks) = self.tracks.take() else {
+        let leader = tracks.leader();
+        let leading = || {
+            self.early.iter().filter_map(|output| match output {
+                Output::Sample(id, sample) if *id == leader => Some(sample),
+                _ => None,
+            })
+        };
+        let (Some(first), Some(last)) = (leading().next(), leading().next_back()) else {
             return Ok(());
         };
-        // The picture after `last` has just arrived, and `last` ends where that one begins.
+        let timescale = tracks.timescale(leader);
+        // The frame after `last` has just arrived, and `last` ends where that one begins.
         let zero = self
             .claim
             .channel()
             .clock()
             .wall()
             .0
-            .saturating_sub(video_millis(last.end()));
+            .saturating_sub(millis(last.end(), timescale));
         let zero = WallTime(zero);
-        let anchor = WallTime(zero.0.saturating_add(video_millis(first.decode_time)));
-        let on_air = self.claim.begin((*tracks).clone(), anchor)?;
+        let anchor = WallTime(zero.0.saturating_add(millis(first.decode_time, timescale)));
+        let on_air = self.claim.begin((**tracks).clone(), anchor)?;
         tracing::info!(
             channel = %self.claim.channel().id(),
             prefix = on_air.stream.prefix(),
-            video = tracks.video.codec(),
-            width = tracks.video.width(),
-            height = tracks.video.height(),
-            audio = tracks.audio.as_ref().map(fanwave_media::AacConfig::codec),
+            tracks = described(tracks),
             "on air"
         );
         // The cutter begins with a picture: sound of the same moment must not come before it.
-        self.early.sort_by_key(|(kind, sample)| {
-            (millis(sample.decode_time, timescale(*kind, &tracks)), *kind)
-        });
+        for stretch in self.early.split_mut(|o| matches!(o, Output::Tracks(_))) {
+            stretch.sort_by_key(|output| match output {
+                Output::Sample(id, sample) => {
+                    Some((millis(sample.decode_time, tracks.timescale(*id)), *id))
+                }
+                Output::Tracks(_) | Output::LeftOut { .. } => None,
+            });
+        }
         let channel = Arc::clone(self.claim.channel());
         self.run = Some(Run::new(
             channel,
             on_air,
-            *tracks,
+            (**tracks).clone(),
             zero,
             self.parts_made.clone(),
         ));
@@ -165,17 +190,25 @@ impl Packager {
     }
 }
 
-fn video_millis(ticks: u64) -> u64 {
-    millis(ticks, VIDEO_TIMESCALE)
+/// The tracks as a log line has them, such as `video avc1.64001f 1280x720, audio mp4a.40.2`.
+fn described(tracks: &Tracks) -> String {
+    let one = |id| {
+        let video = tracks.video(id).map(|track| &track.config);
+        let audio = tracks.audio(id).map(|track| &track.config);
+        let of = match (video, audio) {
+            (Some(video), _) => {
+                let (codec, width, height) = (video.codec(), video.width(), video.height());
+                format!("{codec} {width}x{height}")
+            }
+            (None, audio) => audio
+                .map(fanwave_media::AudioConfig::codec)
+                .unwrap_or_default(),
+        };
+        format!("{id} {of}")
+    };
+    tracks.ids().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn millis(ticks: u64, timescale: u32) -> u64 {
     ticks.saturating_mul(1_000) / u64::from(timescale.max(1))
-}
-
-fn timescale(kind: TrackKind, tracks: &Tracks) -> u32 {
-    match (kind, &tracks.audio) {
-        (TrackKind::Audio, Some(audio)) => audio.sample_rate(),
-        (TrackKind::Audio, None) | (TrackKind::Video, _) => VIDEO_TIMESCALE,
-    }
 }

@@ -28,11 +28,6 @@ pub(crate) use self::answer::Reply;
 use self::shelf::Shelf;
 use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
 
-/// Name of the pictures' rendition in URLs.
-pub(crate) const VIDEO: &str = "video";
-/// Name of the sound's rendition in URLs.
-pub(crate) const AUDIO: &str = "audio";
-
 /// What a publisher adds to its stream.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -188,15 +183,10 @@ impl Stream {
     ) -> Result<(), AddError> {
         self.change(|state| {
             state.check(turn)?;
-            let changed = |id: &RenditionId| match self.name(*id) {
-                AUDIO => state.tracks.audio != tracks.audio,
-                _ => state.tracks.video != tracks.video,
-            };
-            let new_init: Vec<_> = self
-                .config
-                .renditions()
-                .map(|(id, _)| id)
-                .filter(changed)
+            let new_init: Vec<_> = tracks
+                .ids()
+                .filter(|id| tracks.is_changed(&state.tracks, *id))
+                .filter_map(|id| self.config.rendition(&id.to_string()))
                 .collect();
             state
                 .live
@@ -223,11 +213,6 @@ impl Stream {
     pub(crate) fn handle_time(&self, now: Moment) -> Option<Moment> {
         self.tell(now, Input::Timeout);
         self.lock().live.poll_timeout().map(|(at, _)| at)
-    }
-
-    fn name(&self, rendition: RenditionId) -> &str {
-        let spec = self.config.renditions().find(|(id, _)| *id == rendition);
-        spec.map_or("", |(_, spec)| spec.name.as_str())
     }
 
     /// An input that cannot be refused, or whose refusal means that it came too late to matter.
@@ -359,7 +344,10 @@ impl State {
 
     /// Writes the init sections that the next parts need and that are not there yet.
     fn shelve_inits(&mut self, config: &Config) -> Result<(), AddError> {
-        for (id, spec) in config.renditions() {
+        for track in self.tracks.ids() {
+            let Some(id) = config.rendition(&track.to_string()) else {
+                continue;
+            };
             let (Some(init), Some(shelf)) = (self.live.init(id), self.shelves.get_mut(id.index()))
             else {
                 continue;
@@ -367,11 +355,9 @@ impl State {
             if shelf.inits.contains_key(&init) {
                 continue;
             }
-            let bytes = match (&self.tracks.audio, spec.name.as_str()) {
-                (Some(audio), AUDIO) => cmaf::audio_init(audio)?,
-                _ => cmaf::video_init(&self.tracks.video)?,
-            };
-            shelf.inits.insert(init, bytes);
+            shelf
+                .inits
+                .insert(init, cmaf::track_init(&self.tracks, track)?);
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::fmt::{self, Write};
 pub struct Multivariant {
     /// The streams to choose from, the one to start with first. A stream without pictures has one variant, its sound.
     pub variants: Vec<Variant>,
-    /// The sound that goes with the pictures, where it is a rendition of its own.
-    pub audio: Option<AudioGroup>,
+    /// The sound that goes with the pictures, where it is a rendition of its own; the default of each group first.
+    pub audio: Vec<AudioRendition>,
 }
 
 /// EXT-X-STREAM-INF and its URI (section 4.4.6.2; authoring rule 9 wants every attribute).
@@ -26,15 +26,36 @@ pub struct Variant {
     pub resolution: Option<(u32, u32)>,
     /// Pictures per 1,000 seconds; `None` for sound alone.
     pub frame_rate_millihertz: Option<u32>,
+    /// Dynamic range of the pictures.
+    pub video_range: VideoRange,
+    /// Group of the sound that goes with it, where it is a rendition of its own.
+    pub audio: Option<String>,
+}
+
+/// VIDEO-RANGE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoRange {
+    /// The attribute may be left out, and is: players that do not know it play no other.
+    Sdr,
+    /// Hybrid log-gamma.
+    Hlg,
+    /// SMPTE ST 2084.
+    Pq,
 }
 
 /// EXT-X-MEDIA of type AUDIO (section 4.4.6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudioGroup {
+pub struct AudioRendition {
+    /// GROUP-ID.
+    pub group: String,
     /// Relative to the multivariant playlist, such as `{prefix}/audio.m3u8`.
     pub uri: String,
     /// What a player's menu calls it.
     pub name: String,
+    /// What is spoken, a tag of RFC 5646, where that is known.
+    pub language: Option<String>,
+    /// Whether it is played unless a viewer chooses otherwise; one of a group at most.
+    pub is_default: bool,
     /// Number of channels.
     pub channels: u32,
 }
@@ -51,13 +72,8 @@ pub fn multivariant_playlist(playlist: &Multivariant) -> String {
 fn write(text: &mut String, playlist: &Multivariant) -> fmt::Result {
     writeln!(text, "#EXTM3U")?;
     writeln!(text, "#EXT-X-INDEPENDENT-SEGMENTS")?;
-    if let Some(audio) = &playlist.audio {
-        let (name, uri, channels) = (quoted(&audio.name), quoted(&audio.uri), audio.channels);
-        write!(
-            text,
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME={name},DEFAULT=YES,AUTOSELECT=YES"
-        )?;
-        writeln!(text, ",CHANNELS=\"{channels}\",URI={uri}")?;
+    for audio in &playlist.audio {
+        rendition(text, audio)?;
     }
     for variant in &playlist.variants {
         let (peak, mean) = (variant.bandwidth, variant.average_bandwidth);
@@ -72,18 +88,41 @@ fn write(text: &mut String, playlist: &Multivariant) -> fmt::Result {
         if let Some(rate) = variant.frame_rate_millihertz {
             write!(text, ",FRAME-RATE={}.{:03}", rate / 1000, rate % 1000)?;
         }
-        writeln!(
-            text,
-            "{}",
-            if playlist.audio.is_some() {
-                ",AUDIO=\"audio\""
-            } else {
-                ""
-            }
-        )?;
+        match variant.video_range {
+            VideoRange::Sdr => {}
+            VideoRange::Hlg => write!(text, ",VIDEO-RANGE=HLG")?,
+            VideoRange::Pq => write!(text, ",VIDEO-RANGE=PQ")?,
+        }
+        if let Some(group) = &variant.audio {
+            write!(text, ",AUDIO={}", quoted(group))?;
+        }
+        writeln!(text)?;
         writeln!(text, "{}", variant.uri)?;
     }
     Ok(())
+}
+
+fn rendition(text: &mut String, audio: &AudioRendition) -> fmt::Result {
+    write!(
+        text,
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID={}",
+        quoted(&audio.group)
+    )?;
+    write!(text, ",NAME={}", quoted(&audio.name))?;
+    if let Some(language) = &audio.language {
+        write!(text, ",LANGUAGE={}", quoted(language))?;
+    }
+    // A player may choose by what its viewer speaks, but only among languages that are known.
+    let autoselect = audio.is_default || audio.language.is_some();
+    let yes = |is: bool| if is { "YES" } else { "NO" };
+    write!(
+        text,
+        ",DEFAULT={},AUTOSELECT={}",
+        yes(audio.is_default),
+        yes(autoselect)
+    )?;
+    let (channels, uri) = (audio.channels, quoted(&audio.uri));
+    writeln!(text, ",CHANNELS=\"{channels}\",URI={uri}")
 }
 
 /// A quoted-string, which cannot hold a quote or a line's end (section 4.2): they are left out.
@@ -96,42 +135,80 @@ fn quoted(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn show() -> Multivariant {
-        Multivariant {
-            variants: vec![Variant {
-                uri: "k3x9/video.m3u8".into(),
-                bandwidth: 4_660_000,
-                average_bandwidth: 3_660_000,
-                codecs: vec!["avc1.64001f".into(), "mp4a.40.2".into()],
-                resolution: Some((1920, 1080)),
-                frame_rate_millihertz: Some(29_970),
-            }],
-            audio: Some(AudioGroup {
-                uri: "k3x9/audio.m3u8".into(),
-                name: "Stage \"A\"\n".into(),
-                channels: 2,
-            }),
+    fn pictures() -> Variant {
+        Variant {
+            uri: "k3x9/video.m3u8".into(),
+            bandwidth: 4_660_000,
+            average_bandwidth: 3_660_000,
+            codecs: vec!["avc1.64001f".into(), "mp4a.40.2".into()],
+            resolution: Some((1920, 1080)),
+            frame_rate_millihertz: Some(29_970),
+            video_range: VideoRange::Sdr,
+            audio: Some("audio".into()),
         }
     }
 
-    #[test]
-    fn pictures_with_sound_beside_them() {
-        insta::assert_snapshot!(multivariant_playlist(&show()));
+    fn stage() -> AudioRendition {
+        AudioRendition {
+            group: "audio".into(),
+            uri: "k3x9/audio.m3u8".into(),
+            name: "Stage \"A\"\n".into(),
+            language: None,
+            is_default: true,
+            channels: 2,
+        }
     }
 
-    #[test]
-    fn sound_alone() {
-        let variant = Variant {
+    fn sound() -> Variant {
+        Variant {
             uri: "k3x9/audio.m3u8".into(),
             bandwidth: 176_000,
             average_bandwidth: 160_000,
             codecs: vec!["mp4a.40.2".into()],
             resolution: None,
             frame_rate_millihertz: None,
+            video_range: VideoRange::Sdr,
+            audio: None,
+        }
+    }
+
+    #[test]
+    fn pictures_with_sound_beside_them() {
+        insta::assert_snapshot!(multivariant_playlist(&Multivariant {
+            variants: vec![pictures()],
+            audio: vec![stage()]
+        }));
+    }
+
+    #[test]
+    fn sound_alone() {
+        insta::assert_snapshot!(multivariant_playlist(&Multivariant {
+            variants: vec![sound()],
+            audio: Vec::new()
+        }));
+    }
+
+    #[test]
+    fn high_dynamic_range_with_commentary_in_languages() {
+        let high = |video_range| Variant {
+            codecs: vec!["hvc1.2.4.L120.90".into(), "mp4a.40.2".into()],
+            video_range,
+            ..pictures()
+        };
+        let listeners = Variant {
+            audio: Some("audio".into()),
+            ..sound()
+        };
+        let commentary = |number: u32, language: Option<&str>| AudioRendition {
+            uri: format!("k3x9/audio-{number}.m3u8"),
+            name: format!("Commentary {number}"),
+            language: language.map(str::to_owned),
+            is_default: false,
+            ..stage()
         };
         insta::assert_snapshot!(multivariant_playlist(&Multivariant {
-            variants: vec![variant],
-            audio: None
+            variants: vec![high(VideoRange::Pq), high(VideoRange::Hlg), listeners],
+            audio: vec![stage(), commentary(2, Some("ko")), commentary(3, None)],
         }));
     }
 }

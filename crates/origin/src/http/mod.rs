@@ -20,7 +20,7 @@ use axum::{
 };
 use bytes::Bytes;
 use fanwave_live::{
-    Asked, Directive, InitId, Media, MediaSeq, Position, Query, RenditionId,
+    Asked, Directive, InitId, Kind as MediaKind, Media, MediaSeq, Position, Query, RenditionId,
     lifetime::{self, Lifetime, Response as Kind},
     render::PLAYLIST_MIME,
 };
@@ -29,7 +29,7 @@ use crate::{
     metrics::Counted,
     playlist::Playlist,
     shared::{Shared, stopped},
-    stream::{AUDIO, Reply, Stream},
+    stream::{Reply, Stream},
 };
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static(PLAYLIST_MIME);
@@ -114,10 +114,9 @@ async fn media(
     let Some(media) = media_of(&file) else {
         return unknown();
     };
-    let content_type = if name == AUDIO {
-        AUDIO_TYPE
-    } else {
-        VIDEO_TYPE
+    let content_type = match stream.config().kind(rendition) {
+        Some(MediaKind::Audio) => AUDIO_TYPE,
+        Some(MediaKind::Video) | None => VIDEO_TYPE,
     };
     match answer(&shared, &stream, rendition, |asked| {
         stream.media(asked, rendition, media)

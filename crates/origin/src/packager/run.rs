@@ -11,19 +11,19 @@ use fanwave_live::{
     cut::{self, CutError, Cutter, Decision, Sync, Taken},
 };
 use fanwave_media::{
-    Sample, TrackKind, Tracks,
+    Sample, TrackId, Tracks,
     cmaf::{self, WriteError},
     limits::FRAGMENT_BYTES_MAX,
 };
 use prometheus_client::metrics::counter::Counter;
 
-use super::{PackError, video_millis};
+use super::{PackError, millis};
 use crate::{
     channel::{Channel, OnAir},
-    stream::{AUDIO, Step, Stream, Turn, VIDEO},
+    stream::{Step, Stream, Turn},
 };
 
-/// From a publisher's first picture on.
+/// From a publisher's first picture on, or its first sound where it sends no pictures.
 #[derive(Debug)]
 pub(super) struct Run {
     channel: Arc<Channel>,
@@ -54,7 +54,7 @@ enum RunState {
 /// The samples of one track that wait for their part to be cut.
 #[derive(Debug)]
 struct Queue {
-    kind: TrackKind,
+    track: TrackId,
     rendition: RenditionId,
     samples: VecDeque<Sample>,
     bytes: usize,
@@ -73,24 +73,17 @@ impl Run {
     ) -> Self {
         let OnAir { stream, turn } = on_air;
         let config = stream.config();
-        let queue = |(kind, name)| {
-            let (rendition, _) = config
-                .renditions()
-                .find(|(_, spec)| spec.name.as_str() == name)?;
-            let samples = VecDeque::new();
+        let queue = |track: TrackId| {
             Some(Queue {
-                kind,
-                rendition,
-                samples,
+                track,
+                rendition: config.rendition(&track.to_string())?,
+                samples: VecDeque::new(),
                 bytes: 0,
                 end: None,
                 sequence: 0,
             })
         };
-        let queues = [(TrackKind::Video, VIDEO), (TrackKind::Audio, AUDIO)]
-            .into_iter()
-            .filter_map(queue)
-            .collect();
+        let queues = tracks.ids().filter_map(queue).collect();
         let cutter = Cutter::new(config);
         Self {
             channel,
@@ -107,8 +100,8 @@ impl Run {
     }
 
     /// Hands one sample to the cutter, and begins a new stretch when the timeline broke.
-    pub(super) fn take(&mut self, kind: TrackKind, sample: Sample) -> Result<(), PackError> {
-        let Some(index) = self.queues.iter().position(|queue| queue.kind == kind) else {
+    pub(super) fn take(&mut self, track: TrackId, sample: Sample) -> Result<(), PackError> {
+        let Some(index) = self.queues.iter().position(|queue| queue.track == track) else {
             return Ok(());
         };
         // A part cannot have a hole in it.
@@ -127,8 +120,10 @@ impl Run {
             Taken::Skipped => return Ok(()),
             Taken::Kept => {}
         }
-        if self.state == RunState::Broken && kind == TrackKind::Video {
-            let anchor = WallTime(self.zero.0.saturating_add(video_millis(sample.decode_time)));
+        if self.state == RunState::Broken && track == self.tracks.leader() {
+            let timescale = self.tracks.timescale(track);
+            let at_ms = millis(sample.decode_time, timescale);
+            let anchor = WallTime(self.zero.0.saturating_add(at_ms));
             self.stream.resume(
                 self.channel.clock().now(),
                 self.turn,
@@ -138,6 +133,13 @@ impl Run {
             self.state = RunState::Begun;
         }
         self.queues[index].push(sample)
+    }
+
+    /// A track's configuration is another from here on: what follows needs a new init section, after a discontinuity.
+    pub(super) fn change(&mut self, tracks: Tracks) -> Result<(), PackError> {
+        self.restart("a new configuration")?;
+        self.tracks = tracks;
+        Ok(())
     }
 
     /// Makes parts of what waits and starts over; the stream is told when the next picture shows where it goes on.

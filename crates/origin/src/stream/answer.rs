@@ -41,6 +41,7 @@ impl Stream {
         let playlist = master.get_or_insert_with(|| {
             Arc::new(Playlist::multivariant(shelf::multivariant(
                 &self.prefix,
+                &self.config,
                 tracks,
                 shelves,
             )))

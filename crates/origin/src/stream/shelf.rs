@@ -4,12 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanwave_live::{
-    InitId, Media, MediaSeq, Position,
-    render::{AudioGroup, Multivariant, Variant},
+    Config, InitId, Media, MediaSeq, Position,
+    render::{AudioRendition, Multivariant, Variant, VideoRange},
 };
-use fanwave_media::Tracks;
+use fanwave_media::{AudioTrack, Range, TrackId, Tracks, VideoTrack};
 
-use super::{AUDIO, VIDEO};
 use crate::playlist::Playlist;
 
 /// The bytes of one rendition. What is on it, and for how long, is the playlist machine's decision.
@@ -88,30 +87,177 @@ impl Rate {
 }
 
 /// What the multivariant playlist says.
-pub(super) fn multivariant(prefix: &str, tracks: &Tracks, shelves: &[Shelf]) -> Multivariant {
-    let video = &tracks.video;
-    let sum = |of: fn(&Rate) -> u64| {
-        shelves
-            .iter()
-            .map(|shelf| of(&shelf.rate))
-            .fold(0_u64, u64::saturating_add)
+///
+/// Sound is a rendition of its own beside the pictures, in a group with all sound of the same codec: a player changes
+/// between tracks of a group, but cannot change the codec within a variant. Every track of pictures is a variant with each
+/// group. The first group stands alone at the end as well, for those who only listen, or can get no more.
+pub(super) fn multivariant(
+    prefix: &str,
+    config: &Config,
+    tracks: &Tracks,
+    shelves: &[Shelf],
+) -> Multivariant {
+    let all = Listing {
+        prefix,
+        config,
+        shelves,
     };
-    let audio_codec = tracks.audio.as_ref().map(fanwave_media::AacConfig::codec);
-    let variant = Variant {
-        uri: format!("{prefix}/{VIDEO}.m3u8"),
-        bandwidth: sum(Rate::stated_peak),
-        average_bandwidth: sum(Rate::average),
-        codecs: std::iter::once(video.codec()).chain(audio_codec).collect(),
-        resolution: Some((video.width().into(), video.height().into())),
-        frame_rate_millihertz: video.frame_rate_milli(),
-    };
-    let audio = tracks.audio.as_ref().map(|audio| AudioGroup {
-        uri: format!("{prefix}/{AUDIO}.m3u8"),
-        name: "Audio".to_owned(),
-        channels: audio.channels().into(),
-    });
-    Multivariant {
-        variants: vec![variant],
-        audio,
+    let groups = groups(tracks);
+    let ids = tracks.ids().collect::<Vec<_>>();
+    let pictures = ids
+        .iter()
+        .filter_map(|id| Some((*id, tracks.video(*id)?)))
+        .collect::<Vec<_>>();
+    let mut variants = Vec::new();
+    for group in &groups {
+        variants.extend(
+            pictures
+                .iter()
+                .map(|(id, track)| all.pictures(*id, track, Some(group))),
+        );
+    }
+    if groups.is_empty() {
+        variants.extend(
+            pictures
+                .iter()
+                .map(|(id, track)| all.pictures(*id, track, None)),
+        );
+    }
+    variants.extend(groups.first().map(|group| all.sound(group)));
+    // Sound alone, and one track of it: there is nothing to choose from.
+    let is_plain = pictures.is_empty() && tracks.audio.len() == 1;
+    if is_plain {
+        variants.iter_mut().for_each(|variant| variant.audio = None);
+    }
+    let audio = groups
+        .iter()
+        .filter(|_| !is_plain)
+        .flat_map(|group| group.renditions(prefix))
+        .collect();
+    Multivariant { variants, audio }
+}
+
+/// Audio tracks of one codec.
+struct Group<'a> {
+    /// GROUP-ID: `audio`, `audio-2`.
+    id: String,
+    codec: String,
+    tracks: Vec<(TrackId, &'a AudioTrack)>,
+}
+
+fn groups(tracks: &Tracks) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for id in tracks.ids() {
+        let Some(track) = tracks.audio(id) else {
+            continue;
+        };
+        let codec = track.config.codec();
+        match groups.iter_mut().find(|group| group.codec == codec) {
+            Some(group) => group.tracks.push((id, track)),
+            None => groups.push(Group {
+                id: match groups.len() {
+                    0 => "audio".to_owned(),
+                    earlier => format!("audio-{}", earlier + 1),
+                },
+                codec,
+                tracks: vec![(id, track)],
+            }),
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn renditions(&self, prefix: &str) -> Vec<AudioRendition> {
+        let rendition = |(place, (id, track)): (usize, &(TrackId, &AudioTrack))| {
+            let number = u16::from(id.index) + 1;
+            let plain = || match number {
+                1 => "Audio".to_owned(),
+                number => format!("Audio {number}"),
+            };
+            // Names within a group have to differ (section 4.4.6.1.1), and two tracks may be of one language.
+            let called = |name: String| {
+                let is_taken = self.tracks.iter().take(place).any(|(_, earlier)| {
+                    (&earlier.label, &earlier.language) == (&track.label, &track.language)
+                });
+                if is_taken {
+                    format!("{name} {number}")
+                } else {
+                    name
+                }
+            };
+            let language = track.language.as_ref().map(ToString::to_string);
+            let said = track.label.clone().or_else(|| language.clone());
+            AudioRendition {
+                group: self.id.clone(),
+                uri: format!("{prefix}/{id}.m3u8"),
+                name: said.map_or_else(plain, called),
+                language,
+                is_default: place == 0,
+                channels: track.config.channels().into(),
+            }
+        };
+        self.tracks.iter().enumerate().map(rendition).collect()
+    }
+}
+
+/// What is known of all renditions of a stream.
+struct Listing<'a> {
+    prefix: &'a str,
+    config: &'a Config,
+    shelves: &'a [Shelf],
+}
+
+impl Listing<'_> {
+    fn rate(&self, id: TrackId, of: fn(&Rate) -> u64) -> u64 {
+        let rendition = self.config.rendition(&id.to_string());
+        let shelf = rendition.and_then(|rendition| self.shelves.get(rendition.index()));
+        shelf.map_or(0, |shelf| of(&shelf.rate))
+    }
+
+    /// Of the track that takes most.
+    fn group_rate(&self, group: Option<&Group<'_>>, of: fn(&Rate) -> u64) -> u64 {
+        let tracks = group.into_iter().flat_map(|group| &group.tracks);
+        tracks.map(|(id, _)| self.rate(*id, of)).max().unwrap_or(0)
+    }
+
+    fn pictures(&self, id: TrackId, track: &VideoTrack, group: Option<&Group<'_>>) -> Variant {
+        let config = &track.config;
+        let with_sound =
+            |of: fn(&Rate) -> u64| self.rate(id, of).saturating_add(self.group_rate(group, of));
+        Variant {
+            uri: format!("{}/{id}.m3u8", self.prefix),
+            bandwidth: with_sound(Rate::stated_peak),
+            average_bandwidth: with_sound(Rate::average),
+            codecs: std::iter::once(config.codec())
+                .chain(group.map(|group| group.codec.clone()))
+                .collect(),
+            resolution: Some((config.width().into(), config.height().into())),
+            frame_rate_millihertz: config.frame_rate_milli(),
+            video_range: match track.color().map(|color| color.range()) {
+                Some(Range::Pq) => VideoRange::Pq,
+                Some(Range::Hlg) => VideoRange::Hlg,
+                Some(Range::Sdr) | None => VideoRange::Sdr,
+            },
+            audio: group.map(|group| group.id.clone()),
+        }
+    }
+
+    /// Sound alone, which is the default track of its group.
+    fn sound(&self, group: &Group<'_>) -> Variant {
+        let id = group
+            .tracks
+            .first()
+            .map_or(TrackId::audio(0), |(id, _)| *id);
+        Variant {
+            uri: format!("{}/{id}.m3u8", self.prefix),
+            bandwidth: self.group_rate(Some(group), Rate::stated_peak),
+            average_bandwidth: self.group_rate(Some(group), Rate::average),
+            codecs: vec![group.codec.clone()],
+            resolution: None,
+            frame_rate_millihertz: None,
+            video_range: VideoRange::Sdr,
+            audio: Some(group.id.clone()),
+        }
     }
 }
