@@ -214,6 +214,20 @@ impl Config {
         self.settings.first_msn
     }
 
+    /// CAN-SKIP-UNTIL: "The Skip Boundary MUST be at least six times the Target Duration" (section 4.4.3.8). Offered where
+    /// a playlist is longer than that, so that there is something to skip.
+    #[must_use]
+    pub fn can_skip_until(&self) -> Option<Duration> {
+        Some(self.target_duration() * 6).filter(|boundary| *boundary < self.window())
+    }
+
+    /// How long a segment of a gap is: as the shortest of media, in whole milliseconds.
+    #[must_use]
+    pub fn gap_segment(&self) -> Duration {
+        let millis = u64::try_from(self.segment_min().as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(millis)
+    }
+
     /// Longest time a request is held before it is answered with 503: three target durations (section 6.2.5.2).
     #[must_use]
     pub fn hold_max(&self) -> Duration {

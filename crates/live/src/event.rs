@@ -6,6 +6,8 @@ use thiserror::Error;
 
 use crate::{
     config::RenditionId,
+    date_range::DateRange,
+    limits::DATE_RANGES_MAX,
     position::{InitId, MediaSeq},
     snapshot::Independence,
     time::WallTime,
@@ -30,17 +32,20 @@ pub enum Input {
         /// Of this rendition.
         rendition: RenditionId,
     },
-    /// The publisher went away. Growing segments are closed as they are; waiting requests keep waiting.
+    /// The publisher went away, or sends nothing. Growing segments are closed as they are, and from when the next part would
+    /// have been due the playlists go on as gap, by [`crate::Live::poll_timeout`].
     Lost,
     /// The publisher (or another in its place) is there again: the next segment of every rendition begins with a
-    /// discontinuity. Also the way to mark a break in an unbroken connection's timeline. A return after which no part
-    /// came is not counted.
+    /// discontinuity, and what is missing before it is listed as gap. Also the way to mark a break in an unbroken
+    /// connection's timeline. A return after which no part came is not counted.
     Returned {
         /// Wall clock at media time 0 of what follows. Taken as where the stream ended, should it lie before.
         anchor: WallTime,
         /// Renditions whose codec configuration changed: they take a new init section, see [`crate::Live::init`].
         new_init: Vec<RenditionId>,
     },
+    /// Something happens at a time of the show: every rendition lists it until its time has left the window.
+    Announce(DateRange),
     /// The stream is over: playlists end with EXT-X-ENDLIST.
     End,
     /// Nothing but time passed; for when [`crate::Live::poll_timeout`] falls due.
@@ -78,6 +83,8 @@ pub enum Output {
 /// Why a machine wants to be called at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
+    /// The next part of a gap is due.
+    Gap,
     /// A removed segment's grace ends.
     Forget,
     /// The grace of an ended stream ends.
@@ -106,6 +113,15 @@ pub enum HandleError {
     /// The segment would round to more than the target duration.
     #[error("the segment is longer than the target duration")]
     SegmentTooLong,
+    /// A date range whose id the stream has, or had.
+    #[error("the stream has announced a date range of this id before")]
+    RangeIdUsed,
+    /// A date range whose end the playlist is already past.
+    #[error("the date range ends before what the playlist holds")]
+    RangeOver,
+    /// More date ranges than a stream may have at a time.
+    #[error("the stream has {DATE_RANGES_MAX} date ranges: announce this one when others are over")]
+    TooManyRanges,
     /// More parts than a segment may have.
     #[error("the segment has too many parts")]
     TooManyParts,

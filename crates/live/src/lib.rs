@@ -17,6 +17,7 @@
 
 mod config;
 pub mod cut;
+mod date_range;
 mod event;
 pub mod fuzz;
 pub mod lifetime;
@@ -24,6 +25,7 @@ pub mod limits;
 mod machine;
 mod position;
 mod query;
+mod ranges;
 pub mod render;
 mod request;
 mod snapshot;
@@ -35,10 +37,13 @@ mod window;
 pub use config::{
     Config, ConfigError, Kind, NameError, RenditionId, RenditionName, RenditionSpec, Settings,
 };
+pub use date_range::{AttributeValue, DateRange, DateRangeError, DateRangeSpec};
 pub use event::{HandleError, Input, Output, Reason};
 pub use machine::Live;
 pub use position::{InitId, MediaSeq, PartIndex, Position};
-pub use query::{BadRequest, Directive, Query};
+pub use query::{BadRequest, Directive, Query, Skip};
 pub use request::{Answer, Asked, Media, MediaAnswer, Until};
-pub use snapshot::{Hint, Independence, PartEntry, Report, SegmentEntry, Snapshot, State};
+pub use snapshot::{
+    Hint, Independence, PartEntry, RangeEntry, Report, SegmentEntry, Snapshot, State,
+};
 pub use time::{Moment, WallTime};

@@ -49,6 +49,24 @@ pub const SAMPLES_PER_PART_MAX: usize = 4096;
 /// [`SEGMENT_MIN`], renditions more than a target duration apart are refused; 16 bytes each.
 pub const CUTS_AHEAD_MAX: usize = 32;
 
+/// Date ranges of one stream at one time; each up to [`DATE_RANGE_BYTES_MAX`], 1 MB together.
+pub const DATE_RANGES_MAX: usize = 256;
+
+/// Ids of removed date ranges that are remembered, so that none is given again; 150 bytes each.
+pub const DATE_RANGES_REMEMBERED_MAX: usize = 4096;
+
+/// Bytes of one EXT-X-DATERANGE line.
+pub const DATE_RANGE_BYTES_MAX: usize = 4096;
+
+/// Attributes of one date range that are its class's own.
+pub const DATE_RANGE_ATTRIBUTES_MAX: usize = 32;
+
+/// Bytes of such an attribute's name behind its `X-`.
+pub const DATE_RANGE_NAME_BYTES_MAX: usize = 62;
+
+/// Longest date range: a day of a festival.
+pub const DATE_RANGE_SPAN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Outputs that may wait to be drained by one caller between two inputs; 32 bytes each.
 ///
 /// One input causes at most a change per rendition, and the forgetting of what became due meanwhile.

@@ -8,12 +8,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
     config::{Config, RenditionId},
+    date_range::DateRange,
     event::{HandleError, Input, Output, Reason},
     limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX},
-    position::InitId,
-    snapshot::{PartEntry, Snapshot, State},
+    position::{InitId, Position},
+    ranges::{Listed, Ranges},
+    snapshot::{PartEntry, RangeEntry, Snapshot, State},
     time::{Moment, WallTime},
-    window::{Closed, Window},
+    window::{Closed, GAP_MIN, Window},
 };
 
 /// How far a segment may exceed the target duration and still round to it (section 4.4.3.1), at the precision EXTINF
@@ -22,7 +24,8 @@ const ROUNDING: Duration = Duration::from_millis(499);
 
 /// The playlists of one stream, that is, of one URL prefix.
 ///
-/// Getters: [`Live::config`], [`Live::ready`], [`Live::init`], [`Live::snapshot`], [`Live::request`], [`Live::media`].
+/// Getters: [`Live::config`], [`Live::ready`], [`Live::init`], [`Live::last`], [`Live::end`], [`Live::snapshot`],
+/// [`Live::request`], [`Live::media`].
 /// `handle_*`: [`Live::handle`]. Polls: [`Live::poll_output`], [`Live::poll_timeout`].
 #[derive(Debug)]
 pub struct Live {
@@ -32,11 +35,29 @@ pub struct Live {
     anchor: WallTime,
     /// Whether a part came since the publisher did.
     publishing: bool,
+    /// When the last part of any rendition came.
+    last_part_at: Option<Moment>,
+    /// What is listed while no media comes; only while the publisher is away.
+    gap: Option<Gap>,
+    ranges: Ranges,
+    /// The latest time that the machine was told.
+    now: Moment,
     /// One per rendition, in the order of their ids.
     windows: Vec<Window>,
     snapshots: Vec<Arc<Snapshot>>,
     version: u64,
     outputs: VecDeque<Output>,
+}
+
+/// The playlists' way through a time without media.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    /// When the next part of it is due.
+    due: Moment,
+    /// Where it has come to.
+    edge: WallTime,
+    /// Whether a part of it is listed.
+    begun: bool,
 }
 
 /// Where a stream is in its life.
@@ -70,6 +91,10 @@ impl Live {
             phase: Phase::OnAir,
             anchor,
             publishing: false,
+            last_part_at: None,
+            gap: None,
+            ranges: Ranges::default(),
+            now: Moment::default(),
             windows,
             snapshots: Vec::new(),
             version: 0,
@@ -91,6 +116,12 @@ impl Live {
         !self.windows.is_empty() && self.windows.iter().all(Window::has_whole_segment)
     }
 
+    /// Whether a publisher is there, so that parts are taken.
+    #[must_use]
+    pub fn is_on_air(&self) -> bool {
+        self.phase == Phase::OnAir
+    }
+
     /// The init section that the next part of the rendition needs; the shell keeps its bytes under this id.
     /// `None` for a rendition of another stream.
     #[must_use]
@@ -104,6 +135,18 @@ impl Live {
         self.snapshots.get(rendition.index())
     }
 
+    /// Where the last part of the rendition was put, a gap's included.
+    #[must_use]
+    pub fn last(&self, rendition: RenditionId) -> Option<Position> {
+        self.window(rendition)?.report().map(|report| report.last)
+    }
+
+    /// Where the longest rendition ends, gaps included: media that lies before it comes too late.
+    #[must_use]
+    pub fn end(&self) -> Option<WallTime> {
+        self.windows.iter().filter_map(Window::end).max()
+    }
+
     pub(crate) fn window(&self, rendition: RenditionId) -> Option<&Window> {
         self.windows.get(rendition.index())
     }
@@ -112,12 +155,23 @@ impl Live {
         self.phase
     }
 
+    /// Whether the next part is hinted at. The parts of a gap are not: they have no bytes to wait for.
+    pub(crate) fn hints(&self) -> bool {
+        match self.phase {
+            Phase::OnAir => true,
+            Phase::Away => !self.gap.is_some_and(|gap| gap.begun),
+            Phase::Ended { .. } | Phase::Finished => false,
+        }
+    }
+
     /// Takes one input. Drain the outputs after it.
     ///
     /// # Errors
     /// [`HandleError`]: the input does not fit the stream's state, and nothing of it was done.
     pub fn handle(&mut self, now: Moment, input: Input) -> Result<(), HandleError> {
+        self.now = now;
         self.expire(now);
+        self.fill_due(now);
         match input {
             Input::Part {
                 rendition,
@@ -135,13 +189,10 @@ impl Live {
                 )?;
             }
             Input::SegmentEnd { rendition } => self.segment_end(now, rendition)?,
-            Input::Lost => {
-                self.check_not_ended()?;
-                self.close_all(now);
-                self.phase = Phase::Away;
-            }
+            Input::Lost => self.lost(now)?,
             Input::Returned { anchor, new_init } => self.returned(now, anchor, &new_init)?,
-            Input::End => self.end(now)?,
+            Input::Announce(range) => self.announce(now, range)?,
+            Input::End => self.finish(now)?,
             Input::Timeout => {}
         }
         assert!(
@@ -170,7 +221,10 @@ impl Live {
                 .into_iter()
                 .chain([(media_until, Reason::Finish)])
                 .min(),
-            Phase::OnAir | Phase::Away => forget,
+            Phase::OnAir | Phase::Away => {
+                let gap = self.gap.map(|gap| (gap.due, Reason::Gap));
+                forget.into_iter().chain(gap).min()
+            }
             Phase::Finished => None,
         }
     }
@@ -199,6 +253,7 @@ impl Live {
         }
         window.push_part(starts_at, part);
         self.publishing = true;
+        self.last_part_at = Some(self.now);
         self.changed(&[rendition]);
         Ok(())
     }
@@ -218,6 +273,69 @@ impl Live {
         }
     }
 
+    fn lost(&mut self, now: Moment) -> Result<(), HandleError> {
+        self.check_not_ended()?;
+        if self.phase == Phase::Away {
+            return Ok(());
+        }
+        self.close_all(now);
+        self.phase = Phase::Away;
+        let begun = self.windows.iter().all(|window| window.end().is_some());
+        self.gap = self
+            .end()
+            .zip(self.last_part_at)
+            .filter(|_| begun)
+            .map(|(edge, at)| Gap {
+                due: at.after(self.config.part_target()),
+                edge,
+                begun: false,
+            });
+        self.fill_due(now);
+        Ok(())
+    }
+
+    /// Lists the parts of the gap that are due: "the Server MUST add a new Partial Segment to the Playlist within one Part
+    /// Target Duration after it added the previous Partial Segment", and a segment within 1.5 target durations
+    /// (section 6.2.1), also while there is nothing to put into them.
+    fn fill_due(&mut self, now: Moment) {
+        let mut gap = match self.gap {
+            Some(gap) if gap.due <= now => gap,
+            Some(_) | None => return,
+        };
+        let part_target = self.config.part_target();
+        while gap.due <= now {
+            gap.due = gap.due.after(part_target);
+            gap.edge = gap.edge.after(part_target);
+        }
+        gap.begun = true;
+        self.gap = Some(gap);
+        self.fill(now, gap.edge);
+    }
+
+    fn fill(&mut self, now: Moment, until: WallTime) {
+        let mut filled = Vec::new();
+        for (rendition, window) in self.ids().into_iter().zip(&mut self.windows) {
+            if window.fill(now, until, &self.config) {
+                filled.push(rendition);
+            }
+        }
+        self.changed(&filled);
+    }
+
+    fn announce(&mut self, now: Moment, range: DateRange) -> Result<(), HandleError> {
+        self.check_not_ended()?;
+        let before = self.windows.iter().map(Window::next_position).collect();
+        let window = self.start();
+        self.ranges.announce(now, range, window, before)?;
+        self.changed(&self.ids());
+        Ok(())
+    }
+
+    /// Where the longest playlist begins.
+    fn start(&self) -> Option<WallTime> {
+        self.windows.iter().filter_map(Window::start).min()
+    }
+
     fn returned(
         &mut self,
         now: Moment,
@@ -231,14 +349,23 @@ impl Live {
         {
             return Err(HandleError::UnknownRendition);
         }
-        self.close_all(now);
+        let gap = self.gap.take();
+        if gap.is_none() {
+            self.close_all(now);
+        }
         // Section 6.2.1: dates of one playlist must not become ambiguous. Media can be ahead of the wall clock when
         // a publisher sent it faster than it plays.
-        self.anchor = self
-            .windows
-            .iter()
-            .filter_map(Window::end)
-            .fold(anchor, WallTime::max);
+        self.anchor = self.end().map_or(anchor, |end| end.max(anchor));
+        // What is missing up to here. A gap longer than the window would leave nothing else in the playlist, and is rather
+        // a publisher whose clock has leapt: the dates tell of it, and the discontinuity.
+        let missing = self
+            .end()
+            .map_or(Duration::ZERO, |end| self.anchor.since(end));
+        let begun = self.windows.iter().all(|window| window.end().is_some());
+        if begun && missing >= GAP_MIN && missing <= self.config.window() {
+            self.fill(now, self.anchor);
+        }
+        self.close_all(now);
         if std::mem::take(&mut self.publishing) {
             self.windows.iter_mut().for_each(Window::add_discontinuity);
         }
@@ -256,8 +383,9 @@ impl Live {
         Ok(())
     }
 
-    fn end(&mut self, now: Moment) -> Result<(), HandleError> {
+    fn finish(&mut self, now: Moment) -> Result<(), HandleError> {
         self.check_not_ended()?;
+        self.gap = None;
         for window in &mut self.windows {
             window.close(now, &self.config);
         }
@@ -316,6 +444,9 @@ impl Live {
             return;
         }
         self.version += 1;
+        if let Some(start) = self.start() {
+            self.ranges.trim(self.now, start);
+        }
         self.take_snapshots();
         self.outputs
             .extend(renditions.iter().map(|rendition| Output::Changed {
@@ -345,21 +476,21 @@ impl Live {
 
     /// All renditions at once: each reports about the others (section 6.2.4, "updates atomic" of appendix B.1).
     fn take_snapshots(&mut self) {
-        let snapshots = self
-            .windows
-            .iter()
-            .map(|window| Arc::new(self.snapshot_of(window)))
+        let windows = self.windows.iter().enumerate();
+        let snapshots = windows
+            .map(|(index, window)| Arc::new(self.snapshot_of(index, window)))
             .collect();
         self.snapshots = snapshots;
     }
 
-    fn snapshot_of(&self, window: &Window) -> Snapshot {
+    fn snapshot_of(&self, index: usize, window: &Window) -> Snapshot {
         let others = self
             .windows
             .iter()
             .filter(|other| other.name != window.name);
         let state = match self.phase {
-            Phase::OnAir | Phase::Away => State::Live(window.hint()),
+            Phase::OnAir | Phase::Away if self.hints() => State::Live(window.hint()),
+            Phase::OnAir | Phase::Away => State::Away,
             Phase::Ended { .. } | Phase::Finished => State::Ended,
         };
         Snapshot {
@@ -372,8 +503,34 @@ impl Live {
             segments: window.listed().cloned().collect(),
             open: window.open().cloned(),
             parts_from: window.parts_from(&self.config),
+            can_skip_until: self.config.can_skip_until(),
+            date_ranges: self.range_entries(index),
+            removed_ranges: self
+                .config
+                .can_skip_until()
+                .map_or_else(Vec::new, |span| self.ranges.removed_within(self.now, span)),
             state,
             reports: others.filter_map(Window::report).collect(),
         }
+    }
+
+    /// The date ranges as they stand in one rendition's playlist.
+    ///
+    /// A delta update of version 2 "MUST NOT contain EXT-X-DATERANGE tags that were added to the Playlist more than
+    /// CAN-SKIP-UNTIL seconds before the Playlist request" (section 6.2.5.1). The request comes at most a part after
+    /// this version was made, so it is judged by that much less; a player asks for a delta only while what it has is
+    /// half as old.
+    fn range_entries(&self, index: usize) -> Vec<RangeEntry> {
+        let boundary = self.config.can_skip_until();
+        let old = boundary.map(|span| span.saturating_sub(self.config.part_target()));
+        let entry = |listed: &Listed| {
+            let before = listed.before.get(index).copied().unwrap_or_default();
+            RangeEntry {
+                range: Arc::clone(&listed.range),
+                before,
+                skippable: old.is_some_and(|old| listed.since.after(old) < self.now),
+            }
+        };
+        self.ranges.listed().map(entry).collect()
     }
 }

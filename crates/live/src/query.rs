@@ -13,6 +13,19 @@ use crate::{
 pub struct Query {
     /// The wish, or what is wrong with it.
     pub directive: Directive,
+    /// Which lines of the answer the player has already.
+    pub skip: Skip,
+}
+
+/// What `_HLS_skip` asks to leave out (section 6.2.5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skip {
+    /// Nothing; also for every value that is not one of the two below.
+    Nothing,
+    /// `YES`: old segments.
+    Segments,
+    /// `v2`: old segments and old date ranges.
+    SegmentsAndRanges,
 }
 
 /// The blocking directives of one query.
@@ -53,16 +66,18 @@ impl Query {
     /// A request without directives.
     pub const PLAIN: Self = Self {
         directive: Directive::Plain,
+        skip: Skip::Nothing,
     };
 
     /// Reads the query string of a playlist request, without its `?`. Never fails; see [`Directive::Bad`].
     ///
-    /// `_HLS_skip` is ignored whatever its value, as a server must whose playlists do not offer CAN-SKIP-UNTIL (section
-    /// 6.2.5.1). Parameters that are not directives are the operator's own and are ignored.
+    /// An `_HLS_skip` of an unknown value is ignored: the whole playlist is never wrong. Parameters that are not
+    /// directives are the operator's own and are ignored.
     #[must_use]
     pub fn parse(query: &str) -> Self {
         let directive = directive(query).unwrap_or_else(Directive::Bad);
-        Self { directive }
+        let skip = skip(query);
+        Self { directive, skip }
     }
 }
 
@@ -94,6 +109,18 @@ fn directive(query: &str) -> Result<Directive, BadRequest> {
             }))
         }
     }
+}
+
+fn skip(query: &str) -> Skip {
+    let wish = |pair: &str| match pair {
+        "_HLS_skip=YES" => Some(Skip::Segments),
+        "_HLS_skip=v2" => Some(Skip::SegmentsAndRanges),
+        _ => None,
+    };
+    let known = query.get(..query.len().min(QUERY_BYTES_MAX));
+    known
+        .and_then(|query| query.split('&').find_map(wish))
+        .unwrap_or(Skip::Nothing)
 }
 
 /// A decimal-integer (section 4.2): digits alone. `str::parse` would take a leading `+` too.
@@ -155,6 +182,25 @@ mod tests {
             Query::parse(&long).directive,
             Directive::Bad(BadRequest::TooLong)
         );
+    }
+
+    #[test]
+    fn a_wish_to_skip_is_one_of_two_words() {
+        let cases = [
+            ("", Skip::Nothing),
+            ("_HLS_skip=YES", Skip::Segments),
+            (
+                "_HLS_msn=7&_HLS_part=2&_HLS_skip=v2",
+                Skip::SegmentsAndRanges,
+            ),
+            ("_HLS_skip=v1", Skip::Nothing),
+            ("_HLS_skip=yes", Skip::Nothing),
+            ("_HLS_skip", Skip::Nothing),
+            ("a=_HLS_skip=YES", Skip::Nothing),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(Query::parse(query).skip, expected, "{query}");
+        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ mod multivariant;
 use std::{fmt, time::Duration};
 
 pub use self::{
-    media::media_playlist,
+    media::{Form, media_playlist},
     multivariant::{AudioRendition, Multivariant, Variant, VideoRange, multivariant_playlist},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub fn part_uri(rendition: &RenditionName, part: Position) -> String {
 /// Seconds as a decimal-floating-point number (section 4.2) with five digits: finer than a tick of 90 kHz.
 ///
 /// Rounds to the nearest, so a duration that is at most (at least) a bound of whole milliseconds is still so as text.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -171,7 +171,11 @@ impl Live {
             Media::Init(init) if window.needs_init(init) => MediaAnswer::Serve,
             Media::Init(init) if init < window.init() => MediaAnswer::Gone,
             Media::Init(_) => MediaAnswer::NotYet,
-            Media::Segment(msn) if window.whole_segment(msn).is_some() => MediaAnswer::Serve,
+            // A gap has no bytes, and its URLs never will: "Attempting to download these segments MAY produce an error"
+            // (section 6.2.1).
+            Media::Segment(msn) if window.whole_segment(msn).is_some_and(|whole| !whole.gap) => {
+                MediaAnswer::Serve
+            }
             Media::Segment(msn) if msn < window.next_msn() => MediaAnswer::Gone,
             Media::Segment(_) => MediaAnswer::NotYet,
             Media::Part(part) => self.part_media(asked, window, part),
@@ -182,15 +186,18 @@ impl Live {
         if part.msn < window.next_msn() {
             let made = window
                 .whole_segment(part.msn)
-                .is_some_and(|segment| (part.part.0 as usize) < segment.parts.len());
+                .is_some_and(|whole| !whole.gap && (part.part.0 as usize) < whole.parts.len());
             return if made {
                 MediaAnswer::Serve
             } else {
                 MediaAnswer::Gone
             };
         }
-        let hint = window.hint().part;
-        let hinted = part == hint && matches!(self.phase(), Phase::OnAir | Phase::Away);
+        let hint = window.next_position();
+        if part < hint && window.open().is_some_and(|open| open.gap) {
+            return MediaAnswer::Gone;
+        }
+        let hinted = part == hint && self.hints();
         let not_past = asked.at.after(self.config().hold_max());
         match (part < hint, hinted) {
             (true, _) => MediaAnswer::Serve,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::RenditionName,
+    date_range::DateRange,
     position::{InitId, MediaSeq, Position},
     time::WallTime,
 };
@@ -32,6 +33,12 @@ pub struct Snapshot {
     pub open: Option<SegmentEntry>,
     /// Parts of segments before this one are no longer listed.
     pub parts_from: MediaSeq,
+    /// CAN-SKIP-UNTIL, where delta updates are offered.
+    pub can_skip_until: Option<Duration>,
+    /// What happens at a time: EXT-X-DATERANGE, in the order of their announcement.
+    pub date_ranges: Vec<RangeEntry>,
+    /// Ids of the date ranges that were removed less than CAN-SKIP-UNTIL ago, oldest first.
+    pub removed_ranges: Vec<Arc<str>>,
     /// What comes next.
     pub state: State,
     /// The other renditions of the stream.
@@ -43,6 +50,8 @@ pub struct Snapshot {
 pub enum State {
     /// More will come, and this first.
     Live(Hint),
+    /// The encoder is away: more gap will come, which nobody need ask for in advance.
+    Away,
     /// Nothing more will come: EXT-X-ENDLIST.
     Ended,
 }
@@ -61,6 +70,8 @@ pub struct Hint {
 pub struct SegmentEntry {
     /// Its number.
     pub msn: MediaSeq,
+    /// Whether it stands for media that never came: EXT-X-GAP, and GAP=YES on each of its parts. It has no bytes.
+    pub gap: bool,
     /// EXT-X-DISCONTINUITY tags in front of it. More than one only where the rendition stayed silent through
     /// a return of the publisher: discontinuity sequence numbers have to match across renditions (section
     /// 6.2.4).
@@ -73,6 +84,17 @@ pub struct SegmentEntry {
     pub duration: Duration,
     /// Its parts, in order.
     pub parts: Vec<PartEntry>,
+}
+
+/// A date range in a playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeEntry {
+    /// What was announced.
+    pub range: Arc<DateRange>,
+    /// It stands in front of this part: lines are only ever appended to a playlist (section 6.2.1).
+    pub before: Position,
+    /// Whether it was listed so long ago that a delta update of version 2 leaves it out.
+    pub skippable: bool,
 }
 
 /// A part.

@@ -1,8 +1,10 @@
 //! Tests of the crate as its shell uses it; laws of one module are tested beside it.
 
+mod gap;
 mod grace;
 mod laws;
 mod parsed;
+mod ranges;
 mod requests;
 mod show;
 

@@ -33,6 +33,14 @@ impl WallTime {
     }
 }
 
+impl WallTime {
+    /// The time from `earlier` to this one; zero where that is no earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 const MILLIS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
 impl fmt::Display for WallTime {

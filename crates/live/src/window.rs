@@ -10,6 +10,10 @@ use crate::{
     time::{Moment, WallTime},
 };
 
+/// Less than this is not listed as gap: a part of less would cost more than it tells. Renditions end at slightly different
+/// times, and an encoder's timeline may break by a picture or two.
+pub(crate) const GAP_MIN: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) name: RenditionName,
@@ -111,6 +115,7 @@ impl Window {
         let (msn, due) = (self.next_msn, &mut self.discontinuities_due);
         let open = self.open.get_or_insert_with(|| SegmentEntry {
             msn,
+            gap: false,
             discontinuities: std::mem::take(due),
             init,
             starts_at,
@@ -123,6 +128,48 @@ impl Window {
             open.parts.len() <= PARTS_PER_SEGMENT_MAX,
             "the machine refuses a part too many"
         );
+    }
+
+    /// Lists what is missing up to `until` as gap: "adding one or more Media Segments to the Playlist whose Segment durations
+    /// add up to the duration of absent media; these Media Segments MUST have EXT-X-GAP tags" (section 6.2.1).
+    ///
+    /// Does nothing before the first part: there is nothing that the gap could follow. Media is never in a segment of
+    /// gap, so a growing one of media has to be closed before.
+    pub(crate) fn fill(&mut self, now: Moment, until: WallTime, config: &Config) -> bool {
+        let mut changed = false;
+        while let Some(from) = self.end().filter(|end| until.since(*end) >= GAP_MIN) {
+            let grown = self.duration_with(Duration::ZERO);
+            let room = config.gap_segment().saturating_sub(grown);
+            let duration = until.since(from).min(config.part_target()).min(room);
+            self.push_gap(from, duration);
+            if room == duration {
+                self.close(now, config);
+            }
+            changed = true;
+        }
+        changed
+    }
+
+    fn push_gap(&mut self, starts_at: WallTime, duration: Duration) {
+        // The init section of what came before: a new one may have been made for what comes after.
+        let init = self.last_init().unwrap_or_else(|| self.init());
+        let msn = self.next_msn;
+        let open = self.open.get_or_insert_with(|| SegmentEntry {
+            msn,
+            gap: true,
+            // Those that are due belong to the media behind the gap: the gap itself changes nothing that a decoder sees.
+            discontinuities: 0,
+            init,
+            starts_at,
+            duration: Duration::ZERO,
+            parts: Vec::new(),
+        });
+        assert!(open.gap, "media and gap are never in one segment");
+        open.duration += duration;
+        open.parts.push(PartEntry {
+            duration,
+            independence: Independence::Dependent,
+        });
     }
 
     /// Makes the growing segment whole, if there is one, and removes what the window need not hold any more.
@@ -305,6 +352,24 @@ impl Window {
         self.open.as_ref()
     }
 
+    /// Where what is listed begins.
+    pub(crate) fn start(&self) -> Option<WallTime> {
+        let first = self
+            .listed
+            .front()
+            .map(|listed| &*listed.segment)
+            .or(self.open.as_ref());
+        first.map(|segment| segment.starts_at)
+    }
+
+    /// Where the next part goes.
+    pub(crate) fn next_position(&self) -> Position {
+        Position {
+            msn: self.next_msn,
+            part: PartIndex(u32::try_from(self.open_parts()).unwrap_or(u32::MAX)),
+        }
+    }
+
     /// First segment whose parts are still listed: "EXT-X-PART tags SHOULD be removed from the Playlist after
     /// they are greater than three Target Durations from the end of the Playlist" (section 6.2.2). A segment
     /// lists all of its parts or none, because a part's index is its place among them.
@@ -323,14 +388,10 @@ impl Window {
 
     /// The next part (section 6.2.6), and its init section if that is new.
     pub(crate) fn hint(&self) -> Hint {
-        let part = PartIndex(u32::try_from(self.open_parts()).unwrap_or(u32::MAX));
         let init =
             Some(self.init()).filter(|init| self.last_init().is_some_and(|last| last != *init));
         Hint {
-            part: Position {
-                msn: self.next_msn,
-                part,
-            },
+            part: self.next_position(),
             init,
         }
     }

@@ -1,10 +1,15 @@
 //! One channel: who publishes to it, the stream it shows, and those it showed.
 //!
-//! 1. A publisher that names the key gets a [`Claim`]; while one is held, nobody else gets it, unless its holder has gone
-//!    silent: a dead network does not tell that it is dead, and the encoder behind it comes back before that is noticed.
-//! 2. [`Claim::begin`] starts a stream, or goes on with the one that lost its publisher, if it is of the same kind.
-//! 3. Dropping the claim, however that comes about, loses the publisher: the stream waits for the reconnect window.
-//! 4. [`Channel::handle_time`] ends it when the window is over and lets ended streams go. The channel's keeper calls it.
+//! 1. A publisher that names the key gets a [`Claim`]. While one is held, it depends on the channel's [`Takeover`] whether
+//!    the next is refused, takes its place, or stands by. Whoever has gone silent makes way in any case: a dead network
+//!    does not tell that it is dead, and the encoder behind it comes back before that is noticed.
+//! 2. [`Claim::begin`] starts a stream, or goes on with the one that there is, if it is of the same kind. A stand-by's turn
+//!    begins with a picture that can be decoded alone, and until then the turn before it goes on.
+//! 3. Dropping the claim, however that comes about, loses the publisher: the stream goes to the stand-by, or waits for the
+//!    reconnect window.
+//! 4. [`Channel::handle_time`] ends it when the window is over and lets ended streams go; has the stand-by shown while the
+//!    main encoder starves, and the main one again when it has been well for a while; and has the playlists go on as gap
+//!    while nobody sends anything. The channel's keeper calls it.
 
 mod claim;
 
@@ -14,17 +19,19 @@ use std::{
     time::Duration,
 };
 
-use fanwave_live::{Config, ConfigError, Kind, Moment, RenditionSpec, Settings, WallTime};
+use fanwave_live::{
+    Config, ConfigError, DateRange, HandleError, Kind, Moment, RenditionSpec, Settings, WallTime,
+};
 use fanwave_media::{TrackId, TrackKind, Tracks, VIDEO_TIMESCALE};
 use fanwave_wire::{RoomId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::claim::Claim;
-use self::claim::Holder;
+pub(crate) use self::claim::{Claim, Duty};
+use self::claim::{Holder, Rank};
 use crate::{
     clock::Clock,
-    config::{ChannelConfig, Secret},
+    config::{ChannelConfig, Secret, Takeover},
     limits::ENDED_STREAMS_MAX,
     stream::{AddError, Stream, Turn},
 };
@@ -38,6 +45,8 @@ pub struct ChannelStatus {
     pub since: Option<UnixMillis>,
     /// Who sends it.
     pub publisher: PublisherStatus,
+    /// Whether a second encoder stands by.
+    pub standby: bool,
 }
 
 /// Whether a channel is published to.
@@ -63,6 +72,21 @@ pub(crate) enum BeginError {
     Add(#[from] AddError),
 }
 
+/// Why an event was not announced.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AnnounceError {
+    /// There is no such channel.
+    #[error("there is no such channel")]
+    NoChannel,
+    /// The channel shows nothing that the event could be a part of.
+    #[error("the channel is not live: announce the event when it is")]
+    NotLive,
+    /// Its playlists do not take it.
+    #[error("{0}")]
+    Refused(String),
+}
+
 /// The channel has a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the channel has a publisher")]
@@ -75,6 +99,10 @@ pub(crate) struct Waits {
     pub(crate) reconnect_window: Duration,
     /// To be heard of before another may take its place.
     pub(crate) silence: Duration,
+    /// To be heard of before the playlists go on without media.
+    pub(crate) starving: Duration,
+    /// To be well again before the stand-by steps back.
+    pub(crate) recovery: Duration,
 }
 
 #[derive(Debug)]
@@ -82,9 +110,8 @@ pub(crate) struct Channel {
     id: RoomId,
     key: Secret,
     settings: Settings,
-    reconnect_window: Duration,
-    /// A holder that was not heard of for so long is replaced by whoever comes.
-    silence: Duration,
+    takeover: Takeover,
+    waits: Waits,
     clock: Clock,
     state: Mutex<State>,
     status: watch::Sender<ChannelStatus>,
@@ -93,7 +120,10 @@ pub(crate) struct Channel {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whose media is shown, or will be from its next independent picture on.
     holder: Option<Arc<Holder>>,
+    /// Who stands by; nobody while there is no holder.
+    standby: Option<Arc<Holder>>,
     current: Option<Current>,
     ended: VecDeque<Arc<Stream>>,
 }
@@ -124,13 +154,14 @@ impl Channel {
             live: false,
             since: None,
             publisher: PublisherStatus::Absent,
+            standby: false,
         };
         Self {
             id: config.id,
             key: config.stream_key,
             settings,
-            reconnect_window: waits.reconnect_window,
-            silence: waits.silence,
+            takeover: config.takeover,
+            waits,
             clock,
             state: Mutex::default(),
             status: watch::Sender::new(offline),
@@ -168,6 +199,7 @@ impl Channel {
             live: current.is_some_and(|current| current.stream.is_ready()),
             since: current.map(|current| UnixMillis(current.stream.since().0)),
             publisher,
+            standby: state.standby.is_some(),
         };
         // Told while the state is locked, so that the last word is about the latest state.
         self.status
@@ -193,21 +225,38 @@ impl Channel {
             .cloned()
     }
 
-    /// Lets a publisher in, unless there is one that was heard of lately.
+    /// Lets a publisher in, as the channel's policy has it.
     pub(crate) fn claim(self: &Arc<Self>) -> Result<Claim, Busy> {
         let now = self.clock.now();
+        let silent = |holder: &Holder| holder.heard().after(self.waits.silence) <= now;
         let mut state = self.lock();
-        if let Some(holder) = &state.holder {
-            if now < holder.heard().after(self.silence) {
-                return Err(Busy);
+        match (self.takeover, &state.holder, &state.standby) {
+            (_, None, _) | (Takeover::Backup, Some(_), None) => {}
+            (Takeover::Backup, Some(_), Some(standby)) if silent(standby) => {
+                standby.replace();
+                state.standby = None;
             }
-            holder.replace();
-            state.lose(now);
+            (Takeover::Backup, Some(holder), Some(_)) if silent(holder) => {
+                holder.replace();
+                state.promote(now);
+                state.standby = None;
+            }
+            (Takeover::Replace, Some(holder), _) => {
+                holder.replace();
+                state.lose(now);
+                state.holder = None;
+            }
+            (Takeover::Refuse, Some(holder), _) if silent(holder) => {
+                holder.replace();
+                state.lose(now);
+                state.holder = None;
+            }
+            (Takeover::Refuse | Takeover::Backup, Some(_), _) => return Err(Busy),
         }
-        let holder = Arc::new(Holder::new(now));
-        state.holder = Some(Arc::clone(&holder));
+        let holder = state.seat(now);
         drop(state);
         self.announce();
+        self.wake.notify_one();
         Ok(Claim::new(Arc::clone(self), holder))
     }
 
@@ -225,11 +274,13 @@ impl Channel {
             ..
         }) = state.current
             && state.holder.is_none()
-            && lost_at.after(self.reconnect_window) <= now
+            && lost_at.after(self.waits.reconnect_window) <= now
         {
             state.retire(now);
             tracing::info!(channel = %self.id, "the publisher did not return: the stream has ended");
         }
+        let rotates = state.rotate(now, self.waits, &self.id);
+        let starves = state.starve(now, self.waits.starving, &self.id);
         let ended: Vec<_> = state
             .ended
             .iter()
@@ -241,11 +292,35 @@ impl Channel {
         let lost_at = current
             .filter(|_| state.holder.is_none())
             .and_then(|current| current.lost_at);
-        let window_ends = lost_at.map(|lost| lost.after(self.reconnect_window));
+        let window_ends = lost_at.map(|lost| lost.after(self.waits.reconnect_window));
         let forgets = current.and_then(|current| current.stream.handle_time(now));
         drop(state);
         self.announce();
-        ended.into_iter().chain(window_ends).chain(forgets).min()
+        let others = window_ends.into_iter().chain(rotates).chain(starves);
+        ended.into_iter().chain(others).chain(forgets).min()
+    }
+
+    fn duty(&self, holder: &Arc<Holder>) -> Duty {
+        let state = self.lock();
+        let is_standby = state
+            .standby
+            .as_ref()
+            .is_some_and(|standby| Arc::ptr_eq(standby, holder));
+        match (state.is_held_by(holder), is_standby) {
+            (true, _) => Duty::Show,
+            (false, true) => Duty::StandBy,
+            (false, false) => Duty::Leave,
+        }
+    }
+
+    /// Something happens at a time of the show that is on.
+    pub(crate) fn announce_event(&self, range: DateRange) -> Result<(), AnnounceError> {
+        let stream = self.current().ok_or(AnnounceError::NotLive)?;
+        match stream.announce(self.clock.now(), range) {
+            Ok(()) => Ok(()),
+            Err(AddError::Live(HandleError::Ended)) => Err(AnnounceError::NotLive),
+            Err(why) => Err(AnnounceError::Refused(why.to_string())),
+        }
     }
 
     /// Starts a stream for the holder of the claim, or goes on with the one that waits.
@@ -264,6 +339,10 @@ impl Channel {
         if let Some(current) = &mut state.current
             && *current.stream.config() == config
         {
+            // The turn before this may still go on: it ends here, at a picture that the next one begins with.
+            if current.lost_at.is_none() {
+                current.stream.lose(now);
+            }
             let turn = current.stream.turn();
             current.stream.resume(now, turn, tracks, anchor)?;
             current.lost_at = None;
@@ -287,8 +366,11 @@ impl Channel {
         let now = self.clock.now();
         let mut state = self.lock();
         if state.is_held_by(holder) {
-            state.holder = None;
-            state.lose(now);
+            state.promote(now);
+        } else if let Some(standby) = &state.standby
+            && Arc::ptr_eq(standby, holder)
+        {
+            state.standby = None;
         }
         drop(state);
         self.announce();
@@ -305,6 +387,77 @@ impl State {
         self.holder
             .as_ref()
             .is_some_and(|held| Arc::ptr_eq(held, holder))
+    }
+
+    /// A place for a publisher that comes: on the air, or beside whoever is.
+    fn seat(&mut self, now: Moment) -> Arc<Holder> {
+        let rank = match &self.holder {
+            Some(other) if other.rank == Rank::Main => Rank::Backup,
+            Some(_) | None => Rank::Main,
+        };
+        let holder = Arc::new(Holder::new(rank, now));
+        let place = if self.holder.is_none() {
+            &mut self.holder
+        } else {
+            &mut self.standby
+        };
+        *place = Some(Arc::clone(&holder));
+        holder
+    }
+
+    /// The holder is gone: whoever stands by follows it.
+    fn promote(&mut self, now: Moment) {
+        self.holder = self.standby.take();
+        self.lose(now);
+    }
+
+    /// Has the right one of two encoders shown; says when to look again.
+    fn rotate(&mut self, now: Moment, waits: Waits, id: &RoomId) -> Option<Moment> {
+        let (Some(holder), Some(standby)) = (&self.holder, &self.standby) else {
+            return None;
+        };
+        let silent_at = |holder: &Holder| holder.heard().after(waits.silence);
+        if silent_at(standby) <= now {
+            // Nothing to show instead. It is looked at again when it would be heard of.
+            return Some(now.after(waits.silence));
+        }
+        if silent_at(holder) <= now {
+            tracing::warn!(channel = %id, "the encoder starves: the other one is shown");
+            std::mem::swap(&mut self.holder, &mut self.standby);
+            self.lose(now);
+            return Some(now.after(waits.silence));
+        }
+        let due = silent_at(holder);
+        if standby.rank == Rank::Backup {
+            return Some(due);
+        }
+        let well_at = standby.well_since().after(waits.recovery);
+        if well_at > now {
+            return Some(due.min(well_at));
+        }
+        tracing::info!(channel = %id, "the main encoder is well again and is shown");
+        // The other one's turn goes on until the main encoder's next independent picture.
+        std::mem::swap(&mut self.holder, &mut self.standby);
+        Some(due)
+    }
+
+    /// Has the playlists go on as gap while a connected publisher sends nothing; says when to look again.
+    fn starve(&mut self, now: Moment, starving: Duration, id: &RoomId) -> Option<Moment> {
+        let holder = self.holder.as_ref()?;
+        let current = self
+            .current
+            .as_ref()
+            .filter(|current| current.lost_at.is_none())?;
+        if !current.stream.is_on_air() {
+            return None;
+        }
+        let due = holder.heard().after(starving);
+        if due > now {
+            return Some(due);
+        }
+        tracing::warn!(channel = %id, "the publisher sends nothing: the playlists go on as gap");
+        current.stream.starve(now);
+        None
     }
 
     /// The present stream has no publisher from now on; nothing happens if it had none before.

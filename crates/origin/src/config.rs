@@ -99,6 +99,21 @@ pub struct ChannelConfig {
     pub id: RoomId,
     /// What its publisher has to type into the encoder.
     pub stream_key: Secret,
+    /// What happens to a second publisher.
+    pub takeover: Takeover,
+}
+
+/// What happens when a publisher comes to a channel that has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Takeover {
+    /// It is refused, unless the first has gone silent.
+    #[default]
+    Refuse,
+    /// It takes the place of the first, which is let go.
+    Replace,
+    /// It stands by: it is shown while the first starves or is gone. Both should send the same tracks, for a stream of
+    /// other tracks is another stream. A third is refused.
+    Backup,
 }
 
 /// Text that must not be seen: `Debug` hides it, and nothing displays it.
@@ -196,6 +211,7 @@ mod tests {
         let channel = |&(id, key): &(&str, &str)| ChannelConfig {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
+            takeover: Takeover::Refuse,
         };
         OriginConfig::new(channels.iter().map(channel).collect())
     }

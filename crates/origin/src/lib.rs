@@ -29,6 +29,7 @@ use std::{
 
 use axum::Router;
 use fanwave_live::Config;
+pub use fanwave_live::{AttributeValue, DateRange, DateRangeError, DateRangeSpec};
 use fanwave_wire::RoomId;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -36,6 +37,10 @@ use tokio::{
     task::JoinSet,
 };
 
+pub use crate::{
+    channel::{AnnounceError, ChannelStatus, PublisherStatus},
+    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover},
+};
 use crate::{
     channel::{Channel, Waits},
     clock::Clock,
@@ -43,10 +48,6 @@ use crate::{
     metrics::Metrics,
     rtmp::Listener,
     shared::{Patience, Shared, stopped},
-};
-pub use crate::{
-    channel::{ChannelStatus, PublisherStatus},
-    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError},
 };
 
 /// A running origin. Dropping it stops its tasks at once; [`Origin::shutdown`] lets them end in order.
@@ -79,6 +80,8 @@ impl Origin {
         let waits = Waits {
             reconnect_window: config.reconnect_window,
             silence: patience.silence,
+            starving: patience.starving,
+            recovery: patience.recovery,
         };
         let channel = |channel: ChannelConfig| {
             let id = channel.id.clone();
@@ -132,6 +135,20 @@ impl Origin {
             .channels
             .get(channel)
             .map(|channel| channel.status())
+    }
+
+    /// Announces that something happens at a time of the channel's show: it stands as EXT-X-DATERANGE in every playlist of
+    /// its present stream until that time has left the window.
+    ///
+    /// # Errors
+    /// [`AnnounceError`]: the channel shows nothing now, or its stream does not take it.
+    pub fn announce_event(&self, channel: &RoomId, event: DateRange) -> Result<(), AnnounceError> {
+        let channel = self
+            .shared
+            .channels
+            .get(channel)
+            .ok_or(AnnounceError::NoChannel)?;
+        channel.announce_event(event)
     }
 
     /// Where encoders connect.

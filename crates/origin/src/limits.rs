@@ -37,8 +37,19 @@ pub const BEFORE_PUBLISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A publisher that sends nothing for so long is lost.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A publisher that sent no media for so long makes way for another with its key; encoders send some every 40 ms.
+/// A publisher that sent no media for so long makes way for another with its key, or for the one that stands by; encoders
+/// send some every 40 ms, and a viewer has three parts in hand.
 pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
+
+/// After so long without media from a publisher that is still connected, the playlists go on as gap.
+///
+/// A new segment is due within 1.5 target durations, which are 9 s, and a short interruption of its network costs the
+/// viewers nothing.
+pub const STARVING_SILENCE: Duration = Duration::from_secs(6);
+
+/// A main encoder that is back takes over from its backup when it has been well for so long: a network that comes and
+/// goes should not switch the show each time.
+pub const RECOVERY: Duration = Duration::from_secs(10);
 
 /// Time for the peer to take what is written to it; replies are a few hundred bytes.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,6 +78,8 @@ const _: () = assert!(
     "a bad peer holds at most 1 MB"
 );
 const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_BEFORE_PUBLISH);
-const _: () = assert!(TAKEOVER_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
+const _: () = assert!(TAKEOVER_SILENCE.as_secs() < STARVING_SILENCE.as_secs());
+const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
+const _: () = assert!(TAKEOVER_SILENCE.as_secs() < RECOVERY.as_secs());
 const _: () = assert!(CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

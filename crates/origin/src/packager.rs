@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use fanwave_live::{WallTime, cut::CutError};
 use fanwave_media::{
-    Demux, DemuxError, Output, Tracks, cmaf::WriteError, limits::FRAGMENT_BYTES_MAX,
+    Demux, DemuxError, Output, Sample, TrackId, Tracks, cmaf::WriteError,
+    limits::FRAGMENT_BYTES_MAX,
 };
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
 use self::run::Run;
 use crate::{
-    channel::{BeginError, Claim},
+    channel::{BeginError, Claim, Duty},
     rtmp::session::Event,
     stream::AddError,
 };
@@ -56,7 +57,7 @@ pub(crate) struct Packager {
     demux: Demux,
     claim: Claim,
     parts_made: Counter,
-    /// What the stream was made of at first.
+    /// What the publisher sends, once that is known.
     tracks: Option<Box<Tracks>>,
     /// What came out before the first picture did, or the first sound where there are no pictures; at most what the
     /// look-ahead of one picture lets through.
@@ -78,6 +79,9 @@ impl Packager {
     }
 
     /// Takes what the publisher sent.
+    ///
+    /// # Errors
+    /// [`PackError`] says why to let the publisher go.
     pub(crate) fn handle(&mut self, event: &Event) -> Result<(), PackError> {
         match event {
             Event::Announced { audio } => self.demux.handle_announcement(*audio),
@@ -103,7 +107,11 @@ impl Packager {
     fn advance(&mut self) -> Result<(), PackError> {
         while let Some(output) = self.demux.poll_output() {
             match output {
-                Output::Tracks(tracks) if self.tracks.is_none() => self.tracks = Some(tracks),
+                Output::Tracks(tracks) if self.run.is_none() => {
+                    // What came before is of another configuration, and nobody has seen any of it.
+                    self.early.clear();
+                    self.tracks = Some(tracks);
+                }
                 Output::LeftOut { kind, number } => {
                     let channel = self.claim.channel().id();
                     tracing::warn!(%channel, %kind, number, "a track came after the stream had begun, and is left out");
@@ -112,33 +120,56 @@ impl Packager {
             }
         }
         if self.run.is_none() {
-            self.begin()?;
+            if self.claim.duty() == Duty::StandBy {
+                // What is not shown is not kept: whoever takes over begins with what comes then.
+                self.early.clear();
+                return Ok(());
+            }
+            match self.begin() {
+                // The other encoder was chosen at this very moment.
+                Err(PackError::Begin(BeginError::Add(AddError::Superseded)))
+                    if self.claim.duty() == Duty::StandBy =>
+                {
+                    self.early.clear();
+                    return Ok(());
+                }
+                begun => begun?,
+            }
         }
         let Some(run) = &mut self.run else {
             return Ok(());
         };
         for output in self.early.drain(..) {
             let taken = match output {
-                Output::Tracks(tracks) => run.change(*tracks),
+                Output::Tracks(tracks) => {
+                    self.tracks = Some(tracks.clone());
+                    run.change(*tracks)
+                }
                 Output::Sample(id, sample) => run.take(id, sample).and_then(|()| run.deliver()),
                 Output::LeftOut { .. } => Ok(()),
             };
-            taken.map_err(|error| match error {
-                PackError::Cut(CutError::KeyframeInterval { .. })
+            match taken {
+                // Another encoder is shown from here on, and this one goes on as its stand-by.
+                Err(PackError::Add(AddError::Superseded)) if self.claim.duty() == Duty::StandBy => {
+                    self.run = None;
+                    break;
+                }
+                Err(PackError::Cut(CutError::KeyframeInterval { .. }))
                     if self.demux.has_open_groups() =>
                 {
-                    PackError::OpenGroups
+                    return Err(PackError::OpenGroups);
                 }
-                error => error,
-            })?;
+                taken => taken?,
+            }
         }
         Ok(())
     }
 
-    /// Begins once there is a picture, or a frame of sound where there are none: its time ties the publisher's clock to
-    /// the wall clock.
+    /// Begins once there is a picture that can be decoded alone, or a frame of sound where there are none: its time ties
+    /// the publisher's clock to the wall clock.
     fn begin(&mut self) -> Result<(), PackError> {
-        let Some(tracks) = &self.tracks else {
+        self.drop_undecodable();
+        let Some(tracks) = self.tracks.clone() else {
             return Ok(());
         };
         let leader = tracks.leader();
@@ -162,11 +193,11 @@ impl Packager {
             .saturating_sub(millis(last.end(), timescale));
         let zero = WallTime(zero);
         let anchor = WallTime(zero.0.saturating_add(millis(first.decode_time, timescale)));
-        let on_air = self.claim.begin((**tracks).clone(), anchor)?;
+        let on_air = self.claim.begin((*tracks).clone(), anchor)?;
         tracing::info!(
             channel = %self.claim.channel().id(),
             prefix = on_air.stream.prefix(),
-            tracks = described(tracks),
+            tracks = described(&tracks),
             "on air"
         );
         // The cutter begins with a picture: sound of the same moment must not come before it.
@@ -182,7 +213,7 @@ impl Packager {
         self.run = Some(Run::new(
             channel,
             on_air,
-            (**tracks).clone(),
+            (*tracks).clone(),
             zero,
             self.parts_made.clone(),
         ));
@@ -207,6 +238,37 @@ fn described(tracks: &Tracks) -> String {
         format!("{id} {of}")
     };
     tracks.ids().map(one).collect::<Vec<_>>().join(", ")
+}
+
+impl Packager {
+    /// Drops what comes before the first picture that can be decoded alone. A publisher's first one is; a stand-by is shown
+    /// from anywhere in its timeline.
+    fn drop_undecodable(&mut self) {
+        let Some(tracks) = &self.tracks else {
+            return;
+        };
+        let leader = tracks.leader();
+        let at = |id: TrackId, sample: &Sample| millis(sample.decode_time, tracks.timescale(id));
+        let leading = self.early.iter().filter_map(|output| match output {
+            Output::Sample(id, sample) if *id == leader => Some(sample),
+            _ => None,
+        });
+        let mut leading = leading.peekable();
+        let has_any = leading.peek().is_some();
+        let first = leading
+            .find(|sample| sample.sync)
+            .map(|sample| at(leader, sample));
+        match first {
+            Some(first) => self.early.retain(|output| match output {
+                Output::Sample(id, sample) => at(*id, sample) >= first,
+                Output::Tracks(_) | Output::LeftOut { .. } => true,
+            }),
+            None if has_any => self
+                .early
+                .retain(|output| !matches!(output, Output::Sample(..))),
+            None => {}
+        }
+    }
 }
 
 fn millis(ticks: u64, timescale: u32) -> u64 {

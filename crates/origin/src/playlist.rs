@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use fanwave_live::{
     Snapshot,
-    render::{self, Multivariant},
+    render::{self, Form, Multivariant},
 };
 use flate2::{Compression, write::GzEncoder};
 
@@ -22,13 +22,13 @@ pub(crate) struct Playlist {
 
 #[derive(Debug)]
 enum Source {
-    Media(Arc<Snapshot>),
+    Media(Arc<Snapshot>, Form),
     Multivariant(Multivariant),
 }
 
 impl Playlist {
-    pub(crate) fn media(snapshot: Arc<Snapshot>) -> Self {
-        Self::new(Source::Media(snapshot))
+    pub(crate) fn media(snapshot: Arc<Snapshot>, form: Form) -> Self {
+        Self::new(Source::Media(snapshot, form))
     }
 
     pub(crate) fn multivariant(playlist: Multivariant) -> Self {
@@ -45,12 +45,12 @@ impl Playlist {
 
     /// Whether it is of this version of its stream.
     pub(crate) fn is_version(&self, version: u64) -> bool {
-        matches!(&self.source, Source::Media(snapshot) if snapshot.version == version)
+        matches!(&self.source, Source::Media(snapshot, _) if snapshot.version == version)
     }
 
     pub(crate) fn text(&self) -> Bytes {
         let render = || match &self.source {
-            Source::Media(snapshot) => render::media_playlist(snapshot).into(),
+            Source::Media(snapshot, form) => render::media_playlist(snapshot, *form).into(),
             Source::Multivariant(playlist) => render::multivariant_playlist(playlist).into(),
         };
         self.text.get_or_init(render).clone()

@@ -9,7 +9,7 @@ use crate::{
     channel::{Channel, Claim},
     clock::Clock,
     config::Secret,
-    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, TAKEOVER_SILENCE},
+    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, STARVING_SILENCE, TAKEOVER_SILENCE},
     metrics::Metrics,
     rtmp::session::Denial,
 };
@@ -33,8 +33,12 @@ pub(crate) struct Patience {
     pub(crate) before_publish: Duration,
     /// Between two reads of a publisher.
     pub(crate) idle: Duration,
-    /// For a publisher's media, when another wants its place.
+    /// For a publisher's media, when another wants its place or stands by.
     pub(crate) silence: Duration,
+    /// For a publisher's media, until the playlists go on without.
+    pub(crate) starving: Duration,
+    /// For a main encoder that is back, to stay well.
+    pub(crate) recovery: Duration,
 }
 
 impl Default for Patience {
@@ -43,6 +47,8 @@ impl Default for Patience {
             before_publish: BEFORE_PUBLISH_DEADLINE,
             idle: IDLE_TIMEOUT,
             silence: TAKEOVER_SILENCE,
+            starving: STARVING_SILENCE,
+            recovery: RECOVERY,
         }
     }
 }

@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use fanwave_live::{
-    Config, HandleError, Independence, Input, Live, Moment, Output, Position, RenditionId,
-    State as PlaylistState, WallTime,
+    Config, DateRange, HandleError, Independence, Input, Live, Moment, Output, RenditionId,
+    WallTime,
 };
 use fanwave_media::{
     Tracks,
@@ -204,6 +204,26 @@ impl Stream {
         state.turn = Turn(state.turn.0.wrapping_add(1));
     }
 
+    /// The publisher sends nothing: its turn goes on, and the playlists as gap until it sends something that can follow.
+    pub(crate) fn starve(&self, now: Moment) {
+        self.tell(now, Input::Lost);
+    }
+
+    /// Whether what its publisher makes is taken.
+    pub(crate) fn is_on_air(&self) -> bool {
+        self.lock().live.is_on_air()
+    }
+
+    /// Where its longest rendition ends.
+    pub(crate) fn end_of_media(&self) -> Option<WallTime> {
+        self.lock().live.end()
+    }
+
+    /// Something happens at a time of the show.
+    pub(crate) fn announce(&self, now: Moment, range: DateRange) -> Result<(), AddError> {
+        self.change(|state| Ok(state.live.handle(now, Input::Announce(range))?))
+    }
+
     /// The publisher does not return.
     pub(crate) fn end(&self, now: Moment) {
         self.tell(now, Input::End);
@@ -264,9 +284,6 @@ impl State {
                 independence,
                 bytes,
             } => {
-                let place = self
-                    .next_part(rendition)
-                    .ok_or(HandleError::UnknownRendition)?;
                 self.live.handle(
                     now,
                     Input::Part {
@@ -276,6 +293,10 @@ impl State {
                         independence,
                     },
                 )?;
+                let place = self
+                    .live
+                    .last(rendition)
+                    .ok_or(HandleError::UnknownRendition)?;
                 self.bytes = self.bytes.saturating_add(bytes.len());
                 if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
                     shelf.rate.add(bytes.len(), duration);
@@ -295,14 +316,6 @@ impl State {
                 }
                 Ok(())
             }
-        }
-    }
-
-    /// Where the machine will put the next part: exactly where it hints at.
-    fn next_part(&self, rendition: RenditionId) -> Option<Position> {
-        match self.live.snapshot(rendition)?.state {
-            PlaylistState::Live(hint) => Some(hint.part),
-            PlaylistState::Ended => None,
         }
     }
 

@@ -4,9 +4,11 @@
 //! decides what exists when; `ffmpeg` is a real one, and `ffprobe` and `ffmpeg` judge what comes out.
 
 mod encoder;
+mod events;
 mod faults;
 mod hostile;
 mod publisher;
+mod takeover;
 mod viewer;
 mod watching;
 
@@ -16,7 +18,9 @@ use fanwave_live::WallTime;
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
-use crate::{ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, clock, shared::Patience};
+use crate::{
+    ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, Takeover, clock, shared::Patience,
+};
 use viewer::{Answer, Viewer};
 
 /// How long a test waits for an event before it fails.
@@ -50,9 +54,25 @@ impl Show {
         reconnect_window: Duration,
         patience: Patience,
     ) -> Self {
+        Self::start_as(registry, reconnect_window, patience, Takeover::Refuse).await
+    }
+
+    /// A show whose channels deal with a second publisher in this way.
+    async fn start_taking_over(takeover: Takeover, patience: Patience) -> Self {
+        let window = Duration::from_secs(30);
+        Self::start_as(&mut Registry::default(), window, patience, takeover).await
+    }
+
+    async fn start_as(
+        registry: &mut Registry,
+        reconnect_window: Duration,
+        patience: Patience,
+        takeover: Takeover,
+    ) -> Self {
         let channel = |id: &str, key: &str| ChannelConfig {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
+            takeover,
         };
         let mut config = OriginConfig::new(vec![
             channel("demo", KEY),

@@ -323,6 +323,7 @@ fn start_origin(
     let channels = channels.iter().map(|channel| ChannelConfig {
         id: channel.id.clone(),
         stream_key: fanwave_origin::Secret::new(channel.stream_key.expose()),
+        takeover: fanwave_origin::Takeover::Refuse,
     });
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,

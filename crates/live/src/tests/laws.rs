@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::{AUDIO, SHOWTIME, VIDEO, at, config, parsed::Parsed};
 use crate::{
     Answer, Asked, Independence, InitId, Input, Live, Media, MediaAnswer, MediaSeq, Moment, Output,
-    Position, Query, RenditionId, Settings, Until, WallTime, render::media_playlist,
+    Position, Query, RenditionId, Settings, Skip, Snapshot, Until, WallTime,
+    date_range::{DateRange, DateRangeSpec},
+    render::{Form, media_playlist},
 };
 
 #[derive(Debug, Clone)]
@@ -25,6 +27,12 @@ enum Step {
     },
     End,
     Pass(u64),
+    /// Something is announced for so many milliseconds from now (or before).
+    Announce {
+        id: u8,
+        later: i64,
+        millis: Option<u64>,
+    },
     /// A viewer asks for a place this far from the next part.
     Ask {
         rendition: RenditionId,
@@ -48,6 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u64..10_000, prop::collection::vec(rendition(), 0..2))
             .prop_map(|(later, new_init)| Step::Returned { later, new_init }),
         4 => (1u64..9000).prop_map(Step::Pass),
+        2 => (0u8..20, -9000i64..9000, prop::option::of(0u64..9000))
+            .prop_map(|(id, later, millis)| Step::Announce { id, later, millis }),
         4 => (rendition(), 0u64..5, prop::option::of(0u32..6))
             .prop_map(|(rendition, segments, part)| Step::Ask { rendition, segments, part }),
     ]
@@ -85,6 +95,8 @@ struct Shell {
     before: BTreeMap<RenditionId, (u64, Parsed)>,
     returns: u64,
     publishing: bool,
+    /// Every date range that was taken, and where it ends.
+    announced: BTreeMap<String, WallTime>,
 }
 
 impl Shell {
@@ -101,6 +113,7 @@ impl Shell {
             before: BTreeMap::new(),
             returns: 0,
             publishing: false,
+            announced: BTreeMap::new(),
         }
     }
 
@@ -147,6 +160,25 @@ impl Shell {
                         .is_none_or(|(due, _)| due > at(self.now))
                 );
             }
+            Step::Announce { id, later, millis } => {
+                let id = format!("event {id}");
+                let start = WallTime((SHOWTIME.0 + self.now).saturating_add_signed(later));
+                let spec = DateRangeSpec {
+                    id: id.clone(),
+                    class: None,
+                    start,
+                    duration: millis.map(Duration::from_millis),
+                    attributes: Vec::new(),
+                };
+                let range = DateRange::new(&spec).unwrap();
+                let end = range.end();
+                if self.handle(Input::Announce(range))? {
+                    prop_assert!(
+                        self.announced.insert(id, end).is_none(),
+                        "an id is given once"
+                    );
+                }
+            }
             Step::Ask {
                 rendition,
                 segments,
@@ -160,7 +192,10 @@ impl Shell {
     /// answered is woken.
     fn handle(&mut self, input: Input) -> Result<bool, TestCaseError> {
         let texts = |live: &Live| {
-            [VIDEO, AUDIO].map(|id| live.snapshot(id).map(|snapshot| media_playlist(snapshot)))
+            [VIDEO, AUDIO].map(|id| {
+                live.snapshot(id)
+                    .map(|snapshot| media_playlist(snapshot, Form::Whole))
+            })
         };
         let before = texts(&self.live);
         let taken = self.live.handle(at(self.now), input).is_ok();
@@ -200,7 +235,7 @@ impl Shell {
                         changed.contains(&waiter.rendition),
                         "an answer is ready and nobody was woken"
                     );
-                    let text = Parsed::read(&media_playlist(&snapshot));
+                    let text = Parsed::read(&media_playlist(&snapshot, Form::Whole));
                     prop_assert!(
                         text.ended || reached(&text, waiter.until),
                         "{:?} in {text:?}",
@@ -210,7 +245,10 @@ impl Shell {
                 Answer::Wait { until, not_past } => {
                     prop_assert!(!overdue && now < not_past);
                     let snapshot = self.live.snapshot(waiter.rendition).unwrap();
-                    prop_assert!(!reached(&Parsed::read(&media_playlist(snapshot)), until));
+                    prop_assert!(!reached(
+                        &Parsed::read(&media_playlist(snapshot, Form::Whole)),
+                        until
+                    ));
                     still.push(waiter);
                 }
                 Answer::Unavailable => prop_assert!(overdue),
@@ -269,10 +307,12 @@ impl Shell {
             let Some(snapshot) = self.live.snapshot(rendition).cloned() else {
                 return Ok(());
             };
-            let parsed = Parsed::read(&media_playlist(&snapshot));
+            let parsed = Parsed::read(&media_playlist(&snapshot, Form::Whole));
+            check_delta(&snapshot, &parsed)?;
             self.check_numbers(rendition, snapshot.version, &parsed)?;
             self.check_durations(&parsed)?;
             self.check_media(rendition, &parsed)?;
+            self.check_ranges(&snapshot, &parsed)?;
             if let Some((msn, _, _)) = parsed.numbered().last() {
                 let parts = snapshot
                     .open
@@ -379,8 +419,45 @@ impl Shell {
             prop_assert!(part.duration <= part_target);
         }
         for (_, _, segment) in parsed.numbered() {
-            prop_assert!(segment.parts.first().is_none_or(|part| part.independent));
+            let first = segment.parts.first();
+            prop_assert!(first.is_none_or(|part| part.independent || part.gap));
+            let gaps = segment.parts.iter().filter(|part| part.gap).count();
+            prop_assert!(gaps == 0 || gaps == segment.parts.len());
+            prop_assert!(
+                segment.uri.is_empty() || segment.parts.is_empty() || segment.gap == (gaps > 0)
+            );
         }
+        Ok(())
+    }
+
+    /// Every rendition lists the same date ranges, each for as long as its time is in the window.
+    fn check_ranges(&self, snapshot: &Snapshot, parsed: &Parsed) -> Result<(), TestCaseError> {
+        let starts = [VIDEO, AUDIO].map(|id| {
+            let other = self.live.snapshot(id)?;
+            Some(
+                other
+                    .segments
+                    .first()
+                    .map(|s| &**s)
+                    .or(other.open.as_ref())?
+                    .starts_at,
+            )
+        });
+        let start = starts.into_iter().flatten().min();
+        let expected = self
+            .announced
+            .iter()
+            .filter(|(_, end)| start.is_none_or(|start| **end >= start))
+            .map(|(id, _)| id.clone());
+        let mut listed = parsed.ranges.clone();
+        listed.sort();
+        prop_assert_eq!(listed, expected.collect::<Vec<_>>());
+        prop_assert!(
+            snapshot
+                .removed_ranges
+                .iter()
+                .all(|id| self.announced.contains_key(&**id))
+        );
         Ok(())
     }
 
@@ -400,13 +477,20 @@ impl Shell {
             prop_assert_eq!(serve(Media::Init(InitId(id))), MediaAnswer::Serve);
             prop_assert!(!self.forgotten_inits.contains(&(rendition, InitId(id))));
             prop_assert!(!self.forgotten.contains(&(rendition, MediaSeq(msn))));
+            let answer = |gap| {
+                if gap {
+                    MediaAnswer::Gone
+                } else {
+                    MediaAnswer::Serve
+                }
+            };
             if !segment.uri.is_empty() {
-                prop_assert_eq!(serve(Media::Segment(MediaSeq(msn))), MediaAnswer::Serve);
+                prop_assert_eq!(serve(Media::Segment(MediaSeq(msn))), answer(segment.gap));
             }
-            for index in (0u32..).take(segment.parts.len()) {
+            for (index, part) in (0u32..).zip(&segment.parts) {
                 prop_assert_eq!(
                     serve(Media::Part(Position::new(msn, index))),
-                    MediaAnswer::Serve
+                    answer(part.gap)
                 );
             }
         }
@@ -415,10 +499,16 @@ impl Shell {
                 *forgotten != rendition || serve(Media::Segment(*msn)) == MediaAnswer::Gone
             );
         }
-        prop_assert_eq!(
-            parsed.hints.is_empty(),
-            parsed.ended,
-            "a live playlist hints, an ended one does not"
+        let in_gap = parsed.numbered().last().is_some_and(|(_, _, segment)| {
+            segment.gap || segment.parts.iter().any(|part| part.gap)
+        });
+        prop_assert!(
+            !parsed.ended || parsed.hints.is_empty(),
+            "an ended playlist does not hint"
+        );
+        prop_assert!(
+            !parsed.hints.is_empty() || parsed.ended || in_gap,
+            "a live playlist hints, but for a gap"
         );
         for hint in &parsed.hints {
             let (_, file) = hint.split_once('/').unwrap();
@@ -445,6 +535,63 @@ impl Shell {
     }
 }
 
+/// A delta is the whole playlist but for its oldest segments and, in version 2, its oldest date ranges.
+fn check_delta(snapshot: &Snapshot, whole: &Parsed) -> Result<(), TestCaseError> {
+    prop_assert_eq!(whole.version, 6);
+    for skip in [Skip::Segments, Skip::SegmentsAndRanges] {
+        let form = Form::of(snapshot, skip);
+        let delta = Parsed::read(&media_playlist(snapshot, form));
+        if form == Form::Whole {
+            prop_assert_eq!(&delta, whole);
+            continue;
+        }
+        let (skipped, removed) = delta.skipped.clone().expect("a delta skips");
+        let (gone, kept) = whole.segments.split_at(usize::try_from(skipped).unwrap());
+        prop_assert!(!gone.is_empty() && !whole.ended);
+        let left: f64 = kept.iter().map(|segment| segment.duration).sum();
+        let boundary = snapshot.can_skip_until.unwrap().as_secs_f64();
+        prop_assert!(
+            left > boundary - 0.001,
+            "only what lies beyond the boundary is skipped"
+        );
+        let oldest = kept.first().map_or(0.0, |segment| segment.duration);
+        prop_assert!(
+            left - oldest <= boundary + 0.001,
+            "all that lies beyond it is"
+        );
+        let skips_ranges = delta.ranges.len() < whole.ranges.len();
+        prop_assert_eq!(delta.version, if skips_ranges { 10 } else { 9 });
+        prop_assert!(form == Form::DeltaV2 || !skips_ranges);
+        prop_assert_eq!(removed.is_some(), form == Form::DeltaV2);
+        prop_assert!(
+            delta
+                .ranges
+                .iter()
+                .all(|range| whole.ranges.contains(range))
+        );
+        let again = Parsed {
+            version: 6,
+            skipped: None,
+            segments: whole.segments.clone(),
+            ranges: whole.ranges.clone(),
+            ..delta.clone()
+        };
+        prop_assert_eq!(
+            &again,
+            whole,
+            "what is not skipped is as it is in the whole"
+        );
+        for (delta, whole) in delta.segments.iter().zip(kept) {
+            prop_assert_eq!(
+                (&delta.uri, &delta.parts, &delta.date),
+                (&whole.uri, &whole.parts, &whole.date)
+            );
+        }
+        prop_assert_eq!(delta.segments.len(), kept.len());
+    }
+    Ok(())
+}
+
 /// Whether a playlist holds what was waited for, as a player sees it.
 fn reached(parsed: &Parsed, until: Until) -> bool {
     let whole = parsed.media_sequence + parsed.segments.len() as u64;
@@ -463,12 +610,13 @@ proptest! {
         part_target in prop_oneof![Just(500u64), Just(1000)],
         target_duration_seconds in 2u32..4,
         first_msn in 0u64..3,
+        windows in prop_oneof![Just(3u64), Just(8)],
     ) {
         let settings = Settings {
             target_duration_seconds,
             part_target: Duration::from_millis(part_target),
             segment_min: Duration::from_secs(1),
-            window: Duration::from_secs(u64::from(target_duration_seconds) * 3),
+            window: Duration::from_secs(u64::from(target_duration_seconds) * windows),
             window_segments_min: 3,
             first_msn: MediaSeq(first_msn),
         };

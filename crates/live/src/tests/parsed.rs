@@ -8,6 +8,7 @@ use quick_m3u8::{
 
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Parsed {
+    pub(super) version: u64,
     pub(super) target_duration: u64,
     pub(super) part_target: f64,
     pub(super) server_control: (f64, f64, bool),
@@ -19,12 +20,17 @@ pub(super) struct Parsed {
     pub(super) hints: Vec<String>,
     pub(super) reports: Vec<(String, u64, u64)>,
     pub(super) ended: bool,
+    /// Segments left out, and the date ranges that were removed.
+    pub(super) skipped: Option<(u64, Option<String>)>,
+    /// Ids of the date ranges, in the order of their lines.
+    pub(super) ranges: Vec<String>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Segment {
     pub(super) uri: String,
     pub(super) duration: f64,
+    pub(super) gap: bool,
     pub(super) discontinuities: u64,
     pub(super) map: Option<String>,
     pub(super) date: Option<String>,
@@ -36,6 +42,7 @@ pub(super) struct Part {
     pub(super) uri: String,
     pub(super) duration: f64,
     pub(super) independent: bool,
+    pub(super) gap: bool,
 }
 
 impl Parsed {
@@ -69,7 +76,7 @@ impl Parsed {
         let before_media = self.segments.is_empty() && self.open == Segment::default();
         match tag {
             Tag::M3u(_) | Tag::IndependentSegments(_) => assert!(before_media),
-            Tag::Version(version) => assert_eq!(version.version(), 6),
+            Tag::Version(tag) => self.version = tag.version(),
             Tag::Targetduration(tag) => self.target_duration = tag.target_duration(),
             Tag::PartInf(tag) => self.part_target = tag.part_target(),
             Tag::ServerControl(tag) => {
@@ -96,6 +103,7 @@ impl Parsed {
                     uri,
                     duration,
                     independent: tag.independent(),
+                    gap: tag.gap(),
                 });
             }
             Tag::PreloadHint(tag) => self.hints.push(tag.uri().to_owned()),
@@ -107,6 +115,13 @@ impl Parsed {
                 ));
             }
             Tag::Endlist(_) => self.ended = true,
+            Tag::Gap(_) => self.open.gap = true,
+            Tag::Skip(tag) => {
+                assert!(before_media && self.skipped.is_none());
+                let removed = tag.recently_removed_dateranges().map(str::to_owned);
+                self.skipped = Some((tag.skipped_segments(), removed));
+            }
+            Tag::Daterange(tag) => self.ranges.push(tag.id().to_owned()),
             other => panic!("an unexpected tag: {other:?}"),
         }
     }

@@ -282,23 +282,31 @@ fn media_is_served_held_or_refused() {
 }
 
 #[test]
+fn what_was_hinted_when_the_publisher_left_is_held_until_its_time_has_come() {
+    let mut live = live(Settings::default(), 5, 0);
+    let hinted = Media::Part(Position::new(5, 0));
+    let held = MediaAnswer::Wait {
+        not_past: at(118_000),
+    };
+    // The last part came at 10 s.
+    live.handle(at(10_500), Input::Lost).unwrap();
+    live.handle(at(10_999), Input::Timeout).unwrap();
+    assert_eq!(media(&live, at(10_999), hinted), held);
+    live.handle(at(11_000), Input::Timeout).unwrap();
+    assert_eq!(media(&live, at(11_000), hinted), MediaAnswer::Gone);
+    let next = Media::Part(Position::new(5, 1));
+    assert_eq!(
+        media(&live, at(11_000), next),
+        MediaAnswer::NotYet,
+        "a gap is not hinted at"
+    );
+}
+
+#[test]
 fn what_was_hinted_when_the_show_ended_never_comes() {
     let mut live = live(Settings::default(), 5, 0);
     let hinted = Media::Part(Position::new(5, 0));
-    let now = at(100_000);
-    assert_eq!(
-        media(&live, now, hinted),
-        MediaAnswer::Wait {
-            not_past: at(118_000)
-        }
-    );
-    live.handle(now, Input::Lost).unwrap();
-    assert_eq!(
-        media(&live, now, hinted),
-        MediaAnswer::Wait {
-            not_past: at(118_000)
-        }
-    );
+    let now = at(10_500);
     live.handle(now, Input::End).unwrap();
     assert_eq!(media(&live, now, hinted), MediaAnswer::NotYet);
     assert_eq!(

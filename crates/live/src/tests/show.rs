@@ -6,7 +6,7 @@ use super::{AUDIO, SHOWTIME, VIDEO, at, config};
 use crate::{
     Input, Live, Output, RenditionId, Settings, WallTime,
     cut::{Cutter, Decision, Sample, Sync},
-    render::media_playlist,
+    render::{Form, media_playlist},
 };
 
 /// The shell without its bytes: a publisher at 30 pictures a second with a keyframe every two seconds.
@@ -100,7 +100,7 @@ impl Show {
     }
 
     fn text(&self, rendition: RenditionId) -> String {
-        media_playlist(self.live.snapshot(rendition).unwrap())
+        media_playlist(self.live.snapshot(rendition).unwrap(), Form::Whole)
     }
 }
 

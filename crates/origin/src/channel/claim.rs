@@ -8,24 +8,67 @@ use tokio::sync::Notify;
 
 use super::{BeginError, Channel, OnAir};
 
-/// Who has the claim, as the channel sees it.
+/// Which of two encoders of one channel is shown while both are well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// The one that came first.
+    Main,
+    /// The one that waits, until the other starves.
+    Backup,
+}
+
+/// Who has a claim, as the channel sees it.
 #[derive(Debug)]
 pub(super) struct Holder {
-    heard: Mutex<Moment>,
+    pub(super) rank: Rank,
+    heard: Mutex<Heard>,
     replaced: Notify,
 }
 
+/// When a publisher sent media.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    last: Moment,
+    /// It was never silent for long since then.
+    well_since: Moment,
+}
+
 impl Holder {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(rank: Rank, now: Moment) -> Self {
+        let heard = Heard {
+            last: now,
+            well_since: now,
+        };
         Self {
-            heard: Mutex::new(now),
+            rank,
+            heard: Mutex::new(heard),
             replaced: Notify::new(),
         }
     }
 
     /// When it last sent media.
     pub(super) fn heard(&self) -> Moment {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last
+    }
+
+    /// Since when it has sent media without a long silence.
+    pub(super) fn well_since(&self) -> Moment {
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .well_since
+    }
+
+    /// It has sent media.
+    fn touch(&self, now: Moment, silence: std::time::Duration) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.last.after(silence) <= now {
+            heard.well_since = now;
+        }
+        heard.last = now;
     }
 
     /// Tells it that another has its place.
@@ -34,7 +77,7 @@ impl Holder {
     }
 }
 
-/// The right to publish to a channel. Dropping it loses the publisher.
+/// The right to publish to a channel, or to stand by. Dropping it loses the publisher.
 #[derive(Debug)]
 pub(crate) struct Claim {
     channel: Arc<Channel>,
@@ -52,6 +95,17 @@ impl Replacement {
     }
 }
 
+/// What the holder of a claim has to do with what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// Show it.
+    Show,
+    /// Be ready to.
+    StandBy,
+    /// Let the publisher go: another has its place.
+    Leave,
+}
+
 impl Claim {
     pub(super) fn new(channel: Arc<Channel>, holder: Arc<Holder>) -> Self {
         Self { channel, holder }
@@ -67,11 +121,13 @@ impl Claim {
 
     /// The publisher has sent media: its place is safe for a while.
     pub(crate) fn touch(&self) {
-        *self
-            .holder
-            .heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = self.channel.clock.now();
+        self.holder
+            .touch(self.channel.clock.now(), self.channel.waits.silence);
+    }
+
+    /// Whether the publisher is the one that is shown.
+    pub(crate) fn duty(&self) -> Duty {
+        self.channel.duty(&self.holder)
     }
 
     /// Milliseconds from the beginning of the stream that waits for its publisher, 0 without one.
@@ -84,7 +140,7 @@ impl Claim {
         u32::try_from(elapsed).unwrap_or(0)
     }
 
-    /// Starts a stream, or goes on with the one that waits; `anchor` is the wall clock at the first picture.
+    /// Starts a stream, or goes on with the one that there is; `anchor` is the wall clock at the first picture.
     pub(crate) fn begin(&self, tracks: Tracks, anchor: WallTime) -> Result<OnAir, BeginError> {
         let on_air = self.channel.begin(&self.holder, tracks, anchor)?;
         self.channel.announce();

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use fanwave_live::{
-    RenditionId, WallTime,
+    HandleError, RenditionId, WallTime,
     cut::{self, CutError, Cutter, Decision, Sync, Taken},
 };
 use fanwave_media::{
@@ -20,8 +20,12 @@ use prometheus_client::metrics::counter::Counter;
 use super::{PackError, millis};
 use crate::{
     channel::{Channel, OnAir},
-    stream::{Step, Stream, Turn},
+    stream::{AddError, Step, Stream, Turn},
 };
+
+/// A publisher that is back may begin a little before the gap ends: dates of one playlist may overlap by less than a second
+/// (section 6.2.1 of the draft).
+const LATE_MS_MAX: u64 = 500;
 
 /// From a publisher's first picture on, or its first sound where it sends no pictures.
 #[derive(Debug)]
@@ -49,6 +53,11 @@ enum RunState {
     Made,
     /// The timeline broke; the stream is told once it is known where it goes on.
     Broken,
+    /// The stream went on without this publisher, who sent nothing.
+    Starved {
+        /// How late its last independent picture was, in milliseconds, once there was one.
+        late: Option<u64>,
+    },
 }
 
 /// The samples of one track that wait for their part to be cut.
@@ -104,6 +113,9 @@ impl Run {
         let Some(index) = self.queues.iter().position(|queue| queue.track == track) else {
             return Ok(());
         };
+        if matches!(self.state, RunState::Starved { .. }) && !self.catches_up(track, &sample) {
+            return Ok(());
+        }
         // A part cannot have a hole in it.
         if !self.queues[index].is_followed_by(&sample) {
             self.restart("a hole")?;
@@ -142,12 +154,46 @@ impl Run {
         Ok(())
     }
 
+    /// Whether a publisher that has starved its stream is back with something that can follow.
+    ///
+    /// What was held up on the way comes in a burst, and of a time that the playlists have already listed as gap: it is
+    /// dropped, for else every viewer would be that much later for the rest of the show. A publisher that is as late as
+    /// before at its next independent picture does not come nearer: its clock has stood still, and is read anew.
+    fn catches_up(&mut self, track: TrackId, sample: &Sample) -> bool {
+        if track != self.tracks.leader() || !sample.sync {
+            return false;
+        }
+        let shown = WallTime(
+            self.zero
+                .0
+                .saturating_add(millis(sample.decode_time, self.tracks.timescale(track))),
+        );
+        let end = self.stream.end_of_media().unwrap_or(shown);
+        let late = end.0.saturating_sub(shown.0);
+        let before = match self.state {
+            RunState::Starved { late } => late,
+            RunState::Begun | RunState::Made | RunState::Broken => None,
+        };
+        if late <= LATE_MS_MAX
+            || before.is_some_and(|before| late.saturating_add(LATE_MS_MAX) > before)
+        {
+            self.zero.0 = self.zero.0.saturating_add(late);
+            self.state = RunState::Broken;
+            true
+        } else {
+            self.state = RunState::Starved { late: Some(late) };
+            false
+        }
+    }
+
     /// Makes parts of what waits and starts over; the stream is told when the next picture shows where it goes on.
     fn restart(&mut self, why: &str) -> Result<(), PackError> {
         tracing::info!(channel = %self.channel.id(), why, "the publisher's timeline broke");
         self.close()?;
         self.queues.iter_mut().for_each(Queue::clear);
-        self.state = RunState::Broken;
+        if !matches!(self.state, RunState::Starved { .. }) {
+            self.state = RunState::Broken;
+        }
         Ok(())
     }
 
@@ -181,8 +227,18 @@ impl Run {
                 .count() as u64,
         );
         self.state = RunState::Made;
-        self.stream
-            .add(self.channel.clock().now(), self.turn, steps)?;
+        let added = self
+            .stream
+            .add(self.channel.clock().now(), self.turn, steps);
+        if added == Err(AddError::Live(HandleError::Away)) {
+            // The stream went on without: what there is comes too late, and the next stretch begins with a picture that can
+            // follow the gap.
+            self.cutter = Cutter::new(self.stream.config());
+            self.queues.iter_mut().for_each(Queue::clear);
+            self.state = RunState::Starved { late: None };
+            return Ok(());
+        }
+        added?;
         if !self.is_ready && self.stream.is_ready() {
             self.is_ready = true;
             self.channel.announce();

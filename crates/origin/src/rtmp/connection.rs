@@ -59,8 +59,8 @@ enum Closed {
     /// What it sends cannot be taken.
     #[error(transparent)]
     Media(#[from] Box<PackError>),
-    /// It was silent, and another has its place.
-    #[error("another publisher took over after a silence")]
+    /// Another has its place.
+    #[error("another encoder has taken over this channel")]
     Replaced,
     /// The origin stops.
     #[error("the server stops")]
@@ -125,7 +125,7 @@ impl Connection {
             Closed::Finished | Closed::HungUp | Closed::Stopping => {
                 tracing::info!(%peer, %channel, why = %closed, "publisher gone");
             }
-            Closed::Media(why) => {
+            why @ (Closed::Media(_) | Closed::Replaced) => {
                 tracing::warn!(%peer, %channel, %why, "publisher let go");
                 self.session.dismiss(&why.to_string());
                 // It is let go whether or not it hears why.

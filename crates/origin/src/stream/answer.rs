@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanwave_live::{Answer, Asked, BadRequest, Media, MediaAnswer, Moment, Query, RenditionId};
+use fanwave_live::{
+    Answer, Asked, BadRequest, Media, MediaAnswer, Moment, Query, RenditionId, render::Form,
+};
 
 use super::{State, Stream, shelf};
 use crate::playlist::Playlist;
@@ -67,12 +69,15 @@ impl Stream {
         let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
             return Reply::Gone;
         };
-        let kept = shelf
-            .playlist
+        let form = Form::of(&snapshot, query.skip);
+        let Some(place) = shelf.playlists.get_mut(form.index()) else {
+            return Reply::Gone;
+        };
+        let kept = place
             .take()
             .filter(|kept| kept.is_version(snapshot.version));
-        let playlist = kept.unwrap_or_else(|| Arc::new(Playlist::media(snapshot)));
-        shelf.playlist = Some(Arc::clone(&playlist));
+        let playlist = kept.unwrap_or_else(|| Arc::new(Playlist::media(snapshot, form)));
+        *place = Some(Arc::clone(&playlist));
         Reply::Ready(playlist)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use fanwave_live::{
     Config, InitId, Media, MediaSeq, Position,
-    render::{AudioRendition, Multivariant, Variant, VideoRange},
+    render::{AudioRendition, Form, Multivariant, Variant, VideoRange},
 };
 use fanwave_media::{AudioTrack, Range, TrackId, Tracks, VideoTrack};
 
@@ -16,7 +16,8 @@ use crate::playlist::Playlist;
 pub(super) struct Shelf {
     pub(super) inits: BTreeMap<InitId, Bytes>,
     pub(super) segments: BTreeMap<MediaSeq, Vec<Bytes>>,
-    pub(super) playlist: Option<Arc<Playlist>>,
+    /// The latest playlist in each of its forms that was asked for.
+    pub(super) playlists: [Option<Arc<Playlist>>; Form::ALL.len()],
     pub(super) rate: Rate,
 }
 

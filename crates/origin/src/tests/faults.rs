@@ -58,7 +58,11 @@ async fn a_silent_publisher_makes_way_for_its_successor() {
     show.until(|status| status.live).await;
     let folder = show.folder().await;
     let mut second = Publisher::connect(show.rtmp(), KEY).await.unwrap();
-    assert_eq!(first.until_dismissed().await, ClientError::Disconnected);
+    let why = first.until_dismissed().await;
+    assert_eq!(
+        why,
+        ClientError::Refused("NetStream.Publish.Rejected".to_owned())
+    );
     second.send_until(4_400).await;
     let text = show
         .get(&format!("{folder}/video.m3u8?_HLS_msn=3"))

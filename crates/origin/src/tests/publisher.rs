@@ -119,6 +119,11 @@ impl Publisher {
         }
     }
 
+    /// Sends the next so many milliseconds of media.
+    pub(super) async fn send_for(&mut self, ms: u32) {
+        self.send_until(self.next_picture_ms + ms).await;
+    }
+
     /// Sends access units that are none.
     pub(super) async fn send_garbage(&mut self, bytes: &[u8]) {
         self.client.send_avc(0, 0, true, bytes).unwrap();
