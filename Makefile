@@ -7,7 +7,7 @@ SEED ?= 1
 FANS ?= 100000
 ENGINE ?= redis
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-idle bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-idle bench-ingest bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and fo
 
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle
+
+bench-ingest: SECONDS = 60
+bench-ingest: ## 50 encoders of 4 Mb/s into one server on one core for SECONDS=60, nothing encoded again
+	@SECONDS=$(SECONDS) scripts/bench ingest
 
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat

@@ -6,6 +6,7 @@
 //! | `GET /api/v1/channels` | every channel with its show's state |
 //! | `GET /api/v1/channels/{id}` | one of them |
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
+//! | `GET /api/v1/channels/{id}/ingest` | how well its publisher sends; for staff |
 //! | `GET /api/v1/nodes` | the servers of these rooms; for staff |
 //!
 //! It keeps nothing between two requests: whatever it knows comes from its configuration, from [`ShowStatus`],
@@ -14,11 +15,13 @@
 
 mod channels;
 mod guests;
+mod ingest;
 pub mod limits;
 mod messages;
 pub mod name;
 mod nodes;
 mod problem;
+mod staff;
 #[cfg(test)]
 mod tests;
 
@@ -31,12 +34,19 @@ use axum::{
 use fanwave_bus::Engine;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 
-pub use self::{nodes::NodeList, problem::Problem};
+pub use self::{
+    ingest::{Health, Ingest, Publisher},
+    nodes::NodeList,
+    problem::Problem,
+};
 
 /// Whether a channel's show is on, as the one who runs the shows knows it.
 pub trait ShowStatus: Send + Sync + 'static {
     /// The state of a configured channel at this moment. Must not block.
     fn state(&self, channel: &RoomId) -> ShowState;
+
+    /// How a configured channel is fed at this moment. Must not block.
+    fn ingest(&self, channel: &RoomId) -> Ingest;
 }
 
 /// See [`ShowStatus`].
@@ -104,6 +114,7 @@ pub fn router(api: Api) -> Router {
         .route("/guests", post(guests::create))
         .route("/channels", get(channels::list))
         .route("/channels/{id}", get(channels::show))
+        .route("/channels/{id}/ingest", get(ingest::show))
         .route("/channels/{id}/messages", get(messages::page))
         .route("/nodes", get(nodes::list))
         .fallback(async || Problem::not_found())

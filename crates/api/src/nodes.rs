@@ -5,13 +5,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-};
+use axum::{extract::State, http::HeaderMap};
 use fanwave_room::census::Node;
 use fanwave_wire::{
-    Role, UnixMillis,
+    UnixMillis,
     envelope::{NodeId, NodeState},
 };
 use serde::Serialize;
@@ -19,6 +16,7 @@ use serde::Serialize;
 use crate::{
     Api, Problem,
     channels::{Answer, fresh},
+    staff::demand_staff,
 };
 
 /// Who knows the servers of these rooms.
@@ -86,32 +84,5 @@ fn describe(node: Node, own: Option<NodeId>) -> Described {
         connections_max: about.connections_max,
         rooms: about.rooms,
         busy_percent: f64::from(about.busy_permille) / 10.0,
-    }
-}
-
-/// Lets a valid token of a member of staff pass that was signed with our own secret.
-fn demand_staff(api: &Api, headers: &HeaderMap, now: UnixMillis) -> Result<(), Problem> {
-    let authorization = headers.get(header::AUTHORIZATION);
-    let token = authorization
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
-        let words =
-            "this needs the token of a member of staff in the header: Authorization: Bearer TOKEN";
-        return Err(Problem::unauthorized("token_missing", words));
-    };
-    let claims = api
-        .key
-        .verify(token, now)
-        .map_err(|error| Problem::unauthorized("token_refused", error.to_string()))?;
-    match claims.sender().role {
-        Role::Staff => Ok(()),
-        Role::Fan | Role::Member | Role::Moderator | Role::Artist => Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "not_staff",
-            "this is for the staff: fanwave token --role staff makes a token",
-        )),
     }
 }

@@ -111,6 +111,30 @@ impl ShowStatus for Shows {
             ShowState::OffAir
         }
     }
+
+    fn ingest(&self, channel: &RoomId) -> Ingest {
+        if channel.as_str() != "demo" {
+            return Ingest {
+                publisher: Publisher::Absent,
+                health: None,
+            };
+        }
+        Ingest {
+            publisher: Publisher::Connected,
+            health: Some(Health {
+                video_bits_per_second: 3_000_000,
+                audio_bits_per_second: 128_000,
+                frame_rate_milli: 29_970,
+                keyframe_interval: Some(Duration::from_secs(2)),
+                keyframe_interval_max: None,
+                drift_ms: -3,
+                lag: Duration::from_millis(40),
+                starving: false,
+                dropped_pictures: 1,
+                timestamp_jumps: 0,
+            }),
+        }
+    }
 }
 
 struct TwoNodes;
@@ -480,8 +504,8 @@ fn token(role: Role, key: &TokenKey, expires_at: UnixMillis) -> String {
     key.issue(&Claims::new(sender, NOW, expires_at).unwrap())
 }
 
-async fn nodes(authorization: Option<&str>) -> Answer {
-    let mut request = Request::get("/api/v1/nodes");
+async fn staff_get(path: &str, authorization: Option<&str>) -> Answer {
+    let mut request = Request::get(path);
     if let Some(authorization) = authorization {
         request = request.header(header::AUTHORIZATION, authorization);
     }
@@ -490,6 +514,36 @@ async fn nodes(authorization: Option<&str>) -> Answer {
         fails: false,
     };
     call(app(log), request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_staff_sees_how_a_channel_is_fed() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let staff = format!("Bearer {}", token(Role::Staff, &key(), later));
+    let answer = staff_get("/api/v1/channels/demo/ingest", Some(&staff)).await;
+    assert_eq!(
+        (answer.status, answer.cache.as_str()),
+        (StatusCode::OK, "no-store")
+    );
+    let expected = json!({"now": NOW.0, "channel": "demo", "publisher": "connected", "health": {
+        "video_bits_per_second": 3_000_000, "audio_bits_per_second": 128_000, "frame_rate": 29.97,
+        "keyframe_interval_ms": 2_000, "keyframe_interval_max_ms": null, "drift_ms": -3, "lag_ms": 40,
+        "starving": false, "dropped_pictures": 1, "timestamp_jumps": 0,
+    }});
+    assert_eq!(answer.body, expected);
+    let answer = staff_get("/api/v1/channels/second/ingest", Some(&staff)).await;
+    assert_eq!(
+        (&answer.body["publisher"], &answer.body["health"]),
+        (&json!("absent"), &Value::Null)
+    );
+    let answer = staff_get("/api/v1/channels/none/ingest", Some(&staff)).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let answer = staff_get("/api/v1/channels/demo/ingest", None).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+async fn nodes(authorization: Option<&str>) -> Answer {
+    staff_get("/api/v1/nodes", authorization).await
 }
 
 #[tokio::test]

@@ -22,7 +22,10 @@ use std::{
 use fanwave_live::{
     Config, ConfigError, DateRange, HandleError, Kind, Moment, RenditionSpec, Settings, WallTime,
 };
-use fanwave_media::{TrackId, TrackKind, Tracks, VIDEO_TIMESCALE};
+use fanwave_media::{
+    TrackId, TrackKind, Tracks, VIDEO_TIMESCALE,
+    health::{Change, Report},
+};
 use fanwave_wire::{RoomId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -260,6 +263,26 @@ impl Channel {
         Ok(Claim::new(Arc::clone(self), holder))
     }
 
+    /// How well the publisher that is shown sends, once its first sample has come.
+    pub(crate) fn health(&self) -> Option<Report> {
+        let now = self.clock.now();
+        self.lock().holder.as_ref()?.report(now)
+    }
+
+    /// Says in the log what has become of a publisher.
+    fn tell_health(&self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Starving => {
+                    tracing::warn!(channel = %self.id, "the encoder sends less than it should: viewers will run dry");
+                }
+                Change::Recovered => {
+                    tracing::info!(channel = %self.id, "the encoder has caught up")
+                }
+            }
+        }
+    }
+
     /// Returns when something happened that [`Channel::handle_time`] should look at early.
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
@@ -279,6 +302,8 @@ impl Channel {
             state.retire(now);
             tracing::info!(channel = %self.id, "the publisher did not return: the stream has ended");
         }
+        let publishers = [&state.holder, &state.standby].into_iter().flatten();
+        let (looks, changes): (Vec<_>, Vec<_>) = publishers.map(|holder| holder.look(now)).unzip();
         let rotates = state.rotate(now, self.waits, &self.id);
         let starves = state.starve(now, self.waits.starving, &self.id);
         let ended: Vec<_> = state
@@ -296,7 +321,13 @@ impl Channel {
         let forgets = current.and_then(|current| current.stream.handle_time(now));
         drop(state);
         self.announce();
-        let others = window_ends.into_iter().chain(rotates).chain(starves);
+        changes.iter().for_each(|changes| self.tell_health(changes));
+        let looks = looks.into_iter().flatten();
+        let others = window_ends
+            .into_iter()
+            .chain(rotates)
+            .chain(starves)
+            .chain(looks);
         ended.into_iter().chain(others).chain(forgets).min()
     }
 

@@ -23,6 +23,7 @@ mod shared;
 mod stream;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -30,6 +31,7 @@ use std::{
 use axum::Router;
 use fanwave_live::Config;
 pub use fanwave_live::{AttributeValue, DateRange, DateRangeError, DateRangeSpec};
+use fanwave_media::health::Report;
 use fanwave_wire::RoomId;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -90,8 +92,14 @@ impl Origin {
                 Arc::new(Channel::new(channel, settings.clone(), waits, clock)),
             )
         };
+        let channels: Arc<BTreeMap<_, _>> =
+            Arc::new(config.channels.into_iter().map(channel).collect());
+        let ingest = metrics::ingest::Ingest(Arc::clone(&channels));
+        registry
+            .sub_registry_with_prefix("origin")
+            .register_collector(Box::new(ingest));
         let shared = Arc::new(Shared {
-            channels: config.channels.into_iter().map(channel).collect(),
+            channels,
             clock,
             metrics: Metrics::register(registry),
             patience,
@@ -135,6 +143,12 @@ impl Origin {
             .channels
             .get(channel)
             .map(|channel| channel.status())
+    }
+
+    /// How well a channel's publisher sends; `None` while nobody does.
+    #[must_use]
+    pub fn health(&self, channel: &RoomId) -> Option<Report> {
+        self.shared.channels.get(channel)?.health()
     }
 
     /// Announces that something happens at a time of the channel's show: it stands as EXT-X-DATERANGE in every playlist of

@@ -1,5 +1,7 @@
 //! What the origin counts, in Prometheus' terms. Names are prefixed `origin_`.
 
+pub(crate) mod ingest;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},

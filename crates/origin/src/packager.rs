@@ -116,7 +116,12 @@ impl Packager {
                     let channel = self.claim.channel().id();
                     tracing::warn!(%channel, %kind, number, "a track came after the stream had begun, and is left out");
                 }
-                output => self.early.push(output),
+                output => {
+                    if let (Some(tracks), Output::Sample(id, sample)) = (&self.tracks, &output) {
+                        self.claim.observe(tracks, *id, sample);
+                    }
+                    self.early.push(output);
+                }
             }
         }
         if self.run.is_none() {
@@ -139,6 +144,7 @@ impl Packager {
         let Some(run) = &mut self.run else {
             return Ok(());
         };
+        let leaps = run.leaps();
         for output in self.early.drain(..) {
             let taken = match output {
                 Output::Tracks(tracks) => {
@@ -161,6 +167,9 @@ impl Packager {
                 }
                 taken => taken?,
             }
+        }
+        if self.run.as_ref().is_some_and(|run| run.leaps() > leaps) {
+            self.claim.note_jump();
         }
         Ok(())
     }

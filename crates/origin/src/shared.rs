@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) channels: BTreeMap<RoomId, Arc<Channel>>,
+    pub(crate) channels: Arc<BTreeMap<RoomId, Arc<Channel>>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) patience: Patience,

@@ -13,10 +13,10 @@ mod stop;
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
-use fanwave_api::{Api, ChannelInfo, NodeList, ShowState, ShowStatus};
+use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
 use fanwave_bus::Engine;
 use fanwave_gateway::Gateway;
-use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig};
+use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus};
 use fanwave_room::census::Node;
 use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
@@ -279,6 +279,27 @@ impl ShowStatus for OriginShows {
             }) => ShowState::Live { since },
             _ => ShowState::OffAir,
         }
+    }
+
+    fn ingest(&self, channel: &RoomId) -> Ingest {
+        let publisher = match self.0.status(channel).map(|status| status.publisher) {
+            Some(PublisherStatus::Connected) => Publisher::Connected,
+            Some(PublisherStatus::Lost) => Publisher::Lost,
+            Some(PublisherStatus::Absent) | None => Publisher::Absent,
+        };
+        let health = self.0.health(channel).map(|report| Health {
+            video_bits_per_second: report.video_bits_per_second,
+            audio_bits_per_second: report.audio_bits_per_second,
+            frame_rate_milli: report.frame_rate_milli,
+            keyframe_interval: report.keyframe_interval,
+            keyframe_interval_max: report.keyframe_interval_max,
+            drift_ms: report.drift_ms,
+            lag: report.lag,
+            starving: report.starving,
+            dropped_pictures: report.dropped_pictures,
+            timestamp_jumps: report.timestamp_jumps,
+        });
+        Ingest { publisher, health }
     }
 }
 

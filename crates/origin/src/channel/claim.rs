@@ -1,9 +1,15 @@
 //! The right to publish to a channel, and what the channel knows of who has it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use fanwave_live::{Moment, WallTime};
-use fanwave_media::Tracks;
+use fanwave_media::{
+    Sample, TrackId, Tracks,
+    health::{Arrival, Change, Health, Report},
+};
 use tokio::sync::Notify;
 
 use super::{BeginError, Channel, OnAir};
@@ -22,6 +28,8 @@ pub(super) enum Rank {
 pub(super) struct Holder {
     pub(super) rank: Rank,
     heard: Mutex<Heard>,
+    /// What is asked for by people, now and then; never held for long.
+    health: Mutex<Health>,
     replaced: Notify,
 }
 
@@ -42,6 +50,7 @@ impl Holder {
         Self {
             rank,
             heard: Mutex::new(heard),
+            health: Mutex::default(),
             replaced: Notify::new(),
         }
     }
@@ -63,12 +72,29 @@ impl Holder {
     }
 
     /// It has sent media.
-    fn touch(&self, now: Moment, silence: std::time::Duration) {
+    fn touch(&self, now: Moment, silence: Duration) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.last.after(silence) <= now {
             heard.well_since = now;
         }
         heard.last = now;
+    }
+
+    /// How well it sends; `None` before its first sample.
+    pub(super) fn report(&self, now: Moment) -> Option<Report> {
+        self.health().report(now.0)
+    }
+
+    /// Looks whether it has fallen silent; says when to look again, and what has changed.
+    pub(super) fn look(&self, now: Moment) -> (Option<Moment>, Vec<Change>) {
+        let mut health = self.health();
+        health.handle_timeout(now.0);
+        let changes = std::iter::from_fn(|| health.poll_output()).collect();
+        (health.poll_timeout().map(Moment), changes)
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells it that another has its place.
@@ -125,6 +151,33 @@ impl Claim {
             .touch(self.channel.clock.now(), self.channel.waits.silence);
     }
 
+    /// The publisher has sent this sample. Of several tracks of a kind the first speaks for all.
+    pub(crate) fn observe(&self, tracks: &Tracks, id: TrackId, sample: &Sample) {
+        if id.index > 0 {
+            return;
+        }
+        let timescale = tracks.timescale(id);
+        let arrival = Arrival {
+            track: id.kind,
+            decode: span(sample.decode_time, timescale),
+            duration: span(sample.duration.into(), timescale),
+            sync: sample.sync,
+            bytes: sample.data.len(),
+        };
+        let now = self.channel.clock.now();
+        let changes: Vec<_> = {
+            let mut health = self.holder.health();
+            health.handle(now.0, arrival);
+            std::iter::from_fn(|| health.poll_output()).collect()
+        };
+        self.channel.tell_health(&changes);
+    }
+
+    /// The publisher's timeline has a leap or a hole here.
+    pub(crate) fn note_jump(&self) {
+        self.holder.health().handle_jump();
+    }
+
     /// Whether the publisher is the one that is shown.
     pub(crate) fn duty(&self) -> Duty {
         self.channel.duty(&self.holder)
@@ -153,4 +206,13 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.channel.release(&self.holder);
     }
+}
+
+/// Ticks as time, rounded down to a nanosecond.
+fn span(ticks: u64, timescale: u32) -> Duration {
+    const NANOS: u128 = 1_000_000_000;
+    let timescale = u64::from(timescale.max(1));
+    let nanos = u128::from(ticks % timescale) * NANOS / u128::from(timescale);
+    Duration::from_secs(ticks / timescale)
+        + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -40,6 +40,8 @@ pub(super) struct Run {
     zero: WallTime,
     state: RunState,
     parts_made: Counter,
+    /// How often the timeline broke.
+    leaps: u64,
     /// Whether the stream was playable when it was last looked at.
     is_ready: bool,
 }
@@ -104,8 +106,14 @@ impl Run {
             zero,
             state: RunState::Begun,
             parts_made,
+            leaps: 0,
             is_ready: false,
         }
+    }
+
+    /// How often the publisher's timeline broke.
+    pub(super) fn leaps(&self) -> u64 {
+        self.leaps
     }
 
     /// Hands one sample to the cutter, and begins a new stretch when the timeline broke.
@@ -118,11 +126,13 @@ impl Run {
         }
         // A part cannot have a hole in it.
         if !self.queues[index].is_followed_by(&sample) {
+            self.leaps += 1;
             self.restart("a hole")?;
         }
         let times = self.queues[index].times_of(&sample);
         let taken = match self.cutter.handle(times) {
             Err(CutError::Broken(why)) if self.state == RunState::Made => {
+                self.leaps += 1;
                 self.restart(&why.to_string())?;
                 self.cutter.handle(times)?
             }

@@ -1,0 +1,123 @@
+//! `GET /api/v1/channels/{id}/ingest`: how well a channel's publisher sends. For staff alone.
+//!
+//! Rates are of the last ten seconds, counts of the publisher's whole stay. `health` is null while nobody publishes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    http::HeaderMap,
+};
+use fanwave_wire::{RoomId, UnixMillis};
+use serde::Serialize;
+
+use crate::{
+    Api, Problem,
+    channels::{Answer, fresh},
+    staff::demand_staff,
+};
+
+/// What a channel gets from its encoder, as the one who runs the shows knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingest {
+    /// Whether somebody publishes.
+    pub publisher: Publisher,
+    /// How well, once its first picture has come.
+    pub health: Option<Health>,
+}
+
+/// Whether a channel is published to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publisher {
+    /// Nobody publishes, and nobody is waited for.
+    Absent,
+    /// An encoder is connected.
+    Connected,
+    /// The encoder is gone, and the stream waits for its return.
+    Lost,
+}
+
+/// How well a publisher sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Bits per second of pictures.
+    pub video_bits_per_second: u64,
+    /// Bits per second of sound.
+    pub audio_bits_per_second: u64,
+    /// Thousandths of a picture per second.
+    pub frame_rate_milli: u64,
+    /// Between the last two keyframes.
+    pub keyframe_interval: Option<Duration>,
+    /// The longest of them.
+    pub keyframe_interval_max: Option<Duration>,
+    /// How far sound has moved ahead of the pictures since the beginning, milliseconds.
+    pub drift_ms: i64,
+    /// How much later media arrives than it did at its best.
+    pub lag: Duration,
+    /// Whether viewers run dry.
+    pub starving: bool,
+    /// Pictures that are missing between others.
+    pub dropped_pictures: u64,
+    /// Leaps of the timestamps.
+    pub timestamp_jumps: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Described {
+    now: UnixMillis,
+    channel: RoomId,
+    publisher: Publisher,
+    health: Option<Figures>,
+}
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    video_bits_per_second: u64,
+    audio_bits_per_second: u64,
+    /// Pictures per second, to a thousandth.
+    frame_rate: f64,
+    keyframe_interval_ms: Option<u64>,
+    keyframe_interval_max_ms: Option<u64>,
+    drift_ms: i64,
+    lag_ms: u64,
+    starving: bool,
+    dropped_pictures: u64,
+    timestamp_jumps: u64,
+}
+
+/// How one channel is fed.
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Answer<Described>, Problem> {
+    let now = (api.now)();
+    demand_staff(&api, &headers, now)?;
+    let channel = api.channel(&id)?.id.clone();
+    let Ingest { publisher, health } = api.shows.ingest(&channel);
+    Ok(fresh(Described {
+        now,
+        channel,
+        publisher,
+        health: health.map(|health| figures(&health)),
+    }))
+}
+
+fn figures(health: &Health) -> Figures {
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    // A rate is a few hundred thousand thousandths: exact as a float.
+    let milli = u32::try_from(health.frame_rate_milli).unwrap_or(u32::MAX);
+    Figures {
+        video_bits_per_second: health.video_bits_per_second,
+        audio_bits_per_second: health.audio_bits_per_second,
+        frame_rate: f64::from(milli) / 1_000.0,
+        keyframe_interval_ms: health.keyframe_interval.map(millis),
+        keyframe_interval_max_ms: health.keyframe_interval_max.map(millis),
+        drift_ms: health.drift_ms,
+        lag_ms: millis(health.lag),
+        starving: health.starving,
+        dropped_pictures: health.dropped_pictures,
+        timestamp_jumps: health.timestamp_jumps,
+    }
+}
