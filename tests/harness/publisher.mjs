@@ -50,15 +50,58 @@ export const ENCODERS = {
 };
 
 /**
+ * What enhanced RTMP brings: settings for an ffmpeg that knows it. Small pictures, and keyframes every second.
+ *
+ * @type {Record<string, { picture: string, args: string[], sounds?: string[] }>}
+ */
+export const ENHANCED = {
+  hevc: {
+    picture: "testsrc2=size=640x360:rate=30",
+    args: ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "open-gop=0:keyint=30:min-keyint=30:scenecut=0:log-level=error",
+      "-c:a", "aac", "-b:a", "96k", "-ac", "2"],
+  },
+  /** What ffmpeg does when told the codec and a keyframe every second, and nothing else: they are of open groups. */
+  hevcOpenGroups: {
+    picture: "testsrc2=size=320x180:rate=30",
+    args: ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "keyint=30:min-keyint=30:log-level=error",
+      "-c:a", "aac", "-b:a", "96k", "-ac", "2"],
+  },
+  av1: {
+    picture: "testsrc2=size=640x360:rate=30",
+    args: ["-c:v", "libsvtav1", "-preset", "12", "-pix_fmt", "yuv420p", "-g", "30", "-svtav1-params", "pred-struct=1", "-c:a", "libopus", "-b:a", "96k", "-ac", "2"],
+  },
+  /** The stage, and a commentator at another pitch. */
+  twoSounds: {
+    picture: "testsrc2=size=640x360:rate=30",
+    sounds: ["sine=frequency=440:sample_rate=48000", "sine=frequency=880:sample_rate=48000"],
+    args: ["-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30",
+      "-b:v", "600k", "-c:a", "aac", "-b:a", "96k", "-ac", "2"],
+  },
+  /** A show for listeners. */
+  soundAlone: {
+    picture: "testsrc2=size=16x16:rate=1",
+    args: ["-map", "1:a", "-c:a", "aac", "-b:a", "96k", "-ac", "2"],
+  },
+};
+
+/** The ffmpeg that knows enhanced RTMP. */
+export function ffmpegNext() {
+  const path = process.env.FANWAVE_FFMPEG_NEXT;
+  if (!path) throw new Error("FANWAVE_FFMPEG_NEXT is not set: it names the program that `scripts/need ffmpeg-next` installs");
+  return path;
+}
+
+/**
  * The ffmpeg arguments that send one encoder's show.
  *
  * @param {string} url
- * @param {{ picture: string, args: string[] }} encoder
+ * @param {{ picture: string, args: string[], sounds?: string[] }} encoder
  */
 export function encoderArgs(url, encoder) {
+  const sounds = encoder.sounds ?? ["sine=frequency=440:sample_rate=48000"];
   return ["-hide_banner", "-nostdin", "-loglevel", "warning",
     "-re", "-f", "lavfi", "-i", encoder.picture,
-    "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+    ...sounds.flatMap((sound) => ["-re", "-f", "lavfi", "-i", sound]),
     ...encoder.args, "-f", "flv", url];
 }
 
@@ -67,12 +110,14 @@ export function encoderArgs(url, encoder) {
  *
  * @param {import("./scene.mjs").Scene} scene
  * @param {import("./server.mjs").Server} server
- * @param {{ name?: string, key?: string, encoder?: { picture: string, args: string[] } }} [options]
+ * @param {{ name?: string, key?: string, encoder?: { picture: string, args: string[], sounds?: string[] }, program?: string }} [options]
  */
 export function startEncoder(scene, server, options = {}) {
   const name = options.name ?? "encoder";
   const url = `${server.rtmpUrl}/${options.key ?? server.streamKey}`;
-  return new Child(scene, name, "ffmpeg", encoderArgs(url, options.encoder ?? ENCODERS.small));
+  // One of its encoders tells about itself on every start.
+  const env = { SVT_LOG: "1" };
+  return new Child(scene, name, options.program ?? "ffmpeg", encoderArgs(url, options.encoder ?? ENCODERS.small), { env });
 }
 
 /**

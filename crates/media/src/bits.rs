@@ -37,7 +37,7 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// An Exp-Golomb number, `ue(v)` of H.264 and H.265 section 9.1 and 9.2; `None` too for one of more than 32 bits.
+    /// An unsigned Exp-Golomb number (H.264 section 9.1, H.265 section 9.2); `None` too for one of more than 32 bits.
     pub(crate) fn golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {

@@ -41,6 +41,8 @@ pub(crate) enum Step {
         duration: Duration,
         /// Whether decoding can begin in it.
         independence: Independence,
+        /// How many pictures or frames of sound it has.
+        samples: usize,
         /// Its `moof` and `mdat`.
         bytes: Bytes,
     },
@@ -282,6 +284,7 @@ impl State {
                 start,
                 duration,
                 independence,
+                samples,
                 bytes,
             } => {
                 self.live.handle(
@@ -299,7 +302,7 @@ impl State {
                     .ok_or(HandleError::UnknownRendition)?;
                 self.bytes = self.bytes.saturating_add(bytes.len());
                 if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
-                    shelf.rate.add(bytes.len(), duration);
+                    shelf.rate.add(bytes.len(), samples, duration);
                     shelf.segments.entry(place.msn).or_default().push(bytes);
                 }
                 if self.bytes > STREAM_BYTES_MAX {

@@ -277,6 +277,7 @@ impl Run {
                     start,
                     duration,
                     independence,
+                    samples,
                     bytes,
                 })
             }

@@ -37,7 +37,7 @@ impl Shelf {
     }
 }
 
-/// Measures the bandwidth that the multivariant playlist has to state.
+/// Measures the bandwidth and the picture rate that the multivariant playlist has to state.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     segment: Amount,
@@ -48,12 +48,14 @@ pub(super) struct Rate {
 #[derive(Debug, Default, Clone, Copy)]
 struct Amount {
     bytes: u64,
+    samples: u64,
     duration: Duration,
 }
 
 impl Amount {
-    fn add(&mut self, bytes: usize, duration: Duration) {
+    fn add(&mut self, bytes: usize, samples: usize, duration: Duration) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.samples = self.samples.saturating_add(samples as u64);
         self.duration = self.duration.saturating_add(duration);
     }
 
@@ -64,9 +66,9 @@ impl Amount {
 }
 
 impl Rate {
-    pub(super) fn add(&mut self, bytes: usize, duration: Duration) {
-        self.segment.add(bytes, duration);
-        self.total.add(bytes, duration);
+    pub(super) fn add(&mut self, bytes: usize, samples: usize, duration: Duration) {
+        self.segment.add(bytes, samples, duration);
+        self.total.add(bytes, samples, duration);
     }
 
     pub(super) fn end_segment(&mut self) {
@@ -85,13 +87,37 @@ impl Rate {
     fn average(&self) -> u64 {
         self.total.bits_per_second()
     }
+
+    /// Pictures per 1,000 seconds as counted, for encoders that do not say: authoring rule 9 wants the attribute always,
+    /// and of a high dynamic range without it Apple's player plays nothing.
+    ///
+    /// Whole milliseconds blur a rate that is counted over a segment, so that one near a usual rate is taken for that.
+    fn frame_rate_milli(&self) -> Option<u32> {
+        let micros = self.total.duration.as_micros();
+        let counted = (u128::from(self.total.samples) * 1_000_000_000).checked_div(micros)?;
+        let counted = u32::try_from(counted).ok().filter(|rate| *rate > 0)?;
+        let usual = USUAL_RATES_MILLI
+            .into_iter()
+            .min_by_key(|rate| rate.abs_diff(counted))
+            .filter(|rate| rate.abs_diff(counted) <= rate / USUAL_RATE_NEAR);
+        Some(usual.unwrap_or(counted))
+    }
 }
+
+/// Rates that cameras and encoders have, pictures per 1,000 seconds.
+const USUAL_RATES_MILLI: [u32; 11] = [
+    15_000, 23_976, 24_000, 25_000, 29_970, 30_000, 48_000, 50_000, 59_940, 60_000, 120_000,
+];
+
+/// What part of a usual rate a counted one may be off by: a millisecond at each end of a segment of 1 s.
+const USUAL_RATE_NEAR: u32 = 500;
 
 /// What the multivariant playlist says.
 ///
 /// Sound is a rendition of its own beside the pictures, in a group with all sound of the same codec: a player changes
 /// between tracks of a group, but cannot change the codec within a variant. Every track of pictures is a variant with each
-/// group. The first group stands alone at the end as well, for those who only listen, or can get no more.
+/// group. The first group stands alone at the end as well, for those who only listen, or can get no more; where there are
+/// no pictures, every group does.
 pub(super) fn multivariant(
     prefix: &str,
     config: &Config,
@@ -124,7 +150,8 @@ pub(super) fn multivariant(
                 .map(|(id, track)| all.pictures(*id, track, None)),
         );
     }
-    variants.extend(groups.first().map(|group| all.sound(group)));
+    let alone = if pictures.is_empty() { groups.len() } else { 1 };
+    variants.extend(groups.iter().take(alone).map(|group| all.sound(group)));
     // Sound alone, and one track of it: there is nothing to choose from.
     let is_plain = pictures.is_empty() && tracks.audio.len() == 1;
     if is_plain {
@@ -210,10 +237,13 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
+    fn shelf(&self, id: TrackId) -> Option<&Shelf> {
+        let rendition = self.config.rendition(&id.to_string())?;
+        self.shelves.get(rendition.index())
+    }
+
     fn rate(&self, id: TrackId, of: fn(&Rate) -> u64) -> u64 {
-        let rendition = self.config.rendition(&id.to_string());
-        let shelf = rendition.and_then(|rendition| self.shelves.get(rendition.index()));
-        shelf.map_or(0, |shelf| of(&shelf.rate))
+        self.shelf(id).map_or(0, |shelf| of(&shelf.rate))
     }
 
     /// Of the track that takes most.
@@ -234,7 +264,9 @@ impl Listing<'_> {
                 .chain(group.map(|group| group.codec.clone()))
                 .collect(),
             resolution: Some((config.width().into(), config.height().into())),
-            frame_rate_millihertz: config.frame_rate_milli(),
+            frame_rate_millihertz: config
+                .frame_rate_milli()
+                .or_else(|| self.shelf(id)?.rate.frame_rate_milli()),
             video_range: match track.color().map(|color| color.range()) {
                 Some(Range::Pq) => VideoRange::Pq,
                 Some(Range::Hlg) => VideoRange::Hlg,
@@ -260,5 +292,119 @@ impl Listing<'_> {
             video_range: VideoRange::Sdr,
             audio: Some(group.id.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanwave_live::{Kind, RenditionSpec, Settings, render::multivariant_playlist};
+    use fanwave_media::{AacConfig, AudioConfig, Language, OpusConfig};
+
+    use super::*;
+
+    fn track(config: AudioConfig, language: Option<&str>, label: Option<&str>) -> AudioTrack {
+        AudioTrack {
+            config,
+            language: language.and_then(Language::new),
+            label: label.map(str::to_owned),
+        }
+    }
+
+    /// The multivariant playlist of a stream of sound.
+    fn listed(audio: Vec<AudioTrack>) -> String {
+        let tracks = Tracks {
+            video: Vec::new(),
+            audio,
+        };
+        let spec = |id: TrackId| RenditionSpec {
+            name: id.to_string().parse().unwrap(),
+            kind: Kind::Audio,
+            timescale: tracks.timescale(id),
+        };
+        let config = Config::new(Settings::default(), tracks.ids().map(spec).collect()).unwrap();
+        let shelves: Vec<_> = (1..=tracks.audio.len())
+            .map(|number| {
+                let mut shelf = Shelf::default();
+                shelf.rate.add(10_000 * number, 1, Duration::from_secs(1));
+                shelf
+            })
+            .collect();
+        multivariant_playlist(&multivariant("k3x9", &config, &tracks, &shelves))
+    }
+
+    fn aac() -> AudioConfig {
+        AudioConfig::Aac(AacConfig::parse(Bytes::from_static(&[0x11, 0x90])).unwrap())
+    }
+
+    fn opus() -> AudioConfig {
+        let head = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
+        AudioConfig::Opus(OpusConfig::parse(Bytes::from_static(head)).unwrap())
+    }
+
+    #[test]
+    fn tracks_are_grouped_by_codec_and_called_apart() {
+        let text = listed(vec![
+            track(aac(), Some("eng"), None),
+            track(aac(), Some("eng"), None),
+            track(opus(), Some("kor"), Some("Stage")),
+            track(aac(), None, None),
+        ]);
+        let media: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("#EXT-X-MEDIA:TYPE=AUDIO,"))
+            .collect();
+        assert_eq!(
+            media,
+            [
+                "GROUP-ID=\"audio\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"k3x9/audio.m3u8\"",
+                "GROUP-ID=\"audio\",NAME=\"en 2\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"k3x9/audio-2.m3u8\"",
+                "GROUP-ID=\"audio\",NAME=\"Audio 4\",DEFAULT=NO,AUTOSELECT=NO,CHANNELS=\"2\",URI=\"k3x9/audio-4.m3u8\"",
+                "GROUP-ID=\"audio-2\",NAME=\"Stage\",LANGUAGE=\"ko\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"k3x9/audio-3.m3u8\"",
+            ]
+        );
+        // The bandwidth is that of the track that takes most: the fourth of the first group.
+        let variants: Vec<_> = text.lines().skip_while(|l| !l.contains("INF")).collect();
+        assert_eq!(
+            variants,
+            [
+                "#EXT-X-STREAM-INF:BANDWIDTH=352000,AVERAGE-BANDWIDTH=320000,CODECS=\"mp4a.40.2\",AUDIO=\"audio\"",
+                "k3x9/audio.m3u8",
+                "#EXT-X-STREAM-INF:BANDWIDTH=264000,AVERAGE-BANDWIDTH=240000,CODECS=\"Opus\",AUDIO=\"audio-2\"",
+                "k3x9/audio-3.m3u8"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_track_of_sound_alone_is_no_choice() {
+        let text = listed(vec![track(opus(), None, None)]);
+        assert!(
+            !text.contains("EXT-X-MEDIA") && !text.contains("AUDIO"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("CODECS=\"Opus\"\nk3x9/audio.m3u8\n"),
+            "{text}"
+        );
+    }
+
+    fn counted(pictures: usize, micros: u64) -> Option<u32> {
+        let mut rate = Rate::default();
+        rate.add(1_000, pictures, Duration::from_micros(micros));
+        rate.frame_rate_milli()
+    }
+
+    #[test]
+    fn a_counted_rate_is_the_usual_one_nearby() {
+        // A segment of 2 s, a millisecond off.
+        assert_eq!(counted(60, 1_999_000), Some(30_000));
+        assert_eq!(counted(60, 2_002_000), Some(29_970));
+        assert_eq!(counted(50, 2_000_000), Some(25_000));
+        assert_eq!(counted(48, 2_002_000), Some(23_976));
+        assert_eq!(counted(120, 2_000_000), Some(60_000));
+        // Neither has a name.
+        assert_eq!(counted(37, 2_000_000), Some(18_500));
+        assert_eq!(counted(62, 2_000_000), Some(31_000));
+        assert_eq!((counted(0, 0), counted(0, 1)), (None, None));
     }
 }

@@ -145,6 +145,42 @@ async fn a_changed_encoder_returns_with_a_new_init_section() {
 }
 
 #[tokio::test]
+async fn an_encoder_changes_its_settings_without_connecting_anew() {
+    let show = Show::start().await;
+    let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    publisher.send_until(4_000).await;
+    publisher.change().await;
+    publisher.send_until(8_200).await;
+    show.until(|status| status.live).await;
+    let folder = show.folder().await;
+    let playlist = async |name: &str| {
+        show.get(&format!("{folder}/{name}.m3u8?_HLS_msn=4"))
+            .await
+            .text()
+    };
+    let video = playlist("video").await;
+    // Two segments before and two after, and the change between them in this order.
+    let (before, after) = video
+        .split_once("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"video/init-1.mp4\"\n")
+        .expect("a break with a new init section");
+    assert!(
+        before.contains("video/2.m4s") && !before.contains("init-1.mp4"),
+        "{video}"
+    );
+    assert!(
+        after.contains("video/3.m4s") && after.contains("video/4.m4s"),
+        "{video}"
+    );
+    assert_eq!(count(&video, "#EXT-X-DISCONTINUITY"), 1);
+    // The sound has the same break, and the init section that it had.
+    let audio = playlist("audio").await;
+    assert_eq!(count(&audio, "#EXT-X-DISCONTINUITY"), 1);
+    assert!(!audio.contains("init-1.mp4"), "{audio}");
+    let master = show.get("/live/demo/master.m3u8").await.text();
+    assert!(master.contains("avc1.640020"), "{master}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_its_publisher_does_not_return() {
     let show = Show::start_with(Duration::from_millis(50), Patience::default()).await;
     let mut first = Publisher::connect(show.rtmp(), KEY).await.unwrap();

@@ -24,6 +24,13 @@ const AVC: &[u8] = &[
 const AAC: &[u8] = &[0x11, 0x90];
 const PICTURE_MS: u32 = 40;
 
+/// The same at another level.
+fn changed() -> Vec<u8> {
+    let mut avc = AVC.to_vec();
+    (avc[3], avc[11]) = (0x20, 0x20);
+    avc
+}
+
 pub(super) struct Publisher {
     client: Client,
     socket: TcpStream,
@@ -41,9 +48,15 @@ impl Publisher {
 
     /// The same with an encoder set to another level.
     pub(super) async fn connect_changed(addr: SocketAddr, key: &str) -> Result<Self, ClientError> {
-        let mut avc = AVC.to_vec();
-        (avc[3], avc[11]) = (0x20, 0x20);
-        Self::connect_with(addr, key, &avc, AAC).await
+        Self::connect_with(addr, key, &changed(), AAC).await
+    }
+
+    /// Sets the encoder to another level while it sends.
+    pub(super) async fn change(&mut self) {
+        self.client
+            .send_avc_config_at(self.next_picture_ms, &changed())
+            .unwrap();
+        self.flush().await;
     }
 
     async fn connect_with(
