@@ -1,7 +1,7 @@
 //! AV1 in its MP4 form: the configuration record (AV1 Codec ISO Media File Format Binding section 2.3) and temporal
 //! units.
 //!
-//! Reads from the sequence header of the record what a playlist and a sample entry must say ([`sequence`]), tells
+//! Reads from the sequence header of the record what a playlist and a sample entry must say (module `sequence`), tells
 //! whether a segment can begin with a temporal unit, and makes a sample of it: temporal delimiters and padding are taken
 //! out (section 2.4), and where a key frame comes without the sequence header that a sync sample must have, the record's
 //! is put in front.

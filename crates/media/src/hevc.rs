@@ -1,6 +1,6 @@
 //! HEVC in its MP4 form: the decoder configuration record (ISO/IEC 14496-15 section 8.3.2.1) and access units.
 //!
-//! Reads from the first sequence parameter set what a playlist and a sample entry must say ([`sps`]), and tells from the
+//! Reads from the first sequence parameter set what a playlist and a sample entry must say (module `sps`), and tells from the
 //! NAL units of a picture whether a segment can begin there.
 //!
 //! A segment begins with an IDR picture (HLS authoring specification 7.4), or with a BLA picture that is followed by
