@@ -1,7 +1,7 @@
 //! The command line: what there is to type, and what each command does.
 //!
 //! Exit codes: 0 is success, 1 a failure at run time, 2 a mistake in the command line or the configuration, 3 a load
-//! test whose generator was the limit.
+//! test whose generator was the limit. `judge` has its own: 1 errors, 2 warnings, 3 nothing to judge.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use crate::{
     clock,
     config::{self, ConfigError, env, plan::Plan, reference},
     datadir::DataDir,
-    load, nodes, output,
+    judge, load, nodes, output,
     secret::Secret,
     serve::{self, assembly::Show},
     telemetry,
@@ -42,6 +42,8 @@ Then:
   fanwave load 127.0.0.1:8080                  a crowd of virtual fans, and a report of what they got
   fanwave nodes 127.0.0.1:8080 --secret-file data/token-secret
                                                which servers there are, and how many fans each has
+  fanwave judge http://localhost:8080/live/demo/master.m3u8
+                                               which rules of low-latency HLS a stream breaks, ours or any other
 
 Every key is also an environment variable: http.listen is FANWAVE__HTTP__LISTEN.";
 
@@ -92,6 +94,9 @@ enum Command {
     /// List the servers of the same rooms, as one of them knows them
     #[command(after_help = nodes::EXAMPLES)]
     Nodes(nodes::NodesArgs),
+    /// Judge a live low-latency HLS stream from outside, rule by rule
+    #[command(after_help = judge::EXAMPLES)]
+    Judge(judge::JudgeArgs),
     /// A worker process of `load`; started by it, never by hand
     #[command(name = load::WORKER_COMMAND, hide = true)]
     LoadWorker,
@@ -181,6 +186,7 @@ pub fn run() -> ExitCode {
         } => stream_key(&channel, &place, rotate),
         Command::Load(args) => load::run(*args),
         Command::Nodes(args) => nodes::run(&args),
+        Command::Judge(args) => judge::run_judge(&args),
         Command::LoadWorker => load::run_worker(),
     };
     done.unwrap_or_else(|error| {

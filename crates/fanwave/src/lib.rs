@@ -11,6 +11,7 @@ pub mod config;
 pub mod datadir;
 pub mod demo;
 pub mod fetch;
+mod judge;
 pub mod jwks;
 pub mod load;
 mod nodes;

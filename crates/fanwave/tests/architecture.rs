@@ -30,6 +30,8 @@ struct Member {
 ///   `bus -> store`: the log of the in-process engine is the store.
 /// * `load -> wire` and `sim -> wire, room`: they speak the protocol, or drive the pure machines. Nobody but the root
 ///   imports `load`, for its subcommand, and nobody at all `sim`.
+/// * `judge` imports nothing of ours: it must not share a mistake with what it judges. Only the root imports it, for its
+///   subcommand.
 /// * Shells meet through the bus, HTTP or `wire`; the root alone sees them all.
 const EDGES: &[(&str, &[&str])] = &[
     ("wire", &[]),
@@ -42,11 +44,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("origin", &["wire", "media", "live"]),
     ("api", &["wire", "room", "bus", "store"]),
     ("load", &["wire"]),
+    ("judge", &[]),
     ("sim", &["wire", "room"]),
     (
         "fanwave",
         &[
             "wire", "room", "live", "media", "store", "bus", "gateway", "origin", "api", "load",
+            "judge",
         ],
     ),
 ];
