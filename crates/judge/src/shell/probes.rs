@@ -135,22 +135,32 @@ impl Prober {
         .await;
         self.ask(lane, Probe::FarFuture { msn: last + 10 }, patience)
             .await;
-        let Some(media) = self.shared.newest(lane) else {
-            return;
-        };
-        if let Some(target) = media.part_target().filter(|_| media.has_parts()) {
+        self.far_part(lane, patience).await;
+    }
+
+    /// A part far ahead, asked for when the first of its segment was just listed: of a segment that may be whole already, it
+    /// would mean the next one.
+    async fn far_part(&mut self, lane: usize, patience: Duration) {
+        for _ in 0..CHANGES_UNTIL_REMOVAL {
+            let changed = self.changed(lane).await;
+            let Some(media) = changed.filter(|media| media.has_parts() && !media.is_ended) else {
+                return;
+            };
+            let Some(target) = media.part_target() else {
+                return;
+            };
+            if media.open.parts.len() != 1 {
+                continue;
+            }
             let limit = if target < Duration::from_secs(1) {
                 3.0 / target.as_secs_f64().max(0.01)
             } else {
                 3.0
             };
-            let limit = Duration::from_secs_f64(limit.ceil()).as_secs();
-            let part = media.open.parts.len() as u64 + limit * 2 + 20;
-            let probe = Probe::FarPart {
-                msn: media.open.msn,
-                part,
-            };
-            self.ask(lane, probe, patience).await;
+            let part = Duration::from_secs_f64(limit.ceil()).as_secs() * 2 + 20;
+            let msn = media.open.msn;
+            self.ask(lane, Probe::FarPart { msn, part }, patience).await;
+            return;
         }
     }
 

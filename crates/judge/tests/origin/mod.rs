@@ -176,7 +176,7 @@ impl Origin {
         self.has(Defect::GohlslibCloseIs500) && self.start.elapsed() > Duration::from_secs(7)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let header = |name: &str| {
