@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod date;
 pub mod media;
 mod multivariant;
+mod reader;
 mod tags;
 
 use self::tags::Class;
@@ -116,7 +117,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
     duplicates(&lines, &mut faults);
     let content = if has(Class::Media) || (has_media && !has_variants) {
-        Content::Media(Box::new(media::read(&lines, &mut faults)))
+        Content::Media(Box::new(reader::read(&lines, &mut faults)))
     } else {
         Content::Multivariant(multivariant::read(&lines, &mut faults))
     };

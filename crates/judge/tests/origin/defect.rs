@@ -99,13 +99,13 @@ defects! {
     // Blocking.
     NoBlocking => [NoBlocking] may [];
     GohlslibMsnAtPart0 => [MsnEarly] may [];
-    OmeMsnNeverBlocks => [MsnEarly] may [];
+    OvenMsnNeverBlocks => [MsnEarly] may [];
     PartEarly => [PartEarly] may [PastEndPart];
     PastHeld => [PastHeld] may [];
     GohlslibPastEndWaits => [PastEndPart] may [];
-    OmeFarFutureHeld => [FarFuture, HeldTooLong] may [];
+    OvenFarFutureHeld => [FarFuture, HeldTooLong] may [];
     FarFuture => [FarFuture] may [];
-    OmePartAlone => [PartAlone] may [];
+    OvenPartAlone => [PartAlone] may [];
     NotANumber => [NotANumber] may [];
     GohlslibStaleMsn => [StaleMsn] may [];
     FarPart => [FarPart] may [];

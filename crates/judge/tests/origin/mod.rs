@@ -231,7 +231,7 @@ impl Origin {
         if is_ended && self.has(Defect::HeldAfterEnd) && msn.is_some() {
             return self.refused();
         }
-        if msn.is_none() && part.is_some() && !self.has(Defect::OmePartAlone) {
+        if msn.is_none() && part.is_some() && !self.has(Defect::OvenPartAlone) {
             return self.refused();
         }
         let number = msn.and_then(|msn| msn.parse::<u64>().ok());
@@ -282,7 +282,7 @@ impl Origin {
         }
         if msn > whole + 1 {
             match self.defect {
-                Defect::OmeFarFutureHeld => {}
+                Defect::OvenFarFutureHeld => {}
                 Defect::FarFuture => return Ok(()),
                 _ => return Err(self.refused()),
             }
@@ -295,7 +295,7 @@ impl Origin {
             };
         }
         let needed = match part {
-            None if self.has(Defect::OmeMsnNeverBlocks) => 0,
+            None if self.has(Defect::OvenMsnNeverBlocks) => 0,
             None if self.has(Defect::GohlslibMsnAtPart0) => msn * per + 1,
             None => (msn + 1) * per,
             Some(part) if part >= per && self.has(Defect::GohlslibPastEndWaits) => (msn + 2) * per,
