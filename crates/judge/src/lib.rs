@@ -4,7 +4,7 @@
 //! 1. [`rules`] lists what is judged, each rule with its name, its source and what to do.
 //! 2. [`parse`] reads playlists strictly, [`boxes`] looks at media.
 //! 3. [`check`] holds the checkers: pure functions and small states over what was observed.
-//! 4. [`bench`] is where all observations come in, and [`finding`] what comes of them.
+//! 4. [`mod@bench`] is where all observations come in, and [`finding`] what comes of them.
 //! 5. [`shell`] asks: it follows every rendition, fetches its media, and makes requests that players seldom make.
 //! 6. [`report`] writes it down.
 //!

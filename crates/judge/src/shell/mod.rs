@@ -1,6 +1,6 @@
 //! The shell: it asks as players do, and tells the bench what came. No rule is decided here.
 
-pub mod client;
+mod client;
 pub mod dial;
 mod fetch;
 mod follow;
