@@ -8,7 +8,7 @@
  */
 
 import type HlsType from 'hls.js';
-import type { ErrorData, HlsConfig } from 'hls.js';
+import type { ErrorData, HlsConfig, LevelDetails } from 'hls.js';
 
 import type { Engine, EngineEvents } from './engine';
 import { choicesOf } from './quality';
@@ -52,6 +52,11 @@ const CONFIG: Partial<HlsConfig> = {
   },
 };
 
+/** Where the last media of a playlist ends: a show whose encoder did not return ends in a gap, which nobody waits out. */
+function endOfMedia(details: LevelDetails): number {
+  return details.fragments.filter((fragment) => !fragment.gap).at(-1)?.end ?? details.edge;
+}
+
 export class HlsEngine implements Engine {
   readonly #hls: HlsType;
   #mediaErrorAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +80,7 @@ export class HlsEngine implements Engine {
       this.#hasPlayed = true;
     });
     this.#hls.on(Events.LEVEL_LOADED, (_event, { details }) => {
-      if (!details.live) this.#endAfter(details.edge);
+      if (!details.live) this.#endAfter(endOfMedia(details));
     });
     this.#hls.on(Events.ERROR, (_event, data) => this.#onError(data));
     this.#hls.loadSource(playlist);
