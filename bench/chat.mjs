@@ -7,9 +7,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactsFolder, inScene } from "../tests/harness/scene.mjs";
+import { makeCertificate } from "../tests/harness/certificate.mjs";
 import { within } from "../tests/harness/wait.mjs";
 import { barChart } from "./chart.mjs";
-import { makeCertificate } from "./chat/certificate.mjs";
 import { DISTURBED, FANS, disturbance, percent } from "./chat/part.mjs";
 import { asMarkdown } from "./chat/report.mjs";
 import { makeTokens } from "./chat/tokens.mjs";

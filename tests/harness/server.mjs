@@ -31,11 +31,12 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, folder?: string, shownPerSecond?: number }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, extra?: string, folder?: string, shownPerSecond?: number }} [options]
    */
   static async start(scene, options = {}) {
-    const [httpPort, rtmpPort] = /** @type {[number, number]} */ (await freePorts(2));
+    const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
     const server = new Server(scene, httpPort, rtmpPort, options);
+    server.tlsPort = tlsPort;
     await mkdir(server.folder, { recursive: true });
     await writeFile(server.configPath, server.#config());
     await writeFile(server.keyPath, `${server.streamKey}\n`, { mode: 0o600 });
@@ -55,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, extra?: string, folder?: string, shownPerSecond?: number }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, extra?: string, folder?: string, shownPerSecond?: number }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -73,6 +74,9 @@ export class Server {
     this.logFormat = options.logFormat ?? "human";
     this.sendRate = options.sendRate ?? "limited";
     this.secret = options.secret;
+    this.tls = options.tls;
+    /** Where the HTTP port's other half is, which speaks TLS, if it is wanted. */
+    this.tlsPort = 0;
     this.shownPerSecond = options.shownPerSecond ?? 10;
     this.extra = options.extra ?? "";
     this.secretPath = join(folder, "secret");
@@ -92,6 +96,7 @@ export class Server {
     return `# Written by the end-to-end tests.
 [http]
 listen = "127.0.0.1:${this.httpPort}"
+${this.tls ? `tls_listen = "127.0.0.1:${this.tlsPort}"\ntls_certificate = "${this.tls.certificate}"\ntls_key = "${this.tls.key}"` : ""}
 
 [rtmp]
 listen = "127.0.0.1:${this.rtmpPort}"

@@ -42,6 +42,8 @@ pub struct HttpMetrics {
     pub accepted: Counter,
     /// Times that accepting failed, most likely because file descriptors ran out.
     pub accept_failures: Counter,
+    /// Connections ended because an answer was not taken in time.
+    pub cut: Counter,
 }
 
 impl HttpMetrics {
@@ -63,6 +65,11 @@ impl HttpMetrics {
             "fanwave_http_accept_failures",
             "Times that no connection could be accepted",
             metrics.accept_failures.clone(),
+        );
+        registry.register(
+            "fanwave_http_cut",
+            "HTTP connections ended because an answer was not taken in time",
+            metrics.cut.clone(),
         );
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("fanwave_build", "What is running", build);

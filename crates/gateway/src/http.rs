@@ -3,8 +3,8 @@
 //! [`handshake`](crate::handshake) judges it, before the upgrade and in HTTP's own words. Behind the 101 the socket leaves
 //! tokio for good, together with what the peer sent behind its handshake; nothing here reads or writes a frame.
 //!
-//! The server in front must be hyper's HTTP/1 over [`TokioIo`]`<`[`TcpStream`](tokio::net::TcpStream)`>` itself: any other
-//! stream cannot be given to a reactor, and is refused with an error that says so.
+//! The server in front must be hyper's HTTP/1 over [`TokioIo`]`<`[`TcpStream`](tokio::net::TcpStream)`>` or [`TlsIo`]
+//! itself: any other stream cannot be given to a reactor, and is refused with an error that says so.
 //!
 //! Spec: RFC 6455, section 4.2.
 
@@ -40,6 +40,7 @@ use crate::{
     origin::OriginPolicy,
     reactor::stream::Stream,
     reactors::Reactors,
+    tls::TlsIo,
 };
 
 /// What a handshake needs.
@@ -173,7 +174,7 @@ enum HandOverError {
     #[error("the HTTP server kept the socket for {0:?} after the handshake")]
     TimedOut(Duration),
     #[error(
-        "the HTTP server in front serves no bare TcpStream in TokioIo: its sockets cannot be handed over"
+        "the HTTP server in front serves neither a bare TcpStream in TokioIo nor TlsIo: its sockets cannot be handed over"
     )]
     ForeignStream,
     #[error("the socket could not be prepared: {0}")]
@@ -197,7 +198,7 @@ async fn hand_over(door: Arc<Door>, upgrade: OnUpgrade, terms: Terms) {
         Ok((stream, leftover)) => {
             door.metrics.upgraded();
             door.reactors.hand_over(Handover {
-                stream: Stream::from(stream),
+                stream,
                 format,
                 leftover,
                 deflate,
@@ -212,20 +213,35 @@ async fn hand_over(door: Arc<Door>, upgrade: OnUpgrade, terms: Terms) {
 }
 
 /// Waits for the bare socket, takes it out of tokio and prepares it for the reactor.
-async fn detach(
-    upgrade: OnUpgrade,
-    send_bytes: usize,
-) -> Result<(std::net::TcpStream, Bytes), HandOverError> {
+async fn detach(upgrade: OnUpgrade, send_bytes: usize) -> Result<(Stream, Bytes), HandOverError> {
     let upgraded: Upgraded = tokio::time::timeout(limits::UPGRADE_TIMEOUT, upgrade)
         .await
         .map_err(|_| HandOverError::TimedOut(limits::UPGRADE_TIMEOUT))??;
-    let parts = upgraded
-        .downcast::<TokioIo<tokio::net::TcpStream>>()
-        .map_err(|_| HandOverError::ForeignStream)?;
-    let stream = parts.io.into_inner().into_std()?;
-    stream.set_nonblocking(true)?;
+    match upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() {
+        Ok(parts) => {
+            let stream = parts.io.into_inner().into_std()?;
+            stream.set_nonblocking(true)?;
+            prepare(&SockRef::from(&stream), send_bytes)?;
+            Ok((Stream::from(stream), parts.read_buf))
+        }
+        Err(other) => {
+            let parts = other
+                .downcast::<TlsIo>()
+                .map_err(|_| HandOverError::ForeignStream)?;
+            let (tls, unread) = parts.io.into_parts()?;
+            prepare(&SockRef::from(tls.socket()), send_bytes)?;
+            let leftover = if unread.is_empty() {
+                parts.read_buf
+            } else {
+                [parts.read_buf, unread].concat().into()
+            };
+            Ok((Stream::Tls(Box::new(tls)), leftover))
+        }
+    }
+}
+
+fn prepare(socket: &SockRef<'_>, send_bytes: usize) -> io::Result<()> {
     // A sweep writes whole frames, so waiting for more to fill a segment only delays them.
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_send_buffer_size(send_bytes)?;
-    Ok((stream, parts.read_buf))
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(send_bytes)
 }

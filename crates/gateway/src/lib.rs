@@ -73,7 +73,7 @@ pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms, Subscr
 pub use drain::{Drain, Progress};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{TlsAcceptor, TlsError, TlsFiles, TlsIo};
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
 #[derive(Debug)]
@@ -226,8 +226,8 @@ impl Gateway {
 
     /// The gateway's one route, [`fanwave_wire::path::WEBSOCKET`].
     ///
-    /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>` itself: the socket is
-    /// taken out of it.
+    /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>` or [`TlsIo`] itself: the
+    /// socket is taken out of it.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.door)).merge(transport::router(Arc::clone(&self.door)))
     }

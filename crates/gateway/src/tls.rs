@@ -3,6 +3,8 @@
 //! TLS 1.3 and 1.2 by rustls. Key exchange is hybrid post-quantum first, then X25519, then P-256 for the oldest clients.
 //! One session ticket per handshake, sealed by a key that turns by itself and that no other process knows; nothing is
 //! kept of a session that is over. The files are read once, at start: after a renewal the server is started anew.
+//!
+//! An HTTP server speaks the same TLS through [`TlsAcceptor`], so that a WebSocket can be taken out of it.
 
 use std::{
     io,
@@ -21,7 +23,10 @@ use rustls::{
 };
 use thiserror::Error;
 
+mod https;
 mod suites;
+
+pub use https::{TlsAcceptor, TlsIo};
 
 /// Where the certificate and its key are, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +70,19 @@ pub enum TlsError {
     Unserved(rustls::Error),
 }
 
-/// What every TLS connection of the node is made of.
+/// What every TLS connection of the node is made of, where only a WebSocket is spoken.
 pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    config_for(files, &[HTTP_1])
+}
+
+/// HTTP/1.1, as ALPN names it (RFC 7301, section 6).
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// HTTP/2 over TLS (RFC 9113, section 3.2).
+const HTTP_2: &[u8] = b"h2";
+
+/// What TLS connections are made of whose peers may choose among these protocols, the first one first.
+fn config_for(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
     let certificates = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| explain(error, &files.key, "private key"))?;
@@ -89,7 +105,7 @@ pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
             },
             other => TlsError::Unserved(other),
         })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new().map_err(TlsError::Unserved)?;
     config.send_tls13_tickets = 1;

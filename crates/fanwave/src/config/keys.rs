@@ -85,7 +85,7 @@ const fn key(
 pub const SECTIONS: &[(&str, &str)] = &[
     (
         "http",
-        "The one port for the page, the API, the broadcast and the chat.",
+        "The one port for the page, the API, the broadcast and the chat; and the same over TLS.",
     ),
     ("rtmp", "Where OBS and other encoders publish to."),
     ("live", "The broadcast. Fixed at start."),
@@ -165,6 +165,27 @@ pub const KEYS: &[Key] = &[
         Kind::Number,
         "Largest request header, 8192 to 1048576 bytes; a larger one is answered 431.",
         "so many bytes per connection",
+    ),
+    key(
+        "http",
+        "tls_listen",
+        Kind::Text,
+        "Address and port for the same over TLS: \"0.0.0.0:8443\". Browsers then speak HTTP/2 there, and WebSockets come in as they do at http.listen. Empty: no TLS, a proxy speaks it.",
+        "3 KiB of ours per connection",
+    ),
+    key(
+        "http",
+        "tls_certificate",
+        Kind::Text,
+        "A PEM file with the certificate chain for http.tls_listen, read at start: after a renewal the server is started anew.",
+        "",
+    ),
+    key(
+        "http",
+        "tls_key",
+        Kind::Text,
+        "A PEM file with the certificate's private key, readable by its owner alone.",
+        "",
     ),
     key(
         "rtmp",

@@ -18,6 +18,7 @@ pub mod engine;
 pub mod env;
 pub mod file;
 pub mod gateway;
+pub mod http;
 pub mod kafka;
 pub mod keys;
 pub mod nats;

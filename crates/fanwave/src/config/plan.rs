@@ -20,6 +20,7 @@ use super::{
     drain::{self, Drain},
     engine::{self, Engine},
     gateway::{self, Gateway},
+    http::{self, Http},
     keys::CHANNELS,
     problem::{Fault, Problem},
     schema::Config,
@@ -32,9 +33,6 @@ pub const CHANNELS_MAX: usize = 256;
 
 /// Longest title of a channel, characters.
 pub const TITLE_CHARS_MAX: usize = 100;
-
-/// Most entries of a list of origins; every upgrade request is compared with each.
-pub const ORIGINS_MAX: usize = 64;
 
 /// Everything configured.
 #[derive(Debug, Clone)]
@@ -73,23 +71,6 @@ pub struct Plan {
     pub shutdown_deadline: Duration,
     /// The demo show.
     pub demo: Demo,
-}
-
-/// The HTTP port.
-#[derive(Debug, Clone)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// What fans type, without a slash at the end; `None`: derived from the port.
-    pub public_url: Option<String>,
-    /// Origins that may open the chat; empty: the request's own host.
-    pub allowed_origins: Vec<String>,
-    /// Connections at once.
-    pub connections_max: usize,
-    /// Longest wait for a header.
-    pub header_wait: Duration,
-    /// Largest header.
-    pub header_bytes_max: usize,
 }
 
 /// One channel.
@@ -167,7 +148,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         secs(1)..=secs(300),
     );
     let plan = Plan {
-        http: http(&mut check, &config),
+        http: http::plan(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
         part_target: check.duration(
             KeyPath::of("live", "part_target"),
@@ -201,53 +182,6 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         demo: demo::plan(&mut check, &config.demo),
     };
     check.finish(plan)
-}
-
-fn http(check: &mut Check<'_>, config: &Config) -> Http {
-    let key = |name| KeyPath::of("http", name);
-    let http = &config.http;
-    let public_url = http.public_url.trim_end_matches('/');
-    if !public_url.is_empty() && !is_origin(public_url) {
-        check.refuse(
-            key("public_url"),
-            "must be http:// or https:// and a host, without a path",
-        );
-    }
-    if http.allowed_origins.len() > ORIGINS_MAX {
-        check.refuse(
-            key("allowed_origins"),
-            format!("has at most {ORIGINS_MAX} entries"),
-        );
-    }
-    if let Some(wrong) = http
-        .allowed_origins
-        .iter()
-        .find(|origin| !is_origin(origin))
-    {
-        check.refuse(
-            key("allowed_origins"),
-            format!("holds \"{wrong}\"; an origin is http:// or https:// and a host, without a slash at the end"),
-        );
-    }
-    let listen = check.address(key("listen"), &http.listen);
-    if listen.port() != 0 && config.rtmp.listen.parse() == Ok(listen) {
-        check.refuse(
-            KeyPath::of("rtmp", "listen"),
-            "is the address of http.listen too: each needs its own port",
-        );
-    }
-    Http {
-        listen,
-        public_url: (!public_url.is_empty()).then(|| public_url.to_owned()),
-        allowed_origins: http.allowed_origins.clone(),
-        connections_max: check.number(key("connections_max"), http.connections_max, 1..=1_000_000),
-        header_wait: check.duration(key("header_wait"), &http.header_wait, secs(1)..=secs(300)),
-        header_bytes_max: check.number(
-            key("header_bytes_max"),
-            http.header_bytes_max,
-            8192..=1_048_576,
-        ),
-    }
 }
 
 fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
@@ -377,17 +311,6 @@ fn log(check: &mut Check<'_>, config: &Config) -> Log {
         filter: log.level.clone(),
         format,
     }
-}
-
-/// Scheme, host and port and nothing behind them.
-fn is_origin(text: &str) -> bool {
-    let authority = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    authority.is_some_and(|host| {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
-        !host.is_empty() && host.bytes().all(legal)
-    })
 }
 
 const fn secs(seconds: u64) -> Duration {

@@ -29,6 +29,9 @@ section!(
         connections_max: u64 = 10_000,
         header_wait: String = "10s".to_owned(),
         header_bytes_max: u64 = 16_384,
+        tls_listen: String = String::new(),
+        tls_certificate: String = String::new(),
+        tls_key: String = String::new(),
     }
 );
 section!(

@@ -232,6 +232,26 @@ fn broken_syntax_is_named_with_its_place() {
 }
 
 #[test]
+fn tls_on_the_http_port_takes_all_three_keys_and_a_port_of_its_own() {
+    let missing = complaints("[http]\ntls_listen = \"127.0.0.1:9\"\n", &[]);
+    for key in ["http.tls_certificate", "http.tls_key"] {
+        let said = format!(
+            "`{key}` must be set: http.tls_listen, http.tls_certificate and http.tls_key go together"
+        );
+        assert!(missing.contains(&said), "{missing}");
+    }
+    assert!(!missing.contains("`http.tls_listen` must"), "{missing}");
+    let taken = complaints(
+        "[http]\nlisten = \"127.0.0.1:9\"\ntls_listen = \"127.0.0.1:9\"\n",
+        &[],
+    );
+    assert!(
+        taken.contains("`http.tls_listen` is the address of http.listen or rtmp.listen too"),
+        "{taken}"
+    );
+}
+
+#[test]
 fn one_port_cannot_be_both() {
     let text = "[http]\nlisten = \"127.0.0.1:9\"\n[rtmp]\nlisten = \"127.0.0.1:9\"\n";
     assert_eq!(

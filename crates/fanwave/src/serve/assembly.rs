@@ -15,7 +15,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
 use fanwave_bus::Engine;
-use fanwave_gateway::Gateway;
+use fanwave_gateway::{Gateway, TlsAcceptor};
 use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus};
 use fanwave_room::census::Node;
 use fanwave_store::Store;
@@ -29,11 +29,11 @@ use super::{
     engine::Running,
     gateway,
     health::{self, Readiness, Stage},
-    http::{self, HttpServer},
+    http::{self, Door, HttpServer},
 };
 use crate::{
     assets, clock,
-    config::plan::Plan,
+    config::{http::Http, plan::Plan},
     datadir::{DataDir, DataDirError, Locked},
     demo::{self, Demo, DemoError},
     jwks::{self, Follower},
@@ -99,6 +99,9 @@ pub enum StartError {
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
+    /// The certificate or the key of the HTTP port.
+    #[error("TLS cannot be spoken at http.tls_listen: {0}")]
+    HttpTls(fanwave_gateway::TlsError),
     /// The demo.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -118,7 +121,7 @@ pub struct ServedChannel {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    http_addr: SocketAddr,
+    addresses: HttpAddresses,
     rtmp_addr: SocketAddr,
     channels: Vec<ServedChannel>,
     token_key: TokenKey,
@@ -148,7 +151,7 @@ impl Server {
         let data = DataDir::open(&plan.data_dir)?.lock()?;
         let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
         let channels = served_channels(plan, data.folder())?;
-        let (listener, http_addr) = listen(plan.http.listen).await?;
+        let (doors, addresses) = doors(&plan.http).await?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
         let origin = start_origin(plan, &channels, &mut registry)?;
@@ -157,7 +160,7 @@ impl Server {
         let shared = engine.as_engine();
         let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
         let gateway = Gateway::start(
-            gateway::config(plan, http_addr),
+            gateway::config(plan, addresses.plain),
             Arc::clone(&shared),
             keys,
             &mut registry,
@@ -185,7 +188,7 @@ impl Server {
             ))
             .merge(assets::router());
         let http = HttpServer::start(
-            listener,
+            doors,
             &plan.http,
             with_security_headers(routes),
             http_metrics,
@@ -193,7 +196,7 @@ impl Server {
         readiness.set(Stage::Ready);
         let mut server = Self {
             rtmp_addr: origin.rtmp_addr(),
-            http_addr,
+            addresses,
             channels,
             token_key,
             readiness,
@@ -218,7 +221,7 @@ impl Server {
             channel: first.id.clone(),
             stream_key: first.stream_key.clone(),
             rtmp: self.rtmp_addr,
-            http: self.http_addr,
+            http: self.addresses.plain,
             token_key: self.token_key.clone(),
             folder: self.data_dir().to_owned(),
         };
@@ -228,7 +231,13 @@ impl Server {
     /// The HTTP port; differs from the plan's when that was 0.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
-        self.http_addr
+        self.addresses.plain
+    }
+
+    /// The HTTP port that speaks TLS, if there is one; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.addresses.tls
     }
 
     /// The ports for chat sockets alone; each differs from the plan's when that was 0.
@@ -312,14 +321,46 @@ impl NodeList for GatewayNodes {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+/// Where HTTP is spoken.
+#[derive(Debug, Clone, Copy)]
+struct HttpAddresses {
+    plain: SocketAddr,
+    tls: Option<SocketAddr>,
+}
+
+/// The HTTP ports, bound.
+async fn doors(plan: &Http) -> Result<(Vec<Door>, HttpAddresses), StartError> {
+    let keys = ("http.listen", "FANWAVE__HTTP__LISTEN");
+    let (listener, plain) = listen(plan.listen, keys).await?;
+    let mut addresses = HttpAddresses { plain, tls: None };
+    let mut doors = vec![Door {
+        listener,
+        tls: None,
+    }];
+    if let Some(secure) = &plan.tls {
+        let acceptor = TlsAcceptor::new(&secure.files).map_err(StartError::HttpTls)?;
+        let keys = ("http.tls_listen", "FANWAVE__HTTP__TLS_LISTEN");
+        let (listener, address) = listen(secure.listen, keys).await?;
+        doors.push(Door {
+            listener,
+            tls: Some(acceptor),
+        });
+        addresses.tls = Some(address);
+    }
+    Ok((doors, addresses))
+}
+
+async fn listen(
+    address: SocketAddr,
+    (key, variable): (&'static str, &'static str),
+) -> Result<(TcpListener, SocketAddr), StartError> {
     let bound = http::bind(address).await;
     let bound = bound.and_then(|listener| listener.local_addr().map(|taken| (listener, taken)));
     bound.map_err(|source| StartError::Listen {
         what: "HTTP",
         address,
-        key: "http.listen",
-        variable: "FANWAVE__HTTP__LISTEN",
+        key,
+        variable,
         source,
     })
 }

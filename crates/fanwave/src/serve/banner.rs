@@ -28,6 +28,9 @@ pub fn render(plan: &Plan, server: &Server, machine: &Machine) -> String {
     screen.line(&format!("  Fanwave {} is up.", env!("CARGO_PKG_VERSION")));
     screen.blank();
     screen.pair("Watch", &format!("{url}/"));
+    if let Some(address) = server.https_addr() {
+        screen.pair("Over TLS", &format!("https://{host}:{}/", address.port()));
+    }
     for (index, channel) in server
         .channels()
         .iter()

@@ -1,36 +1,34 @@
-//! The one HTTP port: plain HTTP/1.1 with upgrades.
+//! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS.
 //!
-//! Every connection is a task around hyper's own connection over a bare TCP stream, so that the gateway can take an
-//! upgraded socket out of it whole. A stranger can hold a connection for as long as the header wait, with as many bytes
-//! as the header limit, and no longer: a peer that stops reading is cut by the kernel after half a minute. A permit is
-//! taken before a connection is accepted: what is beyond the maximum waits in the kernel's queue.
+//! Every connection is a task around hyper's own connection over a bare TCP stream, or over the gateway's own TLS, so that
+//! the gateway can take an upgraded socket out of it whole ([`connection`]). A stranger can hold a connection for as long
+//! as the header wait, with as many bytes as the header limit, and no longer: a peer that stops reading is cut by the
+//! kernel after half a minute, one that reads too slowly by [`exchanges`]. A permit is taken before a connection is
+//! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+mod connection;
+mod exchanges;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use fanwave_gateway::TlsAcceptor;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use crate::{config::plan::Http, telemetry::HttpMetrics};
+use self::connection::Conversations;
+use crate::{config::http::Http, telemetry::HttpMetrics};
 
 /// Longest time for which a peer may leave what we sent unread or unacknowledged.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
 
 /// Pause after a failed accept: descriptors come back when connections end, not by asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Least buffer per connection: answers are written in pieces of this size even when headers are kept small.
-const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
 /// How far the server is with stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,40 +41,40 @@ enum Stage {
     Closed,
 }
 
+/// A bound port.
+#[derive(Debug)]
+pub struct Door {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// What takes them, where TLS is spoken.
+    pub tls: Option<TlsAcceptor>,
+}
+
 /// A listening HTTP server. Dropping it cuts everything.
 #[derive(Debug)]
 pub struct HttpServer {
     stage: watch::Sender<Stage>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
     permits: Arc<Semaphore>,
     connections_max: u32,
 }
 
-/// What each connection gets.
-struct Shared {
-    router: Router,
-    protocol: http1::Builder,
-    metrics: HttpMetrics,
-}
-
 impl HttpServer {
-    /// Serves the router on a bound socket.
+    /// Serves the router on bound ports.
     #[must_use]
-    pub fn start(listener: TcpListener, plan: &Http, router: Router, metrics: HttpMetrics) -> Self {
+    pub fn start(doors: Vec<Door>, plan: &Http, router: Router, metrics: HttpMetrics) -> Self {
         let (stage, staged) = watch::channel(Stage::Open);
         let permits = Arc::new(Semaphore::new(plan.connections_max));
-        let mut protocol = http1::Builder::new();
-        protocol
-            .timer(TokioTimer::new())
-            .header_read_timeout(plan.header_wait)
-            .max_header_size(plan.header_bytes_max)
-            .max_buf_size(plan.header_bytes_max.max(BUFFER_BYTES_MIN));
-        let shared = Arc::new(Shared {
-            router,
-            protocol,
-            metrics,
-        });
-        let accepting = tokio::spawn(accept(listener, shared, Arc::clone(&permits), staged));
+        let shared = Arc::new(Conversations::new(plan, router, metrics));
+        let accept = |door| {
+            tokio::spawn(accept(
+                door,
+                Arc::clone(&shared),
+                Arc::clone(&permits),
+                staged.clone(),
+            ))
+        };
+        let accepting = doors.into_iter().map(accept).collect();
         let connections_max = u32::try_from(plan.connections_max).unwrap_or(u32::MAX);
         Self {
             stage,
@@ -95,11 +93,11 @@ impl HttpServer {
             tracing::info!("cutting HTTP connections that did not end by themselves");
         }
         let _ = self.stage.send(Stage::Closed);
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// Binds the port.
+/// Binds a port.
 ///
 /// # Errors
 ///
@@ -109,15 +107,15 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn accept(
-    listener: TcpListener,
-    shared: Arc<Shared>,
+    door: Door,
+    shared: Arc<Conversations>,
     permits: Arc<Semaphore>,
     mut staged: watch::Receiver<Stage>,
 ) {
     loop {
         let next = async {
             let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
+            Some((door.listener.accept().await, permit))
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
@@ -125,11 +123,15 @@ async fn accept(
         };
         match accepted {
             Some((Ok((stream, _)), permit)) => {
-                shared.metrics.accepted.inc();
-                tokio::spawn(serve(stream, Arc::clone(&shared), permit, staged.clone()));
+                let (shared, tls, staged) = (Arc::clone(&shared), door.tls.clone(), staged.clone());
+                shared.metrics().accepted.inc();
+                tokio::spawn(async move {
+                    serve(stream, &shared, tls.as_ref(), staged).await;
+                    drop(permit);
+                });
             }
             Some((Err(error), _)) => {
-                shared.metrics.accept_failures.inc();
+                shared.metrics().accept_failures.inc();
                 tracing::warn!(%error, "no connection could be accepted");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -141,37 +143,17 @@ async fn accept(
 /// One connection, until it ends or is upgraded.
 async fn serve(
     stream: TcpStream,
-    shared: Arc<Shared>,
-    permit: OwnedSemaphorePermit,
-    mut staged: watch::Receiver<Stage>,
+    shared: &Conversations,
+    tls: Option<&TlsAcceptor>,
+    staged: watch::Receiver<Stage>,
 ) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(%error, "a new connection was gone before it was served");
         return;
     }
-    shared.metrics.connections.inc();
-    let service = TowerToHyperService::new(shared.router.clone());
-    let connection = shared
-        .protocol
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = reached(&mut staged, Stage::Draining) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => Some(ended),
-                () = reached(&mut staged, Stage::Closed) => None,
-            }
-        }
-    };
-    if let Some(Err(error)) = ended {
-        // Strangers end connections in every way there is: nothing here needs an operator.
-        tracing::debug!(%error, "an HTTP connection ended with an error");
-    }
-    shared.metrics.connections.dec();
-    drop(permit);
+    shared.metrics().connections.inc();
+    shared.hold(stream, tls, staged).await;
+    shared.metrics().connections.dec();
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

@@ -11,7 +11,7 @@
 
 use std::{
     fmt,
-    io::{self, Read},
+    io::{self, Read, Write},
     net::Shutdown,
     sync::Arc,
 };
@@ -26,10 +26,22 @@ use rustls::{
 use super::stream::{Scratch, Taken, Tally, write_once};
 use crate::limits;
 
-/// A TLS connection; see the module.
-pub(crate) struct TlsStream {
+/// What TLS is spoken over: a socket that never blocks.
+pub(crate) trait Socket: Read + Write + fmt::Debug {
+    /// Ends our half of it.
+    fn end(&self) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// A TLS connection, over a socket of a reactor's where nothing else is said; see the module.
+pub(crate) struct TlsStream<S = TcpStream> {
     session: UnbufferedServerConnection,
-    pub(super) socket: TcpStream,
+    pub(super) socket: S,
     /// The beginning of a record, or records that hold the beginning of a handshake message.
     incoming: Box<[u8]>,
     outgoing: Option<Box<Outgoing>>,
@@ -37,7 +49,7 @@ pub(crate) struct TlsStream {
 }
 
 /// Says where it is and not what it knows: keys are in there.
-impl fmt::Debug for TlsStream {
+impl<S: Socket> fmt::Debug for TlsStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsStream")
             .field("socket", &self.socket)
@@ -72,9 +84,9 @@ struct Opened {
     plain: usize,
 }
 
-impl TlsStream {
+impl<S: Socket> TlsStream<S> {
     /// A connection whose handshake has not begun.
-    pub(crate) fn new(config: Arc<ServerConfig>, socket: TcpStream) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(config: Arc<ServerConfig>, socket: S) -> Result<Self, rustls::Error> {
         Ok(Self {
             session: UnbufferedServerConnection::new(config)?,
             socket,
@@ -82,6 +94,37 @@ impl TlsStream {
             outgoing: None,
             peer: Peer::Speaks,
         })
+    }
+
+    /// The socket itself, to set what it does; nothing may be read from it or written to it.
+    pub(crate) fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// The same connection, whose socket is watched by another.
+    pub(crate) fn over<T>(
+        self,
+        other: impl FnOnce(S) -> io::Result<T>,
+    ) -> io::Result<TlsStream<T>> {
+        let Self {
+            session,
+            socket,
+            incoming,
+            outgoing,
+            peer,
+        } = self;
+        Ok(TlsStream {
+            session,
+            socket: other(socket)?,
+            incoming,
+            outgoing,
+            peer,
+        })
+    }
+
+    /// What was agreed to be spoken (ALPN), once the handshake is over.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
     }
 
     /// Whether the handshake is under way.
@@ -312,7 +355,7 @@ impl TlsStream {
             scratch.sealed = sealed;
             sent?;
         }
-        self.socket.shutdown(Shutdown::Write)
+        self.socket.end()
     }
 }
 

@@ -1,0 +1,281 @@
+//! One connection: what it speaks, and its life until it ends, is upgraded, or has to go.
+//!
+//! | port | first bytes | spoken |
+//! |---|---|---|
+//! | plain | `PRI ` of HTTP/2's preface | HTTP/2 with prior knowledge (RFC 9113, section 3.3), for CDNs and load generators |
+//! | plain | anything else | HTTP/1.1 |
+//! | TLS | ALPN `h2` | HTTP/2 |
+//! | TLS | none, or `http/1.1` | HTTP/1.1 |
+//!
+//! The preface is looked at where it lies in the kernel's buffer, so that an HTTP/1 connection stays a bare stream. HTTP/2
+//! takes no WebSocket (RFC 8441): browsers open a connection of HTTP/1.1 for one, as they do for every server that does
+//! not offer it.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use fanwave_gateway::TlsAcceptor;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    rt::{Read, Write},
+    server::conn::{
+        http1::{self, UpgradeableConnection},
+        http2,
+    },
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
+};
+
+use super::{
+    Stage,
+    exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
+    reached,
+};
+use crate::{config::http::Http, telemetry::HttpMetrics};
+
+/// What an HTTP/2 connection begins with; no method of HTTP/1 is called so (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much of it must have come in the first piece: the method's name.
+const PREFACE_BYTES_MIN: usize = 3;
+
+/// Least buffer per connection: answers are written in pieces of this size even when headers are kept small.
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Requests of one HTTP/2 connection at once. A player has up to eight under way; RFC 9113, section 6.5.2, recommends no
+/// fewer than this. Each costs a task, 3 KB while it waits.
+const STREAMS_MAX: u32 = 100;
+
+/// Bytes of request bodies that a peer may send ahead, of one request and of all of a connection: the least that HTTP/2 has.
+/// The longest body that is taken has as many.
+const REQUEST_WINDOW_BYTES: u32 = 65_535;
+
+/// Bytes of answers that a stream hands to its connection at a time.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Streams that a peer has opened and taken back before they were seen; one more ends the connection. This is what bounds
+/// a flood of resets (CVE-2023-44487), and below what HTTP/2 stacks take for one.
+const RESETS_WAITING_MAX: usize = 20;
+
+/// Streams that we had to reset because of what the peer did; one more ends the connection (CVE-2025-8671).
+const ERRORS_MAX: usize = 100;
+
+/// How often an HTTP/2 peer is asked whether it is there, and how long it may take to answer.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often a connection is looked at for answers that are not taken.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// What all connections have in common.
+#[derive(Debug)]
+pub(super) struct Conversations {
+    router: Router,
+    http_1: http1::Builder,
+    http_2: http2::Builder<TokioExecutor>,
+    metrics: HttpMetrics,
+    header_wait: Duration,
+}
+
+impl Conversations {
+    pub(super) fn new(plan: &Http, router: Router, metrics: HttpMetrics) -> Self {
+        let mut http_1 = http1::Builder::new();
+        http_1
+            .timer(TokioTimer::new())
+            .header_read_timeout(plan.header_wait)
+            .max_header_size(plan.header_bytes_max)
+            .max_buf_size(plan.header_bytes_max.max(BUFFER_BYTES_MIN));
+        let mut http_2 = http2::Builder::new(TokioExecutor::new());
+        http_2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(plan.header_bytes_max).unwrap_or(u32::MAX))
+            .initial_stream_window_size(REQUEST_WINDOW_BYTES)
+            .initial_connection_window_size(REQUEST_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BYTES_MAX)
+            .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
+            .max_local_error_reset_streams(ERRORS_MAX)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PONG_WITHIN);
+        Self {
+            router,
+            http_1,
+            http_2,
+            metrics,
+            header_wait: plan.header_wait,
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.metrics
+    }
+
+    /// Serves a connection until it ends or is upgraded, or stopping has come far enough.
+    pub(super) async fn hold(
+        &self,
+        stream: TcpStream,
+        tls: Option<&TlsAcceptor>,
+        mut staged: watch::Receiver<Stage>,
+    ) {
+        let rules = |is_http_2| {
+            if is_http_2 {
+                Rules::Http2
+            } else {
+                Rules::Http1
+            }
+        };
+        if let Some(tls) = tls {
+            if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
+                let rules = rules(stream.speaks_http_2());
+                Box::pin(self.converse(stream, rules, staged)).await;
+            }
+        } else if let Some(first) = self.meet(&mut staged, has_preface(&stream)).await {
+            Box::pin(self.converse(TokioIo::new(stream), rules(first), staged)).await;
+        }
+    }
+
+    /// Waits for the first bytes of a connection, if they come in time and are good for something.
+    async fn meet<T>(
+        &self,
+        staged: &mut watch::Receiver<Stage>,
+        begin: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
+        tokio::select! {
+            met = timeout(self.header_wait, begin) => match met {
+                Ok(Ok(met)) => return Some(met),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a connection ended before its first request");
+                }
+                Err(_) => tracing::debug!("a connection did not say in time what it speaks"),
+            },
+            () = reached(staged, Stage::Draining) => {}
+        }
+        None
+    }
+
+    async fn converse<I>(&self, io: I, rules: Rules, staged: watch::Receiver<Stage>)
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        let exchanges = Exchanges::new(rules, Instant::now());
+        let book = Arc::clone(&exchanges);
+        let routes = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            answer(book.begin(), routes.call(request))
+        });
+        match rules {
+            Rules::Http1 => {
+                let connection = self.http_1.serve_connection(io, service).with_upgrades();
+                let wind_down =
+                    |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
+                self.drive(connection, wind_down, &exchanges, staged).await;
+            }
+            Rules::Http2 => {
+                let connection = self.http_2.serve_connection(io, service);
+                let wind_down =
+                    |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
+                self.drive(connection, wind_down, &exchanges, staged).await;
+            }
+        }
+    }
+
+    /// `wind_down` asks the peer for no new requests.
+    async fn drive<C>(
+        &self,
+        connection: C,
+        wind_down: impl Fn(Pin<&mut C>),
+        exchanges: &Exchanges,
+        mut staged: watch::Receiver<Stage>,
+    ) where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut connection = pin!(connection);
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = Stage::Draining;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        // Strangers end connections in every way there is: nothing here needs an operator.
+                        tracing::debug!(%error, "an HTTP connection ended with an error");
+                    }
+                    return;
+                }
+                () = reached(&mut staged, next) => {
+                    if next == Stage::Closed {
+                        return;
+                    }
+                    wind_down(connection.as_mut());
+                    next = Stage::Closed;
+                }
+                now = looks.tick() => match exchanges.judge(now) {
+                    Verdict::Fine => {}
+                    Verdict::WindDown => wind_down(connection.as_mut()),
+                    Verdict::Cut => {
+                        self.metrics.cut.inc();
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a connection speaks HTTP/2, by its first bytes, which stay where they are.
+async fn has_preface(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    let length = stream.peek(&mut first).await?;
+    Ok(is_preface(&first[..length]))
+}
+
+/// Whether the first bytes of a connection begin HTTP/2.
+fn is_preface(first: &[u8]) -> bool {
+    first.len() >= PREFACE_BYTES_MIN && PREFACE.starts_with(first)
+}
+
+/// The answer, which is watched until it is taken.
+async fn answer(
+    exchange: Exchange,
+    answered: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Result<Response<Answer>, Infallible> {
+    let response = answered.await?;
+    Ok(response.map(|body| exchange.answer(body, Instant::now())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preface_is_told_from_every_method() {
+        assert!(is_preface(PREFACE));
+        assert!(is_preface(b"PRI"));
+        for other in [
+            &b""[..],
+            b"P",
+            b"PR",
+            b"PROPFIND / HTTP/1.1\r\n\r\n",
+            b"PRINT /a HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01",
+        ] {
+            assert!(!is_preface(other), "{other:?}");
+        }
+    }
+}
