@@ -3,6 +3,7 @@
 //! Two publishers stand in for encoders. [`publisher::Publisher`] is driven by the test tag by tag, so that the test
 //! decides what exists when; `ffmpeg` is a real one, and `ffprobe` and `ffmpeg` judge what comes out.
 
+mod delivery;
 mod encoder;
 mod events;
 mod faults;

@@ -1,11 +1,13 @@
 //! HTTP to viewers: playlists, held until they hold what was asked for, and media.
 //!
 //! A handler finds the stream, asks it, and obeys: answer, or wait for the rendition's watch and ask again. No state is
-//! kept here, and nothing is polled. Every answer says how long it may be cached (`live::lifetime`), allows any origin
-//! (the media of a public show), and shows scripts the `Age` that low-latency players read.
+//! kept here, and nothing is polled. Every answer says how long it may be cached (`live::lifetime`) and how urgent it is
+//! ([`priority`]), allows any origin (the media of a public show), and shows scripts the `Age` that low-latency players
+//! read. None redirects, sets a cookie, or depends on who asks: a cache has to keep it once for all.
 
 mod body;
 mod negotiate;
+mod priority;
 
 use std::sync::Arc;
 
@@ -38,21 +40,21 @@ const AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
 
 /// The routes of all channels.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    let live = Router::new()
+        .route("/{channel}/master.m3u8", get(master).options(preflight))
         .route(
-            "/live/{channel}/master.m3u8",
-            get(master).options(preflight),
-        )
-        .route(
-            "/live/{channel}/{stream}/{playlist}",
+            "/{channel}/{stream}/{playlist}",
             get(playlist).options(preflight),
         )
         .route(
-            "/live/{channel}/{stream}/{rendition}/{file}",
+            "/{channel}/{stream}/{rendition}/{file}",
             get(media).options(preflight),
         )
+        // A page of another origin is told by any address that there is nothing, in place of a failure without a reason.
+        .fallback(unknown_address)
         .layer(middleware::map_response(allow_any_origin))
-        .with_state(shared)
+        .with_state(shared);
+    Router::new().nest("/live", live)
 }
 
 async fn master(
@@ -127,7 +129,13 @@ async fn media(
             let lifetime = lifetime_of(&stream, Kind::Media);
             let mut response = body::send(pieces, headers.get(header::RANGE));
             let headers = response.headers_mut();
+            let urgency = if content_type == AUDIO_TYPE {
+                priority::SOUND
+            } else {
+                priority::of_pictures(stream.rank(rendition))
+            };
             headers.insert(header::CONTENT_TYPE, content_type);
+            headers.insert(priority::NAME, urgency);
             cache(headers, lifetime);
             response
         }
@@ -251,11 +259,16 @@ fn send_playlist(playlist: &Playlist, asked: &HeaderMap, lifetime: Lifetime) -> 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PLAYLIST_TYPE);
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(priority::NAME, priority::PLAYLIST);
     if gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     cache(headers, lifetime);
     response
+}
+
+async fn unknown_address() -> Response {
+    unknown()
 }
 
 fn unknown() -> Response {

@@ -81,6 +81,20 @@ impl Stream {
         Reply::Ready(playlist)
     }
 
+    /// How many renditions of the stream take less bandwidth than this one has until now.
+    pub(crate) fn rank(&self, rendition: RenditionId) -> usize {
+        let state = self.lock();
+        let rate = |shelf: &shelf::Shelf| shelf.rate.average();
+        let Some(own) = state.shelves.get(rendition.index()).map(rate) else {
+            return 0;
+        };
+        state
+            .shelves
+            .iter()
+            .filter(|shelf| rate(shelf) < own)
+            .count()
+    }
+
     /// Answers a request for media with the pieces it is made of.
     pub(crate) fn media(
         &self,

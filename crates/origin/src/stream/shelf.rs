@@ -84,7 +84,7 @@ impl Rate {
         peak.saturating_add(peak / 10)
     }
 
-    fn average(&self) -> u64 {
+    pub(super) fn average(&self) -> u64 {
         self.total.bits_per_second()
     }
 
