@@ -5,9 +5,11 @@ MINUTES ?= 10
 SECONDS ?= 30
 SEED ?= 1
 FANS ?= 100000
+WAITING ?= 10000
+SECONDS_LIVE ?= 20
 ENGINE ?= redis
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-idle bench-ingest bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-idle bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,12 +38,11 @@ bench-latency: ## Glass-to-glass latency and stalls over MINUTES=10, for 1.0 s a
 bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and for OBS's encoder settings
 	@MINUTES=$(MINUTES) scripts/bench playback
 
+bench-origin: ## What a viewer costs the origin, and how fast WAITING=10000 requests have their part, beside nginx
+	@WAITING=$(WAITING) SECONDS=$(SECONDS_LIVE) scripts/bench origin
+
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle
-
-bench-ingest: SECONDS = 60
-bench-ingest: ## 50 encoders of 4 Mb/s into one server on one core for SECONDS=60, nothing encoded again
-	@SECONDS=$(SECONDS) scripts/bench ingest
 
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat

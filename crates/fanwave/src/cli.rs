@@ -20,7 +20,7 @@ use crate::{
     judge, load, nodes, output,
     secret::Secret,
     serve::{self, assembly::Show},
-    telemetry,
+    telemetry, viewers,
 };
 
 /// Exit code of a mistake in the command line or the configuration.
@@ -40,6 +40,8 @@ Then:
   fanwave serve --config fanwave.toml
   fanwave token --role artist --name AURORA    lets an artist write to the room's own lane
   fanwave load 127.0.0.1:8080                  a crowd of virtual fans, and a report of what they got
+  fanwave viewers http://127.0.0.1:8080/live/demo/master.m3u8
+                                               the same for the broadcast: viewers who ask as players do
   fanwave nodes 127.0.0.1:8080 --secret-file data/token-secret
                                                which servers there are, and how many fans each has
   fanwave judge http://localhost:8080/live/demo/master.m3u8
@@ -91,6 +93,9 @@ enum Command {
     /// Put a server under load with virtual fans, and prove what it delivered
     #[command(after_help = load::EXAMPLES)]
     Load(Box<load::LoadArgs>),
+    /// Put a broadcast under load with viewers who ask as players do, and measure what they got
+    #[command(after_help = viewers::EXAMPLES)]
+    Viewers(viewers::ViewersArgs),
     /// List the servers of the same rooms, as one of them knows them
     #[command(after_help = nodes::EXAMPLES)]
     Nodes(nodes::NodesArgs),
@@ -185,6 +190,7 @@ pub fn run() -> ExitCode {
             rotate,
         } => stream_key(&channel, &place, rotate),
         Command::Load(args) => load::run(*args),
+        Command::Viewers(args) => viewers::run(args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Judge(args) => judge::run_judge(&args),
         Command::LoadWorker => load::run_worker(),

@@ -19,3 +19,4 @@ pub mod output;
 pub mod secret;
 pub mod serve;
 pub mod telemetry;
+pub mod viewers;

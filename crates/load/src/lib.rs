@@ -12,6 +12,7 @@
 //! Load goes to the addresses that the user named and nowhere else, for as long as the order says; workers end when the
 //! coordinator's pipe closes.
 
+pub mod audience;
 mod backoff;
 mod clock;
 pub mod coordinator;

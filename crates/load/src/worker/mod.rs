@@ -34,7 +34,7 @@ mod link;
 mod lost;
 mod passes;
 mod places;
-mod playlist;
+pub(crate) mod playlist;
 mod publish;
 mod reactor;
 mod seats;

@@ -7,7 +7,7 @@ const RENDITIONS_MAX: usize = 2;
 const PARTS_PER_RELOAD_MAX: usize = 8;
 
 /// The playlists of the first variant and of its sound, as paths.
-pub(super) fn renditions(master_path: &str, text: &str) -> Vec<String> {
+pub(crate) fn renditions(master_path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut variant_next = false;
     for line in text.lines() {
@@ -26,17 +26,17 @@ pub(super) fn renditions(master_path: &str, text: &str) -> Vec<String> {
 
 /// What a media playlist says about its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     /// Segment and part that come next: what a blocking reload asks for.
-    pub(super) next: (u64, u64),
+    pub(crate) next: (u64, u64),
     /// The parts after the one that was read last, oldest first; only the newest when that one is gone.
-    pub(super) new_parts: Vec<String>,
+    pub(crate) new_parts: Vec<String>,
     /// The show is over.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// Reads the end of a media playlist.
-pub(super) fn tail(path: &str, text: &str, last_read: Option<&str>) -> Tail {
+pub(crate) fn tail(path: &str, text: &str, last_read: Option<&str>) -> Tail {
     let mut segments = 0;
     let mut first = 0;
     let mut parts_open = 0;

@@ -1,0 +1,179 @@
+/** What the viewers' benchmark sends its viewers to: Fanwave with a show, and nginx with the same bytes as files; each on one core. */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { get as httpGet } from "node:http";
+import { dirname, join } from "node:path";
+import { Child } from "../../tests/harness/child.mjs";
+import { get, mediaPlaylist, playlists } from "../../tests/harness/hls.mjs";
+import { encoderArgs } from "../../tests/harness/publisher.mjs";
+import { freePorts } from "../../tests/harness/scene.mjs";
+import { binary } from "../../tests/harness/server.mjs";
+import { Hopeless, until } from "../../tests/harness/wait.mjs";
+
+/** The server has this core to itself; encoder and viewers share the other. */
+export const SERVER_CORE = 0;
+export const VIEWERS_CORE = 1;
+
+const READY_MS = 20_000;
+const ON_AIR_MS = 30_000;
+const KEY = "bench-stream-key";
+
+/** More than one process of viewers can make. */
+const CONNECTIONS_MAX = 30_000;
+
+/** 1.1 Mbit/s: what a phone is sent. */
+const ENCODER = {
+  picture: "testsrc2=size=640x360:rate=30",
+  args: ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "60", "-b:v", "1000k", "-maxrate", "1000k",
+    "-bufsize", "1000k", "-c:a", "aac", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
+};
+
+/**
+ * @typedef {object} Running
+ * @property {string} name
+ * @property {number} pid
+ * @property {number} port
+ * @property {number} http2Port Where HTTP/2 is spoken with prior knowledge.
+ */
+
+/**
+ * A command that runs on one core alone.
+ *
+ * @param {number} core
+ * @param {string[]} command
+ * @returns {[string, string[]]}
+ */
+export function pinned(core, command) {
+  return ["taskset", ["--cpu-list", `${core}`, ...command]];
+}
+
+/**
+ * Fanwave with a show on the air.
+ *
+ * @param {import("../../tests/harness/scene.mjs").Scene} scene
+ * @returns {Promise<Running & { url: string, encoder: Child, playlistUrl: string }>}
+ */
+export async function startFanwave(scene) {
+  const [http, rtmp] = /** @type {[number, number]} */ (await freePorts(2));
+  const config = join(scene.folder, "fanwave.toml");
+  const key = join(scene.folder, "stream-key");
+  await writeFile(key, KEY, { mode: 0o600 });
+  await writeFile(config, `# Written by make bench-origin.
+[http]
+listen = "127.0.0.1:${http}"
+connections_max = ${CONNECTIONS_MAX}
+
+[rtmp]
+listen = "127.0.0.1:${rtmp}"
+
+[live]
+part_target = "1s"
+# The show stands still once its encoder has gone: for the comparison with files.
+reconnect_window = "10m"
+
+[[channels]]
+id = "demo"
+stream_key_file = "${key}"
+
+[data]
+dir = "${join(scene.folder, "data")}"
+`);
+  const server = new Child(scene, "fanwave", ...pinned(SERVER_CORE, [binary(), "serve", "--config", config]));
+  const url = `http://127.0.0.1:${http}`;
+  await until("Fanwave is ready", READY_MS, async () => {
+    if (!server.running) throw new Hopeless(`the server ended: ${await server.log()}`);
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) })).ok;
+  });
+  const publish = encoderArgs(`rtmp://127.0.0.1:${rtmp}/live/${KEY}`, ENCODER);
+  const encoder = new Child(scene, "encoder", ...pinned(VIEWERS_CORE, ["ffmpeg", ...publish]));
+  const playlistUrl = `${url}/live/demo/master.m3u8`;
+  await until("the show is under way", ON_AIR_MS, async () => {
+    const now = await playlists(/** @type {any} */ ({ playlistUrl }));
+    return now && now.video.nextMsn - now.video.firstMsn >= 3;
+  });
+  return { name: "Fanwave", pid: server.pid, port: http, http2Port: http, url, encoder, playlistUrl };
+}
+
+/**
+ * What a viewer who comes now would load: both playlists and the newest part of each.
+ *
+ * @param {string} playlistUrl
+ * @returns {Promise<string[]>} Their paths.
+ */
+export async function whatViewersLoad(playlistUrl) {
+  const now = await playlists(/** @type {any} */ ({ playlistUrl }));
+  if (!now) throw new Error("the show is over");
+  const paths = [];
+  for (const { url } of [now.video, now.audio]) {
+    const { text } = /** @type {import("../../tests/harness/hls.mjs").MediaPlaylist} */ (await mediaPlaylist(url));
+    const part = [...text.matchAll(/^#EXT-X-PART:.*URI="([^"]+)"/gm)].at(-1)?.[1];
+    if (!part) throw new Error(`no part in ${text}`);
+    paths.push(new URL(url).pathname, new URL(part, url).pathname);
+  }
+  return paths;
+}
+
+/**
+ * nginx with the bytes that another server answers, as files; playlists also packed, byte for byte as that server packs them.
+ *
+ * @param {import("../../tests/harness/scene.mjs").Scene} scene
+ * @param {string} url
+ * @param {string[]} paths
+ * @returns {Promise<Running>}
+ */
+export async function startNginx(scene, url, paths) {
+  const root = join(scene.folder, "files");
+  for (const path of paths) {
+    const file = join(root, path);
+    await mkdir(dirname(file), { recursive: true });
+    const plain = await fetch(`${url}${path}`);
+    await writeFile(file, Buffer.from(await plain.arrayBuffer()));
+    if (path.endsWith(".m3u8")) await writeFile(`${file}.gz`, await packed(`${url}${path}`));
+  }
+  const [port, http2Port] = /** @type {[number, number]} */ (await freePorts(2));
+  const config = join(scene.folder, "nginx.conf");
+  const folder = (/** @type {string} */ name) => `${name}_temp_path ${join(scene.folder, name)};`;
+  await writeFile(config, `# Written by make bench-origin.
+daemon off;
+master_process off;
+pid ${join(scene.folder, "nginx.pid")};
+error_log stderr warn;
+worker_rlimit_nofile 20000;
+events { worker_connections 15000; }
+http {
+  access_log off;
+  sendfile on;
+  tcp_nodelay on;
+  keepalive_requests 1000000000;
+  open_file_cache max=100 inactive=10m;
+  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(folder).join(" ")}
+  types { application/vnd.apple.mpegurl m3u8; video/mp4 m4s mp4; }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${http2Port} http2 backlog=4096;
+    http2_max_requests 1000000000;
+    root ${root};
+    location / { gzip_static on; add_header Cache-Control "public, max-age=36"; add_header Access-Control-Allow-Origin "*"; }
+  }
+}
+`);
+  const server = new Child(scene, "nginx", ...pinned(SERVER_CORE, ["/usr/sbin/nginx", "-c", config]));
+  await until("nginx listens", READY_MS, async () => {
+    if (!server.running) throw new Hopeless(`nginx ended: ${await server.log()}`);
+    return (await get(`http://127.0.0.1:${port}${paths[0]}`)).status === 200;
+  });
+  return { name: "nginx", pid: server.pid, port, http2Port };
+}
+
+/** @param {string} url @returns {Promise<Buffer>} The body as it is sent, packed. */
+function packed(url) {
+  return new Promise((resolve, reject) => {
+    httpGet(url, { headers: { "accept-encoding": "gzip" } }, (response) => {
+      if (response.headers["content-encoding"] !== "gzip") return reject(new Error(`${url} is not packed`));
+      /** @type {Buffer[]} */
+      const pieces = [];
+      response.on("data", (piece) => pieces.push(piece)).on("end", () => resolve(Buffer.concat(pieces))).on("error", reject);
+    }).on("error", reject);
+  });
+}
+

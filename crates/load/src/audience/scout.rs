@@ -1,0 +1,116 @@
+//! The first look at a show, before anybody is sent there: where it is, and what its renditions are.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use super::playlist::unpacked;
+use crate::{limits::PLAYLIST_BYTES_MAX, worker::playlist};
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nobody can be sent there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ScoutError {
+    /// Not an address of a playlist.
+    #[error("`{0}` is no address of a playlist: write http://HOST:PORT/live/CHANNEL/master.m3u8")]
+    Address(String),
+    /// Nothing is there, or not in time.
+    #[error("no answer from {address}: {source}")]
+    Answer {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Something else is there.
+    #[error("{path} is answered {status}, and a playlist was expected: is the show on?")]
+    Status {
+        /// What was asked for.
+        path: String,
+        /// How that was answered.
+        status: String,
+    },
+    /// The poll.
+    #[error("the generator cannot watch its sockets: {0}")]
+    Poll(#[from] io::Error),
+}
+
+/// Where the show is.
+#[derive(Debug, Clone)]
+pub(super) struct Show {
+    pub(super) address: SocketAddr,
+    /// As the user wrote it, with its port.
+    pub(super) host: String,
+    /// Paths of the media playlists.
+    pub(super) renditions: Vec<String>,
+}
+
+impl Show {
+    /// Looks at the multivariant playlist; where only the server matters, nothing of the show.
+    pub(super) fn find(url: &str, look: bool) -> Result<Self, ScoutError> {
+        let wrong = || ScoutError::Address(url.to_owned());
+        let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
+        let address = host
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+            .ok_or_else(wrong)?;
+        let mut show = Self {
+            address,
+            host: host.to_owned(),
+            renditions: Vec::new(),
+        };
+        if look {
+            let path = format!("/{path}");
+            let text = show.get(&path)?;
+            show.renditions = playlist::renditions(&path, &text);
+            if show.renditions.is_empty() {
+                return Err(ScoutError::Status {
+                    path,
+                    status: "with no variant".to_owned(),
+                });
+            }
+        }
+        Ok(show)
+    }
+
+    fn get(&self, path: &str) -> Result<String, ScoutError> {
+        let answer = self.exchange(path).map_err(|source| ScoutError::Answer {
+            address: self.address,
+            source,
+        })?;
+        let end = memchr::memmem::find(&answer, b"\r\n\r\n").unwrap_or(answer.len());
+        let (head, body) = answer.split_at(end);
+        let status = head.get(9..12).unwrap_or_default();
+        let text = unpacked(body.get(4..).unwrap_or_default());
+        match text {
+            Some(text) if status == b"200" => Ok(text),
+            _ => Err(ScoutError::Status {
+                path: path.to_owned(),
+                status: String::from_utf8_lossy(status).into_owned(),
+            }),
+        }
+    }
+
+    fn exchange(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let host = &self.host;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = Vec::new();
+        let most = u64::try_from(PLAYLIST_BYTES_MAX).unwrap_or(u64::MAX);
+        stream.take(most).read_to_end(&mut answer)?;
+        Ok(answer)
+    }
+}

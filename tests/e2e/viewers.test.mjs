@@ -1,0 +1,60 @@
+/** `fanwave viewers`: a crowd that asks as players do gets every part, whatever version of HTTP it speaks. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../harness/child.mjs";
+import { playlists } from "../harness/hls.mjs";
+import { publish } from "../harness/publisher.mjs";
+import { scene } from "../harness/scene.mjs";
+import { binary, Server } from "../harness/server.mjs";
+
+const VIEWERS = 30;
+const SECONDS = 6;
+
+/**
+ * @param {import("../harness/scene.mjs").Scene} scene
+ * @param {string[]} args
+ */
+async function viewers(scene, args) {
+  const json = join(scene.folder, "viewers.json");
+  const { code, stdout, stderr } = await run(binary(), ["viewers", ...args, "--duration", `${SECONDS}s`, "--json", json], { deadlineMs: 60_000 });
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  return JSON.parse(await readFile(json, "utf8"));
+}
+
+for (const [name, args, connections] of /** @type {[string, string[], number][]} */ ([
+  ["HTTP/1.1", ["--http", "1"], 2 * VIEWERS],
+  ["HTTP/2", ["--http", "2"], VIEWERS],
+  ["HTTP/2 behind an edge", ["--http", "2", "--viewers-per-connection", "15"], VIEWERS / 15],
+])) {
+  scene(`a crowd over ${name} waits for every part and gets it`, async (scene) => {
+    const server = await Server.start(scene);
+    await publish(scene, server);
+    const report = await viewers(scene, [server.playlistUrl, "--viewers", `${VIEWERS}`, ...args]);
+    assert.equal(report.connections, connections);
+    assert.deepEqual([report.failures, report.stalls], [{}, 0]);
+    // Two renditions, a part of each a second; the first and the last may lie outside.
+    assert.ok(report.parts >= VIEWERS * 2 * (SECONDS - 2), `${report.parts} parts`);
+    assert.ok(report.waiters > VIEWERS / 2, `${report.waiters} waited for a part`);
+  });
+}
+
+scene("one file is asked for over and over", async (scene) => {
+  const server = await Server.start(scene);
+  await publish(scene, server);
+  const now = await playlists(server);
+  assert.ok(now);
+  const path = new URL(now.video.url).pathname;
+  const report = await viewers(scene, [`${server.url}/`, "--viewers", "4", "--again", path]);
+  assert.deepEqual(report.failures, {});
+  assert.ok(report.answers > 100, `${report.answers} answers`);
+  assert.equal(report.again_ms.count >= report.answers, true);
+});
+
+scene("a show that is not on is told as such", async (scene) => {
+  const server = await Server.start(scene);
+  const { code, stderr } = await run(binary(), ["viewers", server.playlistUrl], { deadlineMs: 20_000 });
+  assert.equal(code, 1);
+  assert.match(stderr, /is answered 404, and a playlist was expected: is the show on\?/);
+});
