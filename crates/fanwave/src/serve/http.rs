@@ -1,9 +1,9 @@
 //! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS.
 //!
 //! Every connection is a task around hyper's own connection over a bare TCP stream, or over the gateway's own TLS, so that
-//! the gateway can take an upgraded socket out of it whole ([`connection`]). A stranger can hold a connection for as long
+//! the gateway can take an upgraded socket out of it whole (`connection`). A stranger can hold a connection for as long
 //! as the header wait, with as many bytes as the header limit, and no longer: a peer that stops reading is cut by the
-//! kernel after half a minute, one that reads too slowly by [`exchanges`]. A permit is taken before a connection is
+//! kernel after half a minute, one that reads too slowly by `exchanges`. A permit is taken before a connection is
 //! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
 mod connection;
