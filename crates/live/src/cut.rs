@@ -18,6 +18,7 @@
 //!
 //! The cutter lives from a publisher's coming to its going; it never looks at a clock.
 
+pub mod shadow;
 mod track;
 
 use std::{collections::VecDeque, time::Duration};

@@ -67,6 +67,10 @@ pub const DATE_RANGE_NAME_BYTES_MAX: usize = 62;
 /// Longest date range: a day of a festival.
 pub const DATE_RANGE_SPAN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Pictures of a source that its shadow has yet to follow: two of the longest parts, or 68 s of 120 pictures per second; 80 bytes
+/// each. The shell bounds their bytes.
+pub const SHADOW_PICTURES_MAX: usize = 2 * SAMPLES_PER_PART_MAX;
+
 /// Outputs that may wait to be drained by one caller between two inputs; 32 bytes each.
 ///
 /// One input causes at most a change per rendition, and the forgetting of what became due meanwhile.
@@ -79,4 +83,5 @@ const _: () = assert!(
 );
 const _: () =
     assert!(CUTS_AHEAD_MAX as u64 > TARGET_DURATION_SECONDS_MAX as u64 / SEGMENT_MIN.as_secs());
+const _: () = assert!(SHADOW_PICTURES_MAX > SAMPLES_PER_PART_MAX);
 const _: () = assert!(RENDITIONS_MAX <= u8::MAX as usize);

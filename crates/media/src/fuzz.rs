@@ -13,7 +13,7 @@ use crate::{
     avc::AvcConfig,
     cmaf,
     demux::Demux,
-    flv,
+    flv, fmp4,
     hevc::HevcConfig,
     intake::Output,
     limits::FRAGMENT_SAMPLES_MAX,
@@ -160,6 +160,41 @@ pub fn demux(data: &[u8]) {
     }
 }
 
+/// What an encoder writes into a pipe, in pieces of a length that the first byte says.
+pub fn fmp4(data: &[u8]) {
+    let Some((piece, stream)) = data.split_first() else {
+        return;
+    };
+    let mut reader = fmp4::Reader::new();
+    let mut is_known = false;
+    for piece in stream.chunks(usize::from(*piece) + 1) {
+        let read = reader.handle(piece);
+        while let Some(output) = reader.poll_output() {
+            match output {
+                fmp4::Output::Init(track) => {
+                    assert!(!is_known, "the track is told once");
+                    assert!(
+                        cmaf::video_init(&track).is_ok(),
+                        "an accepted configuration fits its boxes"
+                    );
+                    is_known = true;
+                }
+                fmp4::Output::Sample(sample) => {
+                    assert!(is_known, "the track is told before its samples");
+                    assert!(
+                        cmaf::fragment(1, &[sample]).is_ok(),
+                        "a sample fits a fragment"
+                    );
+                }
+            }
+        }
+        if read.is_err() {
+            assert_eq!(reader.handle(&[]), read, "a refusal is for good");
+            break;
+        }
+    }
+}
+
 /// What came out of a publisher.
 #[derive(Default)]
 struct Collected {
@@ -215,6 +250,7 @@ mod tests {
             aac_config(&data);
             opus_config(&data);
             demux(&data);
+            fmp4(&data);
         }
 
         #[test]

@@ -6,7 +6,7 @@
 //! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
 //!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP.
 //! 4. [`health`] says how well the publisher sends.
-//! 5. [`cmaf`] writes init sections and fragments, one track per file.
+//! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
 //!
 //! This crate is pure: it knows no socket, no clock and no thread. Everything it reads was sent by a stranger, so
 //! nothing here indexes without a bound, trusts a declared length, or keeps more than [`limits`] says. It cuts nothing
@@ -20,6 +20,7 @@ pub mod cmaf;
 pub mod color;
 pub mod demux;
 pub mod flv;
+pub mod fmp4;
 pub mod fuzz;
 pub mod health;
 pub mod hevc;

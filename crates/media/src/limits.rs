@@ -73,6 +73,9 @@ pub const FRAGMENT_SAMPLES_MAX: usize = 4_096;
 /// Most media bytes in one fragment: 4 s at 128 Mb/s. Its `moof` adds at most 66 KB.
 pub const FRAGMENT_BYTES_MAX: usize = 64 << 20;
 
+/// Longest `moov` or `moof` that is read: one of [`FRAGMENT_SAMPLES_MAX`] samples has 66 KB, ffmpeg's have under 1 KB.
+pub const BOX_BYTES_MAX: usize = 128 << 10;
+
 // One frame must fit wherever frames are collected, and a repaired time must stay inside what is accepted.
 const _: () = assert!(FRAME_BYTES_MAX <= TRACK_WAIT_BYTES_MAX);
 // Every track is named by a byte.
@@ -82,5 +85,6 @@ const _: () = assert!(AUDIO_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(AUDIO_DRIFT_MS_MAX < BACKWARD_MS_MAX && BACKWARD_MS_MAX < GAP_MS_MAX);
 const _: () = assert!(STRETCH_MS_MAX < GAP_MS_MAX);
 const _: () = assert!(TRACK_WAIT_MS < GAP_MS_MAX);
+const _: () = assert!(BOX_BYTES_MAX > 16 * FRAGMENT_SAMPLES_MAX);
 // A fragment's sizes and offsets are 32-bit signed in the box.
 const _: () = assert!(FRAGMENT_BYTES_MAX < i32::MAX as usize / 2);
