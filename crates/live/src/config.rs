@@ -81,6 +81,9 @@ pub enum ConfigError {
     /// A timescale of 0.
     #[error("the timescale of {0} is 0")]
     Timescale(RenditionName),
+    /// Renditions made from pictures, without pictures.
+    #[error("there are no pictures that another rendition could be made from")]
+    NothingToShadow,
 }
 
 /// Name of a rendition in URLs: 1 to [`NAME_BYTES_MAX`] bytes of `a-z 0-9 -`.
@@ -155,7 +158,10 @@ impl RenditionId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     settings: Settings,
+    /// Those of the publisher, and those that are made from its pictures behind them.
     renditions: Vec<RenditionSpec>,
+    /// How many of them are made.
+    shadows: usize,
 }
 
 impl Config {
@@ -169,7 +175,29 @@ impl Config {
         Ok(Self {
             settings,
             renditions,
+            shadows: 0,
         })
+    }
+
+    /// The same with more renditions, each of which is made from the first one of pictures and cut where that is, see
+    /// [`crate::cut::shadow`]. Their ids follow those there are.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what is too much.
+    pub fn with_shadows(mut self, names: Vec<RenditionName>) -> Result<Self, ConfigError> {
+        let Some((_, leader)) = self.leader() else {
+            return Err(ConfigError::NothingToShadow);
+        };
+        let spec = |name| RenditionSpec {
+            name,
+            kind: leader.kind,
+            timescale: leader.timescale,
+        };
+        let specs: Vec<_> = names.into_iter().map(spec).collect();
+        self.shadows += specs.len();
+        self.renditions.extend(specs);
+        check_renditions(&self.renditions)?;
+        Ok(self)
     }
 
     /// EXT-X-TARGETDURATION.
@@ -245,6 +273,25 @@ impl Config {
     #[must_use]
     pub fn kind(&self, rendition: RenditionId) -> Option<Kind> {
         self.renditions.get(rendition.index()).map(|spec| spec.kind)
+    }
+
+    /// Those that the publisher sends.
+    pub fn sources(&self) -> impl Iterator<Item = (RenditionId, &RenditionSpec)> {
+        let made = self.shadows;
+        self.renditions()
+            .take(self.renditions.len().saturating_sub(made))
+    }
+
+    /// Those that are made from the publisher's pictures.
+    pub fn shadows(&self) -> impl Iterator<Item = (RenditionId, &RenditionSpec)> {
+        self.renditions()
+            .skip(self.renditions.len().saturating_sub(self.shadows))
+    }
+
+    /// The publisher's pictures, or the first of them: others are made from these.
+    #[must_use]
+    pub fn leader(&self) -> Option<(RenditionId, &RenditionSpec)> {
+        self.sources().find(|(_, spec)| spec.kind == Kind::Video)
     }
 
     /// The rendition of that name, if the stream has it.

@@ -154,11 +154,11 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// A cutter for a publisher that has just come (or come back).
+    /// A cutter for a publisher that has just come (or come back). Renditions made from its pictures are not its concern.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let tracks: Vec<_> = config
-            .renditions()
+            .sources()
             .map(|(id, spec)| Track::new(id, spec, config))
             .collect();
         let leader = tracks

@@ -27,6 +27,15 @@ pub enum Input {
         /// Whether decoding can begin in it.
         independence: Independence,
     },
+    /// A part of a rendition that is made from another is missing: it is listed as gap, like what follows it in its segment.
+    Gap {
+        /// Of this rendition.
+        rendition: RenditionId,
+        /// As the part of the source.
+        start: Duration,
+        /// As the part of the source.
+        duration: Duration,
+    },
     /// The rendition's growing segment has had its last part. The next part begins the next segment.
     SegmentEnd {
         /// Of this rendition.
@@ -110,6 +119,9 @@ pub enum HandleError {
     /// The first part of a segment without an independent frame.
     #[error("the segment does not begin with an independent frame")]
     DependentSegment,
+    /// A part with media behind one that is missing.
+    #[error("the segment has a gap, and ends with it")]
+    AfterGap,
     /// The segment would round to more than the target duration.
     #[error("the segment is longer than the target duration")]
     SegmentTooLong,

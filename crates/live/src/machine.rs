@@ -13,7 +13,7 @@ use crate::{
     limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX},
     position::{InitId, Position},
     ranges::{Listed, Ranges},
-    snapshot::{PartEntry, RangeEntry, Snapshot, State},
+    snapshot::{Independence, PartEntry, RangeEntry, Snapshot, State},
     time::{Moment, WallTime},
     window::{Closed, GAP_MIN, Window},
 };
@@ -24,7 +24,7 @@ const ROUNDING: Duration = Duration::from_millis(499);
 
 /// The playlists of one stream, that is, of one URL prefix.
 ///
-/// Getters: [`Live::config`], [`Live::ready`], [`Live::init`], [`Live::last`], [`Live::end`], [`Live::snapshot`],
+/// Getters: [`Live::config`], [`Live::ready`], [`Live::init`], [`Live::last`], [`Live::next`], [`Live::end`], [`Live::snapshot`],
 /// [`Live::request`], [`Live::media`].
 /// `handle_*`: [`Live::handle`]. Polls: [`Live::poll_output`], [`Live::poll_timeout`].
 #[derive(Debug)]
@@ -141,6 +141,13 @@ impl Live {
         self.window(rendition)?.report().map(|report| report.last)
     }
 
+    /// Where the next part of the rendition goes. One of a rendition that is made from another belongs where the source's
+    /// is, and nowhere else.
+    #[must_use]
+    pub fn next(&self, rendition: RenditionId) -> Option<Position> {
+        self.window(rendition).map(Window::next_position)
+    }
+
     /// Where the longest rendition ends, gaps included: media that lies before it comes too late.
     #[must_use]
     pub fn end(&self) -> Option<WallTime> {
@@ -185,6 +192,22 @@ impl Live {
                     PartEntry {
                         duration,
                         independence,
+                        gap: false,
+                    },
+                )?;
+            }
+            Input::Gap {
+                rendition,
+                start,
+                duration,
+            } => {
+                self.part(
+                    rendition,
+                    start,
+                    PartEntry {
+                        duration,
+                        independence: Independence::Dependent,
+                        gap: true,
                     },
                 )?;
             }
@@ -242,8 +265,11 @@ impl Live {
             .windows
             .get_mut(rendition.index())
             .ok_or(HandleError::UnknownRendition)?;
-        if !window.takes(part.independence) {
+        if !part.gap && !window.takes(part.independence) {
             return Err(HandleError::DependentSegment);
+        }
+        if !part.gap && window.is_in_gap() {
+            return Err(HandleError::AfterGap);
         }
         if window.duration_with(part.duration) > longest {
             return Err(HandleError::SegmentTooLong);
@@ -386,6 +412,7 @@ impl Live {
     fn finish(&mut self, now: Moment) -> Result<(), HandleError> {
         self.check_not_ended()?;
         self.gap = None;
+        self.catch_up(now);
         for window in &mut self.windows {
             window.close(now, &self.config);
         }
@@ -408,7 +435,26 @@ impl Live {
         Ok(())
     }
 
+    /// Brings what is made from the pictures to where these are: late parts of it are not taken any more.
+    fn catch_up(&mut self, now: Moment) {
+        let Some((leader, _)) = self.config.leader() else {
+            return;
+        };
+        let mut caught = Vec::new();
+        for (shadow, _) in self.config.shadows() {
+            // A shadow's id is greater than its leader's.
+            let (before, behind) = self.windows.split_at_mut(shadow.index());
+            if let (Some(source), Some(window)) = (before.get(leader.index()), behind.first_mut())
+                && window.catch_up(now, source, &self.config)
+            {
+                caught.push(shadow);
+            }
+        }
+        self.changed(&caught);
+    }
+
     fn close_all(&mut self, now: Moment) {
+        self.catch_up(now);
         let mut closed = Vec::new();
         for (rendition, window) in self.ids().into_iter().zip(&mut self.windows) {
             if window.close(now, &self.config) == Closed::Segment {

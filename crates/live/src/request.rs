@@ -186,7 +186,8 @@ impl Live {
         if part.msn < window.next_msn() {
             let made = window
                 .whole_segment(part.msn)
-                .is_some_and(|whole| !whole.gap && (part.part.0 as usize) < whole.parts.len());
+                .and_then(|segment| segment.parts.get(part.part.0 as usize))
+                .is_some_and(|entry| !entry.gap);
             return if made {
                 MediaAnswer::Serve
             } else {
@@ -194,11 +195,13 @@ impl Live {
             };
         }
         let hint = window.next_position();
-        if part < hint && window.open().is_some_and(|open| open.gap) {
-            return MediaAnswer::Gone;
-        }
         let hinted = part == hint && self.hints();
         let not_past = asked.at.after(self.config().hold_max());
+        let growing = window.open().filter(|open| open.msn == part.msn);
+        let entry = growing.and_then(|open| open.parts.get(part.part.0 as usize));
+        if entry.is_some_and(|entry| entry.gap) {
+            return MediaAnswer::Gone;
+        }
         match (part < hint, hinted) {
             (true, _) => MediaAnswer::Serve,
             (false, true) if asked.now < not_past => MediaAnswer::Wait { not_past },

@@ -70,7 +70,8 @@ pub struct Hint {
 pub struct SegmentEntry {
     /// Its number.
     pub msn: MediaSeq,
-    /// Whether it stands for media that never came: EXT-X-GAP, and GAP=YES on each of its parts. It has no bytes.
+    /// Whether media of it never came: EXT-X-GAP. Then each of its parts is missing, or, in a rendition that is made from
+    /// another, those from some part on. Its bytes are not served as a whole.
     pub gap: bool,
     /// EXT-X-DISCONTINUITY tags in front of it. More than one only where the rendition stayed silent through
     /// a return of the publisher: discontinuity sequence numbers have to match across renditions (section
@@ -104,6 +105,8 @@ pub struct PartEntry {
     pub duration: Duration,
     /// Whether decoding can begin in it.
     pub independence: Independence,
+    /// Whether it is missing: GAP=YES. It has no bytes.
+    pub gap: bool,
 }
 
 /// Whether a part holds an independent frame (INDEPENDENT=YES, section 4.4.4.9).

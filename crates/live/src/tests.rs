@@ -6,6 +6,7 @@ mod laws;
 mod parsed;
 mod ranges;
 mod requests;
+mod shadows;
 mod show;
 
 use std::time::Duration;

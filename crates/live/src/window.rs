@@ -123,6 +123,8 @@ impl Window {
             parts: Vec::new(),
         });
         open.duration += part.duration;
+        // What lacks a part cannot be played through.
+        open.gap |= part.gap;
         open.parts.push(part);
         assert!(
             open.parts.len() <= PARTS_PER_SEGMENT_MAX,
@@ -169,7 +171,44 @@ impl Window {
         open.parts.push(PartEntry {
             duration,
             independence: Independence::Dependent,
+            gap: true,
         });
+    }
+
+    /// Lists as gap whatever `source` has and this one, which is made from it, has not; what is missing then never comes.
+    ///
+    /// Without it a rendition that is a moment late would have fewer parts in a segment than its source when all of
+    /// them are closed, or even a segment less, and every number after that would be another.
+    pub(crate) fn catch_up(&mut self, now: Moment, source: &Self, config: &Config) -> bool {
+        let mut changed = false;
+        while let Some(segment) = source.grown_segment(self.next_msn) {
+            for part in segment.parts.iter().skip(self.open_parts()) {
+                self.push_part(
+                    segment.starts_at,
+                    PartEntry {
+                        duration: part.duration,
+                        independence: Independence::Dependent,
+                        gap: true,
+                    },
+                );
+                changed = true;
+            }
+            if segment.msn == source.next_msn {
+                break;
+            }
+            self.close(now, config);
+            changed = true;
+        }
+        changed
+    }
+
+    /// Segment `msn`, whole or growing.
+    fn grown_segment(&self, msn: MediaSeq) -> Option<&SegmentEntry> {
+        if msn == self.next_msn {
+            self.open()
+        } else {
+            self.whole_segment(msn)
+        }
     }
 
     /// Makes the growing segment whole, if there is one, and removes what the window need not hold any more.
@@ -416,6 +455,11 @@ impl Window {
     /// (authoring rule 7.4), which is what lets every playlist say EXT-X-INDEPENDENT-SEGMENTS.
     pub(crate) fn takes(&self, independence: Independence) -> bool {
         self.open.is_some() || independence == Independence::Independent
+    }
+
+    /// Whether a part of the growing segment is missing.
+    pub(crate) fn is_in_gap(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.gap)
     }
 }
 

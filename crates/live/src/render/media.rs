@@ -236,7 +236,7 @@ fn segment_tags(
     if segment.msn >= snapshot.parts_from {
         for (index, part) in (0..).map(PartIndex).zip(&segment.parts) {
             ranges.write_until(text, place(index))?;
-            part_tag(text, snapshot, place(index), *part, segment.gap)?;
+            part_tag(text, snapshot, place(index), *part)?;
         }
     }
     // What was announced after its last part stands before its EXTINF.
@@ -248,7 +248,6 @@ fn part_tag(
     snapshot: &Snapshot,
     place: Position,
     part: PartEntry,
-    gap: bool,
 ) -> fmt::Result {
     // "The duration of a Partial Segment MUST be less than or equal to the Part Target Duration", and
     // players stop at one that is not. Media lasts longer only where the publisher dropped pictures;
@@ -261,7 +260,7 @@ fn part_tag(
         write!(text, ",INDEPENDENT=YES")?;
     }
     // "The value is an enumerated-string whose value is YES if the Partial Segment is not available" (the same).
-    if gap {
+    if part.gap {
         write!(text, ",GAP=YES")?;
     }
     writeln!(text)
