@@ -21,6 +21,7 @@ use std::{
 
 use fanwave_live::{
     Config, ConfigError, DateRange, HandleError, Kind, Moment, RenditionSpec, Settings, WallTime,
+    limits::RENDITIONS_MAX,
 };
 use fanwave_media::{
     TrackId, TrackKind, Tracks, VIDEO_TIMESCALE,
@@ -35,6 +36,7 @@ use self::claim::{Holder, Rank};
 use crate::{
     clock::Clock,
     config::{ChannelConfig, Secret, Takeover},
+    ladder::{self, Chosen, Ladder, config::RungConfig},
     limits::ENDED_STREAMS_MAX,
     stream::{AddError, Stream, Turn},
 };
@@ -113,6 +115,7 @@ pub(crate) struct Channel {
     id: RoomId,
     key: Secret,
     settings: Settings,
+    ladder: Arc<Ladder>,
     takeover: Takeover,
     waits: Waits,
     clock: Clock,
@@ -137,11 +140,14 @@ pub(crate) struct OnAir {
     pub(crate) stream: Arc<Stream>,
     /// What the publisher adds under; void once another has taken over.
     pub(crate) turn: Turn,
+    /// What is to be made of its pictures.
+    pub(crate) rungs: Vec<RungConfig>,
 }
 
 #[derive(Debug)]
 struct Current {
     stream: Arc<Stream>,
+    chosen: Chosen,
     /// When its publisher was lost; `None` while there is one.
     lost_at: Option<Moment>,
 }
@@ -150,8 +156,8 @@ impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
         settings: Settings,
-        waits: Waits,
-        clock: Clock,
+        ladder: Arc<Ladder>,
+        (waits, clock): (Waits, Clock),
     ) -> Self {
         let offline = ChannelStatus {
             live: false,
@@ -163,6 +169,7 @@ impl Channel {
             id: config.id,
             key: config.stream_key,
             settings,
+            ladder,
             takeover: config.takeover,
             waits,
             clock,
@@ -178,6 +185,10 @@ impl Channel {
 
     pub(crate) fn clock(&self) -> Clock {
         self.clock
+    }
+
+    pub(crate) fn ladder(&self) -> &Ladder {
+        &self.ladder
     }
 
     pub(crate) fn has_key(&self, key: &Secret) -> bool {
@@ -362,13 +373,16 @@ impl Channel {
         anchor: WallTime,
     ) -> Result<OnAir, BeginError> {
         let now = self.clock.now();
-        let config = Config::new(self.settings.clone(), renditions(&tracks))?;
+        let sources = Config::new(self.settings.clone(), renditions(&tracks))?;
+        let room = RENDITIONS_MAX.saturating_sub(sources.sources().count());
+        let pictures = ladder::source(&tracks);
         let mut state = self.lock();
         if !state.is_held_by(holder) {
             return Err(AddError::Superseded.into());
         }
         if let Some(current) = &mut state.current
-            && *current.stream.config() == config
+            && self.ladder.is_like(&current.chosen, pictures, room)
+            && *current.stream.config() == with_rungs(sources.clone(), &current.chosen)?
         {
             // The turn before this may still go on: it ends here, at a picture that the next one begins with.
             if current.lost_at.is_none() {
@@ -380,17 +394,25 @@ impl Channel {
             return Ok(OnAir {
                 stream: Arc::clone(&current.stream),
                 turn,
+                rungs: current.chosen.rungs().to_vec(),
             });
         }
         // Other tracks, or none before: players that know the old stream are told that it is over.
         state.retire(now);
+        let chosen = self.ladder.choose(pictures, room);
+        let config = with_rungs(sources, &chosen)?;
         let stream = Arc::new(Stream::new(random_prefix(), config, tracks, anchor)?);
+        let (turn, rungs) = (stream.turn(), chosen.rungs().to_vec());
         state.current = Some(Current {
             stream: Arc::clone(&stream),
+            chosen,
             lost_at: None,
         });
-        let turn = stream.turn();
-        Ok(OnAir { stream, turn })
+        Ok(OnAir {
+            stream,
+            turn,
+            rungs,
+        })
     }
 
     fn release(&self, holder: &Arc<Holder>) {
@@ -520,6 +542,13 @@ impl State {
 fn renditions(tracks: &Tracks) -> Vec<RenditionSpec> {
     let spec = |id| spec(id, tracks.timescale(id));
     tracks.ids().filter_map(spec).collect()
+}
+
+fn with_rungs(sources: Config, chosen: &Chosen) -> Result<Config, ConfigError> {
+    match chosen.names() {
+        none if none.is_empty() => Ok(sources),
+        names => sources.with_shadows(names),
+    }
 }
 
 /// Renditions that every setting is checked with before the real ones are known.

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::{
     clock,
+    ladder::config::{LadderConfig, LadderError},
     limits::{CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN},
 };
 
@@ -30,6 +31,8 @@ pub struct OriginConfig {
     pub part_target: Duration,
     /// How long a stream waits for its publisher to return before it ends; 30 s by default.
     pub reconnect_window: Duration,
+    /// What is encoded beside what publishers send; nothing by default.
+    pub ladder: LadderConfig,
     /// What time it is: by default the machine's. Whoever shows a chat beside the picture gives both the same clock.
     pub wall: fn() -> WallTime,
 }
@@ -43,6 +46,7 @@ impl OriginConfig {
             channels,
             part_target: Duration::from_secs(1),
             reconnect_window: Duration::from_secs(30),
+            ladder: LadderConfig::default(),
             wall: clock::machine,
         }
     }
@@ -201,6 +205,9 @@ pub enum StartError {
     /// The channels contradict one another.
     #[error(transparent)]
     Channels(#[from] ChannelsError),
+    /// The ladder is none.
+    #[error(transparent)]
+    Ladder(#[from] LadderError),
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod channel;
 mod clock;
 mod config;
 mod http;
+mod ladder;
 pub mod limits;
 mod metrics;
 mod packager;
@@ -42,10 +43,12 @@ use tokio::{
 pub use crate::{
     channel::{AnnounceError, ChannelStatus, PublisherStatus},
     config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover},
+    ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
 };
 use crate::{
     channel::{Channel, Waits},
     clock::Clock,
+    ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
     rtmp::Listener,
@@ -75,6 +78,7 @@ impl Origin {
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         config.check()?;
+        config.ladder.check()?;
         let settings = config.live_settings();
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
         Config::new(settings.clone(), channel::renditions_to_check())?;
@@ -85,12 +89,13 @@ impl Origin {
             starving: patience.starving,
             recovery: patience.recovery,
         };
+        let metrics = Metrics::register(registry);
+        let ladder = Ladder::new(config.ladder, patience.rung, metrics.ladder.clone());
+        let ladder = Arc::new(ladder);
         let channel = |channel: ChannelConfig| {
-            let id = channel.id.clone();
-            (
-                id,
-                Arc::new(Channel::new(channel, settings.clone(), waits, clock)),
-            )
+            let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
+            let channel = Channel::new(channel, settings.clone(), ladder, (waits, clock));
+            (id, Arc::new(channel))
         };
         let channels: Arc<BTreeMap<_, _>> =
             Arc::new(config.channels.into_iter().map(channel).collect());
@@ -101,7 +106,7 @@ impl Origin {
         let shared = Arc::new(Shared {
             channels,
             clock,
-            metrics: Metrics::register(registry),
+            metrics,
             patience,
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),

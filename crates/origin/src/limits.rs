@@ -70,6 +70,38 @@ pub const ENDED_STREAMS_MAX: usize = 4;
 /// together; its connection is the HTTP server's own.
 pub const WAITING_REQUESTS_MAX: usize = 50_000;
 
+/// Rungs of one ladder, beside what the publisher sends.
+pub const RUNGS_MAX: usize = 4;
+
+/// Least and most lines of a rung.
+pub const RUNG_LINES_MIN: u32 = 120;
+/// See [`RUNG_LINES_MIN`].
+pub const RUNG_LINES_MAX: u32 = 2_160;
+
+/// Least and most bitrate of a rung, thousands of bits per second.
+pub const RUNG_KILOBITS_MIN: u32 = 50;
+/// See [`RUNG_KILOBITS_MIN`].
+pub const RUNG_KILOBITS_MAX: u32 = 40_000;
+
+/// Pictures that wait for a rung's encoder: 2 s of 60 per second, at 6 Mb/s 1.5 MB, whose bytes all rungs share. An encoder
+/// that falls further behind is replaced.
+pub const RUNG_FEED_MAX: usize = 128;
+
+/// How long a rung's part is waited for after the source's, or one part target where that is longer.
+pub const RUNG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a rung's encoder may take to give its first picture back.
+pub const RUNG_START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// An encoder that ran for so long is followed at once by another when it fails.
+pub const RUNG_STEADY: Duration = Duration::from_secs(30);
+
+/// Longest wait before an encoder that fails again and again is started anew.
+pub const RUNG_BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of an encoder's complaints that are looked at together.
+pub const RUNG_LOG_BYTES: usize = 4 << 10;
+
 /// Longest reconnect window: longer, and every stream that ended by mistake would look live.
 pub const RECONNECT_WINDOW_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -81,5 +113,6 @@ const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < STARVING_SILENCE.as_secs());
 const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < RECOVERY.as_secs());
+const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

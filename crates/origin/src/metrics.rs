@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::ladder::metrics::LadderMetrics;
+
 /// Why a publisher was turned away before it published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {
@@ -55,6 +57,8 @@ pub(crate) struct Metrics {
     pub(crate) media_requests: Counter,
     /// Requests held at this moment.
     pub(crate) waiting_requests: Gauge,
+    /// Of the ladder.
+    pub(crate) ladder: LadderMetrics,
     refused: Family<Label, Counter>,
 }
 
@@ -99,6 +103,7 @@ impl Metrics {
             "Publishers turned away, by reason",
             metrics.refused.clone(),
         );
+        metrics.ladder.register(registry);
         metrics
     }
 

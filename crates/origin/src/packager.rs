@@ -225,7 +225,7 @@ impl Packager {
             (*tracks).clone(),
             zero,
             self.parts_made.clone(),
-        ));
+        )?);
         Ok(())
     }
 }

@@ -9,7 +9,10 @@ use crate::{
     channel::{Channel, Claim},
     clock::Clock,
     config::Secret,
-    limits::{BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, STARVING_SILENCE, TAKEOVER_SILENCE},
+    limits::{
+        BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, RUNG_PATIENCE, STARVING_SILENCE,
+        TAKEOVER_SILENCE,
+    },
     metrics::Metrics,
     rtmp::session::Denial,
 };
@@ -39,6 +42,8 @@ pub(crate) struct Patience {
     pub(crate) starving: Duration,
     /// For a main encoder that is back, to stay well.
     pub(crate) recovery: Duration,
+    /// For a rung's part, after the source's.
+    pub(crate) rung: Duration,
 }
 
 impl Default for Patience {
@@ -49,6 +54,7 @@ impl Default for Patience {
             silence: TAKEOVER_SILENCE,
             starving: STARVING_SILENCE,
             recovery: RECOVERY,
+            rung: RUNG_PATIENCE,
         }
     }
 }

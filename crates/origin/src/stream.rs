@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use fanwave_live::{
-    Config, DateRange, HandleError, Independence, Input, Live, Moment, Output, RenditionId,
-    WallTime,
+    Config, DateRange, HandleError, Independence, Input, Live, Moment, Output, Position,
+    RenditionId, WallTime,
 };
 use fanwave_media::{
     Tracks,
@@ -25,6 +25,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 pub(crate) use self::answer::Reply;
+pub(crate) use self::shelf::Made;
 use self::shelf::Shelf;
 use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
 
@@ -46,11 +47,30 @@ pub(crate) enum Step {
         /// Its `moof` and `mdat`.
         bytes: Bytes,
     },
+    /// A part of a rendition that is made from another is missing.
+    Gap {
+        /// Of this rendition.
+        rendition: RenditionId,
+        /// As the part of the source.
+        start: Duration,
+        /// As the part of the source.
+        duration: Duration,
+    },
     /// The rendition's segment has had its last part.
     SegmentEnd {
         /// Of this rendition.
         rendition: RenditionId,
     },
+}
+
+impl Step {
+    fn rendition(&self) -> RenditionId {
+        match self {
+            Self::Part { rendition, .. }
+            | Self::Gap { rendition, .. }
+            | Self::SegmentEnd { rendition } => *rendition,
+        }
+    }
 }
 
 /// Why a stream does not take what its publisher adds.
@@ -63,6 +83,12 @@ pub(crate) enum AddError {
     /// An init section could not be written.
     #[error(transparent)]
     Init(#[from] WriteError),
+    /// A part of a rendition that is made from another, where something else is listed already.
+    #[error("the part comes too late")]
+    Late,
+    /// An encoder with another output than the one before it.
+    #[error("the encoder's codec configuration is another than before")]
+    OtherConfig,
     /// Another publisher has taken the place of the one that adds.
     #[error("another publisher has taken over")]
     Superseded,
@@ -167,11 +193,75 @@ impl Stream {
         self.lock().turn
     }
 
-    /// Adds what a publisher made in its turn, all of it before anybody is told.
-    pub(crate) fn add(&self, now: Moment, turn: Turn, steps: Vec<Step>) -> Result<(), AddError> {
+    /// Adds what a publisher made in its turn, all of it before anybody is told. Says where each part was put.
+    pub(crate) fn add(
+        &self,
+        now: Moment,
+        turn: Turn,
+        steps: Vec<Step>,
+    ) -> Result<Vec<Position>, AddError> {
+        let mut places = Vec::with_capacity(steps.len());
         self.change(|state| {
             state.check(turn)?;
-            steps.into_iter().try_for_each(|step| state.add(now, step))
+            for step in steps {
+                places.extend(state.add(now, step)?);
+            }
+            Ok(())
+        })?;
+        Ok(places)
+    }
+
+    /// Adds what was made from the publisher's pictures, each part where its source is, and each segment's end behind the
+    /// part before it. What comes too late is left out, and all that follows it.
+    pub(crate) fn follow(
+        &self,
+        now: Moment,
+        turn: Turn,
+        steps: Vec<(Position, Step)>,
+    ) -> Result<(), AddError> {
+        self.change(|state| {
+            state.check(turn)?;
+            for (place, step) in steps {
+                if state.live.next(step.rendition()) != Some(place) {
+                    return Err(AddError::Late);
+                }
+                state.add(now, step)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes what an encoder says of the rendition that it makes.
+    pub(crate) fn offer(
+        &self,
+        turn: Turn,
+        rendition: RenditionId,
+        made: Made,
+    ) -> Result<(), AddError> {
+        self.change(|state| {
+            state.check(turn)?;
+            let init = state
+                .live
+                .init(rendition)
+                .ok_or(HandleError::UnknownRendition)?;
+            let shelf = state
+                .shelves
+                .get_mut(rendition.index())
+                .ok_or(HandleError::UnknownRendition)?;
+            match &shelf.made {
+                Some(before) if shelf.inits.contains_key(&init) => {
+                    return if *before == made {
+                        Ok(())
+                    } else {
+                        Err(AddError::OtherConfig)
+                    };
+                }
+                Some(_) | None => {}
+            }
+            shelf.inits.insert(init, cmaf::video_init(&made.track)?);
+            shelf.made = Some(made);
+            state.master = None;
+            Ok(())
         })
     }
 
@@ -185,11 +275,18 @@ impl Stream {
     ) -> Result<(), AddError> {
         self.change(|state| {
             state.check(turn)?;
-            let new_init: Vec<_> = tracks
+            let new_init = tracks
                 .ids()
                 .filter(|id| tracks.is_changed(&state.tracks, *id))
-                .filter_map(|id| self.config.rendition(&id.to_string()))
-                .collect();
+                .filter_map(|id| self.config.rendition(&id.to_string()));
+            // What is made of other pictures is coded otherwise, too.
+            let leader = tracks.leader();
+            let made_anew = self
+                .config
+                .shadows()
+                .filter(|_| tracks.is_changed(&state.tracks, leader))
+                .map(|(id, _)| id);
+            let new_init = new_init.chain(made_anew).collect();
             state
                 .live
                 .handle(now, Input::Returned { anchor, new_init })?;
@@ -277,7 +374,8 @@ impl State {
         }
     }
 
-    fn add(&mut self, now: Moment, step: Step) -> Result<(), AddError> {
+    /// Adds one thing; says where, if it is a part.
+    fn add(&mut self, now: Moment, step: Step) -> Result<Option<Position>, AddError> {
         match step {
             Step::Part {
                 rendition,
@@ -308,8 +406,21 @@ impl State {
                 if self.bytes > STREAM_BYTES_MAX {
                     Err(AddError::TooMuchMedia)
                 } else {
-                    Ok(())
+                    Ok(Some(place))
                 }
+            }
+            Step::Gap {
+                rendition,
+                start,
+                duration,
+            } => {
+                let gap = Input::Gap {
+                    rendition,
+                    start,
+                    duration,
+                };
+                self.live.handle(now, gap)?;
+                Ok(self.live.last(rendition))
             }
             Step::SegmentEnd { rendition } => {
                 self.live.handle(now, Input::SegmentEnd { rendition })?;
@@ -317,7 +428,7 @@ impl State {
                     shelf.rate.end_segment();
                     self.master = None;
                 }
-                Ok(())
+                Ok(None)
             }
         }
     }

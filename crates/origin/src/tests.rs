@@ -8,6 +8,7 @@ mod encoder;
 mod events;
 mod faults;
 mod hostile;
+mod ladder;
 mod publisher;
 mod takeover;
 mod viewer;
@@ -20,7 +21,8 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
-    ChannelConfig, ChannelStatus, Origin, OriginConfig, Secret, Takeover, clock, shared::Patience,
+    ChannelConfig, ChannelStatus, LadderConfig, Origin, OriginConfig, Secret, Takeover, clock,
+    shared::Patience,
 };
 use viewer::{Answer, Viewer};
 
@@ -70,6 +72,24 @@ impl Show {
         patience: Patience,
         takeover: Takeover,
     ) -> Self {
+        let config = Self::config(reconnect_window, takeover);
+        Self::start_config(registry, config, patience).await
+    }
+
+    /// A show of a ladder.
+    async fn start_ladder(
+        ladder: LadderConfig,
+        reconnect_window: Duration,
+        patience: Patience,
+    ) -> Self {
+        let config = OriginConfig {
+            ladder,
+            ..Self::config(reconnect_window, Takeover::Refuse)
+        };
+        Self::start_config(&mut Registry::default(), config, patience).await
+    }
+
+    fn config(reconnect_window: Duration, takeover: Takeover) -> OriginConfig {
         let channel = |id: &str, key: &str| ChannelConfig {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
@@ -82,6 +102,14 @@ impl Show {
         config.rtmp_listen = "127.0.0.1:0".parse().unwrap();
         config.reconnect_window = reconnect_window;
         config.wall = long_ago;
+        config
+    }
+
+    async fn start_config(
+        registry: &mut Registry,
+        config: OriginConfig,
+        patience: Patience,
+    ) -> Self {
         let origin = Origin::start_with(config, patience, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();

@@ -90,6 +90,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("rtmp", "Where OBS and other encoders publish to."),
     ("live", "The broadcast. Fixed at start."),
     (
+        "ladder",
+        "Lower qualities of every show, encoded by ffmpeg; what the publisher sends is shown as it is, above them.",
+    ),
+    (
         CHANNELS,
         "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 256.",
     ),
@@ -207,6 +211,28 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "How long a vanished publisher may take to return to the same show, 1s to 10m.",
         "the last segments held for so long",
+    ),
+    key(
+        "ladder",
+        "rungs",
+        Kind::TextList,
+        "From the best to the least, at most 4, each by the lines of its picture's shorter side and its bitrate: [\"720p 2500k\", \"480p 1200k\", \"360p 700k\"]. A show has those below its own picture. Empty: none.",
+        "with x264, 0.8 of a core for 720p30, 0.6 for 480p30 and 360p30 together",
+    ),
+    key(
+        "ladder",
+        "rungs_max",
+        Kind::Number,
+        "Rungs of all shows that are encoded at once, up to 1024; a show that begins when there are so many has fewer, the lowest first. 0: one for each core.",
+        "so many processes",
+    ),
+    key("ladder", "program", Kind::Text, "ffmpeg 5.1 or newer.", ""),
+    key(
+        "ladder",
+        "encoder",
+        Kind::Text,
+        "What encodes in it: \"x264\", or the video engine of a card, \"nvenc\" or \"vaapi\".",
+        "",
     ),
     key(
         CHANNELS,

@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod http;
 pub mod kafka;
 pub mod keys;
+mod ladder;
 pub mod nats;
 pub mod plan;
 pub mod problem;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use fanwave_gateway::SubscribeTokens;
+use fanwave_origin::LadderConfig;
 use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
@@ -22,6 +23,7 @@ use super::{
     gateway::{self, Gateway},
     http::{self, Http},
     keys::CHANNELS,
+    ladder,
     problem::{Fault, Problem},
     schema::Config,
     settings::{KeyPath, Settings},
@@ -45,6 +47,8 @@ pub struct Plan {
     pub part_target: Duration,
     /// How long a vanished publisher may take to return.
     pub reconnect_window: Duration,
+    /// What is encoded beside what publishers send.
+    pub ladder: LadderConfig,
     /// At least one; ids are unique.
     pub channels: Vec<Channel>,
     /// The chat.
@@ -160,6 +164,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             &config.live.reconnect_window,
             secs(1)..=secs(600),
         ),
+        ladder: ladder::plan(&mut check, &config.ladder),
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),

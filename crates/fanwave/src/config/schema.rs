@@ -48,6 +48,15 @@ section!(
     }
 );
 section!(
+    /// `[ladder]`.
+    Ladder {
+        rungs: Vec<String> = Vec::new(),
+        rungs_max: u64 = 0,
+        program: String = "ffmpeg".to_owned(),
+        encoder: String = "x264".to_owned(),
+    }
+);
+section!(
     /// One entry of `[[channels]]`.
     Channel {
         id: String = "demo".to_owned(),
@@ -190,6 +199,7 @@ section!(
         http: Http = Http::default(),
         rtmp: Rtmp = Rtmp::default(),
         live: Live = Live::default(),
+        ladder: Ladder = Ladder::default(),
         channels: Vec<Channel> = vec![
             Channel::default(),
             Channel { id: "stage".to_owned(), title: "Your stage".to_owned(), ..Channel::default() },

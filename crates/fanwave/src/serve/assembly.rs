@@ -391,6 +391,7 @@ fn start_origin(
         rtmp_listen: plan.rtmp_listen,
         part_target: plan.part_target,
         reconnect_window: plan.reconnect_window,
+        ladder: plan.ladder.clone(),
         // The chat's own: one timeline for both, also when the machine's clock is set.
         wall: || fanwave_live::WallTime(clock::now().0),
         ..OriginConfig::new(channels.collect())

@@ -38,9 +38,7 @@ fn picture(sync: bool, rest: &[u8]) -> Bytes {
 }
 
 fn stream(fragments: &[Vec<Sample>]) -> Vec<u8> {
-    let mut file = cmaf::video_init(&track())
-        .unwrap()
-        .to_vec();
+    let mut file = cmaf::video_init(&track()).unwrap().to_vec();
     for (sequence, samples) in (1..).zip(fragments) {
         file.extend(cmaf::fragment(sequence, samples).unwrap());
     }

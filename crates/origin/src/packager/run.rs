@@ -7,8 +7,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use fanwave_live::{
-    HandleError, RenditionId, WallTime,
-    cut::{self, CutError, Cutter, Decision, Sync, Taken},
+    HandleError, Position, RenditionId, WallTime,
+    cut::{self, CutError, Cutter, Decision, Sync, Taken, shadow::Lead},
 };
 use fanwave_media::{
     Sample, TrackId, Tracks,
@@ -20,6 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::{PackError, millis};
 use crate::{
     channel::{Channel, OnAir},
+    ladder::Rungs,
     stream::{AddError, Step, Stream, Turn},
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Run {
     /// Wall clock at decode time 0.
     zero: WallTime,
     state: RunState,
+    rungs: Rungs,
     parts_made: Counter,
     /// How often the timeline broke.
     leaps: u64,
@@ -81,8 +83,14 @@ impl Run {
         tracks: Tracks,
         zero: WallTime,
         parts_made: Counter,
-    ) -> Self {
-        let OnAir { stream, turn } = on_air;
+    ) -> Result<Self, PackError> {
+        let OnAir {
+            stream,
+            turn,
+            rungs,
+        } = on_air;
+        let mut rungs = Rungs::start(&channel, &rungs, &stream, turn);
+        rungs.set_source(&tracks)?;
         let config = stream.config();
         let queue = |track: TrackId| {
             Some(Queue {
@@ -96,7 +104,7 @@ impl Run {
         };
         let queues = tracks.ids().filter_map(queue).collect();
         let cutter = Cutter::new(config);
-        Self {
+        Ok(Self {
             channel,
             stream,
             turn,
@@ -105,10 +113,11 @@ impl Run {
             queues,
             zero,
             state: RunState::Begun,
+            rungs,
             parts_made,
             leaps: 0,
             is_ready: false,
-        }
+        })
     }
 
     /// How often the publisher's timeline broke.
@@ -154,12 +163,16 @@ impl Run {
             )?;
             self.state = RunState::Begun;
         }
+        if track == self.tracks.leader() {
+            self.rungs.handle_source(&sample)?;
+        }
         self.queues[index].push(sample)
     }
 
     /// A track's configuration is another from here on: what follows needs a new init section, after a discontinuity.
     pub(super) fn change(&mut self, tracks: Tracks) -> Result<(), PackError> {
         self.restart("a new configuration")?;
+        self.rungs.set_source(&tracks)?;
         self.tracks = tracks;
         Ok(())
     }
@@ -210,25 +223,27 @@ impl Run {
     /// Gives the stream what the cutter decided, all of it at once.
     pub(super) fn deliver(&mut self) -> Result<(), PackError> {
         let decisions: Vec<_> = std::iter::from_fn(|| self.cutter.poll_output()).collect();
-        self.add(decisions)
+        self.add(&decisions)
     }
 
     /// Gives the stream what waits, to the last sample. The cutter is then as new.
     pub(super) fn close(&mut self) -> Result<(), PackError> {
         let fresh = Cutter::new(self.stream.config());
-        let decisions = std::mem::replace(&mut self.cutter, fresh)
+        let decisions: Vec<_> = std::mem::replace(&mut self.cutter, fresh)
             .finish()
             .collect();
-        self.add(decisions)
+        let added = self.add(&decisions);
+        self.rungs.handle_break();
+        added
     }
 
-    fn add(&mut self, decisions: Vec<Decision>) -> Result<(), PackError> {
+    fn add(&mut self, decisions: &[Decision]) -> Result<(), PackError> {
         if decisions.is_empty() {
             return Ok(());
         }
         let steps = decisions
-            .into_iter()
-            .map(|decision| self.step(decision))
+            .iter()
+            .map(|decision| self.step(*decision))
             .collect::<Result<Vec<_>, _>>()?;
         self.parts_made.inc_by(
             steps
@@ -240,20 +255,52 @@ impl Run {
         let added = self
             .stream
             .add(self.channel.clock().now(), self.turn, steps);
-        if added == Err(AddError::Live(HandleError::Away)) {
+        if matches!(added, Err(AddError::Live(HandleError::Away))) {
             // The stream went on without: what there is comes too late, and the next stretch begins with a picture that can
             // follow the gap.
             self.cutter = Cutter::new(self.stream.config());
             self.queues.iter_mut().for_each(Queue::clear);
+            self.rungs.handle_break();
             self.state = RunState::Starved { late: None };
             return Ok(());
         }
-        added?;
+        self.lead(decisions, added?);
         if !self.is_ready && self.stream.is_ready() {
             self.is_ready = true;
             self.channel.announce();
         }
         Ok(())
+    }
+
+    /// Tells the rungs how their source was cut, and where its parts were put.
+    fn lead(&self, decisions: &[Decision], places: Vec<Position>) {
+        let leader = self.stream.config().leader().map(|(id, _)| id);
+        let mut places = places.into_iter();
+        for decision in decisions {
+            match decision {
+                Decision::Part {
+                    rendition,
+                    samples,
+                    start,
+                    duration,
+                    ..
+                } => {
+                    let place = places.next();
+                    if let Some(place) = place.filter(|_| Some(*rendition) == leader) {
+                        let lead = Lead {
+                            samples: *samples,
+                            start: *start,
+                            duration: *duration,
+                        };
+                        self.rungs.handle_part(lead, place);
+                    }
+                }
+                Decision::SegmentEnd { rendition } if Some(*rendition) == leader => {
+                    self.rungs.handle_segment_end();
+                }
+                Decision::SegmentEnd { .. } => {}
+            }
+        }
     }
 
     fn step(&mut self, decision: Decision) -> Result<Step, PackError> {

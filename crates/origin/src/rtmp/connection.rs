@@ -148,7 +148,8 @@ impl Connection {
             if received > BEFORE_PUBLISH_BYTES_MAX {
                 return Err(Closed::TooMuch);
             }
-            while let Some(event) = self.session.poll()? {
+            let mut next = self.session.poll()?;
+            while let Some(event) = next {
                 if let Event::Publish { key } = event {
                     let claimed = self.shared.claim(&key);
                     match &claimed {
@@ -158,6 +159,7 @@ impl Connection {
                     self.flush().await?;
                     return claimed.map_err(Closed::Denied);
                 }
+                next = self.session.poll()?;
             }
             self.flush().await?;
         }

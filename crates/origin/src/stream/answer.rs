@@ -109,7 +109,12 @@ impl Stream {
                     .shelves
                     .get(rendition.index())
                     .and_then(|shelf| shelf.find(media));
-                found.map_or(Reply::Gone, Reply::Ready)
+                match (found, media) {
+                    (Some(pieces), _) => Reply::Ready(pieces),
+                    // Of a rung whose encoder has not begun yet.
+                    (None, Media::Init(_)) => Reply::NotYet,
+                    (None, Media::Segment(_) | Media::Part(_)) => Reply::Gone,
+                }
             }
             MediaAnswer::Wait { not_past } => Reply::Wait(not_past),
             MediaAnswer::Unavailable => Reply::Unavailable,

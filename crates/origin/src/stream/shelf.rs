@@ -19,6 +19,16 @@ pub(super) struct Shelf {
     /// The latest playlist in each of its forms that was asked for.
     pub(super) playlists: [Option<Arc<Playlist>>; Form::ALL.len()],
     pub(super) rate: Rate,
+    /// Of a rendition that is made from another, once its encoder has said it.
+    pub(super) made: Option<Made>,
+}
+
+/// What an encoder makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) track: VideoTrack,
+    /// What it was told to make, bits per second.
+    pub(crate) bandwidth: u64,
 }
 
 impl Shelf {
@@ -116,8 +126,8 @@ const USUAL_RATE_NEAR: u32 = 500;
 ///
 /// Sound is a rendition of its own beside the pictures, in a group with all sound of the same codec: a player changes
 /// between tracks of a group, but cannot change the codec within a variant. Every track of pictures is a variant with each
-/// group. The first group stands alone at the end as well, for those who only listen, or can get no more; where there are
-/// no pictures, every group does.
+/// group, and so is each rung that is made of them, once its encoder has said what it makes. The first group stands alone at
+/// the end as well, for those who only listen, or can get no more; where there are no pictures, every group does.
 pub(super) fn multivariant(
     prefix: &str,
     config: &Config,
@@ -135,20 +145,32 @@ pub(super) fn multivariant(
         .iter()
         .filter_map(|id| Some((*id, tracks.video(*id)?)))
         .collect::<Vec<_>>();
+    let sent = pictures.iter().map(|(id, track)| Pictures {
+        name: id.to_string(),
+        track,
+        frame_rate_millihertz: all.frame_rate_milli(*id, track),
+        told: 0,
+    });
+    // Every picture of the source is in every rung.
+    let frame_rate_millihertz = tracks
+        .video(tracks.leader())
+        .and_then(|source| all.frame_rate_milli(tracks.leader(), source));
+    let made = config.shadows().filter_map(|(id, spec)| {
+        let made = shelves.get(id.index())?.made.as_ref()?;
+        Some(Pictures {
+            name: spec.name.to_string(),
+            track: &made.track,
+            frame_rate_millihertz,
+            told: made.bandwidth,
+        })
+    });
+    let listed: Vec<_> = sent.chain(made).collect();
     let mut variants = Vec::new();
     for group in &groups {
-        variants.extend(
-            pictures
-                .iter()
-                .map(|(id, track)| all.pictures(*id, track, Some(group))),
-        );
+        variants.extend(listed.iter().map(|one| all.pictures(one, Some(group))));
     }
     if groups.is_empty() {
-        variants.extend(
-            pictures
-                .iter()
-                .map(|(id, track)| all.pictures(*id, track, None)),
-        );
+        variants.extend(listed.iter().map(|one| all.pictures(one, None)));
     }
     let alone = if pictures.is_empty() { groups.len() } else { 1 };
     variants.extend(groups.iter().take(alone).map(|group| all.sound(group)));
@@ -229,6 +251,15 @@ impl Group<'_> {
     }
 }
 
+/// Pictures to choose, as the publisher sends them or made of those.
+struct Pictures<'a> {
+    name: String,
+    track: &'a VideoTrack,
+    frame_rate_millihertz: Option<u32>,
+    /// What their encoder was told to make, bits per second; 0 if that is not known.
+    told: u64,
+}
+
 /// What is known of all renditions of a stream.
 struct Listing<'a> {
     prefix: &'a str,
@@ -237,36 +268,52 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    fn shelf(&self, id: TrackId) -> Option<&Shelf> {
-        let rendition = self.config.rendition(&id.to_string())?;
+    fn shelf(&self, name: &str) -> Option<&Shelf> {
+        let rendition = self.config.rendition(name)?;
         self.shelves.get(rendition.index())
     }
 
-    fn rate(&self, id: TrackId, of: fn(&Rate) -> u64) -> u64 {
-        self.shelf(id).map_or(0, |shelf| of(&shelf.rate))
+    fn rate(&self, name: &str, of: fn(&Rate) -> u64) -> u64 {
+        self.shelf(name).map_or(0, |shelf| of(&shelf.rate))
+    }
+
+    /// What the pictures say of their rate; counted where they say nothing.
+    fn frame_rate_milli(&self, id: TrackId, track: &VideoTrack) -> Option<u32> {
+        track
+            .config
+            .frame_rate_milli()
+            .or_else(|| self.shelf(&id.to_string())?.rate.frame_rate_milli())
     }
 
     /// Of the track that takes most.
     fn group_rate(&self, group: Option<&Group<'_>>, of: fn(&Rate) -> u64) -> u64 {
         let tracks = group.into_iter().flat_map(|group| &group.tracks);
-        tracks.map(|(id, _)| self.rate(*id, of)).max().unwrap_or(0)
+        tracks
+            .map(|(id, _)| self.rate(&id.to_string(), of))
+            .max()
+            .unwrap_or(0)
     }
 
-    fn pictures(&self, id: TrackId, track: &VideoTrack, group: Option<&Group<'_>>) -> Variant {
+    fn pictures(&self, pictures: &Pictures<'_>, group: Option<&Group<'_>>) -> Variant {
+        let (name, track) = (&pictures.name, pictures.track);
         let config = &track.config;
-        let with_sound =
-            |of: fn(&Rate) -> u64| self.rate(id, of).saturating_add(self.group_rate(group, of));
+        let with_sound = |of: fn(&Rate) -> u64| {
+            let own = match self.rate(name, of) {
+                // Nothing of it was measured yet.
+                0 => pictures.told,
+                measured => measured,
+            };
+            own.saturating_add(self.group_rate(group, of))
+        };
         Variant {
-            uri: format!("{}/{id}.m3u8", self.prefix),
+            uri: format!("{}/{name}.m3u8", self.prefix),
             bandwidth: with_sound(Rate::stated_peak),
             average_bandwidth: with_sound(Rate::average),
             codecs: std::iter::once(config.codec())
                 .chain(group.map(|group| group.codec.clone()))
                 .collect(),
             resolution: Some((config.width().into(), config.height().into())),
-            frame_rate_millihertz: config
-                .frame_rate_milli()
-                .or_else(|| self.shelf(id)?.rate.frame_rate_milli()),
+            frame_rate_millihertz: pictures.frame_rate_millihertz,
             video_range: match track.color().map(|color| color.range()) {
                 Some(Range::Pq) => VideoRange::Pq,
                 Some(Range::Hlg) => VideoRange::Hlg,

@@ -34,7 +34,7 @@ fn ffmpeg_publisher(show: &Show, key: &str) -> Child {
 }
 
 /// What a tool prints on standard output for this input; it must print nothing else.
-async fn judge(program: &str, arguments: &str, input: &[u8]) -> String {
+pub(super) async fn judge(program: &str, arguments: &str, input: &[u8]) -> String {
     let mut child = Command::new(program)
         .args(arguments.split_ascii_whitespace())
         .stdin(Stdio::piped())
