@@ -8,6 +8,7 @@
 //!   the first picture would be at 0.
 //! * `-force_key_frames source` with an endless `-g`: keyframes where the source has them, and nowhere else.
 //! * `-bf 0`, zero latency, and a decoder without frame threads: a picture is out as soon as it is in.
+//! * `-level:v`: the encoder would choose it by a frame rate that it has to guess, and its successor might guess another.
 //! * `-probesize 32768 -analyzeduration 0`: begins with the first picture. Never `-fflags nobuffer`, which drops the first
 //!   group of pictures.
 
@@ -86,7 +87,10 @@ fn arguments(encoder: Encoder, rung: RungConfig, (width, height): (u16, u16)) ->
         ),
         "-map 0:v:0 -map_metadata -1",
         &format!("-vf {filter}"),
-        &format!("-c:v {codec} -bf 0 -g 9999 -force_key_frames source"),
+        &format!(
+            "-c:v {codec} -level:v {} -bf 0 -g 9999 -force_key_frames source",
+            level(out_width, out_height)
+        ),
         &format!("-b:v {kilobits}k -maxrate {kilobits}k -bufsize {kilobits}k"),
         "-fps_mode passthrough -enc_time_base 1:90000 -video_track_timescale 90000",
         "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1",
@@ -111,6 +115,23 @@ fn size(lines: u32, width: u16, height: u16) -> (u32, u32) {
     }
 }
 
+/// The lowest H.264 level that has room for 60 pictures of this size a second (H.264 table A-1: macroblocks per second and
+/// per picture).
+fn level(width: u32, height: u32) -> &'static str {
+    const LEVELS: [(&str, u32, u32); 6] = [
+        ("3.0", 40_500, 1_620),
+        ("3.1", 108_000, 3_600),
+        ("3.2", 216_000, 5_120),
+        ("4.2", 522_240, 8_704),
+        ("5.1", 983_040, 36_864),
+        ("5.2", 2_073_600, 36_864),
+    ];
+    let blocks = width.div_ceil(16) * height.div_ceil(16);
+    let fits =
+        |(_, second, picture): &&(&str, u32, u32)| blocks * 60 <= *second && blocks <= *picture;
+    LEVELS.iter().find(fits).map_or("6.2", |(name, _, _)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +143,16 @@ mod tests {
         assert_eq!(size(360, 1_280, 720), (640, 360));
         assert_eq!(size(480, 1_080, 1_920), (480, 854));
         assert_eq!(size(240, 640, 480), (320, 240));
+    }
+
+    #[test]
+    fn levels_have_room_for_sixty_pictures_a_second() {
+        assert_eq!(level(426, 240), "3.0");
+        assert_eq!(level(854, 480), "3.1");
+        assert_eq!(level(1_280, 720), "3.2");
+        assert_eq!(level(1_920, 1_080), "4.2");
+        assert_eq!(level(3_840, 2_160), "5.2");
+        assert_eq!(level(5_120, 2_160), "6.2");
     }
 
     #[test]
@@ -139,6 +170,7 @@ mod tests {
                 "-bf 0",
                 "-force_key_frames source",
                 "scale=1280:720",
+                "-level:v 3.2",
                 "-b:v 2500k",
             ] {
                 assert!(line.contains(part), "{part} in {line}");
