@@ -288,7 +288,7 @@ impl Channel {
                     tracing::warn!(channel = %self.id, "the encoder sends less than it should: viewers will run dry");
                 }
                 Change::Recovered => {
-                    tracing::info!(channel = %self.id, "the encoder has caught up")
+                    tracing::info!(channel = %self.id, "the encoder has caught up");
                 }
             }
         }

@@ -89,7 +89,10 @@ fn none(_: u32) -> bool {
 fn a_good_encoder_is_described_as_it_is() {
     let mut encoder = Encoder::new();
     encoder.play(seconds(30), steady, none);
-    let report = encoder.health.report(seconds(30) + steady(seconds(30)));
+    let report = encoder
+        .health
+        .report(seconds(30) + steady(seconds(30)))
+        .unwrap();
     let within = |seen: u64, meant: u64| seen.abs_diff(meant) * 20 <= meant;
     assert!(
         within(report.video_bits_per_second, 20_000 * 25 * 8),
@@ -112,7 +115,10 @@ fn a_good_encoder_is_described_as_it_is() {
 fn rates_are_right_from_the_first_second_on() {
     let mut encoder = Encoder::new();
     encoder.play(seconds(2), steady, none);
-    let report = encoder.health.report(seconds(2) + steady(seconds(2)));
+    let report = encoder
+        .health
+        .report(seconds(2) + steady(seconds(2)))
+        .unwrap();
     assert!(
         report.video_bits_per_second.abs_diff(4_000_000) < 400_000,
         "{report:?}"

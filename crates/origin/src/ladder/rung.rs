@@ -352,6 +352,7 @@ impl Rung {
             .iter()
             .flatten()
             .any(|picture| picture.sync == Sync::Sync);
+        let samples = pictures.as_ref().map_or(0, Vec::len);
         let written = pictures.and_then(|pictures| {
             state.sequence = state.sequence.wrapping_add(1);
             write(state.sequence, pictures).ok()
@@ -369,6 +370,7 @@ impl Rung {
                     } else {
                         Independence::Dependent
                     },
+                    samples,
                     bytes,
                 }
             }
