@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use sapflow_rtmp::client::ClientError;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::{DEADLINE, KEY, Show, count, publisher::Publisher};
 use crate::{PublisherStatus, Takeover, metrics::Refusal, shared::Patience};
+
+/// One picture.
+const PACE_MS: u32 = 40;
 
 const DISCONTINUITY: &str = "#EXT-X-DISCONTINUITY";
 
@@ -19,7 +22,8 @@ fn impatient() -> Patience {
     }
 }
 
-/// Has the publishers send, a little at a time, until the pictures' playlist is as wanted.
+/// Has the publishers send, at the pace of an encoder, until the pictures' playlist is as wanted. Faster, they would have sent
+/// minutes of media by the time that somebody is taken for starved, or for recovered.
 async fn send_until_shown(
     show: &Show,
     publishers: &mut [&mut Publisher],
@@ -28,9 +32,11 @@ async fn send_until_shown(
 ) -> String {
     let path = format!("{folder}/video.m3u8");
     let sending = async {
+        let mut pace = interval(Duration::from_millis(PACE_MS.into()));
         loop {
+            pace.tick().await;
             for publisher in publishers.iter_mut() {
-                publisher.send_for(40).await;
+                publisher.send_for(PACE_MS).await;
             }
             let text = show.get(&path).await.text();
             if wanted(&text) {
