@@ -217,7 +217,7 @@ pub const KEYS: &[Key] = &[
         "rungs",
         Kind::TextList,
         "From the best to the least, at most 4, each by the lines of its picture's shorter side and its bitrate: [\"720p 2500k\", \"480p 1200k\", \"360p 700k\"]. A show has those below its own picture; one in high dynamic range, or with several pictures of its own, has none. Empty: none.",
-        "with x264, 0.8 of a core for 720p30, 0.6 for 480p30 and 360p30 together",
+        "with x264, a process for each that may take a core or more",
     ),
     key(
         "ladder",
