@@ -22,6 +22,7 @@ use crate::{
     picture::Picture,
     sample::{Sample, TrackId},
     track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
+    ts,
 };
 
 /// A video tag body.
@@ -138,26 +139,29 @@ pub fn demux(data: &[u8]) {
         if taken.is_err() {
             break;
         }
-        out.collect(&mut demux);
+        out.collect(|| demux.poll_output());
     }
     demux.finish();
-    out.collect(&mut demux);
-    for samples in out.samples.values() {
-        assert!(
-            samples
-                .windows(2)
-                .all(|pair| pair[0].end() <= pair[1].decode_time),
-            "no sample overlaps the next"
-        );
-        for stretch in samples.chunk_by(|a, b| a.end() == b.decode_time) {
-            for chunk in stretch.chunks(FRAGMENT_SAMPLES_MAX) {
-                assert!(
-                    cmaf::fragment(1, chunk).is_ok(),
-                    "what follows without a hole fits a fragment"
-                );
-            }
+    out.collect(|| demux.poll_output());
+    out.check();
+}
+
+/// A whole publisher of a transport stream, in reads as long as the first byte says.
+pub fn ts(data: &[u8]) {
+    let Some((&length, data)) = data.split_first() else {
+        return;
+    };
+    let mut demux = ts::Demux::new(0);
+    let mut out = Collected::default();
+    for read in data.chunks(usize::from(length).max(1) * 16) {
+        if demux.handle(read).is_err() {
+            break;
         }
+        out.collect(|| demux.poll_output());
     }
+    demux.finish();
+    out.collect(|| demux.poll_output());
+    out.check();
 }
 
 /// What an encoder writes into a pipe, in pieces of a length that the first byte says.
@@ -203,8 +207,27 @@ struct Collected {
 }
 
 impl Collected {
-    fn collect(&mut self, demux: &mut Demux) {
-        while let Some(output) = demux.poll_output() {
+    fn check(&self) {
+        for samples in self.samples.values() {
+            assert!(
+                samples
+                    .windows(2)
+                    .all(|pair| pair[0].end() <= pair[1].decode_time),
+                "no sample overlaps the next"
+            );
+            for stretch in samples.chunk_by(|a, b| a.end() == b.decode_time) {
+                for chunk in stretch.chunks(FRAGMENT_SAMPLES_MAX) {
+                    assert!(
+                        cmaf::fragment(1, chunk).is_ok(),
+                        "what follows without a hole fits a fragment"
+                    );
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self, mut poll: impl FnMut() -> Option<Output>) {
+        while let Some(output) = poll() {
             match output {
                 Output::Tracks(tracks) => {
                     let before = self.tracks.as_ref();
@@ -251,6 +274,7 @@ mod tests {
             opus_config(&data);
             demux(&data);
             fmp4(&data);
+            ts(&data);
         }
 
         #[test]

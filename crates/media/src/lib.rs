@@ -4,7 +4,8 @@
 //! 2. [`avc`], [`hevc`], [`av1`], [`aac`] and [`opus`] read the codec configurations and name the codecs; [`track`] is where
 //!    the codec ends: what is behind it asks a track.
 //! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
-//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP.
+//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, and
+//!    [`ts`] from an MPEG transport stream.
 //! 4. [`health`] says how well the publisher sends.
 //! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
 //!
@@ -33,6 +34,7 @@ pub mod picture;
 pub mod sample;
 pub mod timeline;
 pub mod track;
+pub mod ts;
 
 pub use aac::AacConfig;
 pub use av1::Av1Config;

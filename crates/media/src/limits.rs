@@ -30,6 +30,22 @@ pub const MODIFIERS_MAX: usize = 8;
 /// Deepest nesting of a metadata message; the specified one has three levels.
 pub const METADATA_DEPTH_MAX: usize = 4;
 
+/// Bytes of a transport stream that may come before its program is known: 2 s at 16 Mb/s; the tables come ten times a
+/// second.
+pub const TS_SEARCH_BYTES_MAX: usize = 4 << 20;
+
+/// Longest section of a transport stream's tables, bytes (ISO/IEC 13818-1 section 2.4.4).
+pub const TS_SECTION_BYTES_MAX: usize = 1_024;
+
+/// Streams of a program that are looked at; a broadcaster's with eight languages and subtitles has twenty.
+pub const TS_PROGRAM_STREAMS_MAX: usize = 64;
+
+/// Longest unit of sound in a transport stream, bytes: its length is 16 bits.
+pub const TS_AUDIO_PES_BYTES_MAX: usize = 64 << 10;
+
+/// Parameter sets of a kind that are kept while they come among the pictures; x264 and every hardware encoder send one.
+pub const TS_PARAMETER_SETS_MAX: usize = 16;
+
 /// Widest and highest picture accepted, pixels: H.264 level 6.2 ends at 8,192 by 4,320.
 pub const PICTURE_SIDE_MAX: u32 = 8_192;
 

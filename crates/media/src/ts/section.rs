@@ -1,0 +1,206 @@
+//! The tables of a transport stream (ISO/IEC 13818-1 section 2.4.4): which program there is, and what is in it.
+
+use super::{TsError, packet::Packet};
+use crate::limits::{TS_PROGRAM_STREAMS_MAX, TS_SECTION_BYTES_MAX};
+
+/// Where the program association table is.
+pub(super) const ASSOCIATION_PID: u16 = 0;
+
+const ASSOCIATION: u8 = 0x00;
+const MAP: u8 = 0x02;
+/// What fills a packet up behind its last section.
+const STUFFING: u8 = 0xff;
+/// Table id and length.
+const HEAD_BYTES: usize = 3;
+const CRC_BYTES: usize = 4;
+
+/// Puts the sections of one stream together.
+#[derive(Debug, Default)]
+pub(super) struct Sections {
+    /// A section as far as it came; empty between sections.
+    buffer: Vec<u8>,
+    /// The counter of the newest packet, while a section is open.
+    counter: Option<u8>,
+}
+
+impl Sections {
+    /// Takes a packet and hands out every whole section whose checksum is right.
+    pub(super) fn take(&mut self, packet: &Packet<'_>, mut found: impl FnMut(&[u8])) {
+        if packet.payload.is_empty() || self.counter == Some(packet.counter) {
+            return;
+        }
+        let follows = self
+            .counter
+            .is_some_and(|last| packet.counter == (last + 1) & 15);
+        self.counter = Some(packet.counter);
+        if !follows {
+            self.buffer.clear();
+        }
+        if !packet.starts {
+            if !self.buffer.is_empty() {
+                self.fill(packet.payload, &mut found);
+            }
+            return;
+        }
+        // The first byte says how far the section before goes.
+        let Some((&pointer, payload)) = packet.payload.split_first() else {
+            return;
+        };
+        let Some((before, rest)) = payload.split_at_checked(usize::from(pointer)) else {
+            self.buffer.clear();
+            return;
+        };
+        if !self.buffer.is_empty() {
+            self.fill(before, &mut found);
+            self.buffer.clear();
+        }
+        self.fill(rest, &mut found);
+    }
+
+    /// Takes bytes of sections that follow one another.
+    fn fill(&mut self, bytes: &[u8], found: &mut impl FnMut(&[u8])) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.buffer.is_empty() && rest.first() == Some(&STUFFING) {
+                return;
+            }
+            let wanted = match self.buffer.get(1..HEAD_BYTES) {
+                Some(&[high, low]) => HEAD_BYTES + length_of(high, low),
+                _ => HEAD_BYTES,
+            };
+            if wanted > TS_SECTION_BYTES_MAX {
+                self.buffer.clear();
+                return;
+            }
+            let missing = wanted.saturating_sub(self.buffer.len());
+            let (now, later) = rest.split_at(missing.min(rest.len()));
+            self.buffer.extend_from_slice(now);
+            rest = later;
+            if wanted > HEAD_BYTES && self.buffer.len() == wanted {
+                if is_whole(&self.buffer) {
+                    found(&self.buffer);
+                }
+                self.buffer.clear();
+            } else if wanted == HEAD_BYTES && self.buffer.len() == HEAD_BYTES {
+                // A section of no length would never fill.
+                if self
+                    .buffer
+                    .get(1..)
+                    .is_some_and(|length| matches!(length, &[h, l] if length_of(h, l) == 0))
+                {
+                    self.buffer.clear();
+                }
+            }
+        }
+    }
+}
+
+fn length_of(high: u8, low: u8) -> usize {
+    usize::from(high & 0x0f) << 8 | usize::from(low)
+}
+
+/// A fuzzer does not find checksums.
+fn is_whole(section: &[u8]) -> bool {
+    cfg!(fuzzing) || crc(section) == 0
+}
+
+/// The CRC of annex A; over a section with its own at the end it is 0.
+pub(super) fn crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            let shifted = crc << 1;
+            if crc & 0x8000_0000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x04c1_1db7
+            }
+        })
+    })
+}
+
+/// Where the first program's map is, if this is the association table.
+pub(super) fn map_pid(section: &[u8]) -> Option<u16> {
+    let entries = body(section, ASSOCIATION, 8)?;
+    entries.chunks_exact(4).find_map(|entry| match *entry {
+        // Program 0 is the network's own table.
+        [0, 0, _, _] => None,
+        [_, _, high, low] => Some(pid_of(high, low)),
+        _ => None,
+    })
+}
+
+/// The streams of a program that are taken, by packet id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Program {
+    /// H.264.
+    pub(super) video: Option<u16>,
+    /// AAC in ADTS.
+    pub(super) audio: Option<u16>,
+}
+
+/// What is in the program, if this is its map. `None` when it is another table.
+pub(super) fn program(section: &[u8]) -> Option<Result<Program, TsError>> {
+    let body = body(section, MAP, 10)?;
+    let (&[high, low], rest) = body.split_first_chunk::<2>()?;
+    let mut rest = rest.get(length_of(high, low)..)?;
+    let mut video = None;
+    let mut audio = None;
+    let (mut other_video, mut other_audio) = (None, None);
+    let mut streams = 0;
+    while let Some((&[kind, pid_high, pid_low, high, low], after)) = rest.split_first_chunk::<5>() {
+        streams += 1;
+        if streams > TS_PROGRAM_STREAMS_MAX {
+            break;
+        }
+        let Some((descriptors, after)) = after.split_at_checked(length_of(high, low)) else {
+            break;
+        };
+        rest = after;
+        let pid = pid_of(pid_high, pid_low);
+        // H.264 and AAC are what is taken. HEVC (0x24) and Opus (0x06, by its descriptor) would have their place here.
+        match kind {
+            0x1b => video = video.or(Some(pid)),
+            0x0f => audio = audio.or(Some(pid)),
+            0x01 | 0x02 | 0x10 | 0x24 | 0x33 | 0xd1 | 0xea => other_video = Some(kind),
+            0x03 | 0x04 | 0x11 | 0x81 | 0x87 => other_audio = Some(kind),
+            0x06 if has_format(descriptors, *b"Opus") => other_audio = Some(kind),
+            _ => {}
+        }
+    }
+    Some(match (video, other_video, audio, other_audio) {
+        (None, Some(kind), ..) => Err(TsError::VideoType(kind)),
+        (_, _, None, Some(kind)) => Err(TsError::AudioType(kind)),
+        (None, None, None, None) => Err(TsError::NoStream),
+        (video, _, audio, _) => Ok(Program { video, audio }),
+    })
+}
+
+/// The section from so many bytes on, without its checksum, if it is this table and in force.
+fn body(section: &[u8], table: u8, from: usize) -> Option<&[u8]> {
+    // Bit 0 of the sixth byte is `current_next_indicator`.
+    if section.first() != Some(&table) || section.get(5)? & 1 == 0 {
+        return None;
+    }
+    let end = section.len().checked_sub(CRC_BYTES)?;
+    section.get(from..end)
+}
+
+fn pid_of(high: u8, low: u8) -> u16 {
+    u16::from(high & 0x1f) << 8 | u16::from(low)
+}
+
+/// Whether a registration descriptor (section 2.6.8) names this format.
+fn has_format(descriptors: &[u8], format: [u8; 4]) -> bool {
+    const REGISTRATION: u8 = 0x05;
+    let mut rest = descriptors;
+    while let Some((&[tag, length], after)) = rest.split_first_chunk::<2>() {
+        let Some((descriptor, after)) = after.split_at_checked(usize::from(length)) else {
+            return false;
+        };
+        if tag == REGISTRATION && descriptor.starts_with(&format) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
