@@ -1,5 +1,5 @@
-//! One GET over HTTP or HTTPS, for the few times that this program is a client: keys of other issuers, servers it is asked
-//! about.
+//! One request over HTTP or HTTPS, for the few times that this program is a client: keys of other issuers, servers it is
+//! asked about, whoever decides about publishers.
 //!
 //! An answer is read whole, up to a bound. Redirects are not followed: what is wanted is at the address that was given.
 //! Addresses and tokens may be secrets, and are in no error.
@@ -7,11 +7,13 @@
 use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Request, StatusCode, Uri,
+    Method, Request, StatusCode, Uri,
     client::conn::http1,
-    header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, USER_AGENT},
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+    },
     http::uri::Scheme,
     rt::{Read, Write},
 };
@@ -54,6 +56,8 @@ pub enum FetchError {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// Where it points to instead.
+    pub location: Option<String>,
     /// All of its body.
     pub body: Bytes,
 }
@@ -77,12 +81,44 @@ impl fmt::Debug for Question<'_> {
     }
 }
 
+/// What is posted.
+#[derive(Clone)]
+pub struct Posted {
+    /// What the body is.
+    pub content_type: &'static str,
+    /// A header of its own; it is kept out of every log.
+    pub header: Option<(HeaderName, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for Posted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Posted")
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Asks once. Does not end by itself where the other side says nothing: whoever calls has a deadline.
 ///
 /// # Errors
 ///
 /// See [`FetchError`]; an answer with any status is none.
 pub async fn get(question: Question<'_>) -> Result<Answer, FetchError> {
+    exchange(question, None).await
+}
+
+/// Posts once. Does not end by itself where the other side says nothing: whoever calls has a deadline.
+///
+/// # Errors
+///
+/// See [`FetchError`]; an answer with any status is none.
+pub async fn post(question: Question<'_>, posted: Posted) -> Result<Answer, FetchError> {
+    exchange(question, Some(posted)).await
+}
+
+async fn exchange(question: Question<'_>, posted: Option<Posted>) -> Result<Answer, FetchError> {
     let url = question.url;
     let host = url.host().ok_or(FetchError::Address)?;
     // An IPv6 address stands in brackets in a URL, and nowhere else.
@@ -93,9 +129,9 @@ pub async fn get(question: Question<'_>) -> Result<Answer, FetchError> {
     if is_https {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::HostName)?;
         let stream = TlsConnector::from(tls()?).connect(name, socket).await?;
-        request(TokioIo::new(stream), question).await
+        request(TokioIo::new(stream), question, posted).await
     } else {
-        request(TokioIo::new(socket), question).await
+        request(TokioIo::new(socket), question, posted).await
     }
 }
 
@@ -110,14 +146,25 @@ fn tls() -> Result<Arc<ClientConfig>, FetchError> {
     Ok(Arc::new(config))
 }
 
-async fn request<S>(stream: S, question: Question<'_>) -> Result<Answer, FetchError>
+async fn request<S>(
+    stream: S,
+    question: Question<'_>,
+    posted: Option<Posted>,
+) -> Result<Answer, FetchError>
 where
     S: Read + Write + Unpin + Send + 'static,
 {
     let url = question.url;
     let authority = url.authority().ok_or(FetchError::Address)?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = Request::get(path)
+    let method = if posted.is_some() {
+        Method::POST
+    } else {
+        Method::GET
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(HOST, authority.as_str())
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("fanwave/", env!("CARGO_PKG_VERSION")));
@@ -127,17 +174,34 @@ where
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let request = request.body(Empty::<Bytes>::new());
+    let mut body = Bytes::new();
+    if let Some(posted) = posted {
+        request = request.header(CONTENT_TYPE, posted.content_type);
+        if let Some((name, value)) = posted.header {
+            let mut value = HeaderValue::try_from(value).map_err(|_| FetchError::Address)?;
+            value.set_sensitive(true);
+            request = request.header(name, value);
+        }
+        body = posted.body;
+    }
+    let request = request.body(Full::new(body));
     let request = request.map_err(|_| FetchError::Address)?;
     let (mut sender, connection) = http1::handshake(stream).await?;
     // The connection does its work beside us and ends with the answer, or with us.
     let answer = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
+        let location = response.headers().get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        let location = location.map(str::to_owned);
         let body = Limited::new(response.into_body(), question.bytes_max);
         let body = body.collect().await.map_err(|_| FetchError::Body)?;
         let body = body.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            location,
+            body,
+        })
     };
     tokio::pin!(answer);
     tokio::select! {

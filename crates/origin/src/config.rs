@@ -11,9 +11,15 @@ use fanwave_wire::RoomId;
 use thiserror::Error;
 
 use crate::{
+    authorise::AuthoriserConfig,
     clock,
     ladder::config::{LadderConfig, LadderError},
-    limits::{CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN},
+    limits::{
+        AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX,
+        STREAM_KEY_BYTES_MIN,
+    },
+    rtmp::tls::{TlsError, TlsFiles},
+    srt::SrtConfig,
 };
 
 /// Number of a stream's first segment. Not 0: a player may take that for "no segment" (hls.js 1.7.4 does, forgets that it
@@ -25,6 +31,10 @@ const FIRST_MSN: MediaSeq = MediaSeq(1);
 pub struct OriginConfig {
     /// Where encoders connect; port 0 takes a free one, see [`crate::Origin::rtmp_addr`].
     pub rtmp_listen: SocketAddr,
+    /// Where encoders connect over TLS, and with which certificate; see [`crate::Origin::rtmps_addr`].
+    pub rtmps: Option<(SocketAddr, TlsFiles)>,
+    /// Where encoders call by SRT; by default nowhere.
+    pub srt: Option<SrtConfig>,
     /// The channels, each with its own stream key.
     pub channels: Vec<ChannelConfig>,
     /// Longest part of every playlist: 1 s by default, 0.5 s for lower latency.
@@ -33,6 +43,8 @@ pub struct OriginConfig {
     pub reconnect_window: Duration,
     /// What is encoded beside what publishers send; nothing by default.
     pub ladder: LadderConfig,
+    /// Who decides about publishers; by default the stream keys alone.
+    pub authoriser: Option<AuthoriserConfig>,
     /// What time it is: by default the machine's. Whoever shows a chat beside the picture gives both the same clock.
     pub wall: fn() -> WallTime,
 }
@@ -43,10 +55,13 @@ impl OriginConfig {
     pub fn new(channels: Vec<ChannelConfig>) -> Self {
         Self {
             rtmp_listen: (Ipv4Addr::UNSPECIFIED, 1_935).into(),
+            rtmps: None,
+            srt: None,
             channels,
             part_target: Duration::from_secs(1),
             reconnect_window: Duration::from_secs(30),
             ladder: LadderConfig::default(),
+            authoriser: None,
             wall: clock::machine,
         }
     }
@@ -65,6 +80,11 @@ impl OriginConfig {
         }
         if self.reconnect_window > RECONNECT_WINDOW_MAX {
             return Err(ChannelsError::ReconnectWindow);
+        }
+        if let Some(authoriser) = &self.authoriser
+            && authoriser.timeout > AUTHORISER_TIMEOUT_MAX
+        {
+            return Err(ChannelsError::AuthoriserTimeout);
         }
         for (index, channel) in self.channels.iter().enumerate() {
             let bytes = channel.stream_key.0.len();
@@ -131,6 +151,11 @@ impl Secret {
         Self(text.into())
     }
 
+    /// The text itself; whoever calls this is responsible for where it goes.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the guess is the secret, in a time that depends on the lengths alone.
     #[must_use]
     pub fn matches(&self, guess: &Self) -> bool {
@@ -183,6 +208,9 @@ pub enum ChannelsError {
     /// The reconnect window is too long.
     #[error("the reconnect window has to be at most {RECONNECT_WINDOW_MAX:?}")]
     ReconnectWindow,
+    /// Publishers would be given up before the authoriser is.
+    #[error("the authoriser has to be waited for at most {AUTHORISER_TIMEOUT_MAX:?}")]
+    AuthoriserTimeout,
 }
 
 /// Why the origin did not start.
@@ -191,14 +219,19 @@ pub enum ChannelsError {
 pub enum StartError {
     /// The address for encoders is not to be had.
     #[error(
-        "cannot listen for RTMP on {addr}: {source}; stop the program that has the port, or set another rtmp address"
+        "cannot listen for {what} on {addr}: {source}; stop the program that has the port, or set another address for {what}"
     )]
     Bind {
+        /// RTMP, RTMPS or SRT.
+        what: &'static str,
         /// What was asked for.
         addr: SocketAddr,
         /// What the system says.
         source: std::io::Error,
     },
+    /// The certificate for RTMPS cannot be used.
+    #[error("RTMPS cannot be served: {0}")]
+    Tls(#[from] TlsError),
     /// The part target makes no valid stream.
     #[error(transparent)]
     Live(#[from] ConfigError),

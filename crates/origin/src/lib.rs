@@ -1,19 +1,23 @@
-//! RTMP in, low-latency HLS out.
+//! RTMP and SRT in, low-latency HLS out.
 //!
 //! ```text
-//! encoder --RTMP--> rtmp (listener, connection, session) --tags--> packager --parts--> stream <--asks-- http <-- viewers
-//!                                                             (media, live)              ^
-//!                                                                               channel: which stream is shown
+//! encoder --RTMP(S)--> rtmp (listener, connection, session) --tags---+
+//!                            |                                       v
+//!                            +--> ingest (who is let in) --claim--> packager --parts--> stream <--asks-- http <-- viewers
+//!                            |    authorise (who is asked)           ^ (media, live)     ^
+//! encoder --SRT--> srt (port, publisher) --transport stream----------+      channel: which stream is shown
 //! ```
 //!
 //! This shell owns the sockets, the clocks and the bytes. What an encoder's bytes mean is `media`'s, what a playlist does
 //! is `live`'s; nothing here knows a codec or a playlist tag. The root starts it with [`Origin::start`] and mounts
 //! [`Origin::router`]; it shares nothing with other shells.
 
+mod authorise;
 mod channel;
 mod clock;
 mod config;
 mod http;
+mod ingest;
 mod ladder;
 pub mod limits;
 mod metrics;
@@ -21,12 +25,13 @@ mod packager;
 mod playlist;
 mod rtmp;
 mod shared;
+mod srt;
 mod stream;
 
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use axum::Router;
@@ -40,19 +45,25 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use crate::{
-    channel::{AnnounceError, ChannelStatus, PublisherStatus},
-    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover},
-    ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
-};
 use crate::{
+    authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
+    ingest::Admitted,
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
-    rtmp::Listener,
+    rtmp::{Doors, tls},
     shared::{Patience, Shared, stopped},
+    srt::Port,
+};
+pub use crate::{
+    authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys},
+    channel::{AnnounceError, ChannelStatus, PublisherStatus},
+    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover},
+    ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
+    rtmp::tls::{TlsError, TlsFiles},
+    srt::SrtConfig,
 };
 
 /// A running origin. Dropping it stops its tasks at once; [`Origin::shutdown`] lets them end in order.
@@ -60,6 +71,8 @@ use crate::{
 pub struct Origin {
     shared: Arc<Shared>,
     rtmp_addr: SocketAddr,
+    rtmps_addr: Option<SocketAddr>,
+    srt_addr: Option<SocketAddr>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -105,27 +118,52 @@ impl Origin {
             .register_collector(Box::new(ingest));
         let shared = Arc::new(Shared {
             channels,
+            authoriser: config
+                .authoriser
+                .map(|config| Arc::new(Authoriser::new(config))),
+            connections: AtomicU64::new(1),
             clock,
             metrics,
             patience,
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
         });
-        let bind = |source| StartError::Bind {
-            addr: config.rtmp_listen,
-            source,
-        };
-        let listener = Listener::bind(config.rtmp_listen, Arc::clone(&shared)).map_err(bind)?;
-        let rtmp_addr = listener.local_addr().map_err(bind)?;
+        let admitted = Arc::new(Admitted::default());
+        let doors = Doors::new(Arc::clone(&shared), Arc::clone(&admitted));
+        let bind = |what, addr| move |source| StartError::Bind { what, addr, source };
+        let failed = bind("RTMP", config.rtmp_listen);
+        let listener = doors.open(config.rtmp_listen, None).map_err(failed)?;
+        let rtmp_addr = listener.local_addr().map_err(failed)?;
+        let mut listeners = vec![listener];
+        let mut rtmps_addr = None;
+        if let Some((addr, files)) = &config.rtmps {
+            let failed = bind("RTMPS", *addr);
+            let listener = doors
+                .open(*addr, Some(tls::acceptor(files)?))
+                .map_err(failed)?;
+            rtmps_addr = Some(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        let mut srt_addr = None;
         let mut tasks = JoinSet::new();
+        if let Some(srt) = &config.srt {
+            let failed = bind("SRT", srt.listen);
+            let port = Port::bind(srt, Arc::clone(&shared), admitted).map_err(failed)?;
+            srt_addr = Some(port.local_addr().map_err(failed)?);
+            tasks.spawn(port.run(shared.stop.subscribe()));
+        }
         for channel in shared.channels.values() {
             tasks.spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
         }
-        tasks.spawn(listener.run(shared.stop.subscribe()));
-        tracing::info!(%rtmp_addr, channels = shared.channels.len(), "listening for RTMP");
+        for listener in listeners {
+            tasks.spawn(listener.run(shared.stop.subscribe()));
+        }
+        tracing::info!(%rtmp_addr, ?rtmps_addr, ?srt_addr, channels = shared.channels.len(), "listening for encoders");
         Ok(Self {
             shared,
             rtmp_addr,
+            rtmps_addr,
+            srt_addr,
             tasks: Mutex::new(tasks),
         })
     }
@@ -174,6 +212,18 @@ impl Origin {
     #[must_use]
     pub fn rtmp_addr(&self) -> SocketAddr {
         self.rtmp_addr
+    }
+
+    /// Where encoders connect over TLS, if they can.
+    #[must_use]
+    pub fn rtmps_addr(&self) -> Option<SocketAddr> {
+        self.rtmps_addr
+    }
+
+    /// Where encoders call by SRT, if they can.
+    #[must_use]
+    pub fn srt_addr(&self) -> Option<SocketAddr> {
+        self.srt_addr
     }
 
     /// Lets publishers go, answers waiting requests with 503, and returns when all of that is done.

@@ -31,7 +31,22 @@ pub const READ_BYTES: usize = 16 << 10;
 /// three times this.
 pub const BEFORE_PUBLISH_BYTES_MAX: usize = 128 << 10;
 
-/// Time from a connection's first moment to its `publish` command.
+/// Most of these bytes that are read a second time, for what the peer tells about itself: `connect` has under 1 KB.
+pub const INTRODUCTION_BYTES_MAX: usize = 16 << 10;
+
+/// Longest text that is kept of what a publisher says about itself, bytes; there are seven.
+pub const PUBLISHER_TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// Questions to an authoriser at one time; one more waits for its turn within its own deadline. Each holds some 10 KB.
+pub const AUTHORISER_CALLS_MAX: usize = 32;
+
+/// Longest answer of an authoriser, bytes.
+pub const AUTHORISER_ANSWER_BYTES_MAX: usize = 16 << 10;
+
+/// Longest wait for an authoriser that can be configured.
+pub const AUTHORISER_TIMEOUT_MAX: Duration = Duration::from_secs(8);
+
+/// Time from a connection's first moment to its place on the air: handshakes, commands, and the authoriser's word.
 pub const BEFORE_PUBLISH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A publisher that sends nothing for so long is lost.
@@ -59,6 +74,36 @@ pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Most bytes read and dropped while lingering.
 pub const LINGER_BYTES_MAX: usize = 1 << 20;
+
+/// SRT callers at one time; each publisher may hold [`SRT_BUFFER_PACKETS`] of 1.5 KB, 12 MB.
+pub const SRT_CONNECTIONS_MAX: usize = 64;
+
+/// SRT handshakes answered in a second, twice as many at once; an answer is no longer than its question.
+pub const SRT_HANDSHAKES_PER_SECOND: u32 = 100;
+
+/// Packets held of one SRT publisher until lost ones before them have come again: 2 s at 40 Mb/s.
+pub const SRT_BUFFER_PACKETS: usize = 8_192;
+
+/// An SRT publisher that is not heard of for so long is gone; it says something every second.
+pub const SRT_PEER_IDLE: Duration = Duration::from_secs(5);
+
+/// Shortest passphrase that SRT takes, characters.
+pub const SRT_PASSPHRASE_CHARS_MIN: usize = 10;
+
+/// Longest passphrase that SRT takes, characters.
+pub const SRT_PASSPHRASE_CHARS_MAX: usize = 79;
+
+/// Packets that wait for an SRT publisher's task: 1.5 MB. One more is lost.
+pub const SRT_QUEUE_PACKETS: usize = 1_024;
+
+/// Answers of SRT publishers' tasks that wait for the port.
+pub const SRT_COMMANDS_MAX: usize = 64;
+
+/// Datagrams read before anything else is looked at.
+pub const SRT_DATAGRAMS_AT_ONCE: usize = 64;
+
+/// Longest datagram read, bytes; SRT's are up to 1,500, and what is longer is cut short and refused.
+pub const SRT_DATAGRAM_BYTES_MAX: usize = 2_048;
 
 /// Media kept for one stream: its window and grace of three minutes at 40 Mb/s. A publisher above that is let go.
 pub const STREAM_BYTES_MAX: usize = 1 << 30;
@@ -106,9 +151,12 @@ pub const RUNG_LOG_BYTES: usize = 4 << 10;
 pub const RECONNECT_WINDOW_MAX: Duration = Duration::from_secs(30 * 60);
 
 const _: () = assert!(
-    BEFORE_PUBLISH_BYTES_MAX * 3 < 1_000_000,
+    BEFORE_PUBLISH_BYTES_MAX * 3 + INTRODUCTION_BYTES_MAX * 3 + PUBLISHER_TEXT_BYTES_MAX * 7
+        < 1_000_000,
     "a bad peer holds at most 1 MB"
 );
+const _: () = assert!(AUTHORISER_TIMEOUT_MAX.as_secs() < BEFORE_PUBLISH_DEADLINE.as_secs());
+const _: () = assert!(PUBLISHER_TEXT_BYTES_MAX > STREAM_KEY_BYTES_MAX);
 const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_BEFORE_PUBLISH);
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < STARVING_SILENCE.as_secs());
 const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());

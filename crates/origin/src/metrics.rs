@@ -17,6 +17,10 @@ pub(crate) enum Refusal {
     Key,
     /// The channel has a publisher.
     Busy,
+    /// The authoriser said no, or named no channel.
+    Authoriser,
+    /// The authoriser could not be asked.
+    Unasked,
     /// Too many connections, in all or from that peer.
     Connections,
     /// It did not speak RTMP, or not in time.
@@ -28,6 +32,8 @@ impl Refusal {
         let reason = match self {
             Self::Key => "key",
             Self::Busy => "busy",
+            Self::Authoriser => "authoriser",
+            Self::Unasked => "unasked",
             Self::Connections => "connections",
             Self::Protocol => "protocol",
         };
@@ -47,6 +53,14 @@ pub(crate) struct Metrics {
     pub(crate) publishers: Gauge,
     /// RTMP connections at this moment, publishers or not.
     pub(crate) connections: Gauge,
+    /// SRT callers at this moment, publishers or not.
+    pub(crate) srt_connections: Gauge,
+    /// Bytes received at the SRT port.
+    pub(crate) srt_received: Counter,
+    /// Packets of SRT publishers that were missing and asked for again.
+    pub(crate) srt_missing: Counter,
+    /// Of those, given up, or come faster than they were taken.
+    pub(crate) srt_given_up: Counter,
     /// Bytes received from RTMP peers.
     pub(crate) rtmp_received: Counter,
     /// Parts made.
@@ -81,6 +95,27 @@ impl Metrics {
             "Received from RTMP peers",
             Unit::Bytes,
             metrics.rtmp_received.clone(),
+        );
+        registry.register(
+            "srt_connections",
+            "SRT callers at this moment",
+            metrics.srt_connections.clone(),
+        );
+        registry.register_with_unit(
+            "srt_received",
+            "Received at the SRT port",
+            Unit::Bytes,
+            metrics.srt_received.clone(),
+        );
+        registry.register(
+            "srt_packets_missing",
+            "Packets of SRT publishers that were missing and asked for again",
+            metrics.srt_missing.clone(),
+        );
+        registry.register(
+            "srt_packets_given_up",
+            "Packets of SRT publishers that never came or were not taken",
+            metrics.srt_given_up.clone(),
         );
         registry.register("parts", "Parts made", metrics.parts.clone());
         registry.register(

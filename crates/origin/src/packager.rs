@@ -1,6 +1,6 @@
-//! One publisher's tags into one stream's parts.
+//! What one publisher sends into one stream's parts.
 //!
-//! `media` makes samples of the tags, `live` decides where they are cut, `media` writes each part, and the stream takes
+//! `media` makes samples of tags or of a transport stream, `live` decides where they are cut, `media` writes each part, and the stream takes
 //! it. What is left to this module is to keep the samples until their part is cut, and to tie the publisher's clock to
 //! the wall clock. Owned by the publisher's task; never waits.
 
@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use fanwave_live::{WallTime, cut::CutError};
 use fanwave_media::{
-    Demux, DemuxError, Output, Sample, TrackId, Tracks, cmaf::WriteError,
+    Demux, DemuxError, Output, Sample, TrackId, Tracks,
+    cmaf::WriteError,
     limits::FRAGMENT_BYTES_MAX,
+    ts::{self, TsError},
 };
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
@@ -30,6 +32,9 @@ pub(crate) enum PackError {
     /// What it sends is not what this server takes.
     #[error(transparent)]
     Demux(#[from] DemuxError),
+    /// The same of a transport stream.
+    #[error(transparent)]
+    Transport(#[from] TsError),
     /// What it sends cannot be cut.
     #[error(transparent)]
     Cut(#[from] CutError),
@@ -52,9 +57,39 @@ pub(crate) enum PackError {
     PartTooLong,
 }
 
+/// What makes samples of what comes.
+#[derive(Debug)]
+enum Feed {
+    Tags(Box<Demux>),
+    Transport(Box<ts::Demux>),
+}
+
+impl Feed {
+    fn poll_output(&mut self) -> Option<Output> {
+        match self {
+            Self::Tags(demux) => demux.poll_output(),
+            Self::Transport(demux) => demux.poll_output(),
+        }
+    }
+
+    fn has_open_groups(&self) -> bool {
+        match self {
+            Self::Tags(demux) => demux.has_open_groups(),
+            Self::Transport(demux) => demux.has_open_groups(),
+        }
+    }
+
+    fn finish(&mut self) {
+        match self {
+            Self::Tags(demux) => demux.finish(),
+            Self::Transport(demux) => demux.finish(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Packager {
-    demux: Demux,
+    feed: Feed,
     claim: Claim,
     parts_made: Counter,
     /// What the publisher sends, once that is known.
@@ -66,10 +101,21 @@ pub(crate) struct Packager {
 }
 
 impl Packager {
+    /// For a publisher that sends tags.
     pub(crate) fn new(claim: Claim, parts_made: Counter) -> Self {
         let demux = Demux::new(claim.start_ms());
+        Self::fed(Feed::Tags(Box::new(demux)), claim, parts_made)
+    }
+
+    /// For a publisher that sends a transport stream.
+    pub(crate) fn transport(claim: Claim, parts_made: Counter) -> Self {
+        let demux = ts::Demux::new(claim.start_ms());
+        Self::fed(Feed::Transport(Box::new(demux)), claim, parts_made)
+    }
+
+    fn fed(feed: Feed, claim: Claim, parts_made: Counter) -> Self {
         Self {
-            demux,
+            feed,
             claim,
             parts_made,
             tracks: None,
@@ -78,24 +124,46 @@ impl Packager {
         }
     }
 
-    /// Takes what the publisher sent.
+    /// Takes what a publisher of tags sent.
     ///
     /// # Errors
     /// [`PackError`] says why to let the publisher go.
     pub(crate) fn handle(&mut self, event: &Event) -> Result<(), PackError> {
-        match event {
-            Event::Announced { audio } => self.demux.handle_announcement(*audio),
-            Event::Video { timestamp, body } => self.demux.handle_video(*timestamp, body)?,
-            Event::Audio { timestamp, body } => self.demux.handle_audio(*timestamp, body)?,
-            Event::Publish { .. } | Event::Finished => {}
+        if let Feed::Tags(demux) = &mut self.feed {
+            match event {
+                Event::Announced { audio } => demux.handle_announcement(*audio),
+                Event::Video { timestamp, body } => demux.handle_video(*timestamp, body)?,
+                Event::Audio { timestamp, body } => demux.handle_audio(*timestamp, body)?,
+                Event::Publish { .. } | Event::Finished => {}
+            }
         }
         self.claim.touch();
         self.advance()
     }
 
+    /// Takes bytes of a transport stream.
+    ///
+    /// # Errors
+    /// [`PackError`] says why to let the publisher go.
+    pub(crate) fn handle_transport(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        if let Feed::Transport(demux) = &mut self.feed {
+            demux.handle(bytes)?;
+        }
+        self.claim.touch();
+        self.advance()
+    }
+
+    /// What was lost of a transport stream on its way.
+    pub(crate) fn losses(&self) -> ts::Losses {
+        match &self.feed {
+            Feed::Tags(_) => ts::Losses::default(),
+            Feed::Transport(demux) => demux.losses(),
+        }
+    }
+
     /// The publisher is gone: what it sent is made into parts to the last sample, as far as it goes.
     pub(crate) fn finish(mut self) {
-        self.demux.finish();
+        self.feed.finish();
         let advanced = self.advance();
         // What came before an error is still shown.
         let closed = self.run.as_mut().map_or(Ok(()), Run::close);
@@ -105,7 +173,7 @@ impl Packager {
     }
 
     fn advance(&mut self) -> Result<(), PackError> {
-        while let Some(output) = self.demux.poll_output() {
+        while let Some(output) = self.feed.poll_output() {
             match output {
                 Output::Tracks(tracks) if self.run.is_none() => {
                     // What came before is of another configuration, and nobody has seen any of it.
@@ -161,7 +229,7 @@ impl Packager {
                     break;
                 }
                 Err(PackError::Cut(CutError::KeyframeInterval { .. }))
-                    if self.demux.has_open_groups() =>
+                    if self.feed.has_open_groups() =>
                 {
                     return Err(PackError::OpenGroups);
                 }

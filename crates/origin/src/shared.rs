@@ -1,12 +1,20 @@
 //! What every task and handler of one origin shares.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use fanwave_wire::RoomId;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    channel::{Channel, Claim},
+    authorise::Authoriser,
+    channel::Channel,
     clock::Clock,
     config::Secret,
     limits::{
@@ -14,12 +22,15 @@ use crate::{
         TAKEOVER_SILENCE,
     },
     metrics::Metrics,
-    rtmp::session::Denial,
 };
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) channels: Arc<BTreeMap<RoomId, Arc<Channel>>>,
+    /// Who decides about publishers, where a stream key does not.
+    pub(crate) authoriser: Option<Arc<Authoriser>>,
+    /// The next connection's number.
+    pub(crate) connections: AtomicU64,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) patience: Patience,
@@ -60,8 +71,8 @@ impl Default for Patience {
 }
 
 impl Shared {
-    /// Lets a publisher in under its key.
-    pub(crate) fn claim(&self, key: &Secret) -> Result<Claim, Denial> {
+    /// The channel whose stream key this is.
+    pub(crate) fn channel_of_key(&self, key: &Secret) -> Option<Arc<Channel>> {
         // Every channel is asked, so that the time taken does not tell which one almost had it.
         let mut found = None;
         for channel in self.channels.values() {
@@ -69,10 +80,13 @@ impl Shared {
                 found = Some(channel);
             }
         }
-        found
-            .ok_or(Denial::UnknownKey)?
-            .claim()
-            .map_err(|_| Denial::Busy)
+        found.cloned()
+    }
+
+    /// A number that no publisher's connection had before.
+    pub(crate) fn next_connection(&self) -> u64 {
+        // Only its being new matters.
+        self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The channel of that name as a URL has it.

@@ -3,6 +3,9 @@
 //! Two publishers stand in for encoders. [`publisher::Publisher`] is driven by the test tag by tag, so that the test
 //! decides what exists when; `ffmpeg` is a real one, and `ffprobe` and `ffmpeg` judge what comes out.
 
+mod authorised;
+mod authority;
+mod calling;
 mod delivery;
 mod encoder;
 mod events;
@@ -10,6 +13,7 @@ mod faults;
 mod hostile;
 mod ladder;
 mod publisher;
+mod secure;
 mod takeover;
 mod viewer;
 mod watching;
@@ -21,8 +25,8 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
-    ChannelConfig, ChannelStatus, LadderConfig, Origin, OriginConfig, Secret, Takeover, clock,
-    shared::Patience,
+    AuthoriserConfig, ChannelConfig, ChannelStatus, LadderConfig, Origin, OriginConfig, Secret,
+    Takeover, clock, shared::Patience,
 };
 use viewer::{Answer, Viewer};
 
@@ -52,28 +56,41 @@ impl Show {
         Self::start_in(&mut Registry::default(), reconnect_window, patience).await
     }
 
+    /// One that asks somebody about publishers.
+    async fn start_asking(authoriser: AuthoriserConfig) -> Self {
+        Self::start_with_authoriser(Some(authoriser), Patience::default()).await
+    }
+
+    async fn start_with_authoriser(
+        authoriser: Option<AuthoriserConfig>,
+        patience: Patience,
+    ) -> Self {
+        Self::start_so(&mut Registry::default(), patience, |config| {
+            config.reconnect_window = Duration::from_millis(50);
+            config.authoriser = authoriser;
+        })
+        .await
+    }
+
     async fn start_in(
         registry: &mut Registry,
         reconnect_window: Duration,
         patience: Patience,
     ) -> Self {
-        Self::start_as(registry, reconnect_window, patience, Takeover::Refuse).await
+        Self::start_so(registry, patience, |config| {
+            config.reconnect_window = reconnect_window;
+        })
+        .await
     }
 
     /// A show whose channels deal with a second publisher in this way.
     async fn start_taking_over(takeover: Takeover, patience: Patience) -> Self {
-        let window = Duration::from_secs(30);
-        Self::start_as(&mut Registry::default(), window, patience, takeover).await
-    }
-
-    async fn start_as(
-        registry: &mut Registry,
-        reconnect_window: Duration,
-        patience: Patience,
-        takeover: Takeover,
-    ) -> Self {
-        let config = Self::config(reconnect_window, takeover);
-        Self::start_config(registry, config, patience).await
+        Self::start_so(&mut Registry::default(), patience, |config| {
+            for channel in &mut config.channels {
+                channel.takeover = takeover;
+            }
+        })
+        .await
     }
 
     /// A show of a ladder.
@@ -82,34 +99,30 @@ impl Show {
         reconnect_window: Duration,
         patience: Patience,
     ) -> Self {
-        let config = OriginConfig {
-            ladder,
-            ..Self::config(reconnect_window, Takeover::Refuse)
-        };
-        Self::start_config(&mut Registry::default(), config, patience).await
+        Self::start_so(&mut Registry::default(), patience, |config| {
+            config.ladder = ladder;
+            config.reconnect_window = reconnect_window;
+        })
+        .await
     }
 
-    fn config(reconnect_window: Duration, takeover: Takeover) -> OriginConfig {
+    async fn start_so(
+        registry: &mut Registry,
+        patience: Patience,
+        change: impl FnOnce(&mut OriginConfig),
+    ) -> Self {
         let channel = |id: &str, key: &str| ChannelConfig {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
-            takeover,
+            takeover: Takeover::Refuse,
         };
         let mut config = OriginConfig::new(vec![
             channel("demo", KEY),
             channel("other", "other-key-5678"),
         ]);
         config.rtmp_listen = "127.0.0.1:0".parse().unwrap();
-        config.reconnect_window = reconnect_window;
         config.wall = long_ago;
-        config
-    }
-
-    async fn start_config(
-        registry: &mut Registry,
-        config: OriginConfig,
-        patience: Patience,
-    ) -> Self {
+        change(&mut config);
         let origin = Origin::start_with(config, patience, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();

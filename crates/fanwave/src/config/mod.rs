@@ -10,6 +10,7 @@
 //!
 //! Nothing here opens sockets or creates files; reading the secret files' permissions is all it does to the disk.
 
+pub mod authorise;
 mod check;
 pub mod demo;
 pub mod drain;
@@ -19,6 +20,7 @@ pub mod env;
 pub mod file;
 pub mod gateway;
 pub mod http;
+pub mod ingest;
 pub mod kafka;
 pub mod keys;
 mod ladder;

@@ -16,12 +16,14 @@ use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
 
 use super::{
+    authorise::{self, Authorise},
     check::Check,
     demo::{self, Demo},
     drain::{self, Drain},
     engine::{self, Engine},
     gateway::{self, Gateway},
     http::{self, Http},
+    ingest,
     keys::CHANNELS,
     ladder,
     problem::{Fault, Problem},
@@ -43,6 +45,12 @@ pub struct Plan {
     pub http: Http,
     /// Where publishers connect.
     pub rtmp_listen: SocketAddr,
+    /// Where they connect over TLS, and with which certificate.
+    pub rtmps: Option<(SocketAddr, fanwave_origin::TlsFiles)>,
+    /// Where encoders call by SRT.
+    pub srt: Option<ingest::Srt>,
+    /// Who decides about publishers, beside the stream keys.
+    pub authorise: Option<Authorise>,
     /// Target duration of a part.
     pub part_target: Duration,
     /// How long a vanished publisher may take to return.
@@ -154,6 +162,9 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let plan = Plan {
         http: http::plan(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
+        rtmps: ingest::rtmps(&mut check, &config.rtmp),
+        srt: ingest::srt(&mut check, &config.srt),
+        authorise: authorise::plan(&mut check, &config.authorise),
         part_target: check.duration(
             KeyPath::of("live", "part_target"),
             &config.live.part_target,

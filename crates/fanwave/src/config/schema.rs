@@ -38,6 +38,28 @@ section!(
     /// `[rtmp]`.
     Rtmp {
         listen: String = "0.0.0.0:1935".to_owned(),
+        tls_listen: String = String::new(),
+        tls_certificate: String = String::new(),
+        tls_key: String = String::new(),
+    }
+);
+section!(
+    /// `[srt]`.
+    Srt {
+        listen: String = String::new(),
+        latency: String = "120ms".to_owned(),
+        passphrase_file: String = String::new(),
+    }
+);
+section!(
+    /// `[authorise]`.
+    Authorise {
+        url: String = String::new(),
+        form: String = "fanwave".to_owned(),
+        timeout: String = "3s".to_owned(),
+        secret_file: String = String::new(),
+        stream_keys: String = "known".to_owned(),
+        recheck: String = "0s".to_owned(),
     }
 );
 section!(
@@ -198,6 +220,8 @@ section!(
     Config {
         http: Http = Http::default(),
         rtmp: Rtmp = Rtmp::default(),
+        srt: Srt = Srt::default(),
+        authorise: Authorise = Authorise::default(),
         live: Live = Live::default(),
         ladder: Ladder = Ladder::default(),
         channels: Vec<Channel> = vec![

@@ -260,6 +260,81 @@ fn one_port_cannot_be_both() {
     );
 }
 
+#[test]
+fn whoever_decides_about_publishers_is_checked_whether_or_not_there_is_an_address() {
+    assert!(plan("", &[]).authorise.is_none());
+    let text = "[authorise]\nurl = \"https://crew.example/may\"\nform = \"nginx-rtmp\"\nrecheck = \"30s\"\n";
+    let authorise = plan(text, &[]).authorise.unwrap();
+    assert_eq!(authorise.form, fanwave_origin::Form::NginxRtmp);
+    assert_eq!(authorise.recheck, Some(Duration::from_secs(30)));
+    assert!(!format!("{authorise:?}").contains("crew"));
+    let text = "\
+[authorise]
+form = \"srs\"
+timeout = \"9s\"
+stream_keys = \"asked\"
+recheck = \"10ms\"
+";
+    insta::assert_snapshot!(complaints(text, &[]), @r#"
+    default: `authorise.url` must be set where authorise.stream_keys is "asked": there is nobody to ask
+    fanwave.toml:2:8: `authorise.form` must be "fanwave" or "nginx-rtmp"
+    fanwave.toml:3:11: `authorise.timeout` must be from 100ms to 8s
+    fanwave.toml:5:11: `authorise.recheck` must be 1s or more, or "0s" for never
+    "#);
+    for url in [
+        "crew.example",
+        "ftp://crew.example/",
+        "http://ana:canary@crew.example/",
+    ] {
+        let refused = complaints(&format!("[authorise]\nurl = \"{url}\"\n"), &[]);
+        assert!(
+            refused.contains("`authorise.url` must be an address"),
+            "{refused}"
+        );
+        assert!(!refused.contains("canary"));
+    }
+}
+
+#[test]
+fn rtmps_needs_its_address_its_certificate_and_its_key() {
+    assert!(plan("", &[]).rtmps.is_none());
+    let refused = |text: &str| complaints(&format!("[rtmp]\n{text}"), &[]);
+    assert!(refused("tls_listen = \"127.0.0.1:1\"\n").contains("`rtmp.tls_key` must be set with"));
+    assert!(refused("tls_certificate = \"a\"\n").contains("`rtmp.tls_key` must be set with"));
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "x").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = format!("tls_key = \"{}\"\n", key.display());
+    assert!(refused(&key).contains("`rtmp.tls_certificate` must be set with"));
+    let both = format!("{key}tls_certificate = \"a\"\n");
+    assert!(refused(&both).contains("`rtmp.tls_listen` must be set with"));
+    let all = format!("[rtmp]\n{both}tls_listen = \"127.0.0.1:1\"\n");
+    assert_eq!(plan(&all, &[]).rtmps.unwrap().0.port(), 1);
+}
+
+#[test]
+fn srt_has_a_port_when_it_is_given_one_and_is_checked_all_the_same() {
+    assert!(plan("", &[]).srt.is_none());
+    let srt = plan("[srt]\nlisten = \"127.0.0.1:9000\"\n", &[])
+        .srt
+        .unwrap();
+    assert_eq!(
+        (srt.listen.port(), srt.latency),
+        (9_000, Duration::from_millis(120))
+    );
+    let text = "[srt]\nlatency = \"10ms\"\npassphrase_file = \"/nowhere/passphrase\"\n";
+    let complaints = complaints(text, &[]);
+    assert!(
+        complaints.contains("`srt.latency` must be from 20ms to 8s"),
+        "{complaints}"
+    );
+    assert!(
+        complaints.contains("`srt.passphrase_file` cannot be used"),
+        "{complaints}"
+    );
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn the_engine_is_chosen_by_one_line_and_checked_whichever_it_is() {

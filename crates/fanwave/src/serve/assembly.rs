@@ -16,7 +16,10 @@ use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
 use fanwave_bus::Engine;
 use fanwave_gateway::{Gateway, TlsAcceptor};
-use fanwave_origin::{ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus};
+use fanwave_origin::{
+    ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig,
+    limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
+};
 use fanwave_room::census::Node;
 use fanwave_store::Store;
 use fanwave_wire::{RoomId, token::TokenKey};
@@ -26,6 +29,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    authoriser,
     engine::Running,
     gateway,
     health::{self, Readiness, Stage},
@@ -33,11 +37,11 @@ use super::{
 };
 use crate::{
     assets, clock,
-    config::{http::Http, plan::Plan},
+    config::{http::Http, ingest::Srt, plan::Plan},
     datadir::{DataDir, DataDirError, Locked},
     demo::{self, Demo, DemoError},
     jwks::{self, Follower},
-    secret::{Secret, SecretError},
+    secret::{self, Secret, SecretError},
     telemetry::HttpMetrics,
 };
 
@@ -96,6 +100,17 @@ pub enum StartError {
     /// The gateway.
     #[error("the chat gateway cannot start: {0}")]
     Gateway(#[from] fanwave_gateway::StartError),
+    /// The secret that questions to the authoriser are signed with.
+    #[error("the authoriser's secret cannot be read: {0}")]
+    AuthoriserSecret(SecretError),
+    /// The passphrase of the SRT port.
+    #[error("the passphrase for SRT cannot be read: {0}")]
+    SrtPassphrase(SecretError),
+    /// The passphrase of the SRT port is too long for SRT.
+    #[error(
+        "the passphrase for SRT has more than {SRT_PASSPHRASE_CHARS_MAX} characters: srt.passphrase_file needs a shorter one"
+    )]
+    SrtPassphraseLong,
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
@@ -252,6 +267,18 @@ impl Server {
         self.rtmp_addr
     }
 
+    /// The RTMPS port, if there is one; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn rtmps_addr(&self) -> Option<SocketAddr> {
+        self.origin.rtmps_addr()
+    }
+
+    /// The SRT port, if there is one; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn srt_addr(&self) -> Option<SocketAddr> {
+        self.origin.srt_addr()
+    }
+
     /// The channels; the first is the one of the demo.
     #[must_use]
     pub fn channels(&self) -> &[ServedChannel] {
@@ -377,6 +404,23 @@ fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, 
     served.collect()
 }
 
+fn srt(plan: &Srt) -> Result<SrtConfig, StartError> {
+    let passphrase = plan.passphrase_file.as_deref();
+    let passphrase = passphrase.map(|path| secret::read(path, SRT_PASSPHRASE_CHARS_MIN));
+    let passphrase = passphrase.transpose().map_err(StartError::SrtPassphrase)?;
+    if passphrase
+        .as_ref()
+        .is_some_and(|text| text.expose().len() > SRT_PASSPHRASE_CHARS_MAX)
+    {
+        return Err(StartError::SrtPassphraseLong);
+    }
+    Ok(SrtConfig {
+        listen: plan.listen,
+        latency: plan.latency,
+        passphrase: passphrase.map(|text| fanwave_origin::Secret::new(text.expose())),
+    })
+}
+
 fn start_origin(
     plan: &Plan,
     channels: &[ServedChannel],
@@ -389,9 +433,13 @@ fn start_origin(
     });
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
+        rtmps: plan.rtmps.clone(),
+        srt: plan.srt.as_ref().map(srt).transpose()?,
         part_target: plan.part_target,
         reconnect_window: plan.reconnect_window,
         ladder: plan.ladder.clone(),
+        authoriser: authoriser::config(plan.authorise.as_ref())
+            .map_err(StartError::AuthoriserSecret)?,
         // The chat's own: one timeline for both, also when the machine's clock is set.
         wall: || fanwave_live::WallTime(clock::now().0),
         ..OriginConfig::new(channels.collect())
@@ -399,13 +447,20 @@ fn start_origin(
     let origin =
         Origin::start(config, registry.sub_registry_with_prefix("fanwave")).map_err(|error| {
             match error {
-                fanwave_origin::StartError::Bind { addr, source } => StartError::Listen {
-                    what: "RTMP",
-                    address: addr,
-                    key: "rtmp.listen",
-                    variable: "FANWAVE__RTMP__LISTEN",
-                    source,
-                },
+                fanwave_origin::StartError::Bind { what, addr, source } => {
+                    let (key, variable) = match what {
+                        "RTMPS" => ("rtmp.tls_listen", "FANWAVE__RTMP__TLS_LISTEN"),
+                        "SRT" => ("srt.listen", "FANWAVE__SRT__LISTEN"),
+                        _ => ("rtmp.listen", "FANWAVE__RTMP__LISTEN"),
+                    };
+                    StartError::Listen {
+                        what,
+                        address: addr,
+                        key,
+                        variable,
+                        source,
+                    }
+                }
                 other => StartError::Origin(other),
             }
         })?;

@@ -24,6 +24,12 @@ pub fn render(plan: &Plan, server: &Server, machine: &Machine) -> String {
     let url = page_url(plan, server.http_addr());
     let host = host_of(&url);
     let rtmp = format!("rtmp://{host}:{}/live", server.rtmp_addr().port());
+    let rtmps = server
+        .rtmps_addr()
+        .map(|addr| format!("rtmps://{host}:{}/live", addr.port()));
+    let srt = server
+        .srt_addr()
+        .map(|addr| format!("srt://{host}:{}?streamid=publish:STREAM-KEY", addr.port()));
     screen.blank();
     screen.line(&format!("  Fanwave {} is up.", env!("CARGO_PKG_VERSION")));
     screen.blank();
@@ -50,6 +56,12 @@ pub fn render(plan: &Plan, server: &Server, machine: &Machine) -> String {
             screen.pair("", "one publisher at a time: start `fanwave serve` without --demo to use this one in OBS");
         }
         screen.pair("  Server", &rtmp);
+        if let Some(rtmps) = &rtmps {
+            screen.pair("  or over TLS", rtmps);
+        }
+        if let Some(srt) = &srt {
+            screen.pair("  or by SRT", srt);
+        }
         screen.pair("  Stream key", channel.stream_key.expose());
     }
     screen.blank();

@@ -1,7 +1,8 @@
 //! One RTMP connection, from its first byte to its last.
 //!
 //! 1. Until the peer asks to publish it may take [`crate::limits::BEFORE_PUBLISH_DEADLINE`] and send [`BEFORE_PUBLISH_BYTES_MAX`].
-//! 2. Its key is looked up. An unknown one, or one that is in use, is refused in the protocol's words.
+//!    A TLS handshake before it is part of that time.
+//! 2. Its key is looked up, or the authoriser is asked. Whoever is not let in is refused in the protocol's words.
 //! 3. Then its media goes to the packager, until it stops, falls silent, or sends what cannot be taken.
 //!
 //! A stream key is never logged; a peer is named by its address.
@@ -10,15 +11,14 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
     time::{Instant, timeout, timeout_at},
 };
 
-use super::session::{Denial, Event, ProtocolError, RtmpSession, SapflowSession};
+use super::session::{Event, ProtocolError, RtmpSession, SapflowSession};
 use crate::{
-    channel::Claim,
+    ingest::{self, Denial, LetIn, Protocol, Publisher, Wish},
     limits::{BEFORE_PUBLISH_BYTES_MAX, LINGER, LINGER_BYTES_MAX, READ_BYTES, WRITE_TIMEOUT},
     metrics::{Counted, Refusal},
     packager::{PackError, Packager},
@@ -59,6 +59,9 @@ enum Closed {
     /// What it sends cannot be taken.
     #[error(transparent)]
     Media(#[from] Box<PackError>),
+    /// The authoriser has taken back its word.
+    #[error("the authoriser ended it: {0}")]
+    Revoked(String),
     /// Another has its place.
     #[error("another encoder has taken over this channel")]
     Replaced,
@@ -67,21 +70,29 @@ enum Closed {
     Stopping,
 }
 
-pub(crate) struct Connection {
-    socket: TcpStream,
-    peer: SocketAddr,
+/// Who has come in, and until when it has to publish.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) peer: SocketAddr,
+    pub(super) protocol: Protocol,
+    pub(super) deadline: Instant,
+}
+
+pub(super) struct Connection<S> {
+    socket: S,
+    arrival: Arrival,
     shared: Arc<Shared>,
     session: Box<dyn RtmpSession>,
     buffer: Box<[u8]>,
 }
 
-impl Connection {
-    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(socket: S, arrival: Arrival, shared: Arc<Shared>) -> Self {
         // The handshake's random bytes prove nothing; without a random source they are all the same.
         let session = Box::new(SapflowSession::new(getrandom::u64().unwrap_or_default()));
         Self {
             socket,
-            peer,
+            arrival,
             shared,
             session,
             buffer: vec![0; READ_BYTES].into(),
@@ -89,14 +100,14 @@ impl Connection {
     }
 
     /// Serves the peer until either side has had enough.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let peer = self.peer;
-        let claimed = tokio::select! {
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let Arrival { peer, protocol, .. } = self.arrival;
+        let admitted = tokio::select! {
             () = stopped(&mut stop) => Err(Closed::Stopping),
-            claimed = self.until_published() => claimed,
+            admitted = self.until_published() => admitted,
         };
-        let claim = match claimed {
-            Ok(claim) => claim,
+        let LetIn { claim, granted } = match admitted {
+            Ok(admitted) => admitted,
             Err(why) => {
                 self.count_refusal(&why);
                 match why {
@@ -104,19 +115,20 @@ impl Connection {
                     Closed::HungUp | Closed::Stopping => {
                         tracing::debug!(%peer, %why, "RTMP peer gone");
                     }
-                    why => tracing::warn!(%peer, %why, "RTMP peer turned away"),
+                    why => tracing::warn!(%peer, %protocol, %why, "RTMP peer turned away"),
                 }
                 return self.linger().await;
             }
         };
         let channel = claim.channel().id().clone();
-        tracing::info!(%peer, %channel, "publisher connected");
+        tracing::info!(%peer, %protocol, %channel, "publisher connected");
         let counted = Counted::new(&self.shared.metrics.publishers);
         let replacement = claim.replacement();
         let mut packager = Packager::new(claim, self.shared.metrics.parts.clone());
         let closed = tokio::select! {
             () = stopped(&mut stop) => Closed::Stopping,
             () = replacement.happened() => Closed::Replaced,
+            reason = ingest::revoked(granted.as_ref()) => Closed::Revoked(reason),
             closed = self.publish(&mut packager) => closed,
         };
         packager.finish();
@@ -125,20 +137,27 @@ impl Connection {
             Closed::Finished | Closed::HungUp | Closed::Stopping => {
                 tracing::info!(%peer, %channel, why = %closed, "publisher gone");
             }
-            why @ (Closed::Media(_) | Closed::Replaced) => {
-                tracing::warn!(%peer, %channel, %why, "publisher let go");
-                self.session.dismiss(&why.to_string());
+            Closed::Media(_) | Closed::Replaced | Closed::Revoked(_) => {
+                tracing::warn!(%peer, %channel, why = %closed, "publisher let go");
+                let told = match closed {
+                    Closed::Revoked(reason) => reason,
+                    why => why.to_string(),
+                };
+                self.session.dismiss(&told);
                 // It is let go whether or not it hears why.
                 self.flush().await.ok();
                 self.linger().await;
             }
             why => tracing::warn!(%peer, %channel, %why, "publisher lost"),
         }
+        if let Some(granted) = granted {
+            granted.finish().await;
+        }
     }
 
     /// Handshake and commands, up to the key.
-    async fn until_published(&mut self) -> Result<Claim, Closed> {
-        let deadline = Instant::now() + self.shared.patience.before_publish;
+    async fn until_published(&mut self) -> Result<LetIn, Closed> {
+        let deadline = self.arrival.deadline;
         let mut received = 0_usize;
         loop {
             let bytes = timeout_at(deadline, self.read())
@@ -150,18 +169,34 @@ impl Connection {
             }
             let mut next = self.session.poll()?;
             while let Some(event) = next {
-                if let Event::Publish { key } = event {
-                    let claimed = self.shared.claim(&key);
-                    match &claimed {
-                        Ok(_) => self.session.accept_publish(),
-                        Err(denial) => self.session.deny_publish(*denial),
-                    }
-                    self.flush().await?;
-                    return claimed.map_err(Closed::Denied);
+                if let Event::Publish(wish) = event {
+                    return self.decide(*wish).await;
                 }
                 next = self.session.poll()?;
             }
             self.flush().await?;
+        }
+    }
+
+    /// Lets the peer publish, or tells it why not.
+    async fn decide(&mut self, wish: Wish) -> Result<LetIn, Closed> {
+        let publisher = Publisher {
+            protocol: self.arrival.protocol,
+            connection: self.shared.next_connection(),
+            peer: self.arrival.peer,
+            wish,
+        };
+        let admitted = ingest::admit(&self.shared, publisher, self.arrival.deadline).await;
+        match &admitted {
+            Ok(_) => self.session.accept_publish(),
+            Err(denial) => self.session.deny_publish(denial),
+        }
+        match (admitted, self.flush().await) {
+            (Ok(admitted), Err(closed)) => {
+                admitted.give_back().await;
+                Err(closed)
+            }
+            (admitted, _) => admitted.map_err(Closed::Denied),
         }
     }
 
@@ -217,8 +252,7 @@ impl Connection {
 
     fn count_refusal(&self, why: &Closed) {
         let reason = match why {
-            Closed::Denied(Denial::UnknownKey) => Refusal::Key,
-            Closed::Denied(Denial::Busy) => Refusal::Busy,
+            Closed::Denied(denial) => denial.counted(),
             Closed::Stopping => return,
             _ => Refusal::Protocol,
         };

@@ -1,25 +1,21 @@
-//! Takes RTMP connections, at most so many in all and so many from one peer.
+//! Takes RTMP connections, plain or over TLS, at most so many in all and so many from one peer.
 //!
 //! A connection over a limit is closed at once and counted. Every task is owned by the listener's: when that ends, all
 //! of them do.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
+    time::{Instant, timeout_at},
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::connection::Connection;
+use super::connection::{Arrival, Connection};
 use crate::{
-    limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX},
+    ingest::{Admitted, Protocol},
     metrics::{Counted, Refusal},
     shared::{Shared, stopped},
 };
@@ -27,25 +23,39 @@ use crate::{
 /// Pause after a failed accept: the usual reason is that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Both of RTMP's doors, and how many have come in through these and all others.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    socket: TcpListener,
+pub(crate) struct Doors {
     shared: Arc<Shared>,
     admitted: Arc<Admitted>,
 }
 
-impl Listener {
-    /// Binds at once, so that an address that is taken is known before anything else starts. Needs a runtime.
-    pub(crate) fn bind(addr: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
-        let socket = std::net::TcpListener::bind(addr)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket: TcpListener::from_std(socket)?,
-            shared,
-            admitted: Arc::default(),
-        })
+pub(crate) struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    admitted: Arc<Admitted>,
+}
+
+impl Doors {
+    pub(crate) fn new(shared: Arc<Shared>, admitted: Arc<Admitted>) -> Self {
+        Self { shared, admitted }
     }
 
+    /// Binds at once, so that an address that is taken is known before anything else starts. Needs a runtime.
+    pub(crate) fn open(&self, addr: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Listener> {
+        let socket = std::net::TcpListener::bind(addr)?;
+        socket.set_nonblocking(true)?;
+        Ok(Listener {
+            socket: TcpListener::from_std(socket)?,
+            tls,
+            shared: Arc::clone(&self.shared),
+            admitted: Arc::clone(&self.admitted),
+        })
+    }
+}
+
+impl Listener {
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -77,104 +87,53 @@ impl Listener {
         stop: &watch::Receiver<bool>,
         connections: &mut JoinSet<()>,
     ) {
-        let Some(admission) = Admission::take(&self.admitted, peer.ip()) else {
+        let Some(admission) = self.admitted.admit(peer.ip()) else {
             self.shared.metrics.refused(Refusal::Connections);
             tracing::warn!(%peer, "too many RTMP connections: closed one");
             return;
         };
         let counted = Counted::new(&self.shared.metrics.connections);
-        let connection = Connection::new(socket, peer, Arc::clone(&self.shared));
-        let stop = stop.clone();
+        let arrival = Arrival {
+            peer,
+            protocol: match self.tls {
+                Some(_) => Protocol::Rtmps,
+                None => Protocol::Rtmp,
+            },
+            deadline: Instant::now() + self.shared.patience.before_publish,
+        };
+        let (shared, tls, stop) = (Arc::clone(&self.shared), self.tls.clone(), stop.clone());
         connections.spawn(async move {
-            connection.run(stop).await;
+            match tls {
+                Some(tls) => serve_tls(&tls, socket, arrival, shared, stop).await,
+                None => Connection::new(socket, arrival, shared).run(stop).await,
+            }
             drop((admission, counted));
         });
     }
 }
 
-/// How many connections each peer has. Never more entries than connections.
-#[derive(Debug, Default)]
-struct Admitted(Mutex<BTreeMap<IpAddr, usize>>);
-
-/// One connection's place among those of its peer.
-#[derive(Debug)]
-struct Admission {
-    admitted: Arc<Admitted>,
-    network: IpAddr,
-}
-
-impl Admission {
-    fn take(admitted: &Arc<Admitted>, ip: IpAddr) -> Option<Self> {
-        let network = network_of(ip);
-        let mut peers = admitted.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = peers.values().sum();
-        let own = peers.get(&network).copied().unwrap_or(0);
-        if total >= CONNECTIONS_MAX || own >= CONNECTIONS_PER_PEER_MAX {
-            return None;
+/// The handshake is part of the time that a peer has to publish.
+async fn serve_tls(
+    tls: &TlsAcceptor,
+    socket: TcpStream,
+    arrival: Arrival,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let shaken = tokio::select! {
+        () = stopped(&mut stop) => return,
+        shaken = timeout_at(arrival.deadline, tls.accept(socket)) => shaken,
+    };
+    let peer = arrival.peer;
+    match shaken {
+        Ok(Ok(socket)) => Box::pin(Connection::new(socket, arrival, shared).run(stop)).await,
+        Ok(Err(error)) => {
+            shared.metrics.refused(Refusal::Protocol);
+            tracing::warn!(%peer, %error, "RTMPS peer turned away: no TLS");
         }
-        peers.insert(network, own + 1);
-        drop(peers);
-        Some(Self {
-            admitted: Arc::clone(admitted),
-            network,
-        })
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut peers = self
-            .admitted
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match peers.get_mut(&self.network) {
-            Some(own) if *own > 1 => *own -= 1,
-            _ => drop(peers.remove(&self.network)),
+        Err(_) => {
+            shared.metrics.refused(Refusal::Protocol);
+            tracing::warn!(%peer, "RTMPS peer turned away: no TLS in time");
         }
-    }
-}
-
-/// Whom an address belongs to: an IPv6 host has a whole /64 of them.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_peer_and_all_together_have_a_limit() {
-        let admitted = Arc::new(Admitted::default());
-        let take = |ip: &str| Admission::take(&admitted, ip.parse().unwrap());
-        let mut held: Vec<_> = (0..CONNECTIONS_PER_PEER_MAX)
-            .filter_map(|_| take("192.0.2.1"))
-            .collect();
-        assert_eq!(held.len(), CONNECTIONS_PER_PEER_MAX);
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("::ffff:192.0.2.1").is_none());
-        held.pop();
-        held.extend(take("192.0.2.1"));
-        assert_eq!(held.len(), CONNECTIONS_PER_PEER_MAX);
-        let mut host = 0_u32;
-        while held.len() < CONNECTIONS_MAX {
-            host += 1;
-            held.extend(take(&format!("2001:db8:0:{host:x}::1")));
-        }
-        assert!(take("198.51.100.1").is_none());
-        drop(held);
-        assert!(admitted.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn addresses_of_one_network_are_one_peer() {
-        let of = |ip: &str| network_of(ip.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

@@ -12,16 +12,14 @@ use sapflow_rtmp::{
 };
 use thiserror::Error;
 
-use crate::config::Secret;
+use super::introduction::Introduction;
+use crate::ingest::{Denial, Wish};
 
 /// What a peer did.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// It asks to publish. Accept or refuse before polling on.
-    Publish {
-        /// The stream key as typed into the encoder, without a query string.
-        key: Secret,
-    },
+    Publish(Box<Wish>),
     /// It announced what it will send.
     Announced {
         /// Whether that includes audio.
@@ -50,30 +48,6 @@ pub(crate) enum Event {
 #[error("{0}")]
 pub(crate) struct ProtocolError(String);
 
-/// Why a publisher is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Denial {
-    /// No channel has that key.
-    #[error("unknown stream key")]
-    UnknownKey,
-    /// Somebody else is publishing under it.
-    #[error("the channel is already being published to")]
-    Busy,
-}
-
-impl Denial {
-    /// The `code` and `description` of the `onStatus` message, which encoders show: the protocol's own words.
-    fn status(self) -> (&'static str, &'static str) {
-        match self {
-            Self::UnknownKey => ("NetStream.Publish.Denied", "Unknown stream key."),
-            Self::Busy => (
-                "NetStream.Publish.BadName",
-                "This channel is already being published to.",
-            ),
-        }
-    }
-}
-
 /// One peer's session: feed what the socket gave, poll until `None`, send what is in the output.
 pub(crate) trait RtmpSession: Send {
     /// Takes bytes from the socket.
@@ -86,7 +60,7 @@ pub(crate) trait RtmpSession: Send {
     fn accept_publish(&mut self);
 
     /// Tells the peer that it may not publish, and why. Nothing more comes out of the session.
-    fn deny_publish(&mut self, denial: Denial);
+    fn deny_publish(&mut self, denial: &Denial);
 
     /// Tells a peer that was let in why it is let go.
     fn dismiss(&mut self, reason: &str);
@@ -98,6 +72,8 @@ pub(crate) trait RtmpSession: Send {
 /// The session of the library `sapflow-rtmp`.
 pub(crate) struct SapflowSession {
     connection: Connection,
+    /// What the peer tells about itself, which the library does not hand out.
+    introduction: Introduction,
     /// Replies of our own, which follow those of the library.
     own: Vec<u8>,
 }
@@ -115,6 +91,7 @@ impl SapflowSession {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             connection: Connection::new(seed),
+            introduction: Introduction::default(),
             own: Vec::new(),
         }
     }
@@ -126,18 +103,15 @@ fn refused(error: impl std::fmt::Display) -> ProtocolError {
 
 impl RtmpSession for SapflowSession {
     fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.introduction.read(bytes);
         self.connection.feed(bytes).map_err(refused)
     }
 
     fn poll(&mut self) -> Result<Option<Event>, ProtocolError> {
         let event = self.connection.poll().map_err(refused)?;
         Ok(event.map(|event| match event {
-            LibraryEvent::Publish { key, .. } => {
-                // Encoders append parameters of their own, such as a bandwidth test flag.
-                let key = key.split_once('?').map_or(key.as_str(), |(key, _)| key);
-                Event::Publish {
-                    key: Secret::new(key),
-                }
+            LibraryEvent::Publish { app, key } => {
+                Event::Publish(Box::new(self.introduction.finish(&app, &key)))
             }
             LibraryEvent::Metadata { audio } => Event::Announced { audio },
             LibraryEvent::Video { timestamp, data } => Event::Video {
@@ -156,7 +130,7 @@ impl RtmpSession for SapflowSession {
         self.connection.accept_publish();
     }
 
-    fn deny_publish(&mut self, denial: Denial) {
+    fn deny_publish(&mut self, denial: &Denial) {
         let (code, description) = denial.status();
         self.connection.refuse_publish(code, description);
     }
@@ -195,6 +169,7 @@ impl RtmpSession for SapflowSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
     use proptest::prelude::*;
 
     /// C0, C1 and C2 of the original handshake.
@@ -213,7 +188,7 @@ mod tests {
             }
             loop {
                 match session.poll() {
-                    Ok(Some(Event::Publish { .. })) => session.deny_publish(Denial::UnknownKey),
+                    Ok(Some(Event::Publish { .. })) => session.deny_publish(&Denial::UnknownKey),
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => return replies,
@@ -244,7 +219,10 @@ mod tests {
             out
         };
         let text = |text: &str| Value::String(text.into());
-        let app = Value::Object(vec![("app".into(), text("live"))]);
+        let app = Value::Object(vec![
+            ("app".into(), text("live")),
+            ("flashVer".into(), text("test/1")),
+        ]);
         session
             .feed(&command(&[text("connect"), Value::Number(1.0), app], 0))
             .unwrap();
@@ -267,10 +245,12 @@ mod tests {
             .unwrap();
         let event = session.poll().unwrap().unwrap();
         assert!(!format!("{event:?}").contains("secret-key"));
-        let Event::Publish { key } = event else {
+        let Event::Publish(wish) = event else {
             panic!("a publish command")
         };
-        assert!(key.matches(&Secret::new("secret-key")));
+        assert!(wish.name.matches(&Secret::new("secret-key")));
+        assert_eq!(wish.arguments.expose(), "a=b");
+        assert_eq!((wish.app.as_str(), wish.agent.as_str()), ("live", "test/1"));
     }
 
     proptest! {

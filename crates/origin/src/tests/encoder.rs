@@ -15,17 +15,23 @@ const SECONDS: u32 = 9;
 
 /// Encodes and publishes as fast as it can, B-frames included.
 fn ffmpeg_publisher(show: &Show, key: &str) -> Child {
+    ffmpeg_to(&format!("rtmp://{}/live/{key}", show.rtmp()), "flv")
+}
+
+/// The same to any address.
+pub(super) fn ffmpeg_to(url: &str, container: &str) -> Child {
     let arguments = [
         "-hide_banner -loglevel error -f lavfi -i testsrc2=size=320x180:rate=30",
         "-f lavfi -i sine=frequency=440:sample_rate=48000 -t",
         &SECONDS.to_string(),
         "-c:v libx264 -preset veryfast -bf 2 -g 60 -keyint_min 60 -sc_threshold 0 -pix_fmt yuv420p",
-        "-c:a aac -b:a 96k -ac 2 -f flv",
+        "-c:a aac -b:a 96k -ac 2 -f",
+        container,
     ]
     .join(" ");
     Command::new("ffmpeg")
         .args(arguments.split_ascii_whitespace())
-        .arg(format!("rtmp://{}/live/{key}", show.rtmp()))
+        .arg(url)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -55,7 +61,12 @@ pub(super) async fn judge(program: &str, arguments: &str, input: &[u8]) -> Strin
     String::from_utf8(output.stdout).unwrap()
 }
 
-async fn collect(show: &Show, folder: &str, rendition: &str, uris: &[String]) -> Vec<u8> {
+pub(super) async fn collect(
+    show: &Show,
+    folder: &str,
+    rendition: &str,
+    uris: &[String],
+) -> Vec<u8> {
     let mut file = show
         .get(&format!("{folder}/{rendition}/init-0.mp4"))
         .await
@@ -119,17 +130,20 @@ async fn what_ffmpeg_publishes_is_what_ffprobe_reads() {
     judge("ffmpeg", &url, b"").await;
 }
 
-#[tokio::test]
-async fn ffmpeg_is_told_that_its_key_is_wrong() {
-    let show = Show::start().await;
-    let publisher = ffmpeg_publisher(&show, "a-wrong-key-0000");
+/// What ffmpeg says when it is not let in under this name.
+pub(super) async fn said_by_ffmpeg(show: &Show, name: &str) -> String {
+    let publisher = ffmpeg_publisher(show, name);
     let output = timeout(DEADLINE, publisher.wait_with_output())
         .await
         .expect("ffmpeg ends")
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        !output.status.success() && said.contains("Unknown stream key."),
-        "{said}"
-    );
+    assert!(!output.status.success(), "ffmpeg was let in");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn ffmpeg_is_told_that_its_key_is_wrong() {
+    let show = Show::start().await;
+    let said = said_by_ffmpeg(&show, "a-wrong-key-0000").await;
+    assert!(said.contains("Unknown stream key."), "{said}");
 }

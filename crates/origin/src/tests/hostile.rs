@@ -12,7 +12,7 @@ use super::{DEADLINE, KEY, Show, publisher::Publisher};
 use crate::{limits::BEFORE_PUBLISH_BYTES_MAX, metrics::Refusal, shared::Patience};
 
 /// C0, C1 and C2, then these bytes.
-fn after_handshake(chunks: &[u8]) -> Vec<u8> {
+pub(super) fn after_handshake(chunks: &[u8]) -> Vec<u8> {
     [&[3][..], &[0; 1_536 * 2], chunks].concat()
 }
 
@@ -27,7 +27,7 @@ fn set_chunk_size(size: u32) -> Vec<u8> {
 }
 
 /// Random enough, and the same each time.
-fn noise(bytes: usize) -> Vec<u8> {
+pub(super) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;
@@ -39,7 +39,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 }
 
 /// Sends, hangs up its half if told to, and reads until the origin closes.
-async fn attack(addr: SocketAddr, bytes: &[u8], hang_up: bool) {
+pub(super) async fn attack(addr: SocketAddr, bytes: &[u8], hang_up: bool) {
     let attack = async {
         let mut socket = TcpStream::connect(addr).await.unwrap();
         // The origin may close before it has read everything.
