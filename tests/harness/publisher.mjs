@@ -92,7 +92,7 @@ export function ffmpegNext() {
 }
 
 /**
- * The ffmpeg arguments that send one encoder's show.
+ * The ffmpeg arguments that send one encoder's show: as FLV over RTMP and RTMPS, as MPEG-TS over SRT.
  *
  * @param {string} url
  * @param {{ picture: string, args: string[], sounds?: string[] }} encoder
@@ -102,7 +102,7 @@ export function encoderArgs(url, encoder) {
   return ["-hide_banner", "-nostdin", "-loglevel", "warning",
     "-re", "-f", "lavfi", "-i", encoder.picture,
     ...sounds.flatMap((sound) => ["-re", "-f", "lavfi", "-i", sound]),
-    ...encoder.args, "-f", "flv", url];
+    ...encoder.args, "-f", url.startsWith("srt:") ? "mpegts" : "flv", url];
 }
 
 /**
@@ -110,11 +110,11 @@ export function encoderArgs(url, encoder) {
  *
  * @param {import("./scene.mjs").Scene} scene
  * @param {import("./server.mjs").Server} server
- * @param {{ name?: string, key?: string, encoder?: { picture: string, args: string[], sounds?: string[] }, program?: string }} [options]
+ * @param {{ name?: string, key?: string, url?: string, encoder?: { picture: string, args: string[], sounds?: string[] }, program?: string }} [options] Where to, if not to the RTMP port.
  */
 export function startEncoder(scene, server, options = {}) {
   const name = options.name ?? "encoder";
-  const url = `${server.rtmpUrl}/${options.key ?? server.streamKey}`;
+  const url = options.url ?? `${server.rtmpUrl}/${options.key ?? server.streamKey}`;
   // One of its encoders tells about itself on every start.
   const env = { SVT_LOG: "1" };
   return new Child(scene, name, options.program ?? "ffmpeg", encoderArgs(url, options.encoder ?? ENCODERS.small), { env });

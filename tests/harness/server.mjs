@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, extra?: string, folder?: string, shownPerSecond?: number }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
@@ -56,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, extra?: string, folder?: string, shownPerSecond?: number }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -79,6 +79,7 @@ export class Server {
     this.tlsPort = 0;
     this.shownPerSecond = options.shownPerSecond ?? 10;
     this.extra = options.extra ?? "";
+    this.rtmp = options.rtmp ?? "";
     this.secretPath = join(folder, "secret");
     this.configPath = join(folder, "fanwave.toml");
     this.keyPath = join(folder, "stream-key");
@@ -100,7 +101,7 @@ ${this.tls ? `tls_listen = "127.0.0.1:${this.tlsPort}"\ntls_certificate = "${thi
 
 [rtmp]
 listen = "127.0.0.1:${this.rtmpPort}"
-
+${this.rtmp}
 [live]
 part_target = "${this.partTargetMs}ms"
 
