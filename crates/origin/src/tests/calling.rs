@@ -7,23 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus_client::registry::Registry;
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use sapflow_srt::{
     Caller, CallerCloseReason, CallerConfig, CallerEvent,
     crypto::{CryptoConfig, KeySize},
 };
-use tokio::{net::UdpSocket, task::JoinHandle, time::timeout};
+use tokio::{net::UdpSocket, process::Command, task::JoinHandle, time::timeout};
 
 use super::{
     DEADLINE, KEY, Show,
     authority::Authority,
+    count,
     encoder::{collect, ffmpeg_to, judge},
     hostile::noise,
     segments,
 };
 use crate::{
     AuthoriserConfig, Form, OriginConfig, PublisherStatus, Secret, SrtConfig, StreamKeys,
-    metrics::Refusal, shared::Patience,
+    metrics::Refusal, packager::Packager, shared::Patience,
 };
 
 const PASSPHRASE: &str = "a passphrase of words";
@@ -418,4 +419,42 @@ async fn stopping_hangs_up_on_callers() {
     let stopped = tokio::spawn(async move { stopping.origin.shutdown().await });
     assert_eq!(guest.until_closed().await, CallerCloseReason::PeerClosed);
     timeout(DEADLINE, stopped).await.expect("it stops").unwrap();
+}
+
+/// Six seconds of pictures of this size, from this second on.
+async fn transport_stream(size: &str, from: u32) -> Vec<u8> {
+    let arguments = format!(
+        "-v error -f lavfi -i testsrc2=size={size}:rate=25 -f lavfi -i sine=sample_rate=48000 -t 6 -c:v libx264 \
+         -preset ultrafast -g 50 -bf 0 -pix_fmt yuv420p -c:a aac -ac 2 -output_ts_offset {from} -f mpegts pipe:1"
+    );
+    let child = Command::new("ffmpeg")
+        .args(arguments.split_ascii_whitespace())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(DEADLINE, child).await.expect("ffmpeg ends");
+    output.expect("ffmpeg is installed").stdout
+}
+
+#[tokio::test]
+async fn an_encoder_that_changes_its_settings_goes_on_after_a_discontinuity() {
+    let (show, _) = show(|config| config.reconnect_window = Duration::from_secs(30)).await;
+    let channel = show.origin.shared.channel("demo").unwrap();
+    let mut packager = Packager::transport(channel.claim().unwrap(), Counter::default());
+    for (size, from) in [("64x36", 0), ("96x54", 6)] {
+        let bytes = transport_stream(size, from).await;
+        packager.handle_transport(&bytes).unwrap();
+    }
+    packager.finish();
+    let folder = show.folder().await;
+    let video = show.get(&format!("{folder}/video.m3u8")).await.text();
+    assert_eq!(count(&video, "#EXT-X-DISCONTINUITY"), 1, "{video}");
+    for init in ["video/init-0.mp4", "video/init-1.mp4"] {
+        assert!(video.contains(init), "{init} in {video}");
+    }
+    assert!(segments(&video).len() >= 6, "{video}");
+    let audio = show.get(&format!("{folder}/audio.m3u8")).await.text();
+    assert_eq!(count(&audio, "#EXT-X-DISCONTINUITY"), 1, "{audio}");
+    assert!(!audio.contains("init-1.mp4"), "{audio}");
+    let master = show.get("/live/demo/master.m3u8").await.text();
+    assert!(master.contains("RESOLUTION=96x54"), "{master}");
 }
