@@ -15,8 +15,8 @@ use crate::{
     clock,
     ladder::config::{LadderConfig, LadderError},
     limits::{
-        AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX,
-        STREAM_KEY_BYTES_MIN,
+        AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, CONNECTIONS_PER_PEER, RECONNECT_WINDOW_MAX,
+        STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
     },
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
@@ -31,6 +31,8 @@ const FIRST_MSN: MediaSeq = MediaSeq(1);
 pub struct OriginConfig {
     /// Where encoders connect; port 0 takes a free one, see [`crate::Origin::rtmp_addr`].
     pub rtmp_listen: SocketAddr,
+    /// Most connections of encoders from one IPv4 address or one IPv6 /64 network, through whichever door; 16 by default.
+    pub connections_per_peer: usize,
     /// Where encoders connect over TLS, and with which certificate; see [`crate::Origin::rtmps_addr`].
     pub rtmps: Option<(SocketAddr, TlsFiles)>,
     /// Where encoders call by SRT; by default nowhere.
@@ -55,6 +57,7 @@ impl OriginConfig {
     pub fn new(channels: Vec<ChannelConfig>) -> Self {
         Self {
             rtmp_listen: (Ipv4Addr::UNSPECIFIED, 1_935).into(),
+            connections_per_peer: CONNECTIONS_PER_PEER,
             rtmps: None,
             srt: None,
             channels,

@@ -128,7 +128,7 @@ impl Origin {
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
         });
-        let admitted = Arc::new(Admitted::default());
+        let admitted = Arc::new(Admitted::new(config.connections_per_peer));
         let doors = Doors::new(Arc::clone(&shared), Arc::clone(&admitted));
         let bind = |what, addr| move |source| StartError::Bind { what, addr, source };
         let failed = bind("RTMP", config.rtmp_listen);

@@ -19,8 +19,8 @@ pub const STREAM_KEY_BYTES_MAX: usize = 256;
 /// RTMP connections at one time. Each may hold [`BEFORE_PUBLISH_BYTES_MAX`] before its key is known: 96 MiB together.
 pub const CONNECTIONS_MAX: usize = 256;
 
-/// RTMP connections at one time from one IPv4 address or one IPv6 /64 network.
-pub const CONNECTIONS_PER_PEER_MAX: usize = 16;
+/// Connections at one time from one IPv4 address or one IPv6 /64 network, unless the operator sets another number.
+pub const CONNECTIONS_PER_PEER: usize = 16;
 
 /// Bytes read from an RTMP socket at a time.
 pub const READ_BYTES: usize = 16 << 10;
@@ -162,5 +162,5 @@ const _: () = assert!(TAKEOVER_SILENCE.as_secs() < STARVING_SILENCE.as_secs());
 const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < RECOVERY.as_secs());
 const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
-const _: () = assert!(CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX);
+const _: () = assert!(CONNECTIONS_PER_PEER < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

@@ -228,6 +228,13 @@ pub const KEYS: &[Key] = &[
         "",
     ),
     key(
+        "rtmp",
+        "connections_per_address",
+        Kind::Number,
+        "Encoders' connections at once from one IPv4 address or one IPv6 /64 network, over RTMP, RTMPS and SRT together, 1 to 256; one more is closed.",
+        "384 KB each before its key is known",
+    ),
+    key(
         "srt",
         "listen",
         Kind::Text,
@@ -345,6 +352,13 @@ pub const KEYS: &[Key] = &[
         "stream_key_file",
         Kind::Text,
         "A file that holds the stream key, readable by its owner alone. Empty: made in the data folder at first start.",
+        "",
+    ),
+    key(
+        CHANNELS,
+        "takeover",
+        Kind::Text,
+        "What becomes of a second encoder: \"refuse\": turned away, unless the first is silent. \"replace\": it takes the place. \"backup\": it is shown while the first is away. Empty: \"refuse\".",
         "",
     ),
     key(

@@ -10,7 +10,7 @@ use std::{
 };
 
 use fanwave_gateway::SubscribeTokens;
-use fanwave_origin::LadderConfig;
+use fanwave_origin::{LadderConfig, Takeover, limits::CONNECTIONS_MAX};
 use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
@@ -45,6 +45,8 @@ pub struct Plan {
     pub http: Http,
     /// Where publishers connect.
     pub rtmp_listen: SocketAddr,
+    /// Most of them from one address, through whichever door.
+    pub connections_per_peer: usize,
     /// Where they connect over TLS, and with which certificate.
     pub rtmps: Option<(SocketAddr, fanwave_origin::TlsFiles)>,
     /// Where encoders call by SRT.
@@ -94,6 +96,8 @@ pub struct Channel {
     pub title: Arc<str>,
     /// A stream key from outside the data folder.
     pub stream_key_file: Option<PathBuf>,
+    /// What becomes of a second encoder.
+    pub takeover: Takeover,
 }
 
 /// The chat.
@@ -162,6 +166,11 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let plan = Plan {
         http: http::plan(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
+        connections_per_peer: check.number(
+            KeyPath::of("rtmp", "connections_per_address"),
+            config.rtmp.connections_per_address,
+            1..=u64::try_from(CONNECTIONS_MAX).unwrap_or(u64::MAX),
+        ),
         rtmps: ingest::rtmps(&mut check, &config.rtmp),
         srt: ingest::srt(&mut check, &config.srt),
         authorise: authorise::plan(&mut check, &config.authorise),
@@ -210,6 +219,18 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
     for (index, channel) in config.channels.iter().enumerate() {
         let key = |name| KeyPath::entry(CHANNELS, index, name);
         let stream_key_file = check.secret_file(key("stream_key_file"), &channel.stream_key_file);
+        let takeover = match channel.takeover.as_str() {
+            "" | "refuse" => Takeover::Refuse,
+            "replace" => Takeover::Replace,
+            "backup" => Takeover::Backup,
+            _ => {
+                check.refuse(
+                    key("takeover"),
+                    "must be \"refuse\", \"replace\" or \"backup\"",
+                );
+                Takeover::Refuse
+            }
+        };
         if channel.title.chars().count() > TITLE_CHARS_MAX
             || channel.title.chars().any(char::is_control)
         {
@@ -241,6 +262,7 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
             title: title.into(),
             id,
             stream_key_file,
+            takeover,
         });
     }
     planned

@@ -41,6 +41,7 @@ section!(
         tls_listen: String = String::new(),
         tls_certificate: String = String::new(),
         tls_key: String = String::new(),
+        connections_per_address: u64 = 16,
     }
 );
 section!(
@@ -84,6 +85,7 @@ section!(
         id: String = "demo".to_owned(),
         title: String = "Fanwave demo".to_owned(),
         stream_key_file: String = String::new(),
+        takeover: String = "refuse".to_owned(),
     }
 );
 section!(

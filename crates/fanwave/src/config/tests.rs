@@ -296,6 +296,29 @@ recheck = \"10ms\"
 }
 
 #[test]
+fn a_channel_says_what_becomes_of_a_second_encoder() {
+    let takeover = |value: &str| {
+        let text = format!("[[channels]]\nid = \"a\"\n{value}");
+        plan(&text, &[]).channels[0].takeover
+    };
+    assert_eq!(takeover(""), fanwave_origin::Takeover::Refuse);
+    assert_eq!(
+        takeover("takeover = \"replace\"\n"),
+        fanwave_origin::Takeover::Replace
+    );
+    assert_eq!(
+        takeover("takeover = \"backup\"\n"),
+        fanwave_origin::Takeover::Backup
+    );
+    let text =
+        "[rtmp]\nconnections_per_address = 0\n[[channels]]\nid = \"a\"\ntakeover = \"join\"\n";
+    insta::assert_snapshot!(complaints(text, &[]), @r#"
+    fanwave.toml:2:27: `rtmp.connections_per_address` must be from 1 to 256
+    fanwave.toml:5:12: `channels[0].takeover` must be "refuse", "replace" or "backup"
+    "#);
+}
+
+#[test]
 fn rtmps_needs_its_address_its_certificate_and_its_key() {
     assert!(plan("", &[]).rtmps.is_none());
     let refused = |text: &str| complaints(&format!("[rtmp]\n{text}"), &[]);

@@ -17,7 +17,7 @@ use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowSta
 use fanwave_bus::Engine;
 use fanwave_gateway::{Gateway, TlsAcceptor};
 use fanwave_origin::{
-    ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig,
+    ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig, Takeover,
     limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
 };
 use fanwave_room::census::Node;
@@ -131,6 +131,8 @@ pub struct ServedChannel {
     pub title: Arc<str>,
     /// What its publisher has to show.
     pub stream_key: Secret,
+    /// What becomes of a second publisher.
+    pub takeover: Takeover,
 }
 
 /// A running server.
@@ -399,6 +401,7 @@ fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, 
             id: channel.id.clone(),
             title: Arc::clone(&channel.title),
             stream_key,
+            takeover: channel.takeover,
         })
     });
     served.collect()
@@ -429,10 +432,11 @@ fn start_origin(
     let channels = channels.iter().map(|channel| ChannelConfig {
         id: channel.id.clone(),
         stream_key: fanwave_origin::Secret::new(channel.stream_key.expose()),
-        takeover: fanwave_origin::Takeover::Refuse,
+        takeover: channel.takeover,
     });
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
+        connections_per_peer: plan.connections_per_peer,
         rtmps: plan.rtmps.clone(),
         srt: plan.srt.as_ref().map(srt).transpose()?,
         part_target: plan.part_target,

@@ -6,11 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX};
+use crate::limits::CONNECTIONS_MAX;
 
 /// How many connections each peer has, through whichever door. Never more entries than connections.
-#[derive(Debug, Default)]
-pub(crate) struct Admitted(Mutex<BTreeMap<IpAddr, usize>>);
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    per_peer_max: usize,
+    peers: Mutex<BTreeMap<IpAddr, usize>>,
+}
 
 /// One connection's place among those of its peer.
 #[derive(Debug)]
@@ -20,13 +23,21 @@ pub(crate) struct Admission {
 }
 
 impl Admitted {
+    /// None yet, and at most so many from one peer.
+    pub(crate) fn new(per_peer_max: usize) -> Self {
+        Self {
+            per_peer_max,
+            peers: Mutex::default(),
+        }
+    }
+
     /// A place for one more connection from there, if there is one.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admission> {
         let network = network_of(ip);
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = peers.values().sum();
         let own = peers.get(&network).copied().unwrap_or(0);
-        if total >= CONNECTIONS_MAX || own >= CONNECTIONS_PER_PEER_MAX {
+        if total >= CONNECTIONS_MAX || own >= self.per_peer_max {
             return None;
         }
         peers.insert(network, own + 1);
@@ -42,7 +53,7 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let mut peers = self
             .admitted
-            .0
+            .peers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         match peers.get_mut(&self.network) {
@@ -66,17 +77,15 @@ mod tests {
 
     #[test]
     fn each_peer_and_all_together_have_a_limit() {
-        let admitted = Arc::new(Admitted::default());
+        let admitted = Arc::new(Admitted::new(3));
         let take = |ip: &str| admitted.admit(ip.parse().unwrap());
-        let mut held: Vec<_> = (0..CONNECTIONS_PER_PEER_MAX)
-            .filter_map(|_| take("192.0.2.1"))
-            .collect();
-        assert_eq!(held.len(), CONNECTIONS_PER_PEER_MAX);
+        let mut held: Vec<_> = (0..3).filter_map(|_| take("192.0.2.1")).collect();
+        assert_eq!(held.len(), 3);
         assert!(take("192.0.2.1").is_none());
         assert!(take("::ffff:192.0.2.1").is_none());
         held.pop();
         held.extend(take("192.0.2.1"));
-        assert_eq!(held.len(), CONNECTIONS_PER_PEER_MAX);
+        assert_eq!(held.len(), 3);
         let mut host = 0_u32;
         while held.len() < CONNECTIONS_MAX {
             host += 1;
@@ -84,7 +93,7 @@ mod tests {
         }
         assert!(take("198.51.100.1").is_none());
         drop(held);
-        assert!(admitted.0.lock().unwrap().is_empty());
+        assert!(admitted.peers.lock().unwrap().is_empty());
     }
 
     #[test]
