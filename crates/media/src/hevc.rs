@@ -11,12 +11,14 @@
 //! Parameter sets within a picture are taken out where the configuration has the very same ones: a sample entry
 //! `hvc1`, which Apple's players want, has them all itself.
 
+mod record;
 mod sps;
 
 use bytes::{Bytes, BytesMut};
 use mp4_atom::{Atom, Hvcc};
 use thiserror::Error;
 
+pub(crate) use self::record::{record, set_number};
 use self::sps::Sps;
 use crate::{
     color::Color,
@@ -67,9 +69,9 @@ pub enum HevcConfigError {
     },
 }
 
-const NAL_VPS: u8 = 32;
-const NAL_SPS: u8 = 33;
-const NAL_PPS: u8 = 34;
+pub(crate) const NAL_VPS: u8 = 32;
+pub(crate) const NAL_SPS: u8 = 33;
+pub(crate) const NAL_PPS: u8 = 34;
 
 impl HevcConfig {
     /// Reads an `HEVCDecoderConfigurationRecord`.
@@ -239,7 +241,7 @@ impl HevcConfig {
 }
 
 /// `nal_unit_type` of the two byte header (H.265 section 7.3.1.2).
-fn nal_type(nal: &[u8]) -> Option<u8> {
+pub(crate) fn nal_type(nal: &[u8]) -> Option<u8> {
     nal.first().map(|byte| byte >> 1 & 0x3f)
 }
 

@@ -12,6 +12,12 @@ use crate::{
 /// What is read of a sequence parameter set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sps {
+    /// `sps_seq_parameter_set_id`.
+    pub(super) number: u32,
+    /// `chroma_format_idc`, 0 to 3.
+    pub(super) chroma: u32,
+    /// `bit_depth_luma_minus8` and `bit_depth_chroma_minus8`, if the set goes on so far.
+    pub(super) depths: Option<(u32, u32)>,
     /// Of the picture shown, pixels.
     pub(super) width: u32,
     pub(super) height: u32,
@@ -44,8 +50,7 @@ impl Sps {
         // sps_temporal_id_nesting_flag
         bits.skip(1)?;
         profile_tier_level(&mut bits, sub_layers)?;
-        // sps_seq_parameter_set_id
-        bits.golomb()?;
+        let number = bits.golomb()?;
         let chroma = bits.golomb()?;
         if chroma > 3 {
             return None;
@@ -68,8 +73,14 @@ impl Sps {
             width = width.checked_sub(left.checked_add(right)?)?;
             height = height.checked_sub(top.checked_add(bottom)?)?;
         }
-        let vui = rest(&mut bits, sub_layers).unwrap_or_default();
+        let depths = bits.golomb().zip(bits.golomb());
+        let vui = depths
+            .and_then(|_| rest(&mut bits, sub_layers))
+            .unwrap_or_default();
         Some(Self {
+            number,
+            chroma,
+            depths,
             width,
             height,
             frame_rate_milli: vui.frame_rate_milli,
@@ -101,10 +112,8 @@ struct Vui {
     color: Option<Color>,
 }
 
-/// From the bit depths to the timing in the VUI, the last of what is wanted.
+/// From behind the bit depths to the timing in the VUI, the last of what is wanted.
 fn rest(bits: &mut Bits<'_>, sub_layers: u32) -> Option<Vui> {
-    // bit_depth_luma_minus8, bit_depth_chroma_minus8
-    golombs(bits, 2)?;
     let order_bits = bits.golomb()?.checked_add(4).filter(|&bits| bits <= 16)?;
     let ordered = if bits.flag()? { sub_layers + 1 } else { 1 };
     golombs(bits, 3 * ordered)?;

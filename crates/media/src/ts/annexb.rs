@@ -1,50 +1,80 @@
-//! Pictures as they are streamed (H.264 annex B) into pictures as a file holds them: NAL units behind their lengths.
+//! Pictures as they are streamed (annex B of H.264 and of H.265) into pictures as a file holds them: NAL units behind their
+//! lengths.
 //!
 //! Parameter sets go into the configuration, where a file has them, and not into the samples; delimiters and filler are
 //! left out.
 
 use bytes::Bytes;
 
-use super::parameter_sets::ParameterSets;
+use super::{parameter_sets::ParameterSets, section::VideoStream};
+use crate::hevc;
 
-const IDR: u8 = 5;
-const SPS: u8 = 7;
-const PPS: u8 = 8;
-const DELIMITER: u8 = 9;
-const END_OF_SEQUENCE: u8 = 10;
-const END_OF_STREAM: u8 = 11;
-const FILLER: u8 = 12;
+const AVC_IDR: u8 = 5;
+/// Sequence and picture parameter sets of H.264.
+pub(super) const AVC_SPS: u8 = 7;
+pub(super) const AVC_PPS: u8 = 8;
 
 /// One picture.
 #[derive(Debug)]
 pub(super) struct Picture {
-    /// Whether decoding can begin here.
-    pub(super) sync: bool,
+    /// Whether its parameter sets come into force here.
+    pub(super) begins: bool,
     /// NAL units behind lengths of four bytes.
     pub(super) data: Bytes,
 }
 
+/// What becomes of a NAL unit.
+enum Role {
+    Set(u8),
+    LeftOut,
+    /// Of a picture at which new sets come into force.
+    Begins,
+    Kept,
+}
+
+fn role(codec: VideoStream, nal: &[u8]) -> Role {
+    let Some(&first) = nal.first() else {
+        return Role::LeftOut;
+    };
+    match codec {
+        // H.264 table 7-1: delimiters, ends of sequences and streams, filler.
+        VideoStream::Avc => match first & 0x1f {
+            kind @ (AVC_SPS | AVC_PPS) => Role::Set(kind),
+            9..=12 => Role::LeftOut,
+            AVC_IDR => Role::Begins,
+            _ => Role::Kept,
+        },
+        // H.265 table 7-1: the same, and pictures of random access.
+        VideoStream::Hevc => match hevc::nal_type(nal) {
+            Some(kind @ hevc::NAL_VPS..=hevc::NAL_PPS) => Role::Set(kind),
+            Some(35..=38) => Role::LeftOut,
+            Some(16..=21) => Role::Begins,
+            _ => Role::Kept,
+        },
+    }
+}
+
 /// Takes a unit apart; what it has of parameter sets is remembered.
 pub(super) fn picture(unit: &[u8], parameter_sets: &mut ParameterSets) -> Picture {
-    let mut sync = false;
+    let mut begins = false;
     let mut data = Vec::with_capacity(unit.len());
     for nal in nals(unit) {
-        let Some(first) = nal.first() else { continue };
-        match first & 0x1f {
-            SPS => parameter_sets.take_sps(nal),
-            PPS => parameter_sets.take_pps(nal),
-            DELIMITER | END_OF_SEQUENCE | END_OF_STREAM | FILLER => {}
-            kind => {
-                sync |= kind == IDR;
-                // A unit is far below four gigabytes.
-                let length = u32::try_from(nal.len()).unwrap_or(u32::MAX);
-                data.extend_from_slice(&length.to_be_bytes());
-                data.extend_from_slice(nal);
+        match role(parameter_sets.codec(), nal) {
+            Role::Set(kind) => {
+                parameter_sets.take(kind, nal);
+                continue;
             }
+            Role::LeftOut => continue,
+            Role::Begins => begins = true,
+            Role::Kept => {}
         }
+        // A unit is far below four gigabytes.
+        let length = u32::try_from(nal.len()).unwrap_or(u32::MAX);
+        data.extend_from_slice(&length.to_be_bytes());
+        data.extend_from_slice(nal);
     }
     Picture {
-        sync,
+        begins,
         data: data.into(),
     }
 }

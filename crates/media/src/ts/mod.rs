@@ -1,7 +1,7 @@
 //! One publisher's MPEG transport stream in, its tracks and samples out (ISO/IEC 13818-1).
 //!
 //! 1. `packet` cuts the bytes into packets of 188 and finds their beginning again when it is lost.
-//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 and the first of AAC.
+//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and the first of AAC.
 //! 3. `pes` puts the packets of each stream together again. What a lost packet belonged to is dropped, counted, and the
 //!    next unit is taken: SRT gives up on packets that come too late, and a show does not end over that.
 //! 4. `annexb` and `parameter_sets` turn pictures into what a file holds, `adts` the sound.
@@ -32,13 +32,12 @@ use self::{
 };
 use crate::{
     aac::AacConfigError,
-    avc::AvcConfigError,
     intake::{IntakeError, Output, PictureIn},
     limits::{
         AUDIO_FRAME_BYTES_MAX, FRAME_BYTES_MAX, KEYFRAME_WAIT_MS, TS_AUDIO_PES_BYTES_MAX,
         TS_SEARCH_BYTES_MAX,
     },
-    track::{AudioConfig, VideoConfig},
+    track::{AudioConfig, VideoConfigError},
 };
 
 /// Why a publisher cannot be taken any further.
@@ -49,13 +48,13 @@ pub enum TsError {
     #[error("no MPEG-TS program within {TS_SEARCH_BYTES_MAX} bytes: send MPEG-TS")]
     NoProgram,
     /// The program has pictures, in another codec.
-    #[error("unsupported MPEG-TS stream type {0:#04x}: send H.264")]
+    #[error("unsupported MPEG-TS stream type {0:#04x}: send H.264 or HEVC")]
     VideoType(u8),
     /// The program has sound, in another codec.
     #[error("unsupported MPEG-TS stream type {0:#04x}: send AAC")]
     AudioType(u8),
     /// The program has neither pictures nor sound.
-    #[error("an MPEG-TS program without video and audio: send H.264 and AAC")]
+    #[error("an MPEG-TS program without video and audio: send H.264 or HEVC, and AAC")]
     NoStream,
     /// Pictures came, but none at which decoding can begin.
     #[error(
@@ -65,7 +64,7 @@ pub enum TsError {
     NoKeyframe,
     /// The parameter sets make no configuration.
     #[error(transparent)]
-    VideoConfig(#[from] AvcConfigError),
+    VideoConfig(#[from] VideoConfigError),
     /// The audio frames' headers make no configuration.
     #[error(transparent)]
     AudioConfig(#[from] AacConfigError),
@@ -102,7 +101,6 @@ pub struct Demux {
     /// Bytes read without a program.
     searched: usize,
     clock: Unwrap,
-    parameter_sets: ParameterSets,
     adts: Adts,
     assembly: Assembly,
     /// Units that the last packet completed.
@@ -116,6 +114,7 @@ pub struct Demux {
 struct Streams {
     program: Program,
     video: Option<Pes>,
+    parameter_sets: Option<ParameterSets>,
     audio: Option<Pes>,
 }
 
@@ -130,7 +129,6 @@ impl Demux {
             program: None,
             searched: 0,
             clock: Unwrap::default(),
-            parameter_sets: ParameterSets::default(),
             adts: Adts::default(),
             assembly: Assembly::new(start_ms),
             units: Vec::new(),
@@ -274,11 +272,18 @@ impl Demux {
         let decoded = unit.decoded.unwrap_or(presented);
         let composition = signed_33(presented.wrapping_sub(decoded));
         let decode = self.clock.next(decoded);
-        let picture = annexb::picture(&unit.data, &mut self.parameter_sets);
-        if picture.sync
-            && let Some(config) = self.parameter_sets.changed()?
+        let sets = self
+            .program
+            .as_mut()
+            .and_then(|s| s.parameter_sets.as_mut());
+        let Some(sets) = sets else {
+            return Ok(());
+        };
+        let picture = annexb::picture(&unit.data, sets);
+        if picture.begins
+            && let Some(config) = sets.changed()?
         {
-            self.assembly.video_config(VideoConfig::Avc(config))?;
+            self.assembly.video_config(config)?;
         }
         self.assembly.picture(PictureIn {
             decode,
@@ -305,7 +310,8 @@ impl Streams {
     fn new(program: Program) -> Self {
         Self {
             program,
-            video: program.video.map(|pid| Pes::new(pid, FRAME_BYTES_MAX)),
+            video: program.video.map(|(_, pid)| Pes::new(pid, FRAME_BYTES_MAX)),
+            parameter_sets: program.video.map(|(codec, _)| ParameterSets::new(codec)),
             audio: program
                 .audio
                 .map(|pid| Pes::new(pid, TS_AUDIO_PES_BYTES_MAX)),

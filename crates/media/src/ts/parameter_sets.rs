@@ -1,4 +1,4 @@
-//! The parameter sets of an H.264 stream that carries them among its pictures, and the configuration they make.
+//! The parameter sets of a stream that carries them among its pictures, and the configuration they make.
 
 use std::collections::BTreeMap;
 
@@ -8,68 +8,104 @@ use h264_reader::{
     rbsp::{BitReader, ByteReader},
 };
 
-use super::kept;
+use super::{annexb, kept, section::VideoStream};
 use crate::{
     avc::{AvcConfig, AvcConfigError},
+    bits::Bits,
+    hevc::{self, HevcConfig, HevcConfigError},
     limits::{CONFIG_BYTES_MAX, TS_PARAMETER_SETS_MAX},
+    track::{VideoConfig, VideoConfigError},
 };
 
 /// What is in force; a set replaces the one of its number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ParameterSets {
-    sequence: BTreeMap<u32, Bytes>,
-    picture: BTreeMap<u32, Bytes>,
+    codec: VideoStream,
+    /// By the type of NAL unit they come in, and their number.
+    sets: BTreeMap<u8, BTreeMap<u32, Bytes>>,
     is_changed: bool,
     told: Option<Bytes>,
 }
 
 impl ParameterSets {
-    /// Takes a sequence parameter set, which ends the picture parameter sets that were there if it is another.
-    pub(super) fn take_sps(&mut self, nal: &[u8]) {
-        // Its number comes behind the profile and the level.
-        let Some(number) = nal.get(4..).and_then(number) else {
-            return;
-        };
-        if self.sequence.get(&number).is_some_and(|known| known == nal) {
-            return;
-        }
-        if replace(&mut self.sequence, number, nal) {
-            self.picture.clear();
-            self.is_changed = true;
+    pub(super) fn new(codec: VideoStream) -> Self {
+        Self {
+            codec,
+            sets: BTreeMap::new(),
+            is_changed: false,
+            told: None,
         }
     }
 
-    pub(super) fn take_pps(&mut self, nal: &[u8]) {
-        let Some(number) = nal.get(1..).and_then(number) else {
+    pub(super) fn codec(&self) -> VideoStream {
+        self.codec
+    }
+
+    /// Takes a set of that type. One that others are built on ends those if it is another than before.
+    pub(super) fn take(&mut self, kind: u8, nal: &[u8]) {
+        let number = match (self.codec, kind) {
+            // Its number comes behind the profile and the level.
+            (VideoStream::Avc, annexb::AVC_SPS) => nal.get(4..).and_then(number),
+            (VideoStream::Avc, _) => nal.get(1..).and_then(number),
+            (VideoStream::Hevc, _) => hevc::set_number(nal),
+        };
+        let Some(number) = number.filter(|_| nal.len() <= CONFIG_BYTES_MAX) else {
             return;
         };
-        if self.picture.get(&number).is_some_and(|known| known == nal) {
+        let own = self.sets.entry(kind).or_default();
+        if own.get(&number).is_some_and(|known| known == nal) {
             return;
         }
-        self.is_changed |= replace(&mut self.picture, number, nal);
+        // More sets than are kept begin anew.
+        if own.len() >= TS_PARAMETER_SETS_MAX && !own.contains_key(&number) {
+            own.clear();
+        }
+        own.insert(number, kept(nal));
+        // In both codecs the types are in the order in which one set is built on another.
+        self.sets.retain(|other, _| *other <= kind);
+        self.is_changed = true;
     }
 
     /// The configuration, if it is another than it was when last asked for.
-    pub(super) fn changed(&mut self) -> Result<Option<AvcConfig>, AvcConfigError> {
-        if !self.is_changed || self.sequence.is_empty() || self.picture.is_empty() {
+    pub(super) fn changed(&mut self) -> Result<Option<VideoConfig>, VideoConfigError> {
+        let kinds: &[u8] = match self.codec {
+            VideoStream::Avc => &[annexb::AVC_SPS, annexb::AVC_PPS],
+            VideoStream::Hevc => &[hevc::NAL_VPS, hevc::NAL_SPS, hevc::NAL_PPS],
+        };
+        if !self.is_changed || !kinds.iter().all(|kind| self.sets.contains_key(kind)) {
             return Ok(None);
         }
         self.is_changed = false;
-        let record = self.record().ok_or(AvcConfigError::NoParameterSets)?;
+        let record = match self.codec {
+            VideoStream::Avc => self.avc_record().ok_or(AvcConfigError::NoParameterSets)?,
+            VideoStream::Hevc => {
+                let kinds: Vec<_> = self
+                    .sets
+                    .iter()
+                    .map(|(kind, sets)| (*kind, sets.values().collect()))
+                    .collect();
+                hevc::record(&kinds).ok_or(HevcConfigError::Sps)?
+            }
+        };
         if self.told.as_ref() == Some(&record) {
             return Ok(None);
         }
         self.told = Some(record.clone());
-        AvcConfig::parse(record).map(Some)
+        Ok(Some(match self.codec {
+            VideoStream::Avc => VideoConfig::Avc(AvcConfig::parse(record)?),
+            VideoStream::Hevc => VideoConfig::Hevc(HevcConfig::parse(record)?),
+        }))
     }
 
     /// The `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 section 5.3.3.1).
-    fn record(&self) -> Option<Bytes> {
-        let first = self.sequence.values().next()?;
+    fn avc_record(&self) -> Option<Bytes> {
+        let sequence = self.sets.get(&annexb::AVC_SPS)?;
+        let picture = self.sets.get(&annexb::AVC_PPS)?;
+        let first = sequence.values().next()?;
         let [_, profile, compatibility, level, ..] = first.first_chunk::<4>()?;
         // Lengths of four bytes; bits that are reserved are set.
         let mut record = vec![1, *profile, *compatibility, *level, 0xff];
-        for (sets, mark) in [(&self.sequence, 0xe0), (&self.picture, 0)] {
+        for (sets, mark) in [(sequence, 0xe0), (picture, 0)] {
             record.push(mark | u8::try_from(sets.len()).ok()?);
             for set in sets.values() {
                 record.extend_from_slice(&u16::try_from(set.len()).ok()?.to_be_bytes());
@@ -102,30 +138,7 @@ fn extension(sps: &[u8]) -> Option<[u8; 4]> {
     ])
 }
 
-/// `false` when it is too long to be one. More sets than are kept begin anew.
-fn replace(sets: &mut BTreeMap<u32, Bytes>, number: u32, nal: &[u8]) -> bool {
-    if nal.len() > CONFIG_BYTES_MAX {
-        return false;
-    }
-    if sets.len() >= TS_PARAMETER_SETS_MAX && !sets.contains_key(&number) {
-        sets.clear();
-    }
-    sets.insert(number, kept(nal));
-    true
-}
-
-/// An Exp-Golomb number (H.264 section 9.1) at the beginning of these bytes; none above 65,534 is a set's.
+/// The number at the beginning of a set's bytes.
 fn number(bytes: &[u8]) -> Option<u32> {
-    let mut bits = bytes
-        .iter()
-        .flat_map(|byte| (0..8).rev().map(move |bit| u32::from(byte >> bit & 1)));
-    let zeros = bits.by_ref().take(16).take_while(|bit| *bit == 0).count();
-    if zeros >= 16 {
-        return None;
-    }
-    let mut value = 1;
-    for _ in 0..zeros {
-        value = value << 1 | bits.next()?;
-    }
-    Some(value - 1)
+    Bits::new(bytes).golomb()
 }

@@ -129,11 +129,20 @@ pub(super) fn map_pid(section: &[u8]) -> Option<u16> {
     })
 }
 
+/// What a stream of pictures is coded in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VideoStream {
+    /// H.264.
+    Avc,
+    /// HEVC.
+    Hevc,
+}
+
 /// The streams of a program that are taken, by packet id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Program {
-    /// H.264.
-    pub(super) video: Option<u16>,
+    /// H.264 or HEVC.
+    pub(super) video: Option<(VideoStream, u16)>,
     /// AAC in ADTS.
     pub(super) audio: Option<u16>,
 }
@@ -157,11 +166,12 @@ pub(super) fn program(section: &[u8]) -> Option<Result<Program, TsError>> {
         };
         rest = after;
         let pid = pid_of(pid_high, pid_low);
-        // H.264 and AAC are what is taken. HEVC (0x24) and Opus (0x06, by its descriptor) would have their place here.
+        // Opus (0x06, by its descriptor) would have its place here.
         match kind {
-            0x1b => video = video.or(Some(pid)),
+            0x1b => video = video.or(Some((VideoStream::Avc, pid))),
+            0x24 => video = video.or(Some((VideoStream::Hevc, pid))),
             0x0f => audio = audio.or(Some(pid)),
-            0x01 | 0x02 | 0x10 | 0x24 | 0x33 | 0xd1 | 0xea => other_video = Some(kind),
+            0x01 | 0x02 | 0x10 | 0x33 | 0xd1 | 0xea => other_video = Some(kind),
             0x03 | 0x04 | 0x11 | 0x81 | 0x87 => other_audio = Some(kind),
             0x06 if has_format(descriptors, *b"Opus") => other_audio = Some(kind),
             _ => {}

@@ -2,12 +2,13 @@
 
 mod mux;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use self::mux::{AUDIO_PID, Mux, PPS, SPS, VIDEO_PID};
 use super::{Demux, Losses, TsError, Unwrap, annexb, section, signed_33};
 use crate::{
-    fuzz,
+    HevcConfig, fuzz, hevc,
     intake::{IntakeError, Output},
     limits::TS_SEARCH_BYTES_MAX,
     sample::{Sample, TrackId, TrackKind},
@@ -203,6 +204,44 @@ fn sound_that_is_announced_and_never_comes_is_waited_for_so_long() {
 }
 
 #[test]
+fn hevc_is_told_by_its_sets_and_open_groups_are_named() {
+    let config = HevcConfig::parse(Bytes::from_static(hevc::tests::RECORD)).unwrap();
+    let sets: Vec<Vec<u8>> = config
+        .hvcc()
+        .arrays
+        .iter()
+        .flat_map(|array| array.nalus.clone())
+        .collect();
+    let stream = |first: u8| {
+        let mut mux = Mux::new();
+        mux.tables(0x24, None);
+        for n in 0..10 {
+            let mut nals = vec![vec![35 << 1, 1, 0x50]];
+            if n == 0 {
+                nals.extend(sets.clone());
+            }
+            let kind = if n == 0 { first } else { 1 };
+            nals.push([&[kind << 1, 1][..], &[0x88; 300]].concat());
+            let unit: Vec<u8> = nals
+                .iter()
+                .flat_map(|nal| [&[0, 0, 0, 1], &nal[..]].concat())
+                .collect();
+            mux.pes(VIDEO_PID, 0xe0, (n * 3_600, None), &unit);
+        }
+        mux.bytes
+    };
+    let played = play(&stream(19), 1_316).unwrap();
+    assert_eq!(played.tracks[0].video[0].config.codec(), config.codec());
+    assert_eq!(played.video.len(), 9);
+    // A slice behind its length, and nothing else.
+    assert!(played.video.iter().all(|sample| sample.data.len() == 306));
+    assert!(played.video[0].sync && !played.video[1].sync);
+    let mut demux = Demux::new(0);
+    demux.handle(&stream(21)).unwrap();
+    assert!(demux.has_open_groups());
+}
+
+#[test]
 fn sound_alone_is_taken_at_once_or_when_the_announced_pictures_do_not_come() {
     for video in [0x06, 0x1b] {
         let mut mux = Mux::new();
@@ -222,8 +261,8 @@ fn refusals_say_what_to_send() {
         play(&mux.bytes, 1_316).map(|_| ()).unwrap_err()
     };
     assert_eq!(
-        refused(|m| m.tables(0x24, Some(0x0f))),
-        TsError::VideoType(0x24)
+        refused(|m| m.tables(0x33, Some(0x0f))),
+        TsError::VideoType(0x33)
     );
     assert_eq!(
         refused(|m| m.tables(0x1b, Some(0x03))),
