@@ -1,10 +1,10 @@
 //! One publisher's MPEG transport stream in, its tracks and samples out (ISO/IEC 13818-1).
 //!
 //! 1. `packet` cuts the bytes into packets of 188 and finds their beginning again when it is lost.
-//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and the first of AAC.
+//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and the first of AAC or Opus.
 //! 3. `pes` puts the packets of each stream together again. What a lost packet belonged to is dropped, counted, and the
 //!    next unit is taken: SRT gives up on packets that come too late, and a show does not end over that.
-//! 4. `annexb` and `parameter_sets` turn pictures into what a file holds, `adts` the sound.
+//! 4. `annexb` and `parameter_sets` turn pictures into what a file holds, `adts` and `opus` the sound.
 //! 5. `tracks` hands all of it to the [`crate::intake`], whose ticks are those of a transport stream. What comes out, and in
 //!    which order, is said there.
 //!
@@ -13,6 +13,7 @@
 
 mod adts;
 mod annexb;
+mod opus;
 mod packet;
 mod parameter_sets;
 mod pes;
@@ -24,10 +25,11 @@ use thiserror::Error;
 
 use self::{
     adts::Adts,
+    opus::Opus,
     packet::{Packet, Splitter},
     parameter_sets::ParameterSets,
     pes::{Pes, Unit},
-    section::{Program, Sections},
+    section::{AudioStream, Program, Sections},
     tracks::Assembly,
 };
 use crate::{
@@ -51,10 +53,10 @@ pub enum TsError {
     #[error("unsupported MPEG-TS stream type {0:#04x}: send H.264 or HEVC")]
     VideoType(u8),
     /// The program has sound, in another codec.
-    #[error("unsupported MPEG-TS stream type {0:#04x}: send AAC")]
+    #[error("unsupported MPEG-TS stream type {0:#04x}: send AAC or Opus")]
     AudioType(u8),
     /// The program has neither pictures nor sound.
-    #[error("an MPEG-TS program without video and audio: send H.264 or HEVC, and AAC")]
+    #[error("an MPEG-TS program without video and audio: send H.264 or HEVC, and AAC or Opus")]
     NoStream,
     /// Pictures came, but none at which decoding can begin.
     #[error(
@@ -101,7 +103,6 @@ pub struct Demux {
     /// Bytes read without a program.
     searched: usize,
     clock: Unwrap,
-    adts: Adts,
     assembly: Assembly,
     /// Units that the last packet completed.
     units: Vec<Unit>,
@@ -116,6 +117,23 @@ struct Streams {
     video: Option<Pes>,
     parameter_sets: Option<ParameterSets>,
     audio: Option<Pes>,
+    sound: Option<Sound>,
+}
+
+/// What takes the units of sound apart.
+#[derive(Debug)]
+enum Sound {
+    Adts(Adts),
+    Opus(Opus),
+}
+
+impl Sound {
+    fn new(stream: AudioStream) -> Option<Self> {
+        match stream {
+            AudioStream::Adts => Some(Self::Adts(Adts::default())),
+            AudioStream::Opus(channels) => Opus::new(channels).map(Self::Opus),
+        }
+    }
 }
 
 impl Demux {
@@ -129,7 +147,6 @@ impl Demux {
             program: None,
             searched: 0,
             clock: Unwrap::default(),
-            adts: Adts::default(),
             assembly: Assembly::new(start_ms),
             units: Vec::new(),
             gaps_before: 0,
@@ -256,7 +273,6 @@ impl Demux {
                     .saturating_add(before.map_or(0, |streams| streams.gaps()));
                 self.assembly
                     .expect(program.video.is_some(), program.audio.is_some())?;
-                self.adts = Adts::default();
                 self.program = Some(Streams::new(program));
                 Ok(())
             }
@@ -294,13 +310,28 @@ impl Demux {
 
     fn sound(&mut self, unit: &Unit) -> Result<(), TsError> {
         let at = unit.presented.map(|presented| self.clock.next(presented));
-        for frame in self.adts.take(at, &unit.data)? {
-            if let Some(config) = self.adts.changed(&frame)? {
-                self.assembly.audio_config(AudioConfig::Aac(config))?;
+        match self.program.as_mut().and_then(|s| s.sound.as_mut()) {
+            Some(Sound::Adts(adts)) => {
+                for frame in adts.take(at, &unit.data)? {
+                    if let Some(config) = adts.changed(&frame)? {
+                        self.assembly.audio_config(AudioConfig::Aac(config))?;
+                    }
+                    if let Some(at) = frame.at {
+                        self.assembly.sound(at, frame.data)?;
+                    }
+                }
             }
-            if let Some(at) = frame.at {
-                self.assembly.sound(at, frame.data)?;
+            Some(Sound::Opus(opus)) => {
+                if let Some(config) = opus.untold() {
+                    self.assembly.audio_config(AudioConfig::Opus(config))?;
+                }
+                for frame in opus.take(at, &unit.data) {
+                    if let Some(at) = frame.at {
+                        self.assembly.sound(at, frame.data)?;
+                    }
+                }
             }
+            None => {}
         }
         Ok(())
     }
@@ -314,7 +345,8 @@ impl Streams {
             parameter_sets: program.video.map(|(codec, _)| ParameterSets::new(codec)),
             audio: program
                 .audio
-                .map(|pid| Pes::new(pid, TS_AUDIO_PES_BYTES_MAX)),
+                .map(|(_, pid)| Pes::new(pid, TS_AUDIO_PES_BYTES_MAX)),
+            sound: program.audio.and_then(|(stream, _)| Sound::new(stream)),
         }
     }
 

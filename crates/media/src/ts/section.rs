@@ -138,13 +138,22 @@ pub(super) enum VideoStream {
     Hevc,
 }
 
+/// What a stream of sound is coded in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AudioStream {
+    /// AAC in ADTS.
+    Adts,
+    /// Opus with so many channels.
+    Opus(u8),
+}
+
 /// The streams of a program that are taken, by packet id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Program {
     /// H.264 or HEVC.
     pub(super) video: Option<(VideoStream, u16)>,
-    /// AAC in ADTS.
-    pub(super) audio: Option<u16>,
+    /// AAC or Opus.
+    pub(super) audio: Option<(AudioStream, u16)>,
 }
 
 /// What is in the program, if this is its map. `None` when it is another table.
@@ -166,14 +175,16 @@ pub(super) fn program(section: &[u8]) -> Option<Result<Program, TsError>> {
         };
         rest = after;
         let pid = pid_of(pid_high, pid_low);
-        // Opus (0x06, by its descriptor) would have its place here.
         match kind {
             0x1b => video = video.or(Some((VideoStream::Avc, pid))),
             0x24 => video = video.or(Some((VideoStream::Hevc, pid))),
-            0x0f => audio = audio.or(Some(pid)),
+            0x0f => audio = audio.or(Some((AudioStream::Adts, pid))),
             0x01 | 0x02 | 0x10 | 0x33 | 0xd1 | 0xea => other_video = Some(kind),
             0x03 | 0x04 | 0x11 | 0x81 | 0x87 => other_audio = Some(kind),
-            0x06 if has_format(descriptors, *b"Opus") => other_audio = Some(kind),
+            0x06 if has_format(descriptors, *b"Opus") => match opus_channels(descriptors) {
+                Some(channels) => audio = audio.or(Some((AudioStream::Opus(channels), pid))),
+                None => other_audio = Some(kind),
+            },
             _ => {}
         }
     }
@@ -202,15 +213,30 @@ fn pid_of(high: u8, low: u8) -> u16 {
 /// Whether a registration descriptor (section 2.6.8) names this format.
 fn has_format(descriptors: &[u8], format: [u8; 4]) -> bool {
     const REGISTRATION: u8 = 0x05;
-    let mut rest = descriptors;
-    while let Some((&[tag, length], after)) = rest.split_first_chunk::<2>() {
-        let Some((descriptor, after)) = after.split_at_checked(usize::from(length)) else {
-            return false;
-        };
-        if tag == REGISTRATION && descriptor.starts_with(&format) {
-            return true;
-        }
-        rest = after;
+    Descriptors(descriptors)
+        .any(|(tag, content)| tag == REGISTRATION && content.starts_with(&format))
+}
+
+/// How many channels an extension descriptor says that Opus has: one to eight in the usual order.
+fn opus_channels(descriptors: &[u8]) -> Option<u8> {
+    const EXTENSION: u8 = 0x7f;
+    const OPUS: u8 = 0x80;
+    Descriptors(descriptors).find_map(|descriptor| match descriptor {
+        (EXTENSION, &[OPUS, channels @ 1..=8, ..]) => Some(channels),
+        _ => None,
+    })
+}
+
+/// Descriptors by their tags, up to one that is cut short.
+struct Descriptors<'a>(&'a [u8]);
+
+impl<'a> Iterator for Descriptors<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&[tag, length], after) = self.0.split_first_chunk::<2>()?;
+        let (content, after) = after.split_at_checked(usize::from(length))?;
+        self.0 = after;
+        Some((tag, content))
     }
-    false
 }

@@ -242,6 +242,30 @@ fn hevc_is_told_by_its_sets_and_open_groups_are_named() {
 }
 
 #[test]
+fn opus_is_told_by_its_descriptors() {
+    let descriptors = [5, 4, b'O', b'p', b'u', b's', 0x7f, 2, 0x80, 2];
+    let mut mux = Mux::new();
+    mux.tables_with(0x1b, Some((0x06, &descriptors)));
+    for n in 0..6 {
+        mux.picture(n * 3_600, 0, n == 0);
+        // Two packets of 20 ms.
+        let unit = [0x7f, 0xe0, 2, 0xfc, 7, 0x7f, 0xe0, 2, 0xfc, 8];
+        mux.pes(AUDIO_PID, 0xbd, (n * 3_600, None), &unit);
+    }
+    let played = play(&mux.bytes, 1_316).unwrap();
+    let audio = &played.tracks[0].audio[0].config;
+    assert_eq!((audio.codec().as_str(), audio.channels()), ("Opus", 2));
+    assert_eq!(played.audio.len(), 12);
+    for (n, sample) in (0_u64..).zip(&played.audio) {
+        assert_eq!((sample.decode_time, sample.duration), (n * 960, 960));
+    }
+    let mut mux = Mux::new();
+    mux.tables_with(0x1b, Some((0x06, &descriptors[..6])));
+    let refused = play(&mux.bytes, 1_316).map(|_| ()).unwrap_err();
+    assert_eq!(refused, TsError::AudioType(0x06));
+}
+
+#[test]
 fn sound_alone_is_taken_at_once_or_when_the_announced_pictures_do_not_come() {
     for video in [0x06, 0x1b] {
         let mut mux = Mux::new();

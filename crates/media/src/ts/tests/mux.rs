@@ -48,13 +48,20 @@ impl Mux {
 
     /// The two tables, with streams of these types.
     pub(super) fn tables(&mut self, video: u8, audio: Option<u8>) {
+        self.tables_with(video, audio.map(|kind| (kind, &[][..])));
+    }
+
+    /// The same, where the sound has descriptors.
+    pub(super) fn tables_with(&mut self, video: u8, audio: Option<(u8, &[u8])>) {
         let [map_high, map_low] = MAP_PID.to_be_bytes();
         self.section(0, 0, &[0, 1, 0xc1, 0, 0, 0, 1, 0xe0 | map_high, map_low]);
         let mut map = vec![0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0];
-        for (kind, pid) in std::iter::once((video, VIDEO_PID)).chain(audio.map(|a| (a, AUDIO_PID)))
-        {
+        let audio = audio.map(|(kind, descriptors)| (kind, AUDIO_PID, descriptors));
+        for (kind, pid, descriptors) in std::iter::once((video, VIDEO_PID, &[][..])).chain(audio) {
             let [high, low] = pid.to_be_bytes();
-            map.extend([kind, 0xe0 | high, low, 0xf0, 0]);
+            let bytes = u8::try_from(descriptors.len()).unwrap();
+            map.extend([kind, 0xe0 | high, low, 0xf0, bytes]);
+            map.extend(descriptors);
         }
         self.section(MAP_PID, 2, &map);
     }
