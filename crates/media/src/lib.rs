@@ -4,8 +4,7 @@
 //! 2. [`avc`], [`hevc`], [`av1`], [`aac`] and [`opus`] read the codec configurations and name the codecs; [`track`] is where
 //!    the codec ends: what is behind it asks a track.
 //! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
-//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, and
-//!    [`ts`] from an MPEG transport stream.
+//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, and [`ts`] from an MPEG transport stream.
 //! 4. [`health`] says how well the publisher sends.
 //! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
 //!

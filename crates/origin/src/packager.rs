@@ -1,8 +1,8 @@
 //! What one publisher sends into one stream's parts.
 //!
-//! `media` makes samples of tags or of a transport stream, `live` decides where they are cut, `media` writes each part, and the stream takes
-//! it. What is left to this module is to keep the samples until their part is cut, and to tie the publisher's clock to
-//! the wall clock. Owned by the publisher's task; never waits.
+//! `media` makes samples of tags or of a transport stream, `live` decides where they are cut, `media` writes each part, and
+//! the stream takes it. What is left to this module is to keep the samples until their part is cut, and to tie the
+//! publisher's clock to the wall clock. Owned by the publisher's task; never waits.
 
 mod run;
 

@@ -35,8 +35,8 @@ enum Closed {
     /// The authoriser has taken back its word.
     #[error("the authoriser ended it: {0}")]
     Revoked(String),
-    /// It was silent, and another has its place.
-    #[error("another publisher took over after a silence")]
+    /// Another has its place.
+    #[error("another encoder has taken over this channel")]
     Replaced,
     /// The origin stops.
     #[error("the server stops")]
