@@ -9,24 +9,10 @@ import { playlists } from "../harness/hls.mjs";
 import { onAir, startEncoder, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server } from "../harness/server.mjs";
+import { freeUdpPort } from "../harness/udp.mjs";
 import { until, within } from "../harness/wait.mjs";
 
 const TOLD_MS = 20_000;
-
-/**
- * A UDP port that nothing listens on.
- *
- * @returns {Promise<number>}
- */
-function freeUdpPort() {
-  const socket = createSocket("udp4");
-  return new Promise((resolve) => {
-    socket.bind(0, "127.0.0.1", () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
-}
 
 /**
  * A network that loses every n-th datagram on its way there.
@@ -59,7 +45,8 @@ async function probe(server) {
   assert.equal(probed.code, 0, probed.stderr);
   /** @type {Record<string, any>[]} */
   const streams = JSON.parse(probed.stdout).streams;
-  return streams.map((stream) => [stream.codec_name, stream.r_frame_rate]);
+  // The sound is there twice: beside the pictures, and as a variant of its own.
+  return [...new Set(streams.map((stream) => `${stream.codec_name} ${stream.r_frame_rate}`))].toSorted();
 }
 
 for (const [form, streamId] of /** @type {[string, (key: string) => string][]} */ ([
@@ -76,7 +63,7 @@ for (const [form, streamId] of /** @type {[string, (key: string) => string][]} *
     const encoder = startEncoder(scene, server, { url: `srt://127.0.0.1:${port}?streamid=${streamId(server.streamKey)}` });
     await onAir(server, encoder);
     await underWay(server, 3);
-    assert.deepEqual((await probe(server)).toSorted(), [["aac", "0/0"], ["h264", "30/1"]]);
+    assert.deepEqual(await probe(server), ["aac 0/0", "h264 30/1"]);
     assert.ok(encoder.running);
     assert.ok(!(await server.child.log()).includes(server.streamKey), "no key is in the log");
   });

@@ -70,7 +70,8 @@ impl Demux {
 
     /// Takes the publisher's own word on whether it will send audio; only used to end the wait early.
     pub fn handle_announcement(&mut self, audio: bool) {
-        self.intake.handle_announcement(TrackKind::Audio, audio);
+        self.intake
+            .handle_announcement(TrackKind::Audio, audio.into());
     }
 
     /// Takes one video tag body with its RTMP timestamp, milliseconds that wrap.

@@ -1,7 +1,7 @@
 //! One publisher's configurations and frames in, its tracks and samples out, whatever they were carried in.
 //!
-//! 1. The frames of the first [`TRACK_WAIT_MS`] are held until there is a configuration of pictures and one of sound; a
-//!    publisher that sends one of the two in that time, or says beforehand that it has no other, is taken with that alone.
+//! 1. The frames of the first [`TRACK_WAIT_MS`] are held until there is a configuration of pictures and one of sound, or of as
+//!    many tracks as the publisher says beforehand that it has; after that it is taken with what it has sent.
 //! 2. [`Output::Tracks`] comes first. Tracks stand in the order of their numbers, and which there are never changes while
 //!    their publisher is connected: what comes later is left out, and [`Output::LeftOut`] says so.
 //! 3. Time begins with the first picture of the first track at which decoding can begin, or with the first frame of sound
@@ -146,8 +146,9 @@ struct Waiting {
     audio: BTreeMap<u16, AudioTrack>,
     /// Colour that was told before the configuration of the track it belongs to.
     colors: BTreeMap<u16, Color>,
-    expects_video: Option<bool>,
-    expects_audio: Option<bool>,
+    /// How many tracks there will be by the publisher's own word.
+    expects_video: Option<usize>,
+    expects_audio: Option<usize>,
     /// When the first frame came.
     first: Option<i64>,
     held: VecDeque<Held>,
@@ -192,12 +193,12 @@ impl Intake {
         matches!(&self.state, State::Running(running) if running.has_open_groups())
     }
 
-    /// Takes the publisher's own word on whether it will send tracks of a kind; only used to end the wait early.
-    pub fn handle_announcement(&mut self, kind: TrackKind, comes: bool) {
+    /// Takes the publisher's own word on how many tracks of a kind it will send, or at least; only says what is waited for.
+    pub fn handle_announcement(&mut self, kind: TrackKind, tracks: usize) {
         if let State::Waiting(waiting) = &mut self.state {
             match kind {
-                TrackKind::Video => waiting.expects_video = Some(comes),
-                TrackKind::Audio => waiting.expects_audio = Some(comes),
+                TrackKind::Video => waiting.expects_video = Some(tracks),
+                TrackKind::Audio => waiting.expects_audio = Some(tracks),
             }
         }
     }
@@ -319,8 +320,8 @@ impl Intake {
         };
         let first = waiting.first.unwrap_or(at);
         let time_is_up = at.saturating_sub(first) > TRACK_WAIT_MS * TICKS_PER_MS;
-        let has_all = (!waiting.video.is_empty() || waiting.expects_video == Some(false))
-            && (!waiting.audio.is_empty() || waiting.expects_audio == Some(false));
+        let has_all = waiting.video.len() >= waiting.expects_video.unwrap_or(1)
+            && waiting.audio.len() >= waiting.expects_audio.unwrap_or(1);
         let has_none = waiting.video.is_empty() && waiting.audio.is_empty();
         if has_none && time_is_up {
             return Err(IntakeError::NoConfig);

@@ -40,6 +40,9 @@ pub const TS_SECTION_BYTES_MAX: usize = 1_024;
 /// Streams of a program that are looked at; a broadcaster's with eight languages and subtitles has twenty.
 pub const TS_PROGRAM_STREAMS_MAX: usize = 64;
 
+/// Streams of sound that are taken of a program; there is one of pictures beside them.
+pub const TS_AUDIO_STREAMS_MAX: usize = TRACKS_MAX - 1;
+
 /// Longest unit of sound in a transport stream, bytes: its length is 16 bits.
 pub const TS_AUDIO_PES_BYTES_MAX: usize = 64 << 10;
 
@@ -58,8 +61,8 @@ pub const TRACK_WAIT_MS: i64 = 3_000;
 /// How long pictures may come without one at which decoding can begin, milliseconds of media time.
 pub const KEYFRAME_WAIT_MS: i64 = 10_000;
 
-/// Most frames held while the first track waits: 3 s of 60 pictures and 47 audio frames per second is 321.
-pub const TRACK_WAIT_FRAMES_MAX: usize = 1_024;
+/// Most frames held while the first track waits: 3 s of 60 pictures and seven times 50 audio frames a second are 1,230.
+pub const TRACK_WAIT_FRAMES_MAX: usize = 2_048;
 
 /// Most bytes held while the first track waits: 3 s at 85 Mb/s.
 pub const TRACK_WAIT_BYTES_MAX: usize = 32 << 20;

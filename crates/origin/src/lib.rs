@@ -16,6 +16,7 @@ mod authorise;
 mod channel;
 mod clock;
 mod config;
+mod doors;
 mod http;
 mod ingest;
 mod ladder;
@@ -49,13 +50,11 @@ use crate::{
     authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
-    ingest::Admitted,
+    doors::{Addresses, Doors},
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
-    rtmp::{Doors, tls},
     shared::{Patience, Shared, stopped},
-    srt::Port,
 };
 pub use crate::{
     authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys},
@@ -70,9 +69,7 @@ pub use crate::{
 #[derive(Debug)]
 pub struct Origin {
     shared: Arc<Shared>,
-    rtmp_addr: SocketAddr,
-    rtmps_addr: Option<SocketAddr>,
-    srt_addr: Option<SocketAddr>,
+    addresses: Addresses,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -128,42 +125,22 @@ impl Origin {
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
         });
-        let admitted = Arc::new(Admitted::new(config.connections_per_peer));
-        let doors = Doors::new(Arc::clone(&shared), Arc::clone(&admitted));
-        let bind = |what, addr| move |source| StartError::Bind { what, addr, source };
-        let failed = bind("RTMP", config.rtmp_listen);
-        let listener = doors.open(config.rtmp_listen, None).map_err(failed)?;
-        let rtmp_addr = listener.local_addr().map_err(failed)?;
-        let mut listeners = vec![listener];
-        let mut rtmps_addr = None;
-        if let Some((addr, files)) = &config.rtmps {
-            let failed = bind("RTMPS", *addr);
-            let listener = doors
-                .open(*addr, Some(tls::acceptor(files)?))
-                .map_err(failed)?;
-            rtmps_addr = Some(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
-        }
-        let mut srt_addr = None;
-        let mut tasks = JoinSet::new();
-        if let Some(srt) = &config.srt {
-            let failed = bind("SRT", srt.listen);
-            let port = Port::bind(srt, Arc::clone(&shared), admitted).map_err(failed)?;
-            srt_addr = Some(port.local_addr().map_err(failed)?);
-            tasks.spawn(port.run(shared.stop.subscribe()));
-        }
+        let (addresses, mut tasks) = doors::open(
+            &Doors {
+                rtmp: config.rtmp_listen,
+                rtmps: config.rtmps,
+                srt: config.srt,
+            },
+            config.connections_per_peer,
+            &shared,
+        )?;
         for channel in shared.channels.values() {
             tasks.spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
         }
-        for listener in listeners {
-            tasks.spawn(listener.run(shared.stop.subscribe()));
-        }
-        tracing::info!(%rtmp_addr, ?rtmps_addr, ?srt_addr, channels = shared.channels.len(), "listening for encoders");
+        tracing::info!(rtmp = %addresses.rtmp, rtmps = ?addresses.rtmps, srt = ?addresses.srt, channels = shared.channels.len(), "listening for encoders");
         Ok(Self {
             shared,
-            rtmp_addr,
-            rtmps_addr,
-            srt_addr,
+            addresses,
             tasks: Mutex::new(tasks),
         })
     }
@@ -211,19 +188,19 @@ impl Origin {
     /// Where encoders connect.
     #[must_use]
     pub fn rtmp_addr(&self) -> SocketAddr {
-        self.rtmp_addr
+        self.addresses.rtmp
     }
 
     /// Where encoders connect over TLS, if they can.
     #[must_use]
     pub fn rtmps_addr(&self) -> Option<SocketAddr> {
-        self.rtmps_addr
+        self.addresses.rtmps
     }
 
     /// Where encoders call by SRT, if they can.
     #[must_use]
     pub fn srt_addr(&self) -> Option<SocketAddr> {
-        self.srt_addr
+        self.addresses.srt
     }
 
     /// Lets publishers go, answers waiting requests with 503, and returns when all of that is done.

@@ -1,7 +1,7 @@
 //! One publisher's MPEG transport stream in, its tracks and samples out (ISO/IEC 13818-1).
 //!
 //! 1. `packet` cuts the bytes into packets of 188 and finds their beginning again when it is lost.
-//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and the first of AAC or Opus.
+//! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and those of AAC and Opus.
 //! 3. `pes` puts the packets of each stream together again. What a lost packet belonged to is dropped, counted, and the
 //!    next unit is taken: SRT gives up on packets that come too late, and a show does not end over that.
 //! 4. `annexb` and `parameter_sets` turn pictures into what a file holds, `adts` and `opus` the sound.
@@ -13,6 +13,7 @@
 
 mod adts;
 mod annexb;
+mod clock;
 mod opus;
 mod packet;
 mod parameter_sets;
@@ -25,21 +26,23 @@ use thiserror::Error;
 
 use self::{
     adts::Adts,
+    clock::{Unwrap, signed_33},
     opus::Opus,
     packet::{Packet, Splitter},
     parameter_sets::ParameterSets,
     pes::{Pes, Unit},
-    section::{AudioStream, Program, Sections},
+    section::{AudioEntry, AudioStream, Program, Sections},
     tracks::Assembly,
 };
 use crate::{
     aac::AacConfigError,
     intake::{IntakeError, Output, PictureIn},
+    language::Language,
     limits::{
         AUDIO_FRAME_BYTES_MAX, FRAME_BYTES_MAX, KEYFRAME_WAIT_MS, TS_AUDIO_PES_BYTES_MAX,
         TS_SEARCH_BYTES_MAX,
     },
-    track::{AudioConfig, VideoConfigError},
+    track::{AudioConfig, AudioTrack, VideoConfigError},
 };
 
 /// Why a publisher cannot be taken any further.
@@ -116,23 +119,36 @@ struct Streams {
     program: Program,
     video: Option<Pes>,
     parameter_sets: Option<ParameterSets>,
-    audio: Option<Pes>,
-    sound: Option<Sound>,
+    /// By the order in the program's map, which is their number from here on.
+    audio: Vec<Sound>,
+}
+
+/// One stream of sound.
+#[derive(Debug)]
+struct Sound {
+    pes: Pes,
+    frames: Frames,
+    language: Option<Language>,
 }
 
 /// What takes the units of sound apart.
 #[derive(Debug)]
-enum Sound {
+enum Frames {
     Adts(Adts),
     Opus(Opus),
 }
 
 impl Sound {
-    fn new(stream: AudioStream) -> Option<Self> {
-        match stream {
-            AudioStream::Adts => Some(Self::Adts(Adts::default())),
-            AudioStream::Opus(channels) => Opus::new(channels).map(Self::Opus),
-        }
+    fn new(entry: &AudioEntry) -> Option<Self> {
+        let frames = match entry.stream {
+            AudioStream::Adts => Frames::Adts(Adts::default()),
+            AudioStream::Opus(channels) => Frames::Opus(Opus::new(channels)?),
+        };
+        Some(Self {
+            pes: Pes::new(entry.pid, TS_AUDIO_PES_BYTES_MAX),
+            frames,
+            language: entry.language.clone(),
+        })
     }
 }
 
@@ -229,13 +245,15 @@ impl Demux {
             for unit in std::mem::take(units) {
                 self.picture(&unit)?;
             }
-        } else if let Some(audio) = &mut streams.audio
-            && audio.pid() == packet.pid
+        } else if let Some(index) = streams
+            .audio
+            .iter()
+            .position(|sound| sound.pes.pid() == packet.pid)
         {
-            let taken = audio.take(packet, units);
+            let taken = streams.audio[index].pes.take(packet, units);
             taken.map_err(|_| TsError::AudioTooLong)?;
             for unit in std::mem::take(units) {
-                self.sound(&unit)?;
+                self.sound(index, &unit)?;
             }
         }
         Ok(())
@@ -271,8 +289,7 @@ impl Demux {
                 self.gaps_before = self
                     .gaps_before
                     .saturating_add(before.map_or(0, |streams| streams.gaps()));
-                self.assembly
-                    .expect(program.video.is_some(), program.audio.is_some())?;
+                self.assembly.expect(&program)?;
                 self.program = Some(Streams::new(program));
                 Ok(())
             }
@@ -308,75 +325,64 @@ impl Demux {
         })
     }
 
-    fn sound(&mut self, unit: &Unit) -> Result<(), TsError> {
+    fn sound(&mut self, index: usize, unit: &Unit) -> Result<(), TsError> {
         let at = unit.presented.map(|presented| self.clock.next(presented));
-        match self.program.as_mut().and_then(|s| s.sound.as_mut()) {
-            Some(Sound::Adts(adts)) => {
+        let streams = self.program.as_mut();
+        let Some(sound) = streams.and_then(|streams| streams.audio.get_mut(index)) else {
+            return Ok(());
+        };
+        // There are no more than a few.
+        let number = u16::try_from(index).unwrap_or(u16::MAX);
+        match &mut sound.frames {
+            Frames::Adts(adts) => {
                 for frame in adts.take(at, &unit.data)? {
                     if let Some(config) = adts.changed(&frame)? {
-                        self.assembly.audio_config(AudioConfig::Aac(config))?;
+                        let track = track(sound.language.as_ref(), AudioConfig::Aac(config));
+                        self.assembly.audio_config(number, track)?;
                     }
                     if let Some(at) = frame.at {
-                        self.assembly.sound(at, frame.data)?;
+                        self.assembly.sound(number, at, frame.data)?;
                     }
                 }
             }
-            Some(Sound::Opus(opus)) => {
+            Frames::Opus(opus) => {
                 if let Some(config) = opus.untold() {
-                    self.assembly.audio_config(AudioConfig::Opus(config))?;
+                    let track = track(sound.language.as_ref(), AudioConfig::Opus(config));
+                    self.assembly.audio_config(number, track)?;
                 }
                 for frame in opus.take(at, &unit.data) {
                     if let Some(at) = frame.at {
-                        self.assembly.sound(at, frame.data)?;
+                        self.assembly.sound(number, at, frame.data)?;
                     }
                 }
             }
-            None => {}
         }
         Ok(())
+    }
+}
+
+/// What a track is whose frames are of this configuration.
+fn track(language: Option<&Language>, config: AudioConfig) -> AudioTrack {
+    AudioTrack {
+        language: language.cloned(),
+        ..AudioTrack::new(config)
     }
 }
 
 impl Streams {
     fn new(program: Program) -> Self {
         Self {
-            program,
             video: program.video.map(|(_, pid)| Pes::new(pid, FRAME_BYTES_MAX)),
             parameter_sets: program.video.map(|(codec, _)| ParameterSets::new(codec)),
-            audio: program
-                .audio
-                .map(|(_, pid)| Pes::new(pid, TS_AUDIO_PES_BYTES_MAX)),
-            sound: program.audio.and_then(|(stream, _)| Sound::new(stream)),
+            audio: program.audio.iter().filter_map(Sound::new).collect(),
+            program,
         }
     }
 
     fn gaps(&self) -> u64 {
-        let gaps = |of: &Option<Pes>| of.as_ref().map_or(0, Pes::gaps);
-        gaps(&self.video).saturating_add(gaps(&self.audio))
-    }
-}
-
-/// A difference of two 33-bit timestamps, in the nearer of its two readings.
-fn signed_33(difference: u64) -> i64 {
-    let low = difference & (u64::MAX >> 31);
-    (low << 31).cast_signed() >> 31
-}
-
-/// Follows the 33-bit clock of a stream over its wraps, which come every 26.5 hours.
-#[derive(Debug, Default)]
-struct Unwrap {
-    last: Option<(u64, i64)>,
-}
-
-impl Unwrap {
-    /// The timestamp as ticks since the first one; the nearer of the two readings of a step is taken.
-    fn next(&mut self, timestamp: u64) -> i64 {
-        let value = match self.last {
-            None => 0,
-            Some((last, value)) => value.saturating_add(signed_33(timestamp.wrapping_sub(last))),
-        };
-        self.last = Some((timestamp, value));
-        value
+        let sound = self.audio.iter().map(|sound| sound.pes.gaps());
+        let video = self.video.as_ref().map_or(0, Pes::gaps);
+        sound.fold(video, u64::saturating_add)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Packets of Opus out of a transport stream (as ffmpeg and GStreamer write them), each with its time.
+//! Packets of Opus out of a transport stream (as ffmpeg and `GStreamer` write them), each with its time.
 //!
 //! Each packet has a control header in front: eleven bits that mark it, flags for what is to be trimmed, and its length.
 //! Trimming is left to whoever plays: only the first and the last packet of a stream are trimmed.

@@ -1,7 +1,10 @@
 //! The tables of a transport stream (ISO/IEC 13818-1 section 2.4.4): which program there is, and what is in it.
 
 use super::{TsError, packet::Packet};
-use crate::limits::{TS_PROGRAM_STREAMS_MAX, TS_SECTION_BYTES_MAX};
+use crate::{
+    language::Language,
+    limits::{TS_AUDIO_STREAMS_MAX, TS_PROGRAM_STREAMS_MAX, TS_SECTION_BYTES_MAX},
+};
 
 /// Where the program association table is.
 pub(super) const ASSOCIATION_PID: u16 = 0;
@@ -148,12 +151,21 @@ pub(super) enum AudioStream {
 }
 
 /// The streams of a program that are taken, by packet id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
     /// H.264 or HEVC.
     pub(super) video: Option<(VideoStream, u16)>,
-    /// AAC or Opus.
-    pub(super) audio: Option<(AudioStream, u16)>,
+    /// AAC and Opus, in the order of the map; at most [`TS_AUDIO_STREAMS_MAX`].
+    pub(super) audio: Vec<AudioEntry>,
+}
+
+/// A stream of sound in a program's map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AudioEntry {
+    pub(super) stream: AudioStream,
+    pub(super) pid: u16,
+    /// What is spoken, where the map says so.
+    pub(super) language: Option<Language>,
 }
 
 /// What is in the program, if this is its map. `None` when it is another table.
@@ -162,7 +174,7 @@ pub(super) fn program(section: &[u8]) -> Option<Result<Program, TsError>> {
     let (&[high, low], rest) = body.split_first_chunk::<2>()?;
     let mut rest = rest.get(length_of(high, low)..)?;
     let mut video = None;
-    let mut audio = None;
+    let mut audio = Vec::new();
     let (mut other_video, mut other_audio) = (None, None);
     let mut streams = 0;
     while let Some((&[kind, pid_high, pid_low, high, low], after)) = rest.split_first_chunk::<5>() {
@@ -175,24 +187,34 @@ pub(super) fn program(section: &[u8]) -> Option<Result<Program, TsError>> {
         };
         rest = after;
         let pid = pid_of(pid_high, pid_low);
+        let mut hear = |stream| {
+            if audio.len() < TS_AUDIO_STREAMS_MAX {
+                let language = language(descriptors);
+                audio.push(AudioEntry {
+                    stream,
+                    pid,
+                    language,
+                });
+            }
+        };
         match kind {
             0x1b => video = video.or(Some((VideoStream::Avc, pid))),
             0x24 => video = video.or(Some((VideoStream::Hevc, pid))),
-            0x0f => audio = audio.or(Some((AudioStream::Adts, pid))),
+            0x0f => hear(AudioStream::Adts),
             0x01 | 0x02 | 0x10 | 0x33 | 0xd1 | 0xea => other_video = Some(kind),
             0x03 | 0x04 | 0x11 | 0x81 | 0x87 => other_audio = Some(kind),
             0x06 if has_format(descriptors, *b"Opus") => match opus_channels(descriptors) {
-                Some(channels) => audio = audio.or(Some((AudioStream::Opus(channels), pid))),
+                Some(channels) => hear(AudioStream::Opus(channels)),
                 None => other_audio = Some(kind),
             },
             _ => {}
         }
     }
-    Some(match (video, other_video, audio, other_audio) {
-        (None, Some(kind), ..) => Err(TsError::VideoType(kind)),
-        (_, _, None, Some(kind)) => Err(TsError::AudioType(kind)),
-        (None, None, None, None) => Err(TsError::NoStream),
-        (video, _, audio, _) => Ok(Program { video, audio }),
+    Some(match (video, other_video, other_audio) {
+        (None, Some(kind), _) => Err(TsError::VideoType(kind)),
+        (_, _, Some(kind)) if audio.is_empty() => Err(TsError::AudioType(kind)),
+        (None, None, _) if audio.is_empty() => Err(TsError::NoStream),
+        _ => Ok(Program { video, audio }),
     })
 }
 
@@ -225,6 +247,14 @@ fn opus_channels(descriptors: &[u8]) -> Option<u8> {
         (EXTENSION, &[OPUS, channels @ 1..=8, ..]) => Some(channels),
         _ => None,
     })
+}
+
+/// What a language descriptor (section 2.6.18) says first; it may name several.
+fn language(descriptors: &[u8]) -> Option<Language> {
+    const LANGUAGE: u8 = 0x0a;
+    let mut all = Descriptors(descriptors);
+    let (_, content) = all.find(|(tag, _)| *tag == LANGUAGE)?;
+    Language::new(str::from_utf8(content.get(..3)?).ok()?)
 }
 
 /// Descriptors by their tags, up to one that is cut short.

@@ -1,14 +1,18 @@
 //! Streams made here packet by packet, and one that ffmpeg has made.
 
 mod mux;
+mod streams;
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
-use self::mux::{AUDIO_PID, Mux, PPS, SPS, VIDEO_PID};
-use super::{Demux, Losses, TsError, Unwrap, annexb, section, signed_33};
+use self::mux::{Mux, PPS, SPS, VIDEO_PID};
+use super::{
+    Demux, Losses, TsError, annexb,
+    clock::{Unwrap, signed_33},
+    section,
+};
 use crate::{
-    HevcConfig, fuzz, hevc,
+    fuzz,
     intake::{IntakeError, Output},
     limits::TS_SEARCH_BYTES_MAX,
     sample::{Sample, TrackId, TrackKind},
@@ -204,80 +208,6 @@ fn sound_that_is_announced_and_never_comes_is_waited_for_so_long() {
 }
 
 #[test]
-fn hevc_is_told_by_its_sets_and_open_groups_are_named() {
-    let config = HevcConfig::parse(Bytes::from_static(hevc::tests::RECORD)).unwrap();
-    let sets: Vec<Vec<u8>> = config
-        .hvcc()
-        .arrays
-        .iter()
-        .flat_map(|array| array.nalus.clone())
-        .collect();
-    let stream = |first: u8| {
-        let mut mux = Mux::new();
-        mux.tables(0x24, None);
-        for n in 0..10 {
-            let mut nals = vec![vec![35 << 1, 1, 0x50]];
-            if n == 0 {
-                nals.extend(sets.clone());
-            }
-            let kind = if n == 0 { first } else { 1 };
-            nals.push([&[kind << 1, 1][..], &[0x88; 300]].concat());
-            let unit: Vec<u8> = nals
-                .iter()
-                .flat_map(|nal| [&[0, 0, 0, 1], &nal[..]].concat())
-                .collect();
-            mux.pes(VIDEO_PID, 0xe0, (n * 3_600, None), &unit);
-        }
-        mux.bytes
-    };
-    let played = play(&stream(19), 1_316).unwrap();
-    assert_eq!(played.tracks[0].video[0].config.codec(), config.codec());
-    assert_eq!(played.video.len(), 9);
-    // A slice behind its length, and nothing else.
-    assert!(played.video.iter().all(|sample| sample.data.len() == 306));
-    assert!(played.video[0].sync && !played.video[1].sync);
-    let mut demux = Demux::new(0);
-    demux.handle(&stream(21)).unwrap();
-    assert!(demux.has_open_groups());
-}
-
-#[test]
-fn opus_is_told_by_its_descriptors() {
-    let descriptors = [5, 4, b'O', b'p', b'u', b's', 0x7f, 2, 0x80, 2];
-    let mut mux = Mux::new();
-    mux.tables_with(0x1b, Some((0x06, &descriptors)));
-    for n in 0..6 {
-        mux.picture(n * 3_600, 0, n == 0);
-        // Two packets of 20 ms.
-        let unit = [0x7f, 0xe0, 2, 0xfc, 7, 0x7f, 0xe0, 2, 0xfc, 8];
-        mux.pes(AUDIO_PID, 0xbd, (n * 3_600, None), &unit);
-    }
-    let played = play(&mux.bytes, 1_316).unwrap();
-    let audio = &played.tracks[0].audio[0].config;
-    assert_eq!((audio.codec().as_str(), audio.channels()), ("Opus", 2));
-    assert_eq!(played.audio.len(), 12);
-    for (n, sample) in (0_u64..).zip(&played.audio) {
-        assert_eq!((sample.decode_time, sample.duration), (n * 960, 960));
-    }
-    let mut mux = Mux::new();
-    mux.tables_with(0x1b, Some((0x06, &descriptors[..6])));
-    let refused = play(&mux.bytes, 1_316).map(|_| ()).unwrap_err();
-    assert_eq!(refused, TsError::AudioType(0x06));
-}
-
-#[test]
-fn sound_alone_is_taken_at_once_or_when_the_announced_pictures_do_not_come() {
-    for video in [0x06, 0x1b] {
-        let mut mux = Mux::new();
-        mux.tables(video, Some(0x0f));
-        (0..200).for_each(|n| mux.sound(n * 1_920, &[&[1; 9]]));
-        let played = play(&mux.bytes, 1_316).unwrap();
-        assert!(played.tracks[0].video.is_empty());
-        assert_eq!((played.tracks.len(), played.audio.len()), (1, 200));
-    }
-}
-
-#[test]
 fn refusals_say_what_to_send() {
     let refused = |build: fn(&mut Mux)| {
         let mut mux = Mux::new();
@@ -319,29 +249,6 @@ fn refusals_say_what_to_send() {
 }
 
 #[test]
-fn frames_of_sound_may_lie_across_units() {
-    let frames: Vec<Vec<u8>> = (0..9_u8).map(|n| mux::adts(&[n; 50])).collect();
-    let all = frames.concat();
-    let mut mux = Mux::new();
-    mux.tables(0x1b, Some(0x0f));
-    mux.picture(0, 0, true);
-    // 57 bytes each: the second unit begins within the second frame, and its time is that of the third.
-    mux.pes(AUDIO_PID, 0xc0, (0, None), &all[..100]);
-    mux.pes(AUDIO_PID, 0xc0, (2 * 1_920, None), &all[100..300]);
-    mux.pes(AUDIO_PID, 0xc0, (6 * 1_920, None), &all[300..]);
-    mux.picture(3_600, 0, false);
-    mux.picture(7_200, 0, false);
-    let played = play(&mux.bytes, 1_316).unwrap();
-    let read: Vec<_> = played
-        .audio
-        .iter()
-        .map(|s| (s.decode_time, s.data[0]))
-        .collect();
-    let wanted: Vec<_> = (0..9_u8).map(|n| (u64::from(n) * 1_024, n)).collect();
-    assert_eq!(read, wanted);
-}
-
-#[test]
 fn what_ffmpeg_makes_comes_out_whole() {
     let played = play(&FFMPEG[1..], 1_316).unwrap();
     assert_eq!(played.losses, Losses::default());
@@ -366,16 +273,6 @@ fn what_ffmpeg_makes_comes_out_whole() {
 #[test]
 fn checksums_are_those_of_the_standard() {
     assert_eq!(section::crc(b"123456789"), 0x0376_e6e7);
-}
-
-#[test]
-fn start_codes_of_either_length_part_nal_units() {
-    let parts = |bytes: &[u8]| annexb::nals(bytes).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    assert_eq!(
-        parts(&[9, 0, 0, 1, 5, 0, 0, 0, 1, 6, 7, 0, 0, 1]),
-        [vec![5], vec![6, 7], vec![]]
-    );
-    assert_eq!(parts(&[0, 0, 2, 0, 0]), Vec::<Vec<u8>>::new());
 }
 
 proptest! {

@@ -8,17 +8,17 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::TsError;
+use super::{TsError, section::Program};
 use crate::{
     intake::{Intake, IntakeError, Output, PictureIn},
     limits::{KEYFRAME_WAIT_MS, TRACK_WAIT_FRAMES_MAX, TRACK_WAIT_MS},
     sample::TrackKind,
     timeline::TICKS_PER_MS,
-    track::{AudioConfig, AudioTrack, VideoConfig},
+    track::{AudioTrack, VideoConfig},
 };
 
-/// The number by which the intake knows the stream that is taken of each kind.
-const NUMBER: u16 = 0;
+/// The number by which the intake knows the stream of pictures.
+const PICTURES: u16 = 0;
 
 #[derive(Debug)]
 pub(super) struct Assembly {
@@ -26,8 +26,8 @@ pub(super) struct Assembly {
     has_video_config: bool,
     /// Whether sound waits for the first picture that can be shown.
     awaits_picture: bool,
-    /// The sound that waits.
-    early: VecDeque<(i64, Bytes)>,
+    /// The sound that waits, by its stream's number and its time.
+    early: VecDeque<(u16, i64, Bytes)>,
     /// When the first picture and the first sound came, on the stream's clock.
     first_picture: Option<i64>,
     first_sound: Option<i64>,
@@ -55,10 +55,13 @@ impl Assembly {
     }
 
     /// What the program has.
-    pub(super) fn expect(&mut self, video: bool, audio: bool) -> Result<(), IntakeError> {
-        self.intake.handle_announcement(TrackKind::Video, video);
-        self.intake.handle_announcement(TrackKind::Audio, audio);
-        if video {
+    pub(super) fn expect(&mut self, program: &Program) -> Result<(), IntakeError> {
+        let pictures = program.video.is_some();
+        self.intake
+            .handle_announcement(TrackKind::Video, pictures.into());
+        self.intake
+            .handle_announcement(TrackKind::Audio, program.audio.len());
+        if pictures {
             return Ok(());
         }
         self.release()
@@ -67,13 +70,16 @@ impl Assembly {
     /// The pictures from the next one on are of this configuration.
     pub(super) fn video_config(&mut self, config: VideoConfig) -> Result<(), IntakeError> {
         self.has_video_config = true;
-        self.intake.handle_video_config(NUMBER, config)
+        self.intake.handle_video_config(PICTURES, config)
     }
 
-    /// The sound from the next frame on is of this configuration.
-    pub(super) fn audio_config(&mut self, config: AudioConfig) -> Result<(), IntakeError> {
-        self.intake
-            .handle_audio_config(NUMBER, AudioTrack::new(config))
+    /// The sound of that stream is this from its next frame on.
+    pub(super) fn audio_config(
+        &mut self,
+        number: u16,
+        track: AudioTrack,
+    ) -> Result<(), IntakeError> {
+        self.intake.handle_audio_config(number, track)
     }
 
     pub(super) fn picture(&mut self, picture: PictureIn) -> Result<(), TsError> {
@@ -86,17 +92,17 @@ impl Assembly {
                 Ok(())
             };
         }
-        self.intake.handle_picture(NUMBER, picture)?;
+        self.intake.handle_picture(PICTURES, picture)?;
         Ok(self.release()?)
     }
 
-    pub(super) fn sound(&mut self, at: i64, data: Bytes) -> Result<(), IntakeError> {
+    pub(super) fn sound(&mut self, number: u16, at: i64, data: Bytes) -> Result<(), IntakeError> {
         if !self.awaits_picture {
-            return self.intake.handle_sound(NUMBER, at, data);
+            return self.intake.handle_sound(number, at, data);
         }
         let first = *self.first_sound.get_or_insert(at);
         let wait = TRACK_WAIT_MS * TICKS_PER_MS;
-        self.early.push_back((at, data));
+        self.early.push_back((number, at, data));
         if self.first_picture.is_none() && at.saturating_sub(first) > wait {
             // The pictures that the program announces do not come.
             return self.release();
@@ -104,7 +110,7 @@ impl Assembly {
         // Sound from long before the first picture is never heard.
         let old = at.saturating_sub(wait);
         while self.early.len() > TRACK_WAIT_FRAMES_MAX
-            || self.early.front().is_some_and(|(at, _)| *at < old)
+            || self.early.front().is_some_and(|(_, at, _)| *at < old)
         {
             self.early.pop_front();
         }
@@ -120,8 +126,8 @@ impl Assembly {
     /// Sound waits no longer.
     fn release(&mut self) -> Result<(), IntakeError> {
         self.awaits_picture = false;
-        for (at, data) in std::mem::take(&mut self.early) {
-            self.intake.handle_sound(NUMBER, at, data)?;
+        for (number, at, data) in std::mem::take(&mut self.early) {
+            self.intake.handle_sound(number, at, data)?;
         }
         Ok(())
     }

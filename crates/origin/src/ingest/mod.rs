@@ -157,8 +157,9 @@ pub(crate) async fn admit(
             granted: None,
         });
     }
-    let verdict = authoriser.ask_to_publish(&publisher, deadline).await;
-    let meant = match verdict.map_err(|why| why.told())? {
+    let asked = authoriser.ask_to_publish(&publisher, deadline).await;
+    let verdict = asked.map_err(|why| why.told())?;
+    let meant = match verdict {
         Verdict::Refused { reason } => return Err(Denial::Refused { reason }),
         Verdict::Allowed { channel } => channel,
     };

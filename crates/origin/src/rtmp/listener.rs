@@ -23,13 +23,6 @@ use crate::{
 /// Pause after a failed accept: the usual reason is that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Both of RTMP's doors, and how many have come in through these and all others.
-#[derive(Debug)]
-pub(crate) struct Doors {
-    shared: Arc<Shared>,
-    admitted: Arc<Admitted>,
-}
-
 pub(crate) struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -37,25 +30,24 @@ pub(crate) struct Listener {
     admitted: Arc<Admitted>,
 }
 
-impl Doors {
-    pub(crate) fn new(shared: Arc<Shared>, admitted: Arc<Admitted>) -> Self {
-        Self { shared, admitted }
-    }
-
+impl Listener {
     /// Binds at once, so that an address that is taken is known before anything else starts. Needs a runtime.
-    pub(crate) fn open(&self, addr: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Listener> {
+    pub(crate) fn bind(
+        addr: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        shared: Arc<Shared>,
+        admitted: Arc<Admitted>,
+    ) -> io::Result<Self> {
         let socket = std::net::TcpListener::bind(addr)?;
         socket.set_nonblocking(true)?;
-        Ok(Listener {
+        Ok(Self {
             socket: TcpListener::from_std(socket)?,
             tls,
-            shared: Arc::clone(&self.shared),
-            admitted: Arc::clone(&self.admitted),
+            shared,
+            admitted,
         })
     }
-}
 
-impl Listener {
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }

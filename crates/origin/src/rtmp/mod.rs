@@ -6,4 +6,4 @@ mod listener;
 pub(crate) mod session;
 pub(crate) mod tls;
 
-pub(crate) use listener::Doors;
+pub(crate) use listener::Listener;

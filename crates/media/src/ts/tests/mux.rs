@@ -1,5 +1,7 @@
 //! A maker of transport streams, as simple as may be.
 
+use std::collections::BTreeMap;
+
 use crate::ts::section::crc;
 
 pub(super) const MAP_PID: u16 = 0x1000;
@@ -15,7 +17,7 @@ pub(super) const PPS: &[u8] = &[0x68, 0xef, 0x8f, 0xcb];
 
 pub(super) struct Mux {
     pub(super) bytes: Vec<u8>,
-    counters: [u8; 3],
+    counters: BTreeMap<u16, u8>,
 }
 
 pub(super) fn pid(packet: &[u8]) -> u16 {
@@ -42,7 +44,7 @@ impl Mux {
     pub(super) fn new() -> Self {
         Self {
             bytes: Vec::new(),
-            counters: [0; 3],
+            counters: BTreeMap::new(),
         }
     }
 
@@ -53,15 +55,23 @@ impl Mux {
 
     /// The same, where the sound has descriptors.
     pub(super) fn tables_with(&mut self, video: u8, audio: Option<(u8, &[u8])>) {
+        let audio = audio.map(|(kind, descriptors)| (kind, AUDIO_PID, descriptors));
+        let streams: Vec<_> = std::iter::once((video, VIDEO_PID, &[][..]))
+            .chain(audio)
+            .collect();
+        self.map(&streams);
+    }
+
+    /// The two tables, with these streams: type, packet id and descriptors.
+    pub(super) fn map(&mut self, streams: &[(u8, u16, &[u8])]) {
         let [map_high, map_low] = MAP_PID.to_be_bytes();
         self.section(0, 0, &[0, 1, 0xc1, 0, 0, 0, 1, 0xe0 | map_high, map_low]);
         let mut map = vec![0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0];
-        let audio = audio.map(|(kind, descriptors)| (kind, AUDIO_PID, descriptors));
-        for (kind, pid, descriptors) in std::iter::once((video, VIDEO_PID, &[][..])).chain(audio) {
+        for (kind, pid, descriptors) in streams {
             let [high, low] = pid.to_be_bytes();
             let bytes = u8::try_from(descriptors.len()).unwrap();
-            map.extend([kind, 0xe0 | high, low, 0xf0, bytes]);
-            map.extend(descriptors);
+            map.extend([*kind, 0xe0 | high, low, 0xf0, bytes]);
+            map.extend(*descriptors);
         }
         self.section(MAP_PID, 2, &map);
     }
@@ -147,12 +157,7 @@ impl Mux {
 
     /// The next number of a stream's packets.
     fn count(&mut self, pid: u16) -> u8 {
-        let counter = match pid {
-            VIDEO_PID => &mut self.counters[0],
-            AUDIO_PID => &mut self.counters[1],
-            // Both tables are sent once.
-            _ => &mut self.counters[2],
-        };
+        let counter = self.counters.entry(pid).or_default();
         let now = *counter;
         *counter = (now + 1) & 15;
         now
