@@ -290,7 +290,14 @@ fn end_and_hints(media: &Media, faults: &mut Vec<Fault>) {
         let seen = "EXT-X-ENDLIST and EXT-X-PRELOAD-HINT";
         faults.push(Fault::new(Rule::HintAfterEnd, seen, "no hint").at(hint.line));
     }
-    if !media.is_ended && media.has_parts() && media.hints.iter().all(|hint| hint.kind != "PART") {
+    // A gap has no bytes to wait for, and how much of it is to come is not known.
+    let is_away = media
+        .all()
+        .rev()
+        .find_map(|segment| segment.parts.last())
+        .is_some_and(|part| part.is_gap);
+    let is_hinted = media.hints.iter().any(|hint| hint.kind == "PART");
+    if !media.is_ended && media.has_parts() && !is_hinted && !is_away {
         let seen = "EXT-X-PART, and no EXT-X-PRELOAD-HINT:TYPE=PART";
         faults.push(Fault::new(
             Rule::HintMissing,

@@ -306,12 +306,14 @@ fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
     for segment in &media.segments {
         let Some(date) = segment.date else { continue };
         let near = i64::try_from((segment.duration / 4).as_micros()).unwrap_or(i64::MAX);
-        let is_same = |other: &&crate::parse::Segment| {
-            other
-                .date
-                .is_some_and(|other| other.abs_diff(date) < near.unsigned_abs())
-        };
-        let Some(same) = other.segments.iter().find(is_same) else {
+        // The nearest, because what is cut short at the end of an encoder may be as short as that.
+        let same = other
+            .segments
+            .iter()
+            .filter_map(|other| Some((other.date?.abs_diff(date), other)))
+            .filter(|(apart, _)| *apart < near.unsigned_abs())
+            .min_by_key(|(apart, _)| *apart);
+        let Some((_, same)) = same else {
             continue;
         };
         if same.discontinuity != segment.discontinuity {
@@ -322,5 +324,35 @@ fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
             faults.push(Fault::new(Rule::DiscontinuitiesDiffer, seen, "the same").at(segment.line));
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Content, parse};
+
+    /// An encoder that was lost: a short gap, and media behind a discontinuity.
+    fn interrupted(sequence: u64) -> Media {
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:08.323Z\n#EXT-X-GAP\n#EXTINF:0.27500,\n7.m4s\n\
+             #EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:08.598Z\n#EXTINF:2.00000,\n8.m4s\n"
+        );
+        let Content::Media(media) = parse(text.as_bytes()).content else {
+            unreachable!("it has media")
+        };
+        *media
+    }
+
+    #[test]
+    fn segments_are_compared_with_the_nearest_of_another_rendition() {
+        let found = |a: &Media, b: &Media| {
+            let mut faults = Vec::new();
+            discontinuities(a, b, &mut faults);
+            faults.len()
+        };
+        assert_eq!(found(&interrupted(3), &interrupted(3)), 0);
+        assert_eq!(found(&interrupted(3), &interrupted(4)), 1);
     }
 }

@@ -140,7 +140,7 @@ impl Watch {
         self.removals(now, &before, next, &mut change.faults);
         check_hint(&before, next, &mut change.faults);
         change.new = news(next, before.last());
-        self.arrivals(now, slack, next, &mut change);
+        self.arrivals(now, slack, (&before, next), &mut change);
         self.last = Some(next.clone());
         change
     }
@@ -166,9 +166,19 @@ impl Watch {
         };
     }
 
-    fn arrivals(&mut self, now: Duration, slack: Duration, next: &Media, change: &mut Change) {
-        let has_part = change.new.iter().any(|new| new.part.is_some());
-        let has_segment = change.new.iter().any(|new| new.part.is_none());
+    /// What is listed as gap has come as well: that it is in time is what the rules ask for.
+    fn arrivals(
+        &mut self,
+        now: Duration,
+        slack: Duration,
+        (before, next): (&Media, &Media),
+        change: &mut Change,
+    ) {
+        let newest = |media: &Media| media.segments.last().map(|segment| segment.msn);
+        let has_segment = newest(next) > newest(before);
+        let has_part = before
+            .last()
+            .is_none_or(|last| first_part_after(next, last).is_some());
         if !next.is_ended {
             self.lateness(now, slack, next, &mut change.faults);
         }

@@ -347,17 +347,18 @@ impl Prober {
     }
 
     /// Whether a part of this URI is listed within a target duration.
+    /// Whether there is media under that name before long; a gap is none.
     async fn comes(&self, lane: usize, uri: &str) -> bool {
         let until = self.shared.client.now() + self.target(lane);
         while self.shared.client.now() < until {
             let Some(media) = self.changed(lane).await else {
                 return false;
             };
-            if media
+            let listed = media
                 .all()
-                .any(|segment| segment.parts.iter().any(|part| part.uri == uri))
-            {
-                return true;
+                .find_map(|segment| segment.parts.iter().find(|part| part.uri == uri));
+            if let Some(part) = listed {
+                return !part.is_gap;
             }
             if media.is_ended {
                 return false;

@@ -28,6 +28,7 @@ defects! {
     None => [] may [];
     Ranges => [] may [];
     Ended => [] may [];
+    Interrupted => [] may [];
     // One media playlist.
     Syntax => [Syntax] may [];
     Attribute => [Attribute] may [];

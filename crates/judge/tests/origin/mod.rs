@@ -337,6 +337,13 @@ impl Origin {
         let parts = self.parts(rendition);
         let age = |msn: u64| (parts / per).saturating_sub(msn);
         match (msn, part) {
+            (Ok(msn), part) if playlist::is_missing(self, msn) => {
+                // Asked for because of the hint, and given up when the encoder turns out to be lost.
+                if part == Some(Ok(0)) {
+                    self.wait(rendition, msn * per + 1).await;
+                }
+                self.not_found()
+            }
             (Ok(msn), None) if (msn + 1) * per <= parts => {
                 let is_gone = age(msn) > self.window() && self.has(Defect::SegmentGone);
                 if is_gone || self.has(Defect::MediaMissing) {

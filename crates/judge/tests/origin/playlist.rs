@@ -30,6 +30,13 @@ impl Rendition {
 /// Segments with a discontinuity before them. The first is removed while a run lasts, the second comes in it.
 pub(crate) const DISCONTINUITIES: [u64; 2] = [12, 24];
 
+/// Segments that nobody sends media for, where the encoder is lost: those before the second discontinuity.
+pub(crate) const MISSING: std::ops::Range<u64> = 22..24;
+
+pub(crate) fn is_missing(origin: &Origin, msn: u64) -> bool {
+    origin.has(Defect::Interrupted) && MISSING.contains(&msn)
+}
+
 /// What a request wants left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delta {
@@ -347,6 +354,9 @@ fn segment(text: &mut String, list: &Playlist<'_>, msn: u64) -> Written {
         "0.90000".clone_into(&mut extinf);
     }
     let comma = if list.has(Defect::Syntax) { "" } else { "," };
+    if is_missing(list.origin, msn) {
+        writeln!(text, "#EXT-X-GAP")?;
+    }
     writeln!(
         text,
         "#EXTINF:{extinf}{comma}\n{}/{msn}.m4s",
@@ -363,6 +373,7 @@ fn part_tag(text: &mut String, list: &Playlist<'_>, msn: u64, part: u64) -> Writ
         () => part == 0 || list.rendition == Rendition::Audio,
     };
     let mark = match () {
+        () if is_missing(list.origin, msn) => ",GAP=YES",
         () if is_marked && list.has(Defect::Attribute) => ",INDEPENDENT=\"YES\"",
         () if is_marked => ",INDEPENDENT=YES",
         () => "",
@@ -392,7 +403,9 @@ fn tail(text: &mut String, list: &Playlist<'_>, delta: Delta) -> Written {
         }
         return writeln!(text, "#EXT-X-ENDLIST");
     }
-    if !list.has(Defect::HintMissing) {
+    // Nothing is hinted at behind a gap: there may be more of it.
+    let is_away = is_missing(list.origin, (list.parts - 1) / per);
+    if !list.has(Defect::HintMissing) && !is_away {
         let odd = if list.has(Defect::HintBroken) {
             "-hint"
         } else {
