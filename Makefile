@@ -9,7 +9,7 @@ WAITING ?= 10000
 SECONDS_LIVE ?= 20
 ENGINE ?= redis
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-idle bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and fo
 
 bench-origin: ## What a viewer costs the origin, and how fast WAITING=10000 requests have their part, beside nginx
 	@WAITING=$(WAITING) SECONDS=$(SECONDS_LIVE) scripts/bench origin
+
+bench-ingest: ## What CHANNELS=50 publishers of CHANNEL_MBPS=4 Mb/s each cost the origin over SECONDS_LIVE=20
+	@SECONDS=$(SECONDS_LIVE) scripts/bench ingest
+
+soak: MINUTES = 30
+soak: ## A show for MINUTES=30: the judge looks at it in every state, hls.js and shaka-player play its ladder; PART=judge or players
+	@MINUTES=$(MINUTES) PART=$(PART) scripts/bench soak
 
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle

@@ -20,14 +20,22 @@ const PLAYERS = {
       await player.attach(video);
       player.configure({ streaming: { lowLatencyMode: true } });
       seen.latency = () => (Date.now() - player.getPlayheadTimeAsDate().getTime()) / 1000;
-      await player.load(url);`,
+      await player.load(url);
+      seen.qualities = () => [...new Set(player.getVariantTracks().map((track) => track.height).filter((lines) => lines > 0))];
+      seen.choose = (lines) => {
+        player.configure({ abr: { enabled: false } });
+        player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === lines));
+      };`,
   },
   hls: {
     script: "hls.js/dist/hls.min.js",
     start: `
       const hls = new Hls({ lowLatencyMode: true });
       hls.on(Hls.Events.ERROR, (_, data) => seen.errors.push(data.details));
-      seen.latency = () => hls.latency;
+      seen.latency = () => hls.playingDate ? (Date.now() - hls.playingDate.getTime()) / 1000 : undefined;
+      seen.qualities = () => [...new Set(hls.levels.map((level) => level.height).filter((lines) => lines > 0))];
+      // What its own choice of quality does: the next segment is of the other quality, and nothing that was loaded is thrown away.
+      seen.choose = (lines) => { hls.loadLevel = hls.levels.findIndex((level) => level.height === lines); };
       hls.loadSource(url);
       hls.attachMedia(video);`,
   },
@@ -80,4 +88,24 @@ export function report(page) {
     const seen = /** @type {any} */ (window).seen;
     return { errors: [...seen.errors], latencyS: seen.latency() };
   });
+}
+
+/**
+ * The lines of each quality that the player can choose from.
+ *
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<number[]>}
+ */
+export function qualities(page) {
+  return page.evaluate(() => /** @type {any} */ (window).seen.qualities());
+}
+
+/**
+ * Has the player go on in another quality, as it would by itself on another network.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} lines
+ */
+export async function chooseQuality(page, lines) {
+  await page.evaluate((lines) => /** @type {any} */ (window).seen.choose(lines), lines);
 }

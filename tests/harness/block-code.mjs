@@ -1,6 +1,6 @@
 /**
- * Reads the clock that the demo paints into its picture, out of the video element, through a canvas. The format is
- * described, and made, in crates/fanwave/src/demo/clock_code.rs.
+ * The clock in a picture, as the demo paints it: read out of the video element through a canvas, and made for encoders that
+ * come in by other ways. The format is described in crates/fanwave/src/demo/clock_code.rs.
  */
 
 const COLUMNS = 16;
@@ -10,6 +10,9 @@ const PICTURE_WIDTH = 1280;
 const CELL = 16;
 const LEFT = 32;
 const TOP = 32;
+/** Luma of video range. */
+const WHITE = 235;
+const BLACK = 16;
 
 const MARKER = 0b1010n;
 const TIME_BITS = 44n;
@@ -49,6 +52,24 @@ export async function readBlockCode(page) {
   }, layout);
   const clock = decode(BigInt(`0b${cells}`));
   return clock === undefined ? undefined : { clock, readAt };
+}
+
+/**
+ * The code of a time as gray pixels, one to a cell, with the white border around them: 18 x 6 bytes, row by row. Each has to be
+ * made 16 pixels wide and high, and laid over a picture of 1280 x 720 at 16, 16.
+ *
+ * @param {number} unixMs
+ */
+export function blockCodePixels(unixMs) {
+  const head = (MARKER << TIME_BITS) | (BigInt(unixMs) & ((1n << TIME_BITS) - 1n));
+  const code = (head << CRC_BITS) | BigInt(crc16(head));
+  const width = COLUMNS + 2;
+  const pixels = new Uint8Array(width * (ROWS + 2)).fill(WHITE);
+  for (let cell = 0; cell < COLUMNS * ROWS; cell += 1) {
+    const isWhite = (code >> BigInt(COLUMNS * ROWS - 1 - cell)) & 1n;
+    if (!isWhite) pixels[(Math.floor(cell / COLUMNS) + 1) * width + (cell % COLUMNS) + 1] = BLACK;
+  }
+  return pixels;
 }
 
 /**

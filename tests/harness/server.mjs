@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
@@ -56,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -78,6 +78,7 @@ export class Server {
     /** Where the HTTP port's other half is, which speaks TLS, if it is wanted. */
     this.tlsPort = 0;
     this.shownPerSecond = options.shownPerSecond ?? 10;
+    this.reconnectWindow = options.reconnectWindow ?? "30s";
     this.extra = options.extra ?? "";
     this.rtmp = options.rtmp ?? "";
     this.secretPath = join(folder, "secret");
@@ -104,6 +105,7 @@ listen = "127.0.0.1:${this.rtmpPort}"
 ${this.rtmp}
 [live]
 part_target = "${this.partTargetMs}ms"
+reconnect_window = "${this.reconnectWindow}"
 
 [[channels]]
 id = "${CHANNEL}"
