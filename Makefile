@@ -32,8 +32,8 @@ check: ## Formatting, lints, documentation, licences, unused dependencies, spell
 fix: ## Apply the formatting and the lints that can be applied by machine
 	@scripts/fix
 
-bench-latency: ## Glass-to-glass latency and stalls over MINUTES=10, for 1.0 s and 0.5 s parts
-	@MINUTES=$(MINUTES) scripts/bench latency
+bench-latency: ## Glass-to-glass latency and stalls over MINUTES=10 each, by RTMP, SRT and WHIP, for 1.0 s and 0.5 s parts; INGEST=srt measures one
+	@MINUTES=$(MINUTES) INGEST=$(INGEST) scripts/bench latency
 
 bench-playback: ## Stalls in a browser over MINUTES=10 each, for ffmpeg's and for OBS's encoder settings
 	@MINUTES=$(MINUTES) scripts/bench playback
