@@ -63,7 +63,7 @@ const measured = await inScene("ingest", async (scene) => {
   const keyFile = (i) => join(scene.folder, `key-${i}`);
   for (let i = 0; i < channels; i += 1) await writeFile(keyFile(i), key(i), { mode: 0o600 });
   const tables = Array.from({ length: channels }, (_, i) => `[[channels]]\nid = "${id(i)}"\ntitle = "Stage ${i}"\nstream_key_file = "${keyFile(i)}"\n`);
-  const server = await Server.start(scene, { extra: tables.join("\n"), logLevel: "warn" });
+  const server = await Server.start(scene, { rtmp: `connections_per_address = ${channels + 1}\n`, extra: tables.join("\n"), logLevel: "warn" });
   const serverCore = cpus().length - 1;
   const pinned = await run("taskset", ["--all-tasks", "--cpu-list", "--pid", `${serverCore}`, `${server.pid}`], { deadlineMs: 5_000 });
   if (pinned.code !== 0) throw new Error(`the server could not be given a core of its own: ${pinned.stderr}`);

@@ -10,11 +10,15 @@
 //!   refused, for no conforming playlist exists.
 //! * A following audio rendition is cut where the leader was, to within [`REMAINDER_MAX`]: what is left over since its
 //!   last part goes to the next segment when it is that short, because a part of two frames costs a request like any.
+//!   A part that ends where the leader is expected to cut is held until it has, or has not.
 //! * A leading audio rendition ends a segment with the first part that reaches the shortest segment.
 //!
 //! Parts never exceed the part target, which comes from the configuration and is never fitted to what arrives; the cut
 //! is fitted instead (section 4.4.4.9). A part closes as soon as another sample like its shortest would not fit. Nothing
 //! is decided before every rendition has its first part, so that they enter and leave the stream together.
+//!
+//! A segment's end is decided together with its last part, but for a publisher that goes: no playlist ever hints at a part of
+//! a segment that turns out to have ended.
 //!
 //! The cutter lives from a publisher's coming to its going; it never looks at a clock.
 
@@ -25,7 +29,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use thiserror::Error;
 
-use self::track::Track;
+use self::track::{Lead, Track};
 use crate::{
     config::{Config, Kind, RenditionId},
     snapshot::Independence,
@@ -149,6 +153,9 @@ pub struct Cutter {
     leader: usize,
     /// Media time 0: the leader's first independent sample.
     origin: Option<Duration>,
+    /// Where the leader cut last, and where it is expected to cut next: after a segment like the last one.
+    last_cut: Duration,
+    cut_due: Duration,
     decisions: VecDeque<Decision>,
     failed: Option<CutError>,
 }
@@ -170,6 +177,8 @@ impl Cutter {
             tracks,
             leader,
             origin: None,
+            last_cut: Duration::ZERO,
+            cut_due: Duration::ZERO,
             decisions: VecDeque::new(),
             failed: None,
         }
@@ -194,12 +203,7 @@ impl Cutter {
     /// A stream in which some rendition never had a part leaves none at all.
     pub fn finish(mut self) -> impl Iterator<Item = Decision> {
         for track in &mut self.tracks {
-            track.close_part(
-                Fit::Last,
-                self.origin.unwrap_or_default(),
-                &mut self.decisions,
-            );
-            track.close_segment(&mut self.decisions);
+            track.end_segment(self.origin.unwrap_or_default(), &mut self.decisions);
         }
         let complete = self.tracks.iter().all(Track::has_begun);
         self.decisions.into_iter().filter(move |_| complete)
@@ -238,7 +242,10 @@ impl Cutter {
     fn begin(&mut self, index: usize, sample: &Sample) -> Result<Option<Duration>, CutError> {
         let track = &self.tracks[index];
         if self.origin.is_none() && index == self.leader && sample.sync == Sync::Sync {
-            self.origin = Some(track.time_of(sample.dts));
+            let origin = track.time_of(sample.dts);
+            self.origin = Some(origin);
+            self.last_cut = origin;
+            self.cut_due = origin + self.config.segment_min();
         }
         let begins = self.origin.is_some_and(|origin| {
             track.is_running() || (sample.sync == Sync::Sync && track.time_of(sample.dts) >= origin)
@@ -260,7 +267,6 @@ impl Cutter {
         let track = &mut self.tracks[self.leader];
         if track.kind() == Kind::Video {
             if sample.sync == Sync::Sync && track.segment_may_end() {
-                track.close_part(Fit::Last, origin, &mut self.decisions);
                 self.cut(sample.dts, origin);
             }
             let track = &mut self.tracks[self.leader];
@@ -275,6 +281,18 @@ impl Cutter {
                 );
             }
         }
+        let Some(end) = self.tracks[self.leader].end() else {
+            return Ok(());
+        };
+        let lead = Lead {
+            end,
+            cut_due: self.cut_due,
+        };
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            if index != self.leader && track.kind() == Kind::Audio {
+                track.heed(lead, origin, &mut self.decisions);
+            }
+        }
         Ok(())
     }
 
@@ -284,8 +302,7 @@ impl Cutter {
             Kind::Video => {
                 if sample.sync == Sync::Sync && track.take_cut(track.time_of(sample.dts)).is_some()
                 {
-                    track.close_part(Fit::Last, origin, &mut self.decisions);
-                    track.close_segment(&mut self.decisions);
+                    track.end_segment(origin, &mut self.decisions);
                 }
                 check_room(track, sample, &self.config)?;
                 track.append(sample, origin, &mut self.decisions);
@@ -294,8 +311,7 @@ impl Cutter {
                 if !track.fits_segment(sample.duration) {
                     // The leader has not cut for a whole target duration, or its cut is a moment late. Sound may be cut
                     // anywhere, and the cut that comes then finds nothing left to do.
-                    track.close_part(Fit::Last, origin, &mut self.decisions);
-                    track.close_segment(&mut self.decisions);
+                    track.end_segment(origin, &mut self.decisions);
                 }
                 track.append(sample, origin, &mut self.decisions);
                 track.follow_cuts(origin, &mut self.decisions);
@@ -307,8 +323,10 @@ impl Cutter {
     /// Ends the leader's segment at `dts`, and tells the followers.
     fn cut(&mut self, dts: u64, origin: Duration) {
         let leader = &mut self.tracks[self.leader];
-        leader.close_segment(&mut self.decisions);
+        leader.end_segment(origin, &mut self.decisions);
         let at = leader.time_of(dts);
+        self.cut_due = at + at.saturating_sub(self.last_cut);
+        self.last_cut = at;
         for (index, track) in self.tracks.iter_mut().enumerate() {
             if index != self.leader {
                 track.expect_cut(at);

@@ -137,6 +137,15 @@ pub(crate) fn source(tracks: &Tracks) -> Option<&VideoTrack> {
     }
 }
 
+/// How a source was cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SourceCut {
+    /// Its oldest pictures that were not cut yet are a part, and it was put in this place.
+    Part(Lead, Position),
+    /// Its segment has had its last part.
+    SegmentEnd,
+}
+
 /// The ladder of one publisher. Dropping it ends its encoders.
 #[derive(Debug, Default)]
 pub(crate) struct Rungs {
@@ -206,16 +215,11 @@ impl Rungs {
         Ok(())
     }
 
-    /// The source's oldest pictures that were not cut yet are a part, and it was put in this place.
-    pub(crate) fn handle_part(&self, lead: Lead, place: Position) {
-        for rung in &self.rungs {
-            rung.handle_part(lead, place);
+    /// This is what became of the source's pictures, at once.
+    pub(crate) fn handle_cuts(&self, cuts: &[SourceCut]) {
+        if !cuts.is_empty() {
+            self.rungs.iter().for_each(|rung| rung.handle_cuts(cuts));
         }
-    }
-
-    /// The source's segment has had its last part.
-    pub(crate) fn handle_segment_end(&self) {
-        self.rungs.iter().for_each(|rung| rung.handle_segment_end());
     }
 
     /// The source's timeline ends here, and goes on elsewhere, if it does.

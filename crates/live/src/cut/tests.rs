@@ -75,6 +75,8 @@ struct Seen {
     decisions: Vec<Decision>,
     kept: [usize; 2],
     error: Option<CutError>,
+    /// Segments that ended without a part in the same step: the playlist in between hinted at one.
+    broken_hints: usize,
 }
 
 fn run(config: &Config, samples: &[Sample]) -> Seen {
@@ -86,11 +88,27 @@ fn run(config: &Config, samples: &[Sample]) -> Seen {
             Ok(Taken::Skipped) => {}
             Err(error) => seen.error = Some(error),
         }
-        seen.decisions
-            .extend(std::iter::from_fn(|| cutter.poll_output()));
+        let step: Vec<_> = std::iter::from_fn(|| cutter.poll_output()).collect();
+        seen.broken_hints += bare_ends(&step);
+        seen.decisions.extend(step);
     }
     seen.decisions.extend(cutter.finish());
     seen
+}
+
+fn bare_ends(step: &[Decision]) -> usize {
+    let is_bare = |(index, decision): (usize, &Decision)| {
+        let Decision::SegmentEnd { rendition: ended } = decision else {
+            return false;
+        };
+        !step[..index]
+            .iter()
+            .any(|before| matches!(before, Decision::Part { rendition, .. } if rendition == ended))
+    };
+    step.iter()
+        .enumerate()
+        .filter(|step| is_bare(*step))
+        .count()
 }
 
 /// The segments of one rendition, each as its parts.
@@ -147,12 +165,37 @@ fn thirty_pictures_a_second_and_a_keyframe_every_two() {
 #[test]
 fn fast_parts_with_the_millisecond_times_of_rtmp() {
     let config = show(Duration::from_millis(500));
-    let seen = run(&config, &samples(8, &[2970, 2970, 3060], 60, 48_000));
-    assert_eq!(lengths(&seen, VIDEO), [[500, 500, 500, 500]; 4]);
+    let seen = run(&config, &samples(10, &[2970, 2970, 3060], 60, 48_000));
+    assert_eq!(lengths(&seen, VIDEO), [[500, 500, 500, 500]; 5]);
     // What is left over becomes a part once it is a quarter of the part target.
     let whole = vec![490, 490, 490, 490];
-    let rest = vec![490, 490, 490, 490, 128];
-    assert_eq!(lengths(&seen, AUDIO)[..3], [whole.clone(), whole, rest]);
+    let rest = vec![490, 490, 490, 490, 149];
+    assert_eq!(
+        lengths(&seen, AUDIO)[..4],
+        [whole.clone(), whole.clone(), whole, rest]
+    );
+}
+
+#[test]
+fn sound_that_was_followed_by_a_hint_is_followed_by_a_part() {
+    // Segments of 2 s, and one whose end comes a second later than expected.
+    let mut all = samples(8, &[3000], 30, 48_000);
+    let is_dropped = |sample: &Sample| [1, 3, 5, 6].contains(&(sample.dts / 90_000));
+    for sample in &mut all {
+        if sample.rendition == VIDEO && is_dropped(sample) {
+            sample.sync = Sync::Delta;
+        }
+    }
+    let seen = run(&show(Duration::from_secs(1)), &all);
+    assert_eq!(seen.broken_hints, 0);
+    assert_eq!(
+        lengths(&seen, VIDEO)[..3],
+        [vec![1000, 1000], vec![1000, 1000], vec![1000, 1000, 1000]]
+    );
+    let sound = lengths(&seen, AUDIO);
+    assert_eq!(sound[..2], [[981, 981], [981, 981]]);
+    // The part that was held for the cut that did not come is followed by what there is when one does.
+    assert_eq!(sound[2], [981, 981, 981, 149]);
 }
 
 #[test]
@@ -393,6 +436,7 @@ fn a_publisher_that_leaves_before_every_rendition_has_a_part_leaves_nothing() {
 
 /// The laws of every history that the cutter accepted.
 fn check_laws(config: &Config, seen: &Seen, longest_sample: Duration) -> Result<(), TestCaseError> {
+    prop_assert_eq!(seen.broken_hints, 0, "what is hinted at comes");
     for (rendition, spec) in config.renditions() {
         let all = segments(seen, rendition);
         let parts: usize = all
@@ -487,6 +531,34 @@ proptest! {
             let near = pictures.iter().any(|other| other.abs_diff(*start) <= config.part_target());
             prop_assert!(near || *start > *pictures.last().unwrap(), "{start:?} of {pictures:?}");
         }
+    }
+
+    #[test]
+    fn sound_that_is_off_and_irregular_keyframes_break_no_hint(
+        part_target in prop_oneof![Just(500u64), Just(1000), 200u64..2000],
+        gops in prop::collection::vec(1usize..110, 1..12),
+        off_ms in -1_500i64..1_500,
+    ) {
+        let config = show(Duration::from_millis(part_target));
+        let mut all = samples(24, &[3000], usize::MAX, 48_000);
+        let mut next = 0u64;
+        let mut gops = gops.iter().cycle();
+        for sample in all.iter_mut().filter(|sample| sample.rendition == VIDEO) {
+            sample.sync = Sync::Delta;
+            if sample.dts == next * 3000 {
+                sample.sync = Sync::Sync;
+                next += *gops.next().unwrap() as u64;
+            }
+        }
+        all.sort_by_key(|sample| match sample.rendition {
+            AUDIO => (sample.dts * 1_000 / 48).cast_signed() + off_ms * 1_000,
+            _ => (sample.dts * 1_000 / 90).cast_signed(),
+        });
+        let seen = run(&config, &all);
+        prop_assert_eq!(seen.error, None);
+        check_laws(&config, &seen, Duration::from_millis(34))?;
+        let (pictures, sound) = (starts(&seen, VIDEO), starts(&seen, AUDIO));
+        prop_assert!(pictures.len().abs_diff(sound.len()) <= 1, "{pictures:?} {sound:?}");
     }
 
     #[test]

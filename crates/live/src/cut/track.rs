@@ -31,6 +31,21 @@ pub(super) struct Track {
     begun: bool,
     /// Where the leader cut and this rendition has not yet; times, oldest first.
     cuts: VecDeque<Duration>,
+    /// Of sound that follows: where the leader is, once it is anywhere.
+    lead: Option<Lead>,
+    /// Of sound that follows: a part that is full, while it may turn out to be the last of its segment.
+    held: Option<Pending>,
+    /// Whether the growing segment ends with the next sample, because all that was sampled is in a part already.
+    ends_with_next: bool,
+}
+
+/// What sound that follows has to know of its leader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lead {
+    /// Where its newest sample ends.
+    pub(super) end: Duration,
+    /// Where it is expected to cut next.
+    pub(super) cut_due: Duration,
 }
 
 /// The configuration's durations in ticks.
@@ -86,6 +101,9 @@ impl Track {
             running: false,
             begun: false,
             cuts: VecDeque::new(),
+            lead: None,
+            held: None,
+            ends_with_next: false,
         }
     }
 
@@ -154,11 +172,17 @@ impl Track {
     }
 
     pub(super) fn segment_may_end(&self) -> bool {
-        self.segment_ticks + self.pending.ticks >= self.limits.segment_min
+        self.sampled_ticks() >= self.limits.segment_min
     }
 
     pub(super) fn fits_segment(&self, duration: u32) -> bool {
-        self.segment_ticks + self.pending.ticks + u64::from(duration) <= self.limits.segment_max
+        self.sampled_ticks() + u64::from(duration) <= self.limits.segment_max
+    }
+
+    /// Ticks of the growing segment with all that waits for its part.
+    fn sampled_ticks(&self) -> u64 {
+        let held = self.held.as_ref().map_or(0, |held| held.ticks);
+        self.segment_ticks + held + self.pending.ticks
     }
 
     /// Whether a sample of this duration is longer than a part.
@@ -176,7 +200,7 @@ impl Track {
         let duration = u64::from(sample.duration);
         let full = self.pending.samples == SAMPLES_PER_PART_MAX;
         if full || self.pending.ticks + duration > self.limits.part_max {
-            self.close_part(self.fit(), origin, decisions);
+            self.complete_part(self.fit(), origin, decisions);
         }
         if self.pending.samples == 0 {
             self.pending = Pending {
@@ -190,10 +214,10 @@ impl Track {
         self.pending.ticks += duration;
         self.pending.shortest = self.pending.shortest.min(duration);
         self.pending.independent |= sample.sync == Sync::Sync;
-        if self.pending.ticks > self.limits.part_max {
-            self.close_part(Fit::Stretched, origin, decisions);
+        if self.ends_with_next {
+            self.end_segment(origin, decisions);
         } else if self.closes_early() {
-            self.close_part(Fit::Full, origin, decisions);
+            self.complete_part(self.fit(), origin, decisions);
         }
     }
 
@@ -211,8 +235,65 @@ impl Track {
         !next_fits && !may_be_last && self.pending.ticks >= self.limits.part_min
     }
 
+    /// The pending samples are a whole part. Sound that follows keeps it back where the leader is about to cut: the part may
+    /// be its segment's last, and a playlist with one more than the segment has, has hinted at what never comes (section
+    /// 6.2.6).
+    fn complete_part(&mut self, fit: Fit, origin: Duration, decisions: &mut VecDeque<Decision>) {
+        // The leader is a whole part behind the one that is held, and not waited for any longer.
+        self.release(Fit::Full, origin, decisions);
+        let Some(lead) = self.lead else {
+            self.close_part(fit, origin, decisions);
+            return;
+        };
+        let (end, reach) = (
+            self.pending.start + self.pending.ticks,
+            self.limits.remainder,
+        );
+        let reach = self.time_of(end.saturating_add(reach));
+        if self
+            .take_cut_before(reach)
+            .is_some_and(|cut| !self.began_at(cut))
+        {
+            self.end_segment(origin, decisions);
+        } else if lead.end <= lead.cut_due && lead.cut_due < reach {
+            self.held = Some(std::mem::take(&mut self.pending));
+        } else {
+            let is_last = self.sampled_ticks() + self.pending.shortest > self.limits.segment_max;
+            self.close_part(fit, origin, decisions);
+            if is_last {
+                self.close_segment(decisions);
+            }
+        }
+    }
+
+    /// Makes the part that is held one of the growing segment, if there is one.
+    fn release(&mut self, fit: Fit, origin: Duration, decisions: &mut VecDeque<Decision>) {
+        if let Some(held) = self.held.take() {
+            self.push_part(&held, fit, origin, decisions);
+        }
+    }
+
+    /// The leader of this sound has come so far.
+    pub(super) fn heed(
+        &mut self,
+        lead: Lead,
+        origin: Duration,
+        decisions: &mut VecDeque<Decision>,
+    ) {
+        self.lead = Some(lead);
+        let passed = self.held.as_ref().is_some_and(|held| {
+            let reach = held.start + held.ticks + self.limits.remainder;
+            lead.end >= self.time_of(reach)
+        });
+        if passed {
+            self.release(Fit::Full, origin, decisions);
+        }
+    }
+
     fn fit(&self) -> Fit {
-        if self.pending.ticks >= self.limits.part_min {
+        if self.pending.ticks > self.limits.part_max {
+            Fit::Stretched
+        } else if self.pending.ticks >= self.limits.part_min {
             Fit::Full
         } else {
             Fit::Sparse
@@ -227,9 +308,19 @@ impl Track {
         decisions: &mut VecDeque<Decision>,
     ) {
         let pending = std::mem::take(&mut self.pending);
-        if pending.samples == 0 {
-            return;
+        if pending.samples > 0 {
+            self.push_part(&pending, fit, origin, decisions);
         }
+    }
+
+    fn push_part(
+        &mut self,
+        pending: &Pending,
+        fit: Fit,
+        origin: Duration,
+        decisions: &mut VecDeque<Decision>,
+    ) {
+        let is_stretched = pending.ticks > self.limits.part_max;
         let independence = if pending.independent {
             Independence::Independent
         } else {
@@ -241,7 +332,7 @@ impl Track {
             start: self.time_of(pending.start).saturating_sub(origin),
             duration: self.time_of(pending.ticks),
             independence,
-            fit,
+            fit: if is_stretched { Fit::Stretched } else { fit },
         });
         if self.segment_parts == 0 {
             self.segment_start = pending.start;
@@ -258,6 +349,18 @@ impl Track {
         }
         self.segment_ticks = 0;
         self.segment_parts = 0;
+        self.ends_with_next = false;
+    }
+
+    /// Ends the growing segment with the last sample there is.
+    pub(super) fn end_segment(&mut self, origin: Duration, decisions: &mut VecDeque<Decision>) {
+        if self.pending.samples > 0 {
+            self.release(Fit::Full, origin, decisions);
+            self.close_part(Fit::Last, origin, decisions);
+        } else {
+            self.release(Fit::Last, origin, decisions);
+        }
+        self.close_segment(decisions);
     }
 
     /// The leader cut at `at`.
@@ -274,24 +377,54 @@ impl Track {
         self.cuts.drain(..passed).next_back()
     }
 
+    /// The same with those before `at` alone.
+    fn take_cut_before(&mut self, at: Duration) -> Option<Duration> {
+        let passed = self.cuts.iter().take_while(|cut| **cut < at).count();
+        self.cuts.drain(..passed).next_back()
+    }
+
     /// Cuts following sound where the leader cut, once it has come so far.
+    ///
+    /// What is left over since the last part goes to the next segment when it is short and that part is still held. A part
+    /// that is listed already was followed by the hint at another one: that comes, however short it is.
     pub(super) fn follow_cuts(&mut self, origin: Duration, decisions: &mut VecDeque<Decision>) {
+        if let Some(held) = &self.held {
+            let reach = held.start + held.ticks + self.limits.remainder;
+            match self.take_cut_before(self.time_of(reach)) {
+                Some(cut) if !self.began_at(cut) => {
+                    self.release(Fit::Last, origin, decisions);
+                    self.close_segment(decisions);
+                    return;
+                }
+                Some(_) => self.release(Fit::Full, origin, decisions),
+                None => {}
+            }
+        }
         let Some(cut) = self.end().and_then(|end| self.take_cut(end)) else {
             return;
         };
-        let start = if self.segment_parts > 0 {
-            self.segment_start
-        } else {
-            self.pending.start
-        };
-        if self.time_of(start.saturating_add(self.limits.remainder)) >= cut {
-            // The growing segment began here already: it had to, when the cut was late.
+        if self.began_at(cut) {
             return;
         }
-        if self.pending.ticks >= self.limits.remainder {
-            self.close_part(Fit::Last, origin, decisions);
+        let is_short = self.pending.ticks < self.limits.remainder;
+        if self.segment_parts == 0 && self.held.is_none() && is_short {
+            return;
         }
-        self.close_segment(decisions);
+        if self.pending.samples > 0 || self.held.is_some() {
+            self.end_segment(origin, decisions);
+        } else {
+            self.ends_with_next = true;
+        }
+    }
+
+    /// Whether the growing segment began at this cut already: it had to, when the cut was late.
+    fn began_at(&self, cut: Duration) -> bool {
+        let start = match &self.held {
+            _ if self.segment_parts > 0 => self.segment_start,
+            Some(held) => held.start,
+            None => self.pending.start,
+        };
+        self.time_of(start.saturating_add(self.limits.remainder)) >= cut
     }
 }
 

@@ -18,7 +18,7 @@ use fanwave_live::{
     HandleError, Independence, Moment, PartIndex, Position, RenditionId,
     cut::{
         Sync,
-        shadow::{Lead, Output, Picture, Placed, Shadow, Source},
+        shadow::{Output, Picture, Placed, Shadow, Source},
     },
 };
 use fanwave_media::{
@@ -29,6 +29,7 @@ use fanwave_media::{
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
+    SourceCut,
     config::RungConfig,
     metrics::{LadderMetrics, Restart},
 };
@@ -184,22 +185,22 @@ impl Rung {
         self.deliver(&mut state);
     }
 
-    /// The source has another part, in this place.
-    pub(super) fn handle_part(&self, lead: Lead, place: Position) {
+    /// The source was cut: a part that is complete already is added together with the end of its segment.
+    pub(super) fn handle_cuts(&self, cuts: &[SourceCut]) {
         let now = self.now();
         let mut state = self.lock();
-        state.led.push_back((now, place));
-        state.shadow.handle_part(now, lead);
+        for cut in cuts {
+            match cut {
+                SourceCut::Part(lead, place) => {
+                    state.led.push_back((now, *place));
+                    state.shadow.handle_part(now, *lead);
+                }
+                SourceCut::SegmentEnd => state.shadow.handle_segment_end(),
+            }
+        }
         self.deliver(&mut state);
         drop(state);
         self.due.notify_one();
-    }
-
-    /// The source's segment has had its last part.
-    pub(super) fn handle_segment_end(&self) {
-        let mut state = self.lock();
-        state.shadow.handle_segment_end();
-        self.deliver(&mut state);
     }
 
     /// The source's timeline ends here, and goes on elsewhere, if it does. What is not complete is a gap.

@@ -20,7 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::{PackError, millis};
 use crate::{
     channel::{Channel, OnAir},
-    ladder::Rungs,
+    ladder::{Rungs, SourceCut},
     stream::{AddError, Step, Stream, Turn},
 };
 
@@ -276,31 +276,28 @@ impl Run {
     fn lead(&self, decisions: &[Decision], places: Vec<Position>) {
         let leader = self.stream.config().leader().map(|(id, _)| id);
         let mut places = places.into_iter();
-        for decision in decisions {
-            match decision {
-                Decision::Part {
-                    rendition,
-                    samples,
-                    start,
-                    duration,
-                    ..
-                } => {
-                    let place = places.next();
-                    if let Some(place) = place.filter(|_| Some(*rendition) == leader) {
-                        let lead = Lead {
-                            samples: *samples,
-                            start: *start,
-                            duration: *duration,
-                        };
-                        self.rungs.handle_part(lead, place);
-                    }
-                }
-                Decision::SegmentEnd { rendition } if Some(*rendition) == leader => {
-                    self.rungs.handle_segment_end();
-                }
-                Decision::SegmentEnd { .. } => {}
+        let cut = |decision: &Decision| match decision {
+            Decision::Part {
+                rendition,
+                samples,
+                start,
+                duration,
+                ..
+            } => {
+                let place = places.next()?;
+                let lead = Lead {
+                    samples: *samples,
+                    start: *start,
+                    duration: *duration,
+                };
+                (Some(*rendition) == leader).then_some(SourceCut::Part(lead, place))
             }
-        }
+            Decision::SegmentEnd { rendition } => {
+                (Some(*rendition) == leader).then_some(SourceCut::SegmentEnd)
+            }
+        };
+        let cuts: Vec<_> = decisions.iter().filter_map(cut).collect();
+        self.rungs.handle_cuts(&cuts);
     }
 
     fn step(&mut self, decision: Decision) -> Result<Step, PackError> {
