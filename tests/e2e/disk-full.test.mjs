@@ -1,10 +1,10 @@
 /** A full disk: sends are refused in words, nothing is acknowledged that is not held, and space is all it takes to go on. */
 
 import assert from "node:assert/strict";
-import { mkdir, open, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fan, send, wholeHistory } from "../harness/chat.mjs";
-import { run } from "../harness/child.mjs";
+import { fill, smallDisk } from "../harness/disk.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 import { until } from "../harness/wait.mjs";
@@ -14,53 +14,8 @@ const DISK = "4m";
 /** How many sends may still find room in pages that were already allocated. */
 const LAST_SENDS_MAX = 1_000;
 
-/**
- * A file system of its own, so that filling it harms nothing else.
- *
- * @param {import("../harness/scene.mjs").Scene} scene
- */
-async function smallDisk(scene) {
-  const folder = join(scene.folder, "disk");
-  const args = ["-t", "tmpfs", "-o", `size=${DISK}`, "fanwave-test", folder];
-  if (process.getuid?.() !== 0) {
-    throw new Error(`this test mounts a small file system, which takes root: run as root, or allow \`mount ${args.join(" ")}\``);
-  }
-  await mkdir(folder);
-  const mounted = await run("mount", args, { deadlineMs: 5_000 });
-  if (mounted.code !== 0) throw new Error(`mount ${args.join(" ")} failed: ${mounted.stderr}`);
-  scene.after(async () => {
-    const gone = await run("umount", [folder], { deadlineMs: 5_000 });
-    if (gone.code !== 0) throw new Error(`umount ${folder} failed: ${gone.stderr}`);
-  });
-  return folder;
-}
-
-/**
- * Writes until not one more byte fits.
- *
- * @param {string} path
- */
-async function fill(path) {
-  const file = await open(path, "a");
-  try {
-    for (const size of [65_536, 4_096, 1]) {
-      const block = Buffer.alloc(size);
-      for (;;) {
-        try {
-          await file.write(block);
-        } catch (error) {
-          if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOSPC") throw error;
-          break;
-        }
-      }
-    }
-  } finally {
-    await file.close();
-  }
-}
-
 scene("a full disk refuses sends, loses nothing that was acknowledged, and recovers when space returns", async (scene) => {
-  const disk = await smallDisk(scene);
+  const disk = await smallDisk(scene, DISK);
   const server = await Server.start(scene, { dataFolder: join(disk, "data"), sendRate: "unlimited", shownPerSecond: 0 });
   const speaker = await fan(scene, server, { name: "speaker" });
   const listener = await fan(scene, server, { name: "listener" });

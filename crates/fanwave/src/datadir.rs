@@ -6,6 +6,7 @@
 //!   fanwave.db             the chat log (SQLite; -wal and -shm belong to it)
 //!   token-secret           signs the fans' tokens, mode 600
 //!   stream-keys/CHANNEL    one stream key per channel, mode 600
+//!   media/                 what viewers can go back to in shows that are on
 //! ```
 //!
 //! Two servers on one folder would both give out offsets: the lock makes the second one stop with a clear error. The
@@ -132,6 +133,20 @@ impl DataDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder of the media of shows, which is made when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`].
+    pub fn media(&self) -> Result<PathBuf, DataDirError> {
+        let path = self.root.join("media");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        match made {
+            Ok(()) => Ok(path),
+            Err(source) => Err(DataDirError::Io { path, source }),
+        }
     }
 
     /// The chat log.

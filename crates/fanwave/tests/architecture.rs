@@ -28,6 +28,7 @@ struct Member {
 /// * `room -> wire`: a room speaks of ids, messages and limits, which `wire` defines.
 /// * `bus -> room`: the in-process engine drives the room's sequencer, and both engines keep a room's window;
 ///   `bus -> store`: the log of the in-process engine is the store.
+/// * `origin -> vault`: media that no longer fits into memory. `vault` knows files, and nothing of ours.
 /// * `load -> wire` and `sim -> wire, room`: they speak the protocol, or drive the pure machines. Nobody but the root
 ///   imports `load`, for its subcommand, and nobody at all `sim`.
 /// * `judge` imports nothing of ours: it must not share a mistake with what it judges. Only the root imports it, for its
@@ -39,9 +40,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("live", &[]),
     ("media", &[]),
     ("store", &["wire"]),
+    ("vault", &[]),
     ("bus", &["wire", "room", "store"]),
     ("gateway", &["wire", "room", "bus"]),
-    ("origin", &["wire", "media", "live"]),
+    ("origin", &["wire", "media", "live", "vault"]),
     ("api", &["wire", "room", "bus", "store"]),
     ("load", &["wire"]),
     ("judge", &[]),
@@ -49,8 +51,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "fanwave",
         &[
-            "wire", "room", "live", "media", "store", "bus", "gateway", "origin", "api", "load",
-            "judge",
+            "wire", "room", "live", "media", "store", "vault", "bus", "gateway", "origin", "api",
+            "load", "judge",
         ],
     ),
 ];

@@ -55,6 +55,12 @@ pub enum Input {
     },
     /// Something happens at a time of the show: every rendition lists it until its time has left the window.
     Announce(DateRange),
+    /// There is no place to keep so much: what comes before a segment leaves every playlist now, as far as they may get so
+    /// short, and may be forgotten after three target durations.
+    Shorten {
+        /// The first segment that may stay.
+        first: MediaSeq,
+    },
     /// The stream is over: playlists end with EXT-X-ENDLIST.
     End,
     /// Nothing but time passed; for when [`crate::Live::poll_timeout`] falls due.

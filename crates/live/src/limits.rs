@@ -3,7 +3,8 @@
 //! The machine keeps no media: what it holds per stream is lists of small records. The worst case, a stream of
 //! [`RENDITIONS_MAX`] renditions whose windows hold [`SEGMENTS_MAX`] segments of [`PARTS_PER_SEGMENT_MAX`] parts, twice
 //! because a removed segment is remembered for its grace, is a configuration nobody runs (a two hour window cut into
-//! one second segments); the default stream (2 renditions, 30 segments of 2 parts, and as many in grace) is 30 KB.
+//! one second segments); a stream of 5 renditions and a window of two hours, in segments of 2 s with 2 parts, is 4 MB, and
+//! one of a minute 30 KB.
 
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ use crate::{
     date_range::DateRange,
     event::{HandleError, Input, Output, Reason},
     limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX},
-    position::{InitId, Position},
+    position::{InitId, MediaSeq, Position},
     ranges::{Listed, Ranges},
-    snapshot::{Independence, PartEntry, RangeEntry, Snapshot, State},
+    snapshot::{Independence, PartEntry, RangeEntry, SegmentEntry, Snapshot, State},
     time::{Moment, WallTime},
     window::{Closed, GAP_MIN, Window},
 };
@@ -25,7 +25,7 @@ const ROUNDING: Duration = Duration::from_millis(499);
 /// The playlists of one stream, that is, of one URL prefix.
 ///
 /// Getters: [`Live::config`], [`Live::ready`], [`Live::init`], [`Live::last`], [`Live::next`], [`Live::end`], [`Live::snapshot`],
-/// [`Live::request`], [`Live::media`].
+/// [`Live::segment`], [`Live::listed_since`], [`Live::parts_from`], [`Live::request`], [`Live::media`].
 /// `handle_*`: [`Live::handle`]. Polls: [`Live::poll_output`], [`Live::poll_timeout`].
 #[derive(Debug)]
 pub struct Live {
@@ -135,6 +135,24 @@ impl Live {
         self.snapshots.get(rendition.index())
     }
 
+    /// The whole segment of that number, while it is listed or may still be asked for.
+    #[must_use]
+    pub fn segment(&self, rendition: RenditionId, msn: MediaSeq) -> Option<&Arc<SegmentEntry>> {
+        self.window(rendition)?.whole_segment(msn)
+    }
+
+    /// Since when a segment is listed as a whole one; `None` when it is not.
+    #[must_use]
+    pub fn listed_since(&self, rendition: RenditionId, msn: MediaSeq) -> Option<Moment> {
+        self.window(rendition)?.listed_since(msn)
+    }
+
+    /// First segment of the rendition whose parts are still listed.
+    #[must_use]
+    pub fn parts_from(&self, rendition: RenditionId) -> Option<MediaSeq> {
+        self.snapshot(rendition).map(|snapshot| snapshot.parts_from)
+    }
+
     /// Where the last part of the rendition was put, a gap's included.
     #[must_use]
     pub fn last(&self, rendition: RenditionId) -> Option<Position> {
@@ -215,6 +233,7 @@ impl Live {
             Input::Lost => self.lost(now)?,
             Input::Returned { anchor, new_init } => self.returned(now, anchor, &new_init)?,
             Input::Announce(range) => self.announce(now, range)?,
+            Input::Shorten { first } => self.shorten(now, first)?,
             Input::End => self.finish(now)?,
             Input::Timeout => {}
         }
@@ -409,6 +428,18 @@ impl Live {
         Ok(())
     }
 
+    fn shorten(&mut self, now: Moment, first: MediaSeq) -> Result<(), HandleError> {
+        self.check_not_ended()?;
+        let mut shortened = Vec::new();
+        for (rendition, window) in self.ids().into_iter().zip(&mut self.windows) {
+            if window.shorten(now, first, &self.config) {
+                shortened.push(rendition);
+            }
+        }
+        self.changed(&shortened);
+        Ok(())
+    }
+
     fn finish(&mut self, now: Moment) -> Result<(), HandleError> {
         self.check_not_ended()?;
         self.gap = None;
@@ -546,7 +577,7 @@ impl Live {
             part_target: self.config.part_target(),
             media_sequence: window.media_sequence(),
             discontinuity_sequence: window.discontinuity_sequence(),
-            segments: window.listed().cloned().collect(),
+            segments: Arc::clone(window.listed()),
             open: window.open().cloned(),
             parts_from: window.parts_from(&self.config),
             can_skip_until: self.config.can_skip_until(),

@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// EXT-X-DISCONTINUITY-SEQUENCE: discontinuities that were removed with their segments.
     pub discontinuity_sequence: u64,
     /// Whole segments, oldest first.
-    pub segments: Vec<Arc<SegmentEntry>>,
+    pub segments: Arc<[Arc<SegmentEntry>]>,
     /// The segment that is being made, once it has a part.
     pub open: Option<SegmentEntry>,
     /// Parts of segments before this one are no longer listed.

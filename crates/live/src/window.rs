@@ -19,6 +19,8 @@ pub(crate) struct Window {
     pub(crate) name: RenditionName,
     /// Whole and listed, oldest first.
     listed: VecDeque<Listed>,
+    /// The same for snapshots, which all share it until a segment comes or goes: a window of hours has thousands.
+    shared: Arc<[Arc<SegmentEntry>]>,
     listed_duration: Duration,
     /// The longest the playlist ever was.
     longest: Duration,
@@ -64,6 +66,7 @@ impl Window {
         Self {
             name,
             listed: VecDeque::new(),
+            shared: Arc::default(),
             listed_duration: Duration::ZERO,
             longest: Duration::ZERO,
             open: None,
@@ -207,7 +210,7 @@ impl Window {
         if msn == self.next_msn {
             self.open()
         } else {
-            self.whole_segment(msn)
+            self.whole_segment(msn).map(|whole| &**whole)
         }
     }
 
@@ -228,7 +231,13 @@ impl Window {
         });
         self.longest = self.longest.max(self.listed_duration);
         self.trim(now, config);
+        self.share();
         Closed::Segment
+    }
+
+    fn share(&mut self) {
+        let segments = self.listed.iter().map(|listed| &listed.segment);
+        self.shared = segments.cloned().collect();
     }
 
     /// Removes the oldest segments while the window stays full without them (section 6.2.2).
@@ -239,16 +248,52 @@ impl Window {
             if !full && self.listed.len() <= SEGMENTS_MAX {
                 break;
             }
-            let Some(Listed { segment, since }) = self.listed.pop_front() else {
+            let Some(Listed { segment, since }) = self.remove_oldest() else {
                 break;
             };
-            self.listed_duration = left;
-            // "If the server removes an EXT-X-DISCONTINUITY tag from the Media Playlist, it MUST increment the value of
-            // the EXT-X-DISCONTINUITY-SEQUENCE tag" (section 6.2.2).
-            self.discontinuity_sequence += u64::from(segment.discontinuities);
             let forget_at = self.forget_at(now, since, segment.duration, config);
             self.removed.push_back(Removed { segment, forget_at });
         }
+    }
+
+    fn remove_oldest(&mut self) -> Option<Listed> {
+        let oldest = self.listed.pop_front()?;
+        self.listed_duration = self.listed_duration.saturating_sub(oldest.segment.duration);
+        // "If the server removes an EXT-X-DISCONTINUITY tag from the Media Playlist, it MUST increment the value of
+        // the EXT-X-DISCONTINUITY-SEQUENCE tag" (section 6.2.2).
+        self.discontinuity_sequence += u64::from(oldest.segment.discontinuities);
+        Some(oldest)
+    }
+
+    /// Removes what comes before `first`, but never more than leaves three target durations and the least number of
+    /// segments: "The server MUST NOT remove a Media Segment from a Playlist without an EXT-X-ENDLIST tag if that would
+    /// produce a Playlist whose duration is less than three times the Target Duration" (section 6.2.2).
+    ///
+    /// Whoever calls this has no place for so much: what was removed stays for three target durations, which its parts
+    /// are owed, and not for as long as a playlist that lists it was.
+    pub(crate) fn shorten(&mut self, now: Moment, first: MediaSeq, config: &Config) -> bool {
+        let forget_at = now.after(config.target_duration() * 3);
+        let mut changed = false;
+        while let Some(oldest) = self.listed.front() {
+            let left = self.listed_duration - oldest.segment.duration;
+            let enough = left >= config.target_duration() * 3
+                && self.listed.len() > config.window_segments_min();
+            if !enough || oldest.segment.msn >= first {
+                break;
+            }
+            let Some(Listed { segment, .. }) = self.remove_oldest() else {
+                break;
+            };
+            self.removed.push_back(Removed { segment, forget_at });
+            changed = true;
+        }
+        if changed {
+            for removed in &mut self.removed {
+                removed.forget_at = removed.forget_at.min(forget_at);
+            }
+            self.share();
+        }
+        changed
     }
 
     /// A segment stays until the time it was first listed plus its availability duration: its own and that of
@@ -349,7 +394,7 @@ impl Window {
     }
 
     /// The whole segment `msn`, listed or in its grace.
-    pub(crate) fn whole_segment(&self, msn: MediaSeq) -> Option<&SegmentEntry> {
+    pub(crate) fn whole_segment(&self, msn: MediaSeq) -> Option<&Arc<SegmentEntry>> {
         let find = |first: MediaSeq| usize::try_from(msn.0.checked_sub(first.0)?).ok();
         let listed = self
             .listed
@@ -361,8 +406,15 @@ impl Window {
                 .and_then(|first| self.removed.get(find(first.segment.msn)?))
         };
         listed
-            .map(|listed| &*listed.segment)
-            .or_else(|| removed().map(|removed| &*removed.segment))
+            .map(|listed| &listed.segment)
+            .or_else(|| removed().map(|removed| &removed.segment))
+    }
+
+    /// Since when segment `msn` is listed as a whole one; `None` when it is not listed.
+    pub(crate) fn listed_since(&self, msn: MediaSeq) -> Option<Moment> {
+        let first = self.listed.front()?.segment.msn;
+        let index = usize::try_from(msn.0.checked_sub(first.0)?).ok()?;
+        self.listed.get(index).map(|listed| listed.since)
     }
 
     pub(crate) fn next_msn(&self) -> MediaSeq {
@@ -383,8 +435,8 @@ impl Window {
         self.discontinuity_sequence
     }
 
-    pub(crate) fn listed(&self) -> impl Iterator<Item = &Arc<SegmentEntry>> {
-        self.listed.iter().map(|listed| &listed.segment)
+    pub(crate) fn listed(&self) -> &Arc<[Arc<SegmentEntry>]> {
+        &self.shared
     }
 
     pub(crate) fn open(&self) -> Option<&SegmentEntry> {

@@ -34,11 +34,12 @@ use tokio::sync::{Notify, watch};
 pub(crate) use self::claim::{Claim, Duty};
 use self::claim::{Holder, Rank};
 use crate::{
+    archive::Archive,
     clock::Clock,
     config::{ChannelConfig, Secret, Takeover},
     ladder::{self, Chosen, Ladder, config::RungConfig},
     limits::ENDED_STREAMS_MAX,
-    stream::{AddError, Stream, Turn},
+    stream::{AddError, Keeping, Stream, Turn},
 };
 
 /// How a channel is doing.
@@ -108,6 +109,8 @@ pub(crate) struct Waits {
     pub(crate) starving: Duration,
     /// To be well again before the stand-by steps back.
     pub(crate) recovery: Duration,
+    /// Not for it, but for the storage: to take a segment before that leaves the playlists.
+    pub(crate) unstored: Duration,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ pub(crate) struct Channel {
     key: Secret,
     settings: Settings,
     ladder: Arc<Ladder>,
+    archive: Option<Arc<Archive>>,
     takeover: Takeover,
     waits: Waits,
     clock: Clock,
@@ -156,7 +160,7 @@ impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
         settings: Settings,
-        ladder: Arc<Ladder>,
+        (ladder, archive): (Arc<Ladder>, Option<Arc<Archive>>),
         (waits, clock): (Waits, Clock),
     ) -> Self {
         let offline = ChannelStatus {
@@ -170,6 +174,7 @@ impl Channel {
             key: config.stream_key,
             settings,
             ladder,
+            archive,
             takeover: config.takeover,
             waits,
             clock,
@@ -401,7 +406,17 @@ impl Channel {
         state.retire(now);
         let chosen = self.ladder.choose(pictures, room);
         let config = with_rungs(sources, &chosen)?;
-        let stream = Arc::new(Stream::new(random_prefix(), config, tracks, anchor)?);
+        let keeping = match &self.archive {
+            Some(_) => Keeping::Window {
+                unstored: self.waits.unstored,
+            },
+            None => Keeping::Memory,
+        };
+        let stream = Stream::new(random_prefix(), config, tracks, anchor, keeping)?;
+        let stream = Arc::new(stream);
+        if let Some(archive) = &self.archive {
+            archive.keep(&self.id, &stream, self.clock);
+        }
         let (turn, rungs) = (stream.turn(), chosen.rungs().to_vec());
         state.current = Some(Current {
             stream: Arc::clone(&stream),
@@ -533,7 +548,9 @@ impl State {
         stream.end(now);
         self.ended.push_back(stream);
         while self.ended.len() > ENDED_STREAMS_MAX {
-            self.ended.pop_front();
+            if let Some(oldest) = self.ended.pop_front() {
+                oldest.discard();
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use fanwave_live::{ConfigError, MediaSeq, Settings, WallTime};
+use fanwave_vault::Vault;
 use fanwave_wire::RoomId;
 use thiserror::Error;
 
@@ -15,8 +16,8 @@ use crate::{
     clock,
     ladder::config::{LadderConfig, LadderError},
     limits::{
-        AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, CONNECTIONS_PER_PEER, RECONNECT_WINDOW_MAX,
-        STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
+        AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, CONNECTIONS_PER_PEER, DVR_WINDOW_MAX, DVR_WINDOW_MIN,
+        RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
     },
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
@@ -47,6 +48,8 @@ pub struct OriginConfig {
     pub ladder: LadderConfig,
     /// Who decides about publishers; by default the stream keys alone.
     pub authoriser: Option<AuthoriserConfig>,
+    /// Where media is kept that no longer fits into memory; `None` by default: a playlist lists a minute.
+    pub archive: Option<ArchiveConfig>,
     /// What time it is: by default the machine's. Whoever shows a chat beside the picture gives both the same clock.
     pub wall: fn() -> WallTime,
 }
@@ -65,15 +68,19 @@ impl OriginConfig {
             reconnect_window: Duration::from_secs(30),
             ladder: LadderConfig::default(),
             authoriser: None,
+            archive: None,
             wall: clock::machine,
         }
     }
 
     pub(crate) fn live_settings(&self) -> Settings {
+        let default = Settings::default();
+        let archive = self.archive.as_ref();
         Settings {
             part_target: self.part_target,
             first_msn: FIRST_MSN,
-            ..Settings::default()
+            window: archive.map_or(default.window, |archive| archive.window),
+            ..default
         }
     }
 
@@ -88,6 +95,10 @@ impl OriginConfig {
             && authoriser.timeout > AUTHORISER_TIMEOUT_MAX
         {
             return Err(ChannelsError::AuthoriserTimeout);
+        }
+        let window = self.archive.as_ref().map(|archive| archive.window);
+        if window.is_some_and(|window| !(DVR_WINDOW_MIN..=DVR_WINDOW_MAX).contains(&window)) {
+            return Err(ChannelsError::DvrWindow);
         }
         for (index, channel) in self.channels.iter().enumerate() {
             let bytes = channel.stream_key.0.len();
@@ -117,6 +128,15 @@ impl OriginConfig {
         }
         Ok(())
     }
+}
+
+/// Where media is kept that no longer fits into memory.
+#[derive(Debug, Clone)]
+pub struct ArchiveConfig {
+    /// Its files, of all channels. Nobody else may use it.
+    pub vault: Vault,
+    /// How much a playlist lists, and so how far back a viewer can go.
+    pub window: Duration,
 }
 
 /// One channel: what is watched under `/live/{id}/`.
@@ -214,6 +234,9 @@ pub enum ChannelsError {
     /// Publishers would be given up before the authoriser is.
     #[error("the authoriser has to be waited for at most {AUTHORISER_TIMEOUT_MAX:?}")]
     AuthoriserTimeout,
+    /// The window on disk is too short or too long.
+    #[error("the window on disk has to be {DVR_WINDOW_MIN:?} to {DVR_WINDOW_MAX:?}")]
+    DvrWindow,
 }
 
 /// Why the origin did not start.

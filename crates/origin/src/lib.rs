@@ -12,6 +12,7 @@
 //! is `live`'s; nothing here knows a codec or a playlist tag. The root starts it with [`Origin::start`] and mounts
 //! [`Origin::router`]; it shares nothing with other shells.
 
+mod archive;
 mod authorise;
 mod channel;
 mod clock;
@@ -47,6 +48,7 @@ use tokio::{
 };
 
 use crate::{
+    archive::Archive,
     authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
@@ -59,7 +61,9 @@ use crate::{
 pub use crate::{
     authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys},
     channel::{AnnounceError, ChannelStatus, PublisherStatus},
-    config::{ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover},
+    config::{
+        ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover,
+    },
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
@@ -98,13 +102,22 @@ impl Origin {
             silence: patience.silence,
             starving: patience.starving,
             recovery: patience.recovery,
+            unstored: patience.unstored,
         };
         let metrics = Metrics::register(registry);
         let ladder = Ladder::new(config.ladder, patience.rung, metrics.ladder.clone());
         let ladder = Arc::new(ladder);
+        let archive = config.archive.map(|config| {
+            Arc::new(Archive::new(
+                config.vault,
+                patience.storage,
+                metrics.storage.clone(),
+            ))
+        });
         let channel = |channel: ChannelConfig| {
             let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
-            let channel = Channel::new(channel, settings.clone(), ladder, (waits, clock));
+            let makes = (ladder, archive.clone());
+            let channel = Channel::new(channel, settings.clone(), makes, (waits, clock));
             (id, Arc::new(channel))
         };
         let channels: Arc<BTreeMap<_, _>> =
@@ -113,12 +126,16 @@ impl Origin {
         registry
             .sub_registry_with_prefix("origin")
             .register_collector(Box::new(ingest));
+        if let Some(archive) = &archive {
+            archive.tidy(Arc::clone(&channels));
+        }
         let shared = Arc::new(Shared {
             channels,
             authoriser: config
                 .authoriser
                 .map(|config| Arc::new(Authoriser::new(config))),
             connections: AtomicU64::new(1),
+            archive,
             clock,
             metrics,
             patience,
@@ -185,6 +202,12 @@ impl Origin {
         channel.announce_event(event)
     }
 
+    /// Whether everything that should be stored can be.
+    #[must_use]
+    pub fn stores(&self) -> bool {
+        self.shared.metrics.storage.failing.get() == 0
+    }
+
     /// Where encoders connect.
     #[must_use]
     pub fn rtmp_addr(&self) -> SocketAddr {
@@ -211,6 +234,10 @@ impl Origin {
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
+        // What the publishers' last parts made whole is stored as well.
+        if let Some(archive) = &self.shared.archive {
+            archive.shutdown().await;
+        }
     }
 }
 

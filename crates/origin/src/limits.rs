@@ -105,8 +105,27 @@ pub const SRT_DATAGRAMS_AT_ONCE: usize = 64;
 /// Longest datagram read, bytes; SRT's are up to 1,500, and what is longer is cut short and refused.
 pub const SRT_DATAGRAM_BYTES_MAX: usize = 2_048;
 
-/// Media kept for one stream: its window and grace of three minutes at 40 Mb/s. A publisher above that is let go.
+/// Media kept in memory for one stream: its window and grace of three minutes at 40 Mb/s. A publisher above that is let go.
 pub const STREAM_BYTES_MAX: usize = 1 << 30;
+
+/// Shortest and longest window on disk; without one a playlist lists a minute, from memory.
+pub const DVR_WINDOW_MIN: Duration = Duration::from_secs(2 * 60);
+/// See [`DVR_WINDOW_MIN`].
+pub const DVR_WINDOW_MAX: Duration = fanwave_live::limits::WINDOW_MAX;
+
+/// A segment that is not in the storage after so long leaves the playlists, and all before it: as much as is kept in memory
+/// where there is no storage.
+pub const UNSTORED_MAX: Duration = Duration::from_secs(60);
+
+/// After so long a segment that could not be stored is tried again.
+pub const STORAGE_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest wait for one file to be written.
+pub const STORAGE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Answers that are read from the storage at one time, each with one chunk of
+/// [`fanwave_vault::limits::CHUNK_BYTES`]: 128 MiB together. One more is answered with 503.
+pub const STORED_ANSWERS_MAX: usize = 1_024;
 
 /// Ended streams of one channel whose media is still served; the oldest is dropped for a newer one.
 pub const ENDED_STREAMS_MAX: usize = 4;
@@ -161,6 +180,8 @@ const _: () = assert!(BEFORE_PUBLISH_BYTES_MAX <= sapflow_rtmp::session::BUDGET_
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < STARVING_SILENCE.as_secs());
 const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < RECOVERY.as_secs());
+const _: () = assert!(UNSTORED_MAX.as_secs() < DVR_WINDOW_MIN.as_secs());
+const _: () = assert!(STORAGE_DEADLINE.as_secs() < UNSTORED_MAX.as_secs());
 const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_PEER < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

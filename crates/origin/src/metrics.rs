@@ -1,6 +1,7 @@
 //! What the origin counts, in Prometheus' terms. Names are prefixed `origin_`.
 
 pub(crate) mod ingest;
+pub(crate) mod storage;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -8,6 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::storage::StorageMetrics;
 use crate::ladder::metrics::LadderMetrics;
 
 /// Why a publisher was turned away before it published.
@@ -73,6 +75,8 @@ pub(crate) struct Metrics {
     pub(crate) waiting_requests: Gauge,
     /// Of the ladder.
     pub(crate) ladder: LadderMetrics,
+    /// Of what is kept beyond memory.
+    pub(crate) storage: StorageMetrics,
     refused: Family<Label, Counter>,
 }
 
@@ -139,6 +143,7 @@ impl Metrics {
             metrics.refused.clone(),
         );
         metrics.ladder.register(registry);
+        metrics.storage.register(registry);
         metrics
     }
 

@@ -13,13 +13,14 @@ use fanwave_wire::RoomId;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    archive::Archive,
     authorise::Authoriser,
     channel::Channel,
     clock::Clock,
     config::Secret,
     limits::{
         BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, RUNG_PATIENCE, STARVING_SILENCE,
-        TAKEOVER_SILENCE,
+        STORAGE_RETRY, TAKEOVER_SILENCE, UNSTORED_MAX,
     },
     metrics::Metrics,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) authoriser: Option<Arc<Authoriser>>,
     /// The next connection's number.
     pub(crate) connections: AtomicU64,
+    pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) patience: Patience,
@@ -40,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Sender<bool>,
 }
 
-/// How long RTMP peers are waited for.
+/// How long RTMP peers and others are waited for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     /// From connecting to asking to publish.
@@ -55,6 +57,10 @@ pub(crate) struct Patience {
     pub(crate) recovery: Duration,
     /// For a rung's part, after the source's.
     pub(crate) rung: Duration,
+    /// For the storage, until what it has not taken leaves the playlists.
+    pub(crate) unstored: Duration,
+    /// For the storage, before it is tried again.
+    pub(crate) storage: Duration,
 }
 
 impl Default for Patience {
@@ -66,6 +72,8 @@ impl Default for Patience {
             starving: STARVING_SILENCE,
             recovery: RECOVERY,
             rung: RUNG_PATIENCE,
+            unstored: UNSTORED_MAX,
+            storage: STORAGE_RETRY,
         }
     }
 }

@@ -5,16 +5,18 @@
 //! to by the publisher's task and its channel's keeper, read by HTTP handlers.
 
 mod answer;
+mod errands;
 mod shelf;
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use fanwave_live::{
-    Config, DateRange, HandleError, Independence, Input, Live, Moment, Output, Position,
+    Config, DateRange, HandleError, Independence, Input, Live, MediaSeq, Moment, Output, Position,
     RenditionId, WallTime,
 };
 use fanwave_media::{
@@ -22,11 +24,14 @@ use fanwave_media::{
     cmaf::{self, WriteError},
 };
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-pub(crate) use self::answer::Reply;
-pub(crate) use self::shelf::Made;
 use self::shelf::Shelf;
+pub(crate) use self::{
+    answer::Reply,
+    errands::Errand,
+    shelf::{Found, Made},
+};
 use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
 
 /// What a publisher adds to its stream.
@@ -109,6 +114,8 @@ pub(crate) struct Stream {
     since: WallTime,
     config: Config,
     changed: Vec<watch::Sender<()>>,
+    /// Told when there may be something to store or to remove.
+    errands: Notify,
     state: Mutex<State>,
 }
 
@@ -122,6 +129,21 @@ struct State {
     master: Option<Arc<Playlist>>,
     turn: Turn,
     finished: bool,
+    keeping: Keeping,
+    /// Segments that are forgotten and still in the storage; at most as many as were stored.
+    removals: VecDeque<(RenditionId, MediaSeq)>,
+}
+
+/// Where the media of a stream is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// In memory, as long as a playlist lists it.
+    Memory,
+    /// In the storage, as long as a playlist lists it.
+    Window {
+        /// How long a whole segment may wait to be stored before it leaves the playlists.
+        unstored: Duration,
+    },
 }
 
 impl Stream {
@@ -131,8 +153,10 @@ impl Stream {
         config: Config,
         tracks: Tracks,
         anchor: WallTime,
+        keeping: Keeping,
     ) -> Result<Self, AddError> {
-        let shelves = config.renditions().map(|_| Shelf::default()).collect();
+        let shelf = |_| Shelf::new(config.first_msn());
+        let shelves = config.renditions().map(shelf).collect();
         let changed = config
             .renditions()
             .map(|_| watch::Sender::new(()))
@@ -146,6 +170,8 @@ impl Stream {
             master: None,
             turn: Turn(0),
             finished: false,
+            keeping,
+            removals: VecDeque::new(),
         };
         state.shelve_inits(&config)?;
         Ok(Self {
@@ -153,6 +179,7 @@ impl Stream {
             since: anchor,
             config,
             changed,
+            errands: Notify::new(),
             state: Mutex::new(state),
         })
     }
@@ -206,6 +233,7 @@ impl Stream {
             for step in steps {
                 places.extend(state.add(now, step)?);
             }
+            state.give_up(now);
             Ok(())
         })?;
         Ok(places)
@@ -227,6 +255,7 @@ impl Stream {
                 }
                 state.add(now, step)?;
             }
+            state.give_up(now);
             Ok(())
         })
     }
@@ -336,7 +365,11 @@ impl Stream {
 
     /// An input that cannot be refused, or whose refusal means that it came too late to matter.
     fn tell(&self, now: Moment, input: Input) {
-        let told = self.change(|state| Ok(state.live.handle(now, input)?));
+        let told = self.change(|state| {
+            state.live.handle(now, input)?;
+            state.give_up(now);
+            Ok(())
+        });
         if let Err(error) = told {
             tracing::debug!(prefix = %self.prefix, %error, "stream did not take an input");
         }
@@ -347,7 +380,11 @@ impl Stream {
         let mut state = self.lock();
         let done = act(&mut state);
         let changed = state.obey(self.changed.len());
+        let errands = state.has_errands();
         drop(state);
+        if errands {
+            self.errands.notify_one();
+        }
         for (sender, _) in self
             .changed
             .iter()
@@ -445,11 +482,13 @@ impl State {
                 }
                 Output::Forget { rendition, msn } => {
                     let shelf = self.shelves.get_mut(rendition.index());
-                    let parts = shelf
+                    let held = shelf
                         .and_then(|shelf| shelf.segments.remove(&msn))
                         .unwrap_or_default();
-                    let bytes: usize = parts.iter().map(Bytes::len).sum();
-                    self.bytes = self.bytes.saturating_sub(bytes);
+                    self.bytes = self.bytes.saturating_sub(held.bytes());
+                    if held.is_stored() {
+                        self.removals.push_back((rendition, msn));
+                    }
                 }
                 Output::ForgetInit { rendition, init } => {
                     if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
@@ -462,10 +501,12 @@ impl State {
                     self.shelves
                         .iter_mut()
                         .for_each(|shelf| *shelf = Shelf::default());
+                    self.removals.clear();
                     changed.fill(true);
                 }
             }
         }
+        self.drop_stored();
         changed
     }
 

@@ -7,6 +7,7 @@ mod authorised;
 mod authority;
 mod calling;
 mod delivery;
+mod dvr;
 mod encoder;
 mod events;
 mod faults;

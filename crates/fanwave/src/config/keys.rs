@@ -98,6 +98,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("live", "The broadcast. Fixed at start."),
     (
+        "dvr",
+        "How far back viewers can go in a show that is on. In files of the data folder; the newest segments are in memory.",
+    ),
+    (
         "ladder",
         "Lower qualities of every show, encoded by ffmpeg; what the publisher sends is shown as it is, above them.",
     ),
@@ -310,6 +314,13 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "How long a vanished publisher may take to return to the same show, 1s to 10m.",
         "the last segments held for so long",
+    ),
+    key(
+        "dvr",
+        "window",
+        Kind::Text,
+        "2m to 2h. When the disk is full or fails, it is as short as what there is, and grows again when it can. \"0s\": a minute, from memory.",
+        "so much of every show on disk, once while it is on and again as long after it: 4.5 GB for 2h at 5 Mb/s",
     ),
     key(
         "ladder",

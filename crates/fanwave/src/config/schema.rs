@@ -71,6 +71,12 @@ section!(
     }
 );
 section!(
+    /// `[dvr]`.
+    Dvr {
+        window: String = "2h".to_owned(),
+    }
+);
+section!(
     /// `[ladder]`.
     Ladder {
         rungs: Vec<String> = Vec::new(),
@@ -225,6 +231,7 @@ section!(
         srt: Srt = Srt::default(),
         authorise: Authorise = Authorise::default(),
         live: Live = Live::default(),
+        dvr: Dvr = Dvr::default(),
         ladder: Ladder = Ladder::default(),
         channels: Vec<Channel> = vec![
             Channel::default(),

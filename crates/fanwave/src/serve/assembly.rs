@@ -17,11 +17,13 @@ use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowSta
 use fanwave_bus::Engine;
 use fanwave_gateway::{Gateway, TlsAcceptor};
 use fanwave_origin::{
-    ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig, Takeover,
+    ArchiveConfig, ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig,
+    Takeover,
     limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
 };
 use fanwave_room::census::Node;
 use fanwave_store::Store;
+use fanwave_vault::Vault;
 use fanwave_wire::{RoomId, token::TokenKey};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -114,6 +116,9 @@ pub enum StartError {
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
+    /// The folder of the media of shows.
+    #[error("the media folder cannot be used: {0}")]
+    Media(fanwave_vault::VaultError),
     /// The certificate or the key of the HTTP port.
     #[error("TLS cannot be spoken at http.tls_listen: {0}")]
     HttpTls(fanwave_gateway::TlsError),
@@ -171,7 +176,7 @@ impl Server {
         let (doors, addresses) = doors(&plan.http).await?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
-        let origin = start_origin(plan, &channels, &mut registry)?;
+        let origin = start_origin(plan, &channels, data.folder(), &mut registry)?;
         let store = Store::open(&data.folder().database()).await?;
         let engine = Running::start(plan, &store, &mut registry).await?;
         let shared = engine.as_engine();
@@ -192,17 +197,17 @@ impl Server {
             (Arc::clone(&origin), Arc::clone(&gateway)),
         );
         let reactor = Arc::clone(&gateway);
-        let pulse: health::Pulse = Arc::new(move || reactor.is_alive());
+        let broadcast = Arc::clone(&origin);
+        let pulses = health::Pulses {
+            reactor: Arc::new(move || reactor.is_alive()),
+            engine: engine.pulse(),
+            storage: Arc::new(move || broadcast.stores()),
+        };
         let routes = Router::new()
             .merge(origin.router())
             .merge(gateway.router())
             .merge(fanwave_api::router(api))
-            .merge(health::router(
-                readiness.clone(),
-                pulse,
-                engine.pulse(),
-                registry,
-            ))
+            .merge(health::router(readiness.clone(), pulses, registry))
             .merge(assets::router());
         let http = HttpServer::start(
             doors,
@@ -427,6 +432,7 @@ fn srt(plan: &Srt) -> Result<SrtConfig, StartError> {
 fn start_origin(
     plan: &Plan,
     channels: &[ServedChannel],
+    folder: &DataDir,
     registry: &mut Registry,
 ) -> Result<Arc<Origin>, StartError> {
     let channels = channels.iter().map(|channel| ChannelConfig {
@@ -434,6 +440,13 @@ fn start_origin(
         stream_key: fanwave_origin::Secret::new(channel.stream_key.expose()),
         takeover: channel.takeover,
     });
+    let archive = match plan.dvr_window {
+        None => None,
+        Some(window) => {
+            let vault = Vault::in_folder(&folder.media()?).map_err(StartError::Media)?;
+            Some(ArchiveConfig { vault, window })
+        }
+    };
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
         connections_per_peer: plan.connections_per_peer,
@@ -444,6 +457,7 @@ fn start_origin(
         ladder: plan.ladder.clone(),
         authoriser: authoriser::config(plan.authorise.as_ref())
             .map_err(StartError::AuthoriserSecret)?,
+        archive,
         // The chat's own: one timeline for both, also when the machine's clock is set.
         wall: || fanwave_live::WallTime(clock::now().0),
         ..OriginConfig::new(channels.collect())

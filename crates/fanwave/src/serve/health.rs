@@ -5,9 +5,12 @@
 //! servers, and not while stopping; the answer says which. A store that fails does not make the server unready: the show
 //! goes on, sends are refused with an error, and taking all servers out of service at once would help nobody.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use axum::{
@@ -26,6 +29,14 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Ready, and not well: all servers may be in the same place, and taking them out of service would help nobody.
 const WITHOUT_BROKER: &str =
     "ready, but the broker cannot be reached: messages are refused until it can\n";
+
+/// The same of the media of shows.
+const WITHOUT_STORAGE: &str =
+    "ready, but media cannot be stored: viewers can go back less far until it can\n";
+
+/// Of both.
+const WITHOUT_BOTH: &str = "ready, but the broker cannot be reached, and media cannot be stored: messages are refused, and viewers can go back less \
+     far, until they can\n";
 
 /// What the server is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,31 +95,43 @@ impl Readiness {
 /// Asks whether a part of the process still turns.
 pub type Pulse = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// What is asked how it is.
+pub struct Pulses {
+    /// Whether the gateway's reactor turns.
+    pub reactor: Pulse,
+    /// Whether rooms reach their log.
+    pub engine: Pulse,
+    /// Whether the media of shows can be stored.
+    pub storage: Pulse,
+}
+
+impl fmt::Debug for Pulses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pulses").finish_non_exhaustive()
+    }
+}
+
 struct Health {
     readiness: Readiness,
-    reactor: Pulse,
-    engine: Pulse,
+    pulses: Pulses,
     registry: Registry,
 }
 
 /// The routes.
-///
-/// `engine` says whether rooms reach their log.
-pub fn router(readiness: Readiness, reactor: Pulse, engine: Pulse, registry: Registry) -> Router {
+pub fn router(readiness: Readiness, pulses: Pulses, registry: Registry) -> Router {
     Router::new()
         .route(path::LIVEZ, get(alive))
         .route(path::READYZ, get(ready))
         .route(path::METRICS, get(metrics))
         .with_state(Arc::new(Health {
             readiness,
-            reactor,
-            engine,
+            pulses,
             registry,
         }))
 }
 
 async fn alive(State(health): State<Arc<Health>>) -> Response {
-    answer(match (health.reactor)() {
+    answer(match (health.pulses.reactor)() {
         true => (true, "alive\n"),
         false => (false, "the gateway's reactor has stopped\n"),
     })
@@ -116,10 +139,18 @@ async fn alive(State(health): State<Arc<Health>>) -> Response {
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let stage = health.readiness.stage();
-    if stage == Stage::Ready && !(health.engine)() {
-        return answer((true, WITHOUT_BROKER));
+    if stage != Stage::Ready {
+        return answer(stage.words());
     }
-    answer(stage.words())
+    let Pulses {
+        engine, storage, ..
+    } = &health.pulses;
+    answer(match (engine(), storage()) {
+        (true, true) => stage.words(),
+        (false, true) => (true, WITHOUT_BROKER),
+        (true, false) => (true, WITHOUT_STORAGE),
+        (false, false) => (true, WITHOUT_BOTH),
+    })
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {

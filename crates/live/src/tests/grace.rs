@@ -76,6 +76,50 @@ fn a_removed_segment_stays_for_its_availability_and_its_parts_for_three_target_d
 }
 
 #[test]
+fn what_has_no_place_leaves_early_and_stays_for_three_target_durations() {
+    let mut live = Live::new(
+        config(Settings {
+            window: Duration::from_secs(7200),
+            ..Settings::default()
+        }),
+        SHOWTIME,
+    );
+    assert_eq!(segments(&mut live, 3000, 0, 100), []);
+    let sequence = |live: &Live| live.snapshot(VIDEO).unwrap().media_sequence;
+    let now = 301_000;
+    let first = MediaSeq(40);
+    live.handle(at(now), Input::Shorten { first }).unwrap();
+    assert_eq!(sequence(&live), first);
+    assert_eq!(
+        live.snapshot(VIDEO).unwrap().segments[0].msn,
+        first,
+        "the playlist begins there"
+    );
+    let ask = |live: &Live, msn| {
+        let media = Media::Segment(MediaSeq(msn));
+        live.media(Asked::first(at(now)), VIDEO, media)
+    };
+    assert_eq!(ask(&live, 39), MediaAnswer::Serve);
+    assert_eq!(
+        live.poll_timeout(),
+        Some((at(now + 18_000), Reason::Forget))
+    );
+    live.handle(at(now + 18_000), Input::Timeout).unwrap();
+    assert_eq!(ask(&live, 39), MediaAnswer::Gone);
+    assert_eq!(ask(&live, 40), MediaAnswer::Serve);
+    // However little place there is, a playlist keeps six segments and three target durations.
+    let first = MediaSeq(1_000);
+    live.handle(at(now + 18_000), Input::Shorten { first })
+        .unwrap();
+    assert_eq!(sequence(&live), MediaSeq(94));
+    // Nothing is left to remove, and nobody is told that something changed.
+    while live.poll_output().is_some() {}
+    live.handle(at(now + 18_000), Input::Shorten { first })
+        .unwrap();
+    assert_eq!(live.poll_output(), None);
+}
+
+#[test]
 fn a_playlist_keeps_its_least_number_of_segments_however_long_they_are() {
     let settings = Settings {
         window: Duration::from_secs(18),

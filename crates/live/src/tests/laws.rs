@@ -25,6 +25,8 @@ enum Step {
         later: u64,
         new_init: Vec<RenditionId>,
     },
+    /// What comes before so many segments from the end leaves the playlists.
+    Shorten(u64),
     End,
     Pass(u64),
     /// Something is announced for so many milliseconds from now (or before).
@@ -55,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Lost),
         2 => (0u64..10_000, prop::collection::vec(rendition(), 0..2))
             .prop_map(|(later, new_init)| Step::Returned { later, new_init }),
+        1 => (0u64..12).prop_map(Step::Shorten),
         4 => (1u64..9000).prop_map(Step::Pass),
         2 => (0u8..20, -9000i64..9000, prop::option::of(0u64..9000))
             .prop_map(|(id, later, millis)| Step::Announce { id, later, millis }),
@@ -117,6 +120,13 @@ impl Shell {
         }
     }
 
+    fn shorten(&mut self, kept: u64) -> Result<(), TestCaseError> {
+        let next = self.live.next(VIDEO).map_or(0, |next| next.msn.0);
+        let first = MediaSeq(next.saturating_sub(kept));
+        self.handle(Input::Shorten { first })?;
+        Ok(())
+    }
+
     fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Part {
@@ -145,6 +155,7 @@ impl Shell {
                     self.returns += u64::from(std::mem::take(&mut self.publishing));
                 }
             }
+            Step::Shorten(kept) => self.shorten(kept)?,
             Step::End => drop(self.handle(Input::End)?),
             Step::Pass(millis) => {
                 self.now += millis;

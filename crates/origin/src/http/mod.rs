@@ -8,8 +8,9 @@
 mod body;
 mod negotiate;
 mod priority;
+mod stored;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use axum::{
     Router,
@@ -27,11 +28,12 @@ use fanwave_live::{
     render::PLAYLIST_MIME,
 };
 
+use self::stored::NoBody;
 use crate::{
     metrics::Counted,
     playlist::Playlist,
     shared::{Shared, stopped},
-    stream::{Reply, Stream},
+    stream::{Found, Reply, Stream},
 };
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static(PLAYLIST_MIME);
@@ -125,9 +127,22 @@ async fn media(
     })
     .await
     {
-        Reply::Ready(pieces) => {
+        Reply::Ready(found) => {
             let lifetime = lifetime_of(&stream, Kind::Media);
-            let mut response = body::send(pieces, headers.get(header::RANGE));
+            let range = headers.get(header::RANGE);
+            let mut response = match found {
+                Found::Pieces(pieces) => body::send(pieces, range),
+                Found::Stored { msn, span } => {
+                    match send_stored(&shared, &stream, &channel, (&name, msn), (span, range)).await
+                    {
+                        Ok(response) => response,
+                        Err(NoBody::Gone) => return refuse_reply(&stream, &Reply::<()>::Gone),
+                        Err(NoBody::Unavailable) => {
+                            return refuse_reply(&stream, &Reply::<()>::Unavailable);
+                        }
+                    }
+                }
+            };
             let headers = response.headers_mut();
             let urgency = if content_type == AUDIO_TYPE {
                 priority::SOUND
@@ -141,6 +156,25 @@ async fn media(
         }
         other => refuse_reply(&stream, &other),
     }
+}
+
+/// Sends a stretch of a segment from the storage.
+async fn send_stored(
+    shared: &Shared,
+    stream: &Stream,
+    channel: &str,
+    (rendition, msn): (&str, MediaSeq),
+    (span, range): (Range<u64>, Option<&HeaderValue>),
+) -> Result<Response, NoBody> {
+    let archive = shared.archive.as_ref().ok_or(NoBody::Gone)?;
+    let channel = channel.parse().map_err(|_| NoBody::Gone)?;
+    let rendition = rendition.parse().map_err(|_| NoBody::Gone)?;
+    let open = async |span| {
+        archive
+            .read(&channel, stream.prefix(), (&rendition, msn), span)
+            .await
+    };
+    stored::send(archive, span, range, open).await
 }
 
 /// Browsers ask before some cross-origin requests, such as those with a header that a player's user adds.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fanwave_live::{
     Answer, Asked, BadRequest, Media, MediaAnswer, Moment, Query, RenditionId, render::Form,
 };
 
-use super::{State, Stream, shelf};
+use super::{
+    State, Stream,
+    shelf::{self, Found},
+};
 use crate::playlist::Playlist;
 
 /// What to do with a request.
@@ -95,13 +97,8 @@ impl Stream {
             .count()
     }
 
-    /// Answers a request for media with the pieces it is made of.
-    pub(crate) fn media(
-        &self,
-        asked: Asked,
-        rendition: RenditionId,
-        media: Media,
-    ) -> Reply<Vec<Bytes>> {
+    /// Answers a request for media with the pieces it is made of, or with where they are.
+    pub(crate) fn media(&self, asked: Asked, rendition: RenditionId, media: Media) -> Reply<Found> {
         let state = self.lock();
         match state.live.media(asked, rendition, media) {
             MediaAnswer::Serve => {
@@ -110,7 +107,7 @@ impl Stream {
                     .get(rendition.index())
                     .and_then(|shelf| shelf.find(media));
                 match (found, media) {
-                    (Some(pieces), _) => Reply::Ready(pieces),
+                    (Some(found), _) => Reply::Ready(found),
                     // Of a rung whose encoder has not begun yet.
                     (None, Media::Init(_)) => Reply::NotYet,
                     (None, Media::Segment(_) | Media::Part(_)) => Reply::Gone,

@@ -1,6 +1,6 @@
 //! The bytes of one rendition, and the bandwidth they take.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range as Span, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanwave_live::{
@@ -15,7 +15,11 @@ use crate::playlist::Playlist;
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) inits: BTreeMap<InitId, Bytes>,
-    pub(super) segments: BTreeMap<MediaSeq, Vec<Bytes>>,
+    pub(super) segments: BTreeMap<MediaSeq, Held>,
+    /// The first segment that is not in the storage, if there is a storage.
+    pub(super) next_to_store: MediaSeq,
+    /// The first segment whose bytes are still here.
+    pub(super) next_to_drop: MediaSeq,
     /// The latest playlist in each of its forms that was asked for.
     pub(super) playlists: [Option<Arc<Playlist>>; Form::ALL.len()],
     pub(super) rate: Rate,
@@ -31,19 +35,132 @@ pub(crate) struct Made {
     pub(crate) bandwidth: u64,
 }
 
+/// The bytes of one segment, or where they are.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// Here, a piece for each part.
+    Here {
+        pieces: Vec<Bytes>,
+        /// Whether they are in the storage as well.
+        stored: bool,
+    },
+    /// In the storage alone: where each part ends in the segment's file.
+    Stored(Box<[u32]>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Here {
+            pieces: Vec::new(),
+            stored: false,
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn push(&mut self, piece: Bytes) {
+        // What is stored is whole, and grows no more.
+        if let Self::Here { pieces, .. } = self {
+            pieces.push(piece);
+        }
+    }
+
+    /// Bytes that it takes here.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Here { pieces, .. } => pieces.iter().map(Bytes::len).sum(),
+            Self::Stored(_) => 0,
+        }
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        match self {
+            Self::Here { stored, .. } => *stored,
+            Self::Stored(_) => true,
+        }
+    }
+
+    /// Lets go of what is in the storage as well.
+    fn drop_stored(&mut self) {
+        if let Self::Here {
+            pieces,
+            stored: true,
+        } = self
+        {
+            let mut end = 0_u32;
+            let ends = pieces.iter().map(|piece| {
+                // A part is bounded far below this.
+                end = end.saturating_add(u32::try_from(piece.len()).unwrap_or(u32::MAX));
+                end
+            });
+            *self = Self::Stored(ends.collect());
+        }
+    }
+}
+
+/// Media that was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Its pieces.
+    Pieces(Vec<Bytes>),
+    /// A stretch of a segment's file in the storage.
+    Stored { msn: MediaSeq, span: Span<u64> },
+}
+
 impl Shelf {
-    pub(super) fn find(&self, media: Media) -> Option<Vec<Bytes>> {
+    pub(super) fn new(first: MediaSeq) -> Self {
+        Self {
+            next_to_store: first,
+            next_to_drop: first,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn find(&self, media: Media) -> Option<Found> {
         match media {
-            Media::Init(init) => self.inits.get(&init).map(|bytes| vec![bytes.clone()]),
-            Media::Segment(msn) => self.segments.get(&msn).cloned(),
+            Media::Init(init) => {
+                let bytes = self.inits.get(&init)?;
+                Some(Found::Pieces(vec![bytes.clone()]))
+            }
+            Media::Segment(msn) => match self.segments.get(&msn)? {
+                Held::Here { pieces, .. } => Some(Found::Pieces(pieces.clone())),
+                Held::Stored(ends) => {
+                    let span = 0..u64::from(*ends.last()?);
+                    Some(Found::Stored { msn, span })
+                }
+            },
             Media::Part(Position { msn, part }) => {
                 let index = usize::try_from(part.0).ok()?;
-                self.segments
-                    .get(&msn)?
-                    .get(index)
-                    .map(|bytes| vec![bytes.clone()])
+                match self.segments.get(&msn)? {
+                    Held::Here { pieces, .. } => {
+                        Some(Found::Pieces(vec![pieces.get(index)?.clone()]))
+                    }
+                    Held::Stored(ends) => {
+                        let before = index.checked_sub(1).and_then(|before| ends.get(before));
+                        let start = before.map_or(0, |end| u64::from(*end));
+                        let span = start..u64::from(*ends.get(index)?);
+                        Some(Found::Stored { msn, span })
+                    }
+                }
             }
         }
+    }
+
+    /// Lets go of segments before `from` that are in the storage; says how many bytes that freed.
+    pub(super) fn drop_stored(&mut self, from: MediaSeq) -> usize {
+        let mut freed = 0;
+        while self.next_to_drop < from {
+            match self.segments.get_mut(&self.next_to_drop) {
+                Some(held) if held.is_stored() => {
+                    freed += held.bytes();
+                    held.drop_stored();
+                }
+                Some(_) => break,
+                None => {}
+            }
+            self.next_to_drop = self.next_to_drop.next();
+        }
+        freed
     }
 }
 

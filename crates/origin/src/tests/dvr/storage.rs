@@ -1,0 +1,109 @@
+//! A storage in memory that fails as the test says.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use fanwave_vault::object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory,
+    path::Path,
+};
+use futures_util::stream::BoxStream;
+use tokio::sync::watch;
+
+/// How a storage takes what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mood {
+    #[default]
+    Well,
+    /// It refuses, for no reason that removing something would change.
+    Broken,
+    /// It has no space.
+    Full,
+    /// It does not answer.
+    Stuck,
+}
+
+#[derive(Debug)]
+pub(super) struct Storage {
+    files: InMemory,
+    mood: watch::Sender<Mood>,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            files: InMemory::new(),
+            mood: watch::Sender::new(Mood::Well),
+        }
+    }
+}
+
+impl Storage {
+    pub(super) fn set(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a storage that fails at will")
+    }
+}
+
+fn fault(kind: std::io::ErrorKind) -> Error {
+    Error::Generic {
+        store: "test",
+        source: std::io::Error::from(kind).into(),
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Storage {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let mut mood = self.mood.subscribe();
+        let answers = mood.wait_for(|mood| *mood != Mood::Stuck).await;
+        let mood = answers.map_or(Mood::Broken, |mood| *mood);
+        match mood {
+            Mood::Well | Mood::Stuck => self.files.put_opts(location, payload, options).await,
+            Mood::Broken => Err(fault(std::io::ErrorKind::PermissionDenied)),
+            Mood::Full => Err(fault(std::io::ErrorKind::StorageFull)),
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.files.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.files.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.files.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.files.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.files.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.files.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,53 @@
+//! Names of files in the storage.
+
+use std::fmt;
+
+use object_store::path::{Path, PathPart};
+
+/// A folder or a file: names from the top down, none of which can lead out of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub(crate) Path);
+
+impl Place {
+    /// The folder or file of these names. A name that is no name of a file is coded as one.
+    #[must_use]
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(PathPart::from).collect())
+    }
+
+    /// A folder or file in this folder.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Self {
+        Self(self.0.clone().join(name))
+    }
+
+    /// The last of its names.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.filename().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_its_folder() {
+        let folder = Place::of(["media", "demo"]);
+        assert_eq!(folder.join("1.m4s").to_string(), "media/demo/1.m4s");
+        assert_eq!(folder.join("1.m4s").name(), "1.m4s");
+        for name in ["..", ".", "../x", "/x", "a/b"] {
+            let inner = folder.join(name).to_string();
+            let (parent, last) = inner.rsplit_once('/').unwrap();
+            assert_eq!(parent, "media/demo", "{name}");
+            assert!(!matches!(last, "." | ".."), "{name}");
+        }
+    }
+}
