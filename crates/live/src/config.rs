@@ -14,6 +14,7 @@ use crate::{
         TARGET_DURATION_SECONDS_MAX, WINDOW_MAX,
     },
     position::MediaSeq,
+    time::WallTime,
 };
 
 /// What an operator chooses; [`Config::new`] checks it.
@@ -29,8 +30,22 @@ pub struct Settings {
     pub window: Duration,
     /// A playlist lists at least so many segments (once there are so many). Default 6.
     pub window_segments_min: usize,
-    /// Media sequence number of a rendition's first segment. Default 0.
+    /// How segments are numbered. Default: counted.
+    pub numbering: Numbering,
+    /// Media sequence number of a rendition's first segment, where they are counted. Default 0.
     pub first_msn: MediaSeq,
+}
+
+/// How segments are numbered, and where they may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbering {
+    /// From the first one on, each as soon as it may end.
+    #[default]
+    Counted,
+    /// By the clock: time is cut into cells of half a target duration, and a segment begins at the first independent
+    /// picture of each and has the cell's number. Whoever sees the same pictures with the same times makes the same segments
+    /// under the same numbers, whenever it began to look.
+    Clock,
 }
 
 impl Default for Settings {
@@ -41,8 +56,24 @@ impl Default for Settings {
             segment_min: Duration::from_secs(2),
             window: Duration::from_secs(60),
             window_segments_min: 6,
+            numbering: Numbering::Counted,
             first_msn: MediaSeq(0),
         }
+    }
+}
+
+impl Settings {
+    fn cell_millis(&self) -> Option<u64> {
+        match self.numbering {
+            Numbering::Counted => None,
+            Numbering::Clock => Some(u64::from(self.target_duration_seconds.max(1)) * 500),
+        }
+    }
+
+    /// Number of the segment that begins at this time, where segments are numbered by the clock.
+    #[must_use]
+    pub fn cell_of(&self, time: WallTime) -> Option<MediaSeq> {
+        self.cell_millis().map(|cell| MediaSeq(time.0 / cell))
     }
 }
 
@@ -72,6 +103,9 @@ pub enum ConfigError {
         "the window has to hold at least one segment, and at most as many as fit {WINDOW_MAX:?}"
     )]
     WindowSegments,
+    /// Numbers from the clock without pictures.
+    #[error("numbers from the clock need a rendition of pictures")]
+    Numbering,
     /// No rendition, or more than [`RENDITIONS_MAX`].
     #[error("a stream has 1 to {RENDITIONS_MAX} renditions")]
     Renditions,
@@ -172,6 +206,10 @@ impl Config {
     pub fn new(settings: Settings, renditions: Vec<RenditionSpec>) -> Result<Self, ConfigError> {
         check_settings(&settings)?;
         check_renditions(&renditions)?;
+        let pictures = renditions.iter().any(|spec| spec.kind == Kind::Video);
+        if settings.numbering == Numbering::Clock && !pictures {
+            return Err(ConfigError::Numbering);
+        }
         Ok(Self {
             settings,
             renditions,
@@ -247,6 +285,20 @@ impl Config {
     #[must_use]
     pub fn can_skip_until(&self) -> Option<Duration> {
         Some(self.target_duration() * 6).filter(|boundary| *boundary < self.window())
+    }
+
+    /// Milliseconds of one cell of time, where segments are numbered by the clock.
+    ///
+    /// Half a target duration: a segment lasts less than two cells, as long as no cell is without an independent picture.
+    #[must_use]
+    pub fn cell_millis(&self) -> Option<u64> {
+        self.settings.cell_millis()
+    }
+
+    /// Number of the segment that begins at this time, where segments are numbered by the clock.
+    #[must_use]
+    pub fn cell_of(&self, time: WallTime) -> Option<MediaSeq> {
+        self.settings.cell_of(time)
     }
 
     /// How long a segment of a gap is: as the shortest of media, in whole milliseconds.

@@ -17,6 +17,10 @@
 //! is fitted instead (section 4.4.4.9). A part closes as soon as another sample like its shortest would not fit. Nothing
 //! is decided before every rendition has its first part, so that they enter and leave the stream together.
 //!
+//! Where segments are numbered by the clock ([`crate::Numbering::Clock`]), the leader begins one at the first independent
+//! picture of each cell of time, and following audio is cut exactly there. What is cut from then on depends on the samples
+//! alone, and not on when the cutter began.
+//!
 //! A segment's end is decided together with its last part, but for a publisher that goes: no playlist ever hints at a part of
 //! a segment that turns out to have ended.
 //!
@@ -33,6 +37,7 @@ use self::track::{Lead, Track};
 use crate::{
     config::{Config, Kind, RenditionId},
     snapshot::Independence,
+    time::WallTime,
 };
 
 /// The longest piece of following audio that is handed to the next segment instead of becoming a part of its own; a
@@ -158,6 +163,8 @@ pub struct Cutter {
     cut_due: Duration,
     decisions: VecDeque<Decision>,
     failed: Option<CutError>,
+    /// Wall clock at decode time 0; only looked at where segments are numbered by the clock.
+    zero: WallTime,
 }
 
 impl Cutter {
@@ -181,7 +188,14 @@ impl Cutter {
             cut_due: Duration::ZERO,
             decisions: VecDeque::new(),
             failed: None,
+            zero: WallTime::default(),
         }
+    }
+
+    /// The same for samples whose decode time 0 is at this time of the clock.
+    #[must_use]
+    pub fn at(self, zero: WallTime) -> Self {
+        Self { zero, ..self }
     }
 
     /// Takes one sample. Samples of one rendition come in decode order; renditions are interleaved roughly by time.
@@ -246,7 +260,10 @@ impl Cutter {
             self.origin = Some(origin);
             self.last_cut = origin;
             self.cut_due = origin + self.config.segment_min();
+            let boundary = self.boundary_after(sample.dts);
+            self.tracks[index].set_boundary(boundary);
         }
+        let track = &self.tracks[index];
         let begins = self.origin.is_some_and(|origin| {
             track.is_running() || (sample.sync == Sync::Sync && track.time_of(sample.dts) >= origin)
         });
@@ -266,7 +283,15 @@ impl Cutter {
     fn lead(&mut self, sample: &Sample, origin: Duration) -> Result<(), CutError> {
         let track = &mut self.tracks[self.leader];
         if track.kind() == Kind::Video {
-            if sample.sync == Sync::Sync && track.segment_may_end() {
+            if sample.sync == Sync::Sync && track.segment_may_end(sample.dts) {
+                let boundary = self.boundary_after(sample.dts);
+                let track = &mut self.tracks[self.leader];
+                // Its number would not be that of the segment before it and one.
+                if track.passes_a_cell(boundary) {
+                    let limit = self.config.target_duration() / 2;
+                    return Err(CutError::KeyframeInterval { limit });
+                }
+                track.set_boundary(boundary);
                 self.cut(sample.dts, origin);
             }
             let track = &mut self.tracks[self.leader];
@@ -274,11 +299,9 @@ impl Cutter {
             track.append(sample, origin, &mut self.decisions);
         } else {
             track.append(sample, origin, &mut self.decisions);
-            if track.pending_is_empty() && track.segment_may_end() {
-                self.cut(
-                    sample.dts.saturating_add(u64::from(sample.duration)),
-                    origin,
-                );
+            let end = sample.dts.saturating_add(u64::from(sample.duration));
+            if track.pending_is_empty() && track.segment_may_end(end) {
+                self.cut(end, origin);
             }
         }
         let Some(end) = self.tracks[self.leader].end() else {
@@ -286,7 +309,13 @@ impl Cutter {
         };
         let lead = Lead {
             end,
-            cut_due: self.cut_due,
+            // What the clock decides must not depend on how the segments before were cut: any part is held that may be
+            // the last.
+            cut_due: if self.config.cell_millis().is_some() {
+                end
+            } else {
+                self.cut_due
+            },
         };
         for (index, track) in self.tracks.iter_mut().enumerate() {
             if index != self.leader && track.kind() == Kind::Audio {
@@ -318,6 +347,16 @@ impl Cutter {
             }
         }
         Ok(())
+    }
+
+    /// Decode time from which an independent picture begins another segment than one at `dts`, by the clock.
+    fn boundary_after(&self, dts: u64) -> Option<u64> {
+        let cell = self.config.cell_millis()?;
+        let leader = &self.tracks[self.leader];
+        let millis = u64::try_from(leader.time_of(dts).as_millis()).unwrap_or(u64::MAX);
+        let at = self.zero.0.saturating_add(millis);
+        let next = (at / cell).saturating_add(1).saturating_mul(cell);
+        Some(leader.ticks_of_millis(next.saturating_sub(self.zero.0)))
     }
 
     /// Ends the leader's segment at `dts`, and tells the followers.

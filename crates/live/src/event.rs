@@ -131,6 +131,9 @@ pub enum HandleError {
     /// The segment would round to more than the target duration.
     #[error("the segment is longer than the target duration")]
     SegmentTooLong,
+    /// The publisher's time lies further ahead than a playlist may be long, and every segment up to there needs a number.
+    #[error("the publisher's clock has leapt: segments are numbered by it")]
+    Leap,
     /// A date range whose id the stream has, or had.
     #[error("the stream has announced a date range of this id before")]
     RangeIdUsed,

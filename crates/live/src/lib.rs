@@ -35,7 +35,8 @@ mod time;
 mod window;
 
 pub use config::{
-    Config, ConfigError, Kind, NameError, RenditionId, RenditionName, RenditionSpec, Settings,
+    Config, ConfigError, Kind, NameError, Numbering, RenditionId, RenditionName, RenditionSpec,
+    Settings,
 };
 pub use date_range::{AttributeValue, DateRange, DateRangeError, DateRangeSpec};
 pub use event::{HandleError, Input, Output, Reason};

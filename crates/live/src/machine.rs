@@ -10,7 +10,7 @@ use crate::{
     config::{Config, RenditionId},
     date_range::DateRange,
     event::{HandleError, Input, Output, Reason},
-    limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX},
+    limits::{OUTPUTS_MAX, PARTS_PER_SEGMENT_MAX, SEGMENTS_MAX},
     position::{InitId, MediaSeq, Position},
     ranges::{Listed, Ranges},
     snapshot::{Independence, PartEntry, RangeEntry, SegmentEntry, Snapshot, State},
@@ -82,9 +82,10 @@ impl Live {
     /// A stream whose publisher has just come: `anchor` is the wall clock at media time 0.
     #[must_use]
     pub fn new(config: Config, anchor: WallTime) -> Self {
+        let first_msn = config.cell_of(anchor).unwrap_or(config.first_msn());
         let windows = config
             .renditions()
-            .map(|(_, spec)| Window::new(spec.name.clone(), config.first_msn()))
+            .map(|(_, spec)| Window::new(spec.name.clone(), first_msn))
             .collect();
         let mut live = Self {
             config,
@@ -325,7 +326,9 @@ impl Live {
         }
         self.close_all(now);
         self.phase = Phase::Away;
-        let begun = self.windows.iter().all(|window| window.end().is_some());
+        // Numbers from the clock belong to cells of time, and which of them are a gap is known when the publisher returns.
+        let counted = self.config.cell_millis().is_none();
+        let begun = counted && self.windows.iter().all(|window| window.end().is_some());
         self.gap = self
             .end()
             .zip(self.last_part_at)
@@ -367,6 +370,17 @@ impl Live {
         self.changed(&filled);
     }
 
+    fn fill_cells(&mut self, now: Moment, cell: MediaSeq) {
+        let until = self.anchor;
+        let mut filled = Vec::new();
+        for (rendition, window) in self.ids().into_iter().zip(&mut self.windows) {
+            if window.fill_cells(now, cell, until, &self.config) {
+                filled.push(rendition);
+            }
+        }
+        self.changed(&filled);
+    }
+
     fn announce(&mut self, now: Moment, range: DateRange) -> Result<(), HandleError> {
         self.check_not_ended()?;
         let before = self.windows.iter().map(Window::next_position).collect();
@@ -394,6 +408,12 @@ impl Live {
         {
             return Err(HandleError::UnknownRendition);
         }
+        let next = self.windows.iter().map(Window::next_msn).min();
+        if let (Some(cell), Some(next)) = (self.config.cell_of(anchor), next)
+            && cell.0.saturating_sub(next.0) > SEGMENTS_MAX as u64
+        {
+            return Err(HandleError::Leap);
+        }
         let gap = self.gap.take();
         if gap.is_none() {
             self.close_all(now);
@@ -407,7 +427,9 @@ impl Live {
             .end()
             .map_or(Duration::ZERO, |end| self.anchor.since(end));
         let begun = self.windows.iter().all(|window| window.end().is_some());
-        if begun && missing >= GAP_MIN && missing <= self.config.window() {
+        if let Some(cell) = self.config.cell_of(self.anchor) {
+            self.fill_cells(now, cell);
+        } else if begun && missing >= GAP_MIN && missing <= self.config.window() {
             self.fill(now, self.anchor);
         }
         self.close_all(now);

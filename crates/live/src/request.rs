@@ -130,7 +130,7 @@ impl Live {
         match directive {
             // A playlist without a segment makes players give up; the first one is at most a target duration away.
             Directive::Plain if !window.has_whole_segment() => {
-                Wish::Later(Until::Segment(self.config().first_msn()))
+                Wish::Later(Until::Segment(window.first_msn()))
             }
             Directive::Plain => Wish::Granted,
             Directive::Bad(reason) => Wish::Refused(reason),

@@ -1,5 +1,6 @@
 //! Tests of the crate as its shell uses it; laws of one module are tested beside it.
 
+mod clock;
 mod gap;
 mod grace;
 mod laws;

@@ -83,6 +83,10 @@ impl Window {
         self.next_msn > self.first_msn
     }
 
+    pub(crate) fn first_msn(&self) -> MediaSeq {
+        self.first_msn
+    }
+
     pub(crate) fn longest(&self) -> Duration {
         self.longest
     }
@@ -150,6 +154,45 @@ impl Window {
             if room == duration {
                 self.close(now, config);
             }
+            changed = true;
+        }
+        changed
+    }
+
+    /// Lists what is missing up to `until`, where the segment of number `cell` begins, by the clock: one segment of gap for every
+    /// number between, however much that is.
+    pub(crate) fn fill_cells(
+        &mut self,
+        now: Moment,
+        cell: MediaSeq,
+        until: WallTime,
+        config: &Config,
+    ) -> bool {
+        let millis = config.cell_millis().unwrap_or_default();
+        let mut changed = false;
+        while self.next_msn < cell {
+            let Some(from) = self.end() else {
+                (self.first_msn, self.next_msn) = (cell, cell);
+                return true;
+            };
+            let next = self.next_msn.next();
+            let edge = if next == cell {
+                until
+            } else {
+                until.min(WallTime(next.0.saturating_mul(millis)))
+            };
+            // No longer than a segment may be; and every number has a segment, even where nothing is missing.
+            let left = edge
+                .since(from)
+                .clamp(Duration::from_millis(1), config.target_duration());
+            let to = from.after(left);
+            let mut at = from;
+            while at < to {
+                let part = to.since(at).min(config.part_target());
+                self.push_gap(at, part);
+                at = at.after(part);
+            }
+            self.close(now, config);
             changed = true;
         }
         changed

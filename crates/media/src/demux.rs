@@ -40,10 +40,16 @@ pub enum DemuxError {
     Intake(#[from] IntakeError),
 }
 
+/// Timestamps that are the time of day are so many milliseconds long: FLV has 32 bits for them, of which some encoders write
+/// 31.
+pub const TIMESTAMPS_MODULUS: u32 = 1 << 31;
+
 /// Turns the tags of one publisher into samples.
 #[derive(Debug)]
 pub struct Demux {
     unwrap: Unwrap,
+    /// The first timestamp, where they are kept; 0 otherwise.
+    first_ms: Option<i64>,
     intake: Intake,
 }
 
@@ -53,7 +59,19 @@ impl Demux {
     pub fn new(start_ms: u32) -> Self {
         Self {
             unwrap: Unwrap::default(),
+            first_ms: Some(0),
             intake: Intake::new(start_ms),
+        }
+    }
+
+    /// A publisher whose timestamps, modulo [`TIMESTAMPS_MODULUS`] milliseconds, are its decode times; see
+    /// [`Intake::keeping_time`].
+    #[must_use]
+    pub fn by_timestamps(align_ms: u32) -> Self {
+        Self {
+            unwrap: Unwrap::default(),
+            first_ms: None,
+            intake: Intake::keeping_time(align_ms),
         }
     }
 
@@ -79,7 +97,7 @@ impl Demux {
     /// # Errors
     /// When the publisher cannot be taken any further.
     pub fn handle_video(&mut self, timestamp: u32, body: &Bytes) -> Result<(), DemuxError> {
-        let decode = self.unwrap.next(timestamp).saturating_mul(TICKS_PER_MS);
+        let decode = self.read_clock(timestamp);
         let tag = flv::video(body)?;
         // "altering core RTMP timestamps" is what the offset must not do: it is of presentation alone.
         let offset = i64::from(tag.offset_nanos) * TICKS_PER_MS / 1_000_000;
@@ -117,7 +135,7 @@ impl Demux {
     /// # Errors
     /// When the publisher cannot be taken any further.
     pub fn handle_audio(&mut self, timestamp: u32, body: &Bytes) -> Result<(), DemuxError> {
-        let at = self.unwrap.next(timestamp).saturating_mul(TICKS_PER_MS);
+        let at = self.read_clock(timestamp);
         for packet in flv::audio(body)? {
             let number = packet.track.into();
             match packet.body {
@@ -130,6 +148,14 @@ impl Demux {
             }
         }
         Ok(())
+    }
+
+    /// Ticks since the first timestamp, or of the timestamps' own clock.
+    fn read_clock(&mut self, timestamp: u32) -> i64 {
+        let first = i64::from(timestamp & (TIMESTAMPS_MODULUS - 1));
+        let first_ms = *self.first_ms.get_or_insert(first);
+        let at_ms = self.unwrap.next(timestamp).saturating_add(first_ms);
+        at_ms.saturating_mul(TICKS_PER_MS)
     }
 
     /// The publisher is gone: gives out what was held back for look-ahead.

@@ -10,7 +10,8 @@
 //! 5. A track whose configuration changes goes on with the first frame after it: [`Output::Tracks`] comes again, between
 //!    the samples before and those after. Only the timescale of sound cannot change.
 //!
-//! Times are in ticks of [`crate::VIDEO_TIMESCALE`] on a clock of the publisher's own, one for all its tracks.
+//! Times are in ticks of [`crate::VIDEO_TIMESCALE`] on a clock of the publisher's own, one for all its tracks. The samples'
+//! begin anew, or are the publisher's own ([`Intake::keeping_time`]).
 //!
 //! Usage: call one `handle_*`, then drain [`Intake::poll_output`]. After an error the publisher has to be let go: nothing
 //! more comes out.
@@ -32,7 +33,7 @@ use crate::{
     opus::OpusPacketError,
     picture::AccessUnitError,
     sample::{Sample, TrackId, TrackKind},
-    timeline::{JumpError, TICKS_PER_MS},
+    timeline::{AudioTimeline, JumpError, TICKS_PER_MS},
     track::{AudioTrack, Tracks, VideoConfig, VideoTrack},
 };
 
@@ -155,6 +156,39 @@ struct Waiting {
     held_bytes: usize,
 }
 
+/// Where the times of a publisher begin.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// The first picture, or the first sound where there are no pictures, is at these ticks.
+    At(i64),
+    /// They are the publisher's own, and those of sound are counted from it anew after so many milliseconds.
+    Kept { align_ms: u32 },
+}
+
+impl Start {
+    /// What is subtracted from the publisher's clock, if this is when it begins.
+    fn zero(self, first: i64) -> i64 {
+        match self {
+            Self::At(_) => first,
+            Self::Kept { .. } => 0,
+        }
+    }
+
+    fn time(self, at: i64, zero: i64) -> i64 {
+        match self {
+            Self::At(start) => at.saturating_sub(zero).saturating_add(start),
+            Self::Kept { .. } => at,
+        }
+    }
+
+    fn timeline(self, sample_rate: u32) -> AudioTimeline {
+        match self {
+            Self::At(_) => AudioTimeline::new(sample_rate),
+            Self::Kept { align_ms } => AudioTimeline::new(sample_rate).aligned(align_ms),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Waiting(Box<Waiting>),
@@ -165,7 +199,7 @@ enum State {
 /// Turns the frames of one publisher into samples; see the module for the order of things.
 #[derive(Debug)]
 pub struct Intake {
-    start: i64,
+    start: Start,
     state: State,
     outputs: VecDeque<Output>,
 }
@@ -174,8 +208,21 @@ impl Intake {
     /// A publisher whose first picture is decoded `start_ms` milliseconds after the start of the stream.
     #[must_use]
     pub fn new(start_ms: u32) -> Self {
+        Self::starting(Start::At(i64::from(start_ms) * TICKS_PER_MS))
+    }
+
+    /// A publisher whose own clock the times keep.
+    ///
+    /// Sound is aligned with it at every multiple of `align_ms`, so that the samples do not depend on when the publisher was
+    /// first heard.
+    #[must_use]
+    pub fn keeping_time(align_ms: u32) -> Self {
+        Self::starting(Start::Kept { align_ms })
+    }
+
+    fn starting(start: Start) -> Self {
         Self {
-            start: i64::from(start_ms) * TICKS_PER_MS,
+            start,
             state: State::Waiting(Box::default()),
             outputs: VecDeque::new(),
         }

@@ -39,7 +39,7 @@ pub use aac::AacConfig;
 pub use av1::Av1Config;
 pub use avc::AvcConfig;
 pub use color::{Color, Range};
-pub use demux::{Demux, DemuxError};
+pub use demux::{Demux, DemuxError, TIMESTAMPS_MODULUS};
 pub use hevc::HevcConfig;
 pub use intake::{Intake, IntakeError, Output, PictureIn};
 pub use language::Language;

@@ -170,6 +170,10 @@ pub struct AudioTimeline {
     next: Option<i64>,
     /// The newest frame, and how many samples it has.
     pending: Option<(Pending, i64)>,
+    /// Ticks of the publisher's clock after which samples are counted from it anew; see [`AudioTimeline::aligned`].
+    align: Option<i64>,
+    /// When the newest frame begins, by the publisher's clock.
+    last: i64,
 }
 
 impl AudioTimeline {
@@ -180,7 +184,19 @@ impl AudioTimeline {
             sample_rate: sample_rate.max(1).into(),
             next: None,
             pending: None,
+            align: None,
+            last: i64::MAX,
         }
+    }
+
+    /// Counts samples anew from the first frame at or past each multiple of `every_ms`.
+    ///
+    /// The times of a frame then depend on the timestamps since the last multiple, and not on when the timeline began: two
+    /// that began apart agree from the first multiple on that both have seen. The step is below a millisecond.
+    #[must_use]
+    pub fn aligned(self, every_ms: u32) -> Self {
+        let align = Some(i64::from(every_ms.max(1)) * TICKS_PER_MS);
+        Self { align, ..self }
     }
 
     /// Takes the next frame and gives out the one before it.
@@ -202,13 +218,23 @@ impl AudioTimeline {
                 if by_ms < -AUDIO_DRIFT_MS_MAX {
                     return Ok(None);
                 }
-                if by_ms > AUDIO_DRIFT_MS_MAX {
+                let aligns = self
+                    .align
+                    .is_some_and(|every| self.last.div_euclid(every) < frame.at.div_euclid(every));
+                if aligns {
+                    let before = self
+                        .pending
+                        .as_ref()
+                        .map_or(0, |(last, _)| last.decode_time);
+                    wanted.max(before + 1)
+                } else if by_ms > AUDIO_DRIFT_MS_MAX {
                     wanted
                 } else {
                     next
                 }
             }
         };
+        self.last = frame.at;
         let samples = i64::from(frame.samples.max(1));
         self.next = Some(decode_time + samples);
         let pending = Pending {

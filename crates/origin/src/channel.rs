@@ -20,11 +20,11 @@ use std::{
 };
 
 use fanwave_live::{
-    Config, ConfigError, DateRange, HandleError, Kind, Moment, RenditionSpec, Settings, WallTime,
-    limits::RENDITIONS_MAX,
+    Config, ConfigError, DateRange, HandleError, Kind, MediaSeq, Moment, Numbering, RenditionSpec,
+    Settings, WallTime, limits::RENDITIONS_MAX,
 };
 use fanwave_media::{
-    TrackId, TrackKind, Tracks, VIDEO_TIMESCALE,
+    TrackId, TrackKind, Tracks, VIDEO_TIMESCALE, cmaf,
     health::{Change, Report},
 };
 use fanwave_wire::{RoomId, UnixMillis};
@@ -159,7 +159,7 @@ struct Current {
 impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
-        settings: Settings,
+        settings: &Settings,
         (ladder, archive): (Arc<Ladder>, Option<Arc<Archive>>),
         (waits, clock): (Waits, Clock),
     ) -> Self {
@@ -172,7 +172,10 @@ impl Channel {
         Self {
             id: config.id,
             key: config.stream_key,
-            settings,
+            settings: Settings {
+                numbering: config.numbering,
+                ..settings.clone()
+            },
             ladder,
             archive,
             takeover: config.takeover,
@@ -190,6 +193,16 @@ impl Channel {
 
     pub(crate) fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// How its segments are numbered.
+    pub(crate) fn numbering(&self) -> Numbering {
+        self.settings.numbering
+    }
+
+    /// Number of the segment that begins at this time, where segments are numbered by the clock.
+    pub(crate) fn cell_of(&self, time: WallTime) -> Option<MediaSeq> {
+        self.settings.cell_of(time)
     }
 
     pub(crate) fn ladder(&self) -> &Ladder {
@@ -381,6 +394,7 @@ impl Channel {
         let sources = Config::new(self.settings.clone(), renditions(&tracks))?;
         let room = RENDITIONS_MAX.saturating_sub(sources.sources().count());
         let pictures = ladder::source(&tracks);
+        let counted = self.numbering() == Numbering::Counted;
         let mut state = self.lock();
         if !state.is_held_by(holder) {
             return Err(AddError::Superseded.into());
@@ -388,6 +402,8 @@ impl Channel {
         if let Some(current) = &mut state.current
             && self.ladder.is_like(&current.chosen, pictures, room)
             && *current.stream.config() == with_rungs(sources.clone(), &current.chosen)?
+            // What a name stands for must not depend on what this origin has seen before.
+            && (counted || current.stream.has_tracks(&tracks))
         {
             // The turn before this may still go on: it ends here, at a picture that the next one begins with.
             if current.lost_at.is_none() {
@@ -406,13 +422,18 @@ impl Channel {
         state.retire(now);
         let chosen = self.ladder.choose(pictures, room);
         let config = with_rungs(sources, &chosen)?;
+        let prefix = if counted {
+            random_prefix()
+        } else {
+            derived_prefix(&self.id, &config, &tracks)?
+        };
         let keeping = match &self.archive {
             Some(_) => Keeping::Window {
                 unstored: self.waits.unstored,
             },
             None => Keeping::Memory,
         };
-        let stream = Stream::new(random_prefix(), config, tracks, anchor, keeping)?;
+        let stream = Stream::new(prefix, config, tracks, anchor, keeping)?;
         let stream = Arc::new(stream);
         if let Some(archive) = &self.archive {
             archive.keep(&self.id, &stream, self.clock);
@@ -516,7 +537,8 @@ impl State {
             .current
             .as_ref()
             .filter(|current| current.lost_at.is_none())?;
-        if !current.stream.is_on_air() {
+        // Numbers from the clock are not given to a gap before its end is known.
+        if !current.stream.is_on_air() || current.stream.config().cell_millis().is_some() {
             return None;
         }
         let due = holder.heard().after(starving);
@@ -584,6 +606,29 @@ fn spec(id: TrackId, timescale: u32) -> Option<RenditionSpec> {
         },
         timescale,
     })
+}
+
+/// A name that every origin gives a stream of the same channel, settings and codec configurations.
+///
+/// Numbers from the clock are not given twice, so that the media below it needs no name that is new.
+fn derived_prefix(id: &RoomId, config: &Config, tracks: &Tracks) -> Result<Box<str>, AddError> {
+    // FNV-1a, 64 bits: the same on every machine and in every release, and nothing that has to withstand anybody.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes.iter().chain(&[0xff]) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    add(id.as_str().as_bytes());
+    add(&config.target_duration().as_millis().to_be_bytes());
+    add(&config.part_target().as_millis().to_be_bytes());
+    for (_, spec) in config.renditions() {
+        add(spec.name.as_str().as_bytes());
+    }
+    for track in tracks.ids() {
+        add(&cmaf::track_init(tracks, track)?);
+    }
+    Ok(format!("{hash:016x}").into())
 }
 
 /// A name that no stream had before, so that no cache and no player takes a new stream for an old one.

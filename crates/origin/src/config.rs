@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use fanwave_live::{ConfigError, MediaSeq, Settings, WallTime};
+use fanwave_live::{ConfigError, MediaSeq, Numbering, Settings, WallTime};
 use fanwave_vault::Vault;
 use fanwave_wire::RoomId;
 use thiserror::Error;
@@ -148,6 +148,8 @@ pub struct ChannelConfig {
     pub stream_key: Secret,
     /// What happens to a second publisher.
     pub takeover: Takeover,
+    /// How segments are numbered; by the clock for origins that are to make the same of the same encoder.
+    pub numbering: Numbering,
 }
 
 /// What happens when a publisher comes to a channel that has one.
@@ -278,6 +280,7 @@ mod tests {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
             takeover: Takeover::Refuse,
+            numbering: Numbering::Counted,
         };
         OriginConfig::new(channels.iter().map(channel).collect())
     }

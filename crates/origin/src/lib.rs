@@ -38,7 +38,7 @@ use std::{
 
 use axum::Router;
 use fanwave_live::Config;
-pub use fanwave_live::{AttributeValue, DateRange, DateRangeError, DateRangeSpec};
+pub use fanwave_live::{AttributeValue, DateRange, DateRangeError, DateRangeSpec, Numbering};
 use fanwave_media::health::Report;
 use fanwave_wire::RoomId;
 use prometheus_client::registry::Registry;
@@ -117,7 +117,7 @@ impl Origin {
         let channel = |channel: ChannelConfig| {
             let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
             let makes = (ladder, archive.clone());
-            let channel = Channel::new(channel, settings.clone(), makes, (waits, clock));
+            let channel = Channel::new(channel, &settings, makes, (waits, clock));
             (id, Arc::new(channel))
         };
         let channels: Arc<BTreeMap<_, _>> =

@@ -62,6 +62,15 @@ pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
 /// viewers nothing.
 pub const STARVING_SILENCE: Duration = Duration::from_secs(6);
 
+/// Timestamps that are to be the time of day may be off by so much: more is another clock, or none.
+pub const CLOCK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// Milliseconds after which the times of sound are read from its timestamps anew, where twins are to agree on them.
+pub const AUDIO_ALIGN_MS: u32 = 1_000;
+
+/// Frames of sound that wait for the picture after them; ten seconds of 48 kHz AAC.
+pub const SOUND_AHEAD_MAX: usize = 470;
+
 /// A main encoder that is back takes over from its backup when it has been well for so long: a network that comes and
 /// goes should not switch the show each time.
 pub const RECOVERY: Duration = Duration::from_secs(10);

@@ -4,11 +4,12 @@
 //! the stream takes it. What is left to this module is to keep the samples until their part is cut, and to tie the
 //! publisher's clock to the wall clock. Owned by the publisher's task; never waits.
 
+mod clocked;
 mod run;
 
 use std::sync::Arc;
 
-use fanwave_live::{WallTime, cut::CutError};
+use fanwave_live::{Numbering, WallTime, cut::CutError};
 use fanwave_media::{
     Demux, DemuxError, Output, Sample, TrackId, Tracks,
     cmaf::WriteError,
@@ -18,9 +19,14 @@ use fanwave_media::{
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
-use self::run::Run;
+use self::{
+    clocked::{Join, Order},
+    run::Run,
+};
 use crate::{
     channel::{BeginError, Claim, Duty},
+    clock,
+    limits::AUDIO_ALIGN_MS,
     rtmp::session::Event,
     stream::AddError,
 };
@@ -52,6 +58,21 @@ pub(crate) enum PackError {
     /// Its stream does not take its parts.
     #[error(transparent)]
     Add(#[from] AddError),
+    /// Segments are numbered by the clock, and the timestamps are not that.
+    #[error(
+        "this channel is numbered from the clock, and the encoder's timestamps are off it by {} s: have it send the time of \
+         day as timestamps",
+        off_millis / 1000
+    )]
+    NotTheClock {
+        /// By so many milliseconds.
+        off_millis: u64,
+    },
+    /// Segments are numbered by the clock, and the publisher has none.
+    #[error(
+        "this channel is numbered from the clock, and a transport stream does not carry the time of day: publish by RTMP"
+    )]
+    NoClock,
     /// More media in one part than a part may have.
     #[error("more than {FRAGMENT_BYTES_MAX} bytes in one part: lower the bitrate in the encoder")]
     PartTooLong,
@@ -97,14 +118,25 @@ pub(crate) struct Packager {
     /// What came out before the first picture did, or the first sound where there are no pictures; at most what the
     /// look-ahead of one picture lets through.
     early: Vec<Output>,
+    /// Where segments are numbered by the clock: what has to be the same for whoever hears the publisher.
+    clocked: Option<(Order, Join)>,
     run: Option<Run>,
 }
 
 impl Packager {
     /// For a publisher that sends tags.
     pub(crate) fn new(claim: Claim, parts_made: Counter) -> Self {
-        let demux = Demux::new(claim.start_ms());
-        Self::fed(Feed::Tags(Box::new(demux)), claim, parts_made)
+        let (demux, clocked) = match claim.channel().numbering() {
+            Numbering::Counted => (Demux::new(claim.start_ms()), None),
+            Numbering::Clock => (
+                Demux::by_timestamps(AUDIO_ALIGN_MS),
+                Some(Default::default()),
+            ),
+        };
+        Self {
+            clocked,
+            ..Self::fed(Feed::Tags(Box::new(demux)), claim, parts_made)
+        }
     }
 
     /// For a publisher that sends a transport stream.
@@ -116,6 +148,7 @@ impl Packager {
     fn fed(feed: Feed, claim: Claim, parts_made: Counter) -> Self {
         Self {
             feed,
+            clocked: None,
             claim,
             parts_made,
             tracks: None,
@@ -146,6 +179,9 @@ impl Packager {
     /// # Errors
     /// [`PackError`] says why to let the publisher go.
     pub(crate) fn handle_transport(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        if self.claim.channel().numbering() == Numbering::Clock {
+            return Err(PackError::NoClock);
+        }
         if let Feed::Transport(demux) = &mut self.feed {
             demux.handle(bytes)?;
         }
@@ -164,7 +200,12 @@ impl Packager {
     /// The publisher is gone: what it sent is made into parts to the last sample, as far as it goes.
     pub(crate) fn finish(mut self) {
         self.feed.finish();
-        let advanced = self.advance();
+        let advanced = self.advance().and_then(|()| {
+            if let Some((order, _)) = &mut self.clocked {
+                order.flush(&mut self.early);
+            }
+            self.advance()
+        });
         // What came before an error is still shown.
         let closed = self.run.as_mut().map_or(Ok(()), Run::close);
         if let Err(error) = advanced.and(closed) {
@@ -173,25 +214,7 @@ impl Packager {
     }
 
     fn advance(&mut self) -> Result<(), PackError> {
-        while let Some(output) = self.feed.poll_output() {
-            match output {
-                Output::Tracks(tracks) if self.run.is_none() => {
-                    // What came before is of another configuration, and nobody has seen any of it.
-                    self.early.clear();
-                    self.tracks = Some(tracks);
-                }
-                Output::LeftOut { kind, number } => {
-                    let channel = self.claim.channel().id();
-                    tracing::warn!(%channel, %kind, number, "a track came after the stream had begun, and is left out");
-                }
-                output => {
-                    if let (Some(tracks), Output::Sample(id, sample)) = (&self.tracks, &output) {
-                        self.claim.observe(tracks, *id, sample);
-                    }
-                    self.early.push(output);
-                }
-            }
-        }
+        self.sort_out();
         if self.run.is_none() {
             if self.claim.duty() == Duty::StandBy {
                 // What is not shown is not kept: whoever takes over begins with what comes then.
@@ -201,7 +224,7 @@ impl Packager {
             match self.begin() {
                 // The other encoder was chosen at this very moment.
                 Err(PackError::Begin(BeginError::Add(AddError::Superseded)))
-                    if self.claim.duty() == Duty::StandBy =>
+                    if self.claim.duty() != Duty::Leave =>
                 {
                     self.early.clear();
                     return Ok(());
@@ -213,8 +236,18 @@ impl Packager {
             return Ok(());
         };
         let leaps = run.leaps();
-        for output in self.early.drain(..) {
+        let mut early = std::mem::take(&mut self.early).into_iter();
+        while let Some(output) = early.next() {
             let taken = match output {
+                // What a name stands for must not depend on what was before: this is another stream.
+                Output::Tracks(tracks) if let Some((_, join)) = &mut self.clocked => {
+                    run.close()?;
+                    self.run = None;
+                    self.tracks = Some(tracks);
+                    *join = Join::default();
+                    self.early = early.collect();
+                    return self.advance();
+                }
                 Output::Tracks(tracks) => {
                     self.tracks = Some(tracks.clone());
                     run.change(*tracks)
@@ -223,8 +256,8 @@ impl Packager {
                 Output::LeftOut { .. } => Ok(()),
             };
             match taken {
-                // Another encoder is shown from here on, and this one goes on as its stand-by.
-                Err(PackError::Add(AddError::Superseded)) if self.claim.duty() == Duty::StandBy => {
+                // Another encoder was shown meanwhile: this one stands by, or begins anew where it is to be shown again.
+                Err(PackError::Add(AddError::Superseded)) if self.claim.duty() != Duty::Leave => {
                     self.run = None;
                     break;
                 }
@@ -242,33 +275,79 @@ impl Packager {
         Ok(())
     }
 
+    /// Takes what has come out of the frames.
+    fn sort_out(&mut self) {
+        while let Some(output) = self.feed.poll_output() {
+            match output {
+                Output::Tracks(tracks) if self.run.is_none() => {
+                    // What came before is of another configuration, and nobody has seen any of it.
+                    self.early.clear();
+                    self.tracks = Some(tracks);
+                }
+                Output::LeftOut { kind, number } => {
+                    let channel = self.claim.channel().id();
+                    tracing::warn!(%channel, %kind, number, "a track came after the stream had begun, and is left out");
+                }
+                output => {
+                    if let (Some(tracks), Output::Sample(id, sample)) = (&self.tracks, &output) {
+                        self.claim.observe(tracks, *id, sample);
+                    }
+                    match (&mut self.clocked, &self.tracks) {
+                        (Some((order, _)), Some(tracks)) => {
+                            order.sort(tracks, output, &mut self.early);
+                        }
+                        _ => self.early.push(output),
+                    }
+                }
+            }
+        }
+    }
+
     /// Begins once there is a picture that can be decoded alone, or a frame of sound where there are none: its time ties
     /// the publisher's clock to the wall clock.
     fn begin(&mut self) -> Result<(), PackError> {
-        self.drop_undecodable();
+        if self.clocked.is_none() {
+            self.drop_undecodable();
+        }
         let Some(tracks) = self.tracks.clone() else {
             return Ok(());
         };
         let leader = tracks.leader();
+        let timescale = tracks.timescale(leader);
         let leading = || {
             self.early.iter().filter_map(|output| match output {
                 Output::Sample(id, sample) if *id == leader => Some(sample),
                 _ => None,
             })
         };
-        let (Some(first), Some(last)) = (leading().next(), leading().next_back()) else {
+        let Some(last) = leading().next_back() else {
             return Ok(());
         };
-        let timescale = tracks.timescale(leader);
         // The frame after `last` has just arrived, and `last` ends where that one begins.
-        let zero = self
-            .claim
-            .channel()
-            .clock()
-            .wall()
-            .0
-            .saturating_sub(millis(last.end(), timescale));
-        let zero = WallTime(zero);
+        let wall = self.claim.channel().clock().wall();
+        let shown = millis(last.end(), timescale);
+        let zero = match &mut self.clocked {
+            None => WallTime(wall.0.saturating_sub(shown)),
+            Some((_, join)) => {
+                let zero = clock::zero(wall, shown)
+                    .map_err(|off_millis| PackError::NotTheClock { off_millis })?;
+                let channel = self.claim.channel();
+                let joined = self.early.iter().position(|output| {
+                    matches!(output, Output::Sample(id, sample)
+                        if *id == leader && join.may_begin(channel, zero, (sample, timescale)))
+                });
+                // What is behind it is behind it in time, too.
+                self.early.drain(..joined.unwrap_or(self.early.len()));
+                zero
+            }
+        };
+        let first = self.early.iter().find_map(|output| match output {
+            Output::Sample(id, sample) if *id == leader => Some(sample),
+            _ => None,
+        });
+        let Some(first) = first else {
+            return Ok(());
+        };
         let anchor = WallTime(zero.0.saturating_add(millis(first.decode_time, timescale)));
         let on_air = self.claim.begin((*tracks).clone(), anchor)?;
         tracing::info!(
@@ -277,8 +356,13 @@ impl Packager {
             tracks = described(&tracks),
             "on air"
         );
-        // The cutter begins with a picture: sound of the same moment must not come before it.
-        for stretch in self.early.split_mut(|o| matches!(o, Output::Tracks(_))) {
+        // The cutter begins with a picture: sound of the same moment must not come before it. By the clock it does not.
+        let unsorted = if self.clocked.is_none() {
+            &mut self.early[..]
+        } else {
+            &mut []
+        };
+        for stretch in unsorted.split_mut(|o| matches!(o, Output::Tracks(_))) {
             stretch.sort_by_key(|output| match output {
                 Output::Sample(id, sample) => {
                     Some((millis(sample.decode_time, tracks.timescale(*id)), *id))

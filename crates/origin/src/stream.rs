@@ -332,6 +332,11 @@ impl Stream {
         state.turn = Turn(state.turn.0.wrapping_add(1));
     }
 
+    /// Whether these are the tracks that it shows.
+    pub(crate) fn has_tracks(&self, tracks: &Tracks) -> bool {
+        self.lock().tracks == *tracks
+    }
+
     /// The publisher sends nothing: its turn goes on, and the playlists as gap until it sends something that can follow.
     pub(crate) fn starve(&self, now: Moment) {
         self.tell(now, Input::Lost);

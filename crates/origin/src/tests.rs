@@ -16,6 +16,7 @@ mod ladder;
 mod publisher;
 mod secure;
 mod takeover;
+mod twins;
 mod viewer;
 mod watching;
 
@@ -26,8 +27,8 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
-    AuthoriserConfig, ChannelConfig, ChannelStatus, LadderConfig, Origin, OriginConfig, Secret,
-    Takeover, clock, shared::Patience,
+    AuthoriserConfig, ChannelConfig, ChannelStatus, LadderConfig, Numbering, Origin, OriginConfig,
+    Secret, Takeover, clock, shared::Patience,
 };
 use viewer::{Answer, Viewer};
 
@@ -116,6 +117,7 @@ impl Show {
             id: id.parse().unwrap(),
             stream_key: Secret::new(key),
             takeover: Takeover::Refuse,
+            numbering: Numbering::Counted,
         };
         let mut config = OriginConfig::new(vec![
             channel("demo", KEY),

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanwave_origin::{ChannelConfig, Origin, OriginConfig, Secret, SrtConfig, Takeover};
+use fanwave_origin::{ChannelConfig, Numbering, Origin, OriginConfig, Secret, SrtConfig, Takeover};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use sapflow_rtmp::{
     Connection, Event,
@@ -172,6 +172,7 @@ fn start(keys: usize, registry: &mut Registry) -> Origin {
         id: format!("channel-{n}").parse().unwrap(),
         stream_key: Secret::new(&key(n)),
         takeover: Takeover::Refuse,
+        numbering: Numbering::Counted,
     };
     let mut config = OriginConfig::new((0..keys).map(channel).collect());
     config.rtmp_listen = "127.0.0.1:0".parse().unwrap();

@@ -373,6 +373,13 @@ pub const KEYS: &[Key] = &[
         "",
     ),
     key(
+        CHANNELS,
+        "numbering",
+        Kind::Text,
+        "\"counted\": segments are numbered from the first one on. \"clock\": by the encoder's time of day, so that several servers that hear it serve the same under the same addresses (docs/twin-origins.md). Empty: \"counted\".",
+        "",
+    ),
+    key(
         "chat",
         "connections_max",
         Kind::Number,

@@ -11,7 +11,7 @@ use std::{
 
 use fanwave_gateway::SubscribeTokens;
 use fanwave_origin::{
-    LadderConfig, Takeover,
+    LadderConfig, Numbering, Takeover,
     limits::{CONNECTIONS_MAX, DVR_WINDOW_MAX, DVR_WINDOW_MIN},
 };
 use fanwave_room::admit::Rules;
@@ -104,6 +104,8 @@ pub struct Channel {
     pub stream_key_file: Option<PathBuf>,
     /// What becomes of a second encoder.
     pub takeover: Takeover,
+    /// How its segments are numbered.
+    pub numbering: Numbering,
 }
 
 /// The chat.
@@ -247,6 +249,14 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
                 Takeover::Refuse
             }
         };
+        let numbering = match channel.numbering.as_str() {
+            "" | "counted" => Numbering::Counted,
+            "clock" => Numbering::Clock,
+            _ => {
+                check.refuse(key("numbering"), "must be \"counted\" or \"clock\"");
+                Numbering::Counted
+            }
+        };
         if channel.title.chars().count() > TITLE_CHARS_MAX
             || channel.title.chars().any(char::is_control)
         {
@@ -279,6 +289,7 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
             id,
             stream_key_file,
             takeover,
+            numbering,
         });
     }
     planned

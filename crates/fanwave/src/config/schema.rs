@@ -92,6 +92,7 @@ section!(
         title: String = "Fanwave demo".to_owned(),
         stream_key_file: String = String::new(),
         takeover: String = "refuse".to_owned(),
+        numbering: String = "counted".to_owned(),
     }
 );
 section!(

@@ -122,6 +122,15 @@ zebra = 1
 }
 
 #[test]
+fn a_numbering_that_there_is_not_is_refused() {
+    let complaint = complaints("[[channels]]\nid = \"a\"\nnumbering = \"clocks\"\n", &[]);
+    assert!(
+        complaint.contains("must be \"counted\" or \"clock\""),
+        "{complaint}"
+    );
+}
+
+#[test]
 fn a_value_of_the_wrong_kind_is_named_and_never_repeated() {
     let text = "\
 live = 1

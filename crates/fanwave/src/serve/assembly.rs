@@ -138,6 +138,8 @@ pub struct ServedChannel {
     pub stream_key: Secret,
     /// What becomes of a second publisher.
     pub takeover: Takeover,
+    /// How its segments are numbered.
+    pub numbering: fanwave_origin::Numbering,
 }
 
 /// A running server.
@@ -407,6 +409,7 @@ fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, 
             title: Arc::clone(&channel.title),
             stream_key,
             takeover: channel.takeover,
+            numbering: channel.numbering,
         })
     });
     served.collect()
@@ -439,6 +442,7 @@ fn start_origin(
         id: channel.id.clone(),
         stream_key: fanwave_origin::Secret::new(channel.stream_key.expose()),
         takeover: channel.takeover,
+        numbering: channel.numbering,
     });
     let archive = match plan.dvr_window {
         None => None,

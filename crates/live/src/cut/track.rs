@@ -29,6 +29,8 @@ pub(super) struct Track {
     /// Whether it ever had a sample kept, and a part.
     running: bool,
     begun: bool,
+    /// Decode time from which the next independent picture begins a segment, where the clock says so.
+    boundary: Option<u64>,
     /// Where the leader cut and this rendition has not yet; times, oldest first.
     cuts: VecDeque<Duration>,
     /// Of sound that follows: where the leader is, once it is anywhere.
@@ -57,6 +59,7 @@ struct Ticks {
     segment_max: u64,
     gap_max: u64,
     remainder: u64,
+    cell: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +89,14 @@ impl Track {
             segment_min: narrow(ceil(config.segment_min())),
             segment_max: narrow(floor(config.target_duration())),
             gap_max: narrow(floor(config.target_duration() / 2)),
-            remainder: narrow(floor(REMAINDER_MAX.min(config.part_target() / 4))),
+            // What is handed on would depend on all that was handed on before.
+            remainder: match config.cell_millis() {
+                Some(_) => 0,
+                None => narrow(floor(REMAINDER_MAX.min(config.part_target() / 4))),
+            },
+            cell: config
+                .cell_millis()
+                .map(|millis| narrow(floor(Duration::from_millis(millis)))),
         };
         Self {
             id,
@@ -100,6 +110,7 @@ impl Track {
             segment_start: 0,
             running: false,
             begun: false,
+            boundary: None,
             cuts: VecDeque::new(),
             lead: None,
             held: None,
@@ -171,8 +182,27 @@ impl Track {
         Ok(())
     }
 
-    pub(super) fn segment_may_end(&self) -> bool {
-        self.sampled_ticks() >= self.limits.segment_min
+    /// Whether a segment may begin at `dts`, where the kept samples end.
+    pub(super) fn segment_may_end(&self, dts: u64) -> bool {
+        match self.boundary {
+            Some(boundary) => dts >= boundary,
+            None => self.sampled_ticks() >= self.limits.segment_min,
+        }
+    }
+
+    pub(super) fn set_boundary(&mut self, boundary: Option<u64>) {
+        self.boundary = boundary;
+    }
+
+    /// Whether a cell lies between the present segment's and the one that ends at `next`. Cells end at whole milliseconds,
+    /// so the rounding to ticks is less than one of them.
+    pub(super) fn passes_a_cell(&self, next: Option<u64>) -> bool {
+        let spans = self.boundary.zip(next).zip(self.limits.cell);
+        spans.is_some_and(|((boundary, next), cell)| next > boundary + cell + cell / 2)
+    }
+
+    pub(super) fn ticks_of_millis(&self, millis: u64) -> u64 {
+        narrow((u128::from(millis) * u128::from(self.timescale)).div_ceil(1000))
     }
 
     pub(super) fn fits_segment(&self, duration: u32) -> bool {
@@ -231,7 +261,8 @@ impl Track {
     /// of a segment that ends right here.
     fn closes_early(&self) -> bool {
         let next_fits = self.pending.ticks + self.pending.shortest <= self.limits.part_max;
-        let may_be_last = self.kind == Kind::Video && self.segment_may_end();
+        let end = self.pending.start.saturating_add(self.pending.ticks);
+        let may_be_last = self.kind == Kind::Video && self.segment_may_end(end);
         !next_fits && !may_be_last && self.pending.ticks >= self.limits.part_min
     }
 
@@ -245,11 +276,7 @@ impl Track {
             self.close_part(fit, origin, decisions);
             return;
         };
-        let (end, reach) = (
-            self.pending.start + self.pending.ticks,
-            self.limits.remainder,
-        );
-        let reach = self.time_of(end.saturating_add(reach));
+        let reach = self.reach(&self.pending);
         if self
             .take_cut_before(reach)
             .is_some_and(|cut| !self.began_at(cut))
@@ -281,10 +308,8 @@ impl Track {
         decisions: &mut VecDeque<Decision>,
     ) {
         self.lead = Some(lead);
-        let passed = self.held.as_ref().is_some_and(|held| {
-            let reach = held.start + held.ticks + self.limits.remainder;
-            lead.end >= self.time_of(reach)
-        });
+        let held = self.held.as_ref();
+        let passed = held.is_some_and(|held| lead.end >= self.reach(held));
         if passed {
             self.release(Fit::Full, origin, decisions);
         }
@@ -389,8 +414,8 @@ impl Track {
     /// that is listed already was followed by the hint at another one: that comes, however short it is.
     pub(super) fn follow_cuts(&mut self, origin: Duration, decisions: &mut VecDeque<Decision>) {
         if let Some(held) = &self.held {
-            let reach = held.start + held.ticks + self.limits.remainder;
-            match self.take_cut_before(self.time_of(reach)) {
+            let reach = self.reach(held);
+            match self.take_cut_before(reach) {
                 Some(cut) if !self.began_at(cut) => {
                     self.release(Fit::Last, origin, decisions);
                     self.close_segment(decisions);
@@ -415,6 +440,12 @@ impl Track {
         } else {
             self.ends_with_next = true;
         }
+    }
+
+    /// A cut of the leader before this makes a whole part the last of its segment, or one at its very end.
+    fn reach(&self, part: &Pending) -> Duration {
+        let end = part.start.saturating_add(part.ticks);
+        self.time_of(end.saturating_add(self.limits.remainder)) + Duration::from_nanos(1)
     }
 
     /// Whether the growing segment began at this cut already: it had to, when the cut was late.

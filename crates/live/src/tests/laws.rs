@@ -630,6 +630,7 @@ proptest! {
             window: Duration::from_secs(u64::from(target_duration_seconds) * windows),
             window_segments_min: 3,
             first_msn: MediaSeq(first_msn),
+            ..Settings::default()
         };
         let mut shell = Shell::new(settings);
         for step in history {

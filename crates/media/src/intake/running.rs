@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::{Held, IntakeError, Output, PictureIn};
+use super::{Held, IntakeError, Output, PictureIn, Start};
 use crate::{
     color::Color,
     limits::{KEYFRAME_WAIT_MS, TRACKS_MAX},
@@ -18,8 +18,7 @@ use crate::{
 pub(super) struct Running {
     video: Vec<Pictures>,
     audio: Vec<Sounds>,
-    /// Where time begins on the stream's clock.
-    start: i64,
+    start: Start,
     /// Where time begins on the publisher's clock; unknown until there is something to begin with.
     zero: Option<i64>,
     /// When the first picture came, on the publisher's clock: how long one to begin with is waited for counts from here.
@@ -52,7 +51,7 @@ struct Sounds {
 
 impl Running {
     pub(super) fn new(
-        start: i64,
+        start: Start,
         video: BTreeMap<u16, VideoTrack>,
         audio: BTreeMap<u16, AudioTrack>,
     ) -> Self {
@@ -65,7 +64,7 @@ impl Running {
         };
         let sounds = |(number, track): (u16, AudioTrack)| Sounds {
             number,
-            timeline: AudioTimeline::new(track.config.timescale()),
+            timeline: start.timeline(track.config.timescale()),
             track,
             next: None,
         };
@@ -187,12 +186,9 @@ impl Running {
                 Ok(())
             };
         }
-        let zero = *self.zero.get_or_insert(picture.decode);
+        let zero = *self.zero.get_or_insert(self.start.zero(picture.decode));
         let frame = VideoFrame {
-            decode: picture
-                .decode
-                .saturating_sub(zero)
-                .saturating_add(self.start),
+            decode: self.start.time(picture.decode, zero),
             composition: picture.composition,
             sync,
             data: unit.data,
@@ -222,7 +218,7 @@ impl Running {
             return Ok(());
         };
         if self.video.is_empty() && index == 0 {
-            self.zero.get_or_insert(at);
+            self.zero.get_or_insert(self.start.zero(at));
         }
         let Some(zero) = self.zero.filter(|zero| at >= *zero) else {
             return Ok(());
@@ -230,7 +226,7 @@ impl Running {
         let of = &mut self.audio[index];
         let config = &of.next.as_ref().unwrap_or(&of.track).config;
         let frame = AudioFrame {
-            at: at.saturating_sub(zero).saturating_add(self.start),
+            at: self.start.time(at, zero),
             samples: config.frame_samples(&data)?,
             data,
         };

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use fanwave_live::{
-    HandleError, Position, RenditionId, WallTime,
+    HandleError, Numbering, Position, RenditionId, WallTime,
     cut::{self, CutError, Cutter, Decision, Sync, Taken, shadow::Lead},
 };
 use fanwave_media::{
@@ -17,7 +17,7 @@ use fanwave_media::{
 };
 use prometheus_client::metrics::counter::Counter;
 
-use super::{PackError, millis};
+use super::{PackError, clocked::Join, millis};
 use crate::{
     channel::{Channel, OnAir},
     ladder::{Rungs, SourceCut},
@@ -40,6 +40,8 @@ pub(super) struct Run {
     /// Wall clock at decode time 0.
     zero: WallTime,
     state: RunState,
+    /// While the timeline is broken.
+    rejoin: Option<Join>,
     rungs: Rungs,
     parts_made: Counter,
     /// How often the timeline broke.
@@ -73,7 +75,6 @@ struct Queue {
     bytes: usize,
     /// Where the newest sample ends, in the present stretch.
     end: Option<u64>,
-    sequence: u32,
 }
 
 impl Run {
@@ -99,11 +100,10 @@ impl Run {
                 samples: VecDeque::new(),
                 bytes: 0,
                 end: None,
-                sequence: 0,
             })
         };
         let queues = tracks.ids().filter_map(queue).collect();
-        let cutter = Cutter::new(config);
+        let cutter = Cutter::new(config).at(zero);
         Ok(Self {
             channel,
             stream,
@@ -113,6 +113,7 @@ impl Run {
             queues,
             zero,
             state: RunState::Begun,
+            rejoin: None,
             rungs,
             parts_made,
             leaps: 0,
@@ -138,11 +139,17 @@ impl Run {
             self.leaps += 1;
             self.restart("a hole")?;
         }
+        if self.state == RunState::Broken && !self.may_rejoin(track, &sample) {
+            return Ok(());
+        }
         let times = self.queues[index].times_of(&sample);
         let taken = match self.cutter.handle(times) {
             Err(CutError::Broken(why)) if self.state == RunState::Made => {
                 self.leaps += 1;
                 self.restart(&why.to_string())?;
+                if !self.may_rejoin(track, &sample) {
+                    return Ok(());
+                }
                 self.cutter.handle(times)?
             }
             taken => taken?,
@@ -209,6 +216,21 @@ impl Run {
         }
     }
 
+    /// Whether what comes after a break may begin here, as numbers from the clock allow it.
+    fn may_rejoin(&mut self, track: TrackId, sample: &Sample) -> bool {
+        if self.channel.numbering() == Numbering::Counted {
+            return true;
+        }
+        let join = self.rejoin.get_or_insert_default();
+        let picture = (sample, self.tracks.timescale(track));
+        let joins =
+            track == self.tracks.leader() && join.may_begin(&self.channel, self.zero, picture);
+        if joins {
+            self.rejoin = None;
+        }
+        joins
+    }
+
     /// Makes parts of what waits and starts over; the stream is told when the next picture shows where it goes on.
     fn restart(&mut self, why: &str) -> Result<(), PackError> {
         tracing::info!(channel = %self.channel.id(), why, "the publisher's timeline broke");
@@ -228,7 +250,7 @@ impl Run {
 
     /// Gives the stream what waits, to the last sample. The cutter is then as new.
     pub(super) fn close(&mut self) -> Result<(), PackError> {
-        let fresh = Cutter::new(self.stream.config());
+        let fresh = Cutter::new(self.stream.config()).at(self.zero);
         let decisions: Vec<_> = std::mem::replace(&mut self.cutter, fresh)
             .finish()
             .collect();
@@ -258,7 +280,7 @@ impl Run {
         if matches!(added, Err(AddError::Live(HandleError::Away))) {
             // The stream went on without: what there is comes too late, and the next stretch begins with a picture that can
             // follow the gap.
-            self.cutter = Cutter::new(self.stream.config());
+            self.cutter = Cutter::new(self.stream.config()).at(self.zero);
             self.queues.iter_mut().for_each(Queue::clear);
             self.rungs.handle_break();
             self.state = RunState::Starved { late: None };
@@ -361,8 +383,9 @@ impl Queue {
             .drain(..samples.min(self.samples.len()))
             .collect();
         self.bytes = self.samples.iter().map(|sample| sample.data.len()).sum();
-        self.sequence = self.sequence.wrapping_add(1);
-        cmaf::fragment(self.sequence, &part)
+        // Rises from part to part, as it has to, and is the same whoever writes it. Parts are more than 128 ticks apart.
+        let sequence = part.first().map_or(0, |first| first.decode_time >> 7) & u64::from(u32::MAX);
+        cmaf::fragment(u32::try_from(sequence).unwrap_or(u32::MAX), &part)
     }
 
     fn clear(&mut self) {
