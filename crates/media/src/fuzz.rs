@@ -20,7 +20,8 @@ use crate::{
     metadata,
     opus::OpusConfig,
     picture::Picture,
-    sample::{Sample, TrackId},
+    rtp,
+    sample::{Sample, TrackId, TrackKind},
     track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
     ts,
 };
@@ -164,6 +165,42 @@ pub fn ts(data: &[u8]) {
     out.check();
 }
 
+/// A whole publisher of WebRTC: reports and frames with any times, as the first byte of each says.
+pub fn rtp(data: &[u8]) {
+    let offered = rtp::Offered {
+        video: true,
+        audio: true,
+    };
+    let mut demux = rtp::Demux::new(0, offered);
+    let mut out = Collected::default();
+    let mut at_ms = 0;
+    let mut rest = data;
+    while let Some((&[what, time, a, b, c, d], after)) = rest.split_first_chunk::<6>() {
+        at_ms += u64::from(time);
+        let stamp = u32::from_be_bytes([a, b, c, d]);
+        let kind = if what & 1 == 0 {
+            TrackKind::Video
+        } else {
+            TrackKind::Audio
+        };
+        let (frame, after) = after.split_at(usize::from(what >> 2).min(after.len()));
+        rest = after;
+        let taken = if what & 2 == 0 {
+            let micros = i64::from(stamp) << (time % 32);
+            demux.handle_report(kind, rtp::Report { rtp: stamp, micros })
+        } else {
+            demux.handle_frame(at_ms, kind, stamp, Bytes::copy_from_slice(frame))
+        };
+        if taken.is_err() {
+            break;
+        }
+        out.collect(|| demux.poll_output());
+    }
+    demux.finish();
+    out.collect(|| demux.poll_output());
+    out.check();
+}
+
 /// What an encoder writes into a pipe, in pieces of a length that the first byte says.
 pub fn fmp4(data: &[u8]) {
     let Some((piece, stream)) = data.split_first() else {
@@ -275,6 +312,7 @@ mod tests {
             demux(&data);
             fmp4(&data);
             ts(&data);
+            rtp(&data);
         }
 
         #[test]

@@ -4,7 +4,8 @@
 //! 2. [`avc`], [`hevc`], [`av1`], [`aac`] and [`opus`] read the codec configurations and name the codecs; [`track`] is where
 //!    the codec ends: what is behind it asks a track.
 //! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
-//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, and [`ts`] from an MPEG transport stream.
+//!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, [`ts`] from an MPEG transport stream, and [`rtp`] from
+//!    WebRTC.
 //! 4. [`health`] says how well the publisher sends.
 //! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
 //!
@@ -19,6 +20,7 @@ mod bits;
 pub mod cmaf;
 pub mod color;
 pub mod demux;
+mod elementary;
 pub mod flv;
 pub mod fmp4;
 pub mod fuzz;
@@ -30,6 +32,7 @@ pub mod limits;
 pub mod metadata;
 pub mod opus;
 pub mod picture;
+pub mod rtp;
 pub mod sample;
 pub mod timeline;
 pub mod track;

@@ -49,6 +49,19 @@ pub const TS_AUDIO_PES_BYTES_MAX: usize = 64 << 10;
 /// Parameter sets of a kind that are kept while they come among the pictures; x264 and every hardware encoder send one.
 pub const TS_PARAMETER_SETS_MAX: usize = 16;
 
+/// How long frames of RTP wait for the sender reports of both streams, milliseconds of arrival: browsers send the first of
+/// sound after 2.5 s.
+pub const REPORT_WAIT_MS: u64 = 4_000;
+
+/// How far the reports of two streams may put them apart from how they arrive, milliseconds; further is no sender's clock.
+pub const REPORT_SKEW_MS_MAX: i64 = 2_000;
+
+/// A report that moves its stream by less changes nothing, milliseconds: each says the time a little otherwise.
+pub const REPORT_STEP_MS_MIN: i64 = 20;
+
+/// A report that would move its stream by more is ignored, milliseconds: somebody has set the sender's clock.
+pub const REPORT_STEP_MS_MAX: i64 = 1_000;
+
 /// Widest and highest picture accepted, pixels: H.264 level 6.2 ends at 8,192 by 4,320.
 pub const PICTURE_SIDE_MAX: u32 = 8_192;
 
@@ -104,6 +117,8 @@ const _: () = assert!(AUDIO_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(AUDIO_DRIFT_MS_MAX < BACKWARD_MS_MAX && BACKWARD_MS_MAX < GAP_MS_MAX);
 const _: () = assert!(STRETCH_MS_MAX < GAP_MS_MAX);
 const _: () = assert!(TRACK_WAIT_MS < GAP_MS_MAX);
+const _: () =
+    assert!(REPORT_STEP_MS_MIN < AUDIO_DRIFT_MS_MAX && REPORT_STEP_MS_MAX <= BACKWARD_MS_MAX);
 const _: () = assert!(BOX_BYTES_MAX > 16 * FRAGMENT_SAMPLES_MAX);
 // A fragment's sizes and offsets are 32-bit signed in the box.
 const _: () = assert!(FRAGMENT_BYTES_MAX < i32::MAX as usize / 2);

@@ -59,7 +59,34 @@ pub struct OpusPacketError {
 
 const MAGIC: &[u8] = b"OpusHead";
 
+/// Streams, coupled streams and the order of channels for three channels and more, as RFC 7845 section 5.1.1.2 has them.
+const SURROUND: [(u8, u8, &[u8]); 6] = [
+    (2, 1, &[0, 2, 1]),
+    (2, 2, &[0, 1, 2, 3]),
+    (3, 2, &[0, 4, 1, 2, 3]),
+    (4, 2, &[0, 4, 1, 2, 3, 5]),
+    (4, 3, &[0, 4, 1, 2, 3, 5, 6]),
+    (5, 3, &[0, 6, 1, 2, 3, 4, 5, 7]),
+];
+
 impl OpusConfig {
+    /// A stream of one to eight channels of which nothing else is told; `None` for any other number.
+    #[must_use]
+    pub fn of_channels(channels: u8) -> Option<Self> {
+        // Version 1, no pre-skip, what was recorded at 48 kHz, no gain.
+        let mut head = [MAGIC, &[1, channels, 0, 0]].concat();
+        head.extend_from_slice(&OPUS_SAMPLE_RATE.to_le_bytes());
+        head.extend_from_slice(&[0, 0]);
+        if channels <= 2 {
+            head.push(0);
+        } else {
+            let (streams, coupled, order) = SURROUND.get(usize::from(channels) - 3)?;
+            head.extend_from_slice(&[1, *streams, *coupled]);
+            head.extend_from_slice(order);
+        }
+        Self::parse(head.into()).ok()
+    }
+
     /// Reads an identification header.
     ///
     /// # Errors

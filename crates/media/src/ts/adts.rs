@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{TsError, kept};
+use super::TsError;
 use crate::{
     aac::{AacConfig, AacConfigError},
+    elementary::kept,
     limits::AUDIO_FRAME_BYTES_MAX,
     sample::VIDEO_TIMESCALE,
 };

@@ -4,24 +4,20 @@
 //! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and those of AAC and Opus.
 //! 3. `pes` puts the packets of each stream together again. What a lost packet belonged to is dropped, counted, and the
 //!    next unit is taken: SRT gives up on packets that come too late, and a show does not end over that.
-//! 4. `annexb` and `parameter_sets` turn pictures into what a file holds, `adts` and `opus` the sound.
-//! 5. `tracks` hands all of it to the [`crate::intake`], whose ticks are those of a transport stream. What comes out, and in
-//!    which order, is said there.
+//! 4. [`crate::elementary`] turns pictures into what a file holds, `adts` and `opus` take the sound apart.
+//! 5. All of it goes to the [`crate::intake`], whose ticks are those of a transport stream. What comes out, and in which order,
+//!    is said there.
 //!
 //! Usage: call [`Demux::handle`], then drain [`Demux::poll_output`]. After an error the publisher has to be let go: nothing
 //! more comes out.
 
 mod adts;
-mod annexb;
 mod clock;
 mod opus;
 mod packet;
-mod parameter_sets;
 mod pes;
 mod section;
-mod tracks;
 
-use bytes::Bytes;
 use thiserror::Error;
 
 use self::{
@@ -29,13 +25,16 @@ use self::{
     clock::{Unwrap, signed_33},
     opus::Opus,
     packet::{Packet, Splitter},
-    parameter_sets::ParameterSets,
     pes::{Pes, Unit},
     section::{AudioEntry, AudioStream, Program, Sections},
-    tracks::Assembly,
 };
 use crate::{
     aac::AacConfigError,
+    elementary::{
+        annexb,
+        assembly::{Assembly, AssemblyError},
+        parameter_sets::ParameterSets,
+    },
     intake::{IntakeError, Output, PictureIn},
     language::Language,
     limits::{
@@ -85,6 +84,15 @@ pub enum TsError {
     /// The frames make no stream.
     #[error(transparent)]
     Intake(#[from] IntakeError),
+}
+
+impl From<AssemblyError> for TsError {
+    fn from(error: AssemblyError) -> Self {
+        match error {
+            AssemblyError::NoKeyframe => Self::NoKeyframe,
+            AssemblyError::Intake(error) => Self::Intake(error),
+        }
+    }
 }
 
 /// What was lost on the way, as far as the stream shows.
@@ -289,7 +297,8 @@ impl Demux {
                 self.gaps_before = self
                     .gaps_before
                     .saturating_add(before.map_or(0, |streams| streams.gaps()));
-                self.assembly.expect(&program)?;
+                self.assembly
+                    .expect(program.video.is_some(), program.audio.len())?;
                 self.program = Some(Streams::new(program));
                 Ok(())
             }
@@ -318,11 +327,11 @@ impl Demux {
         {
             self.assembly.video_config(config)?;
         }
-        self.assembly.picture(PictureIn {
+        Ok(self.assembly.picture(PictureIn {
             decode,
             composition,
             data: picture.data,
-        })
+        })?)
     }
 
     fn sound(&mut self, index: usize, unit: &Unit) -> Result<(), TsError> {
@@ -384,11 +393,6 @@ impl Streams {
         let video = self.video.as_ref().map_or(0, Pes::gaps);
         sound.fold(video, u64::saturating_add)
     }
-}
-
-/// A copy that is kept for long and shares nothing with what it was cut from.
-fn kept(bytes: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(bytes)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use super::kept;
 use crate::{
+    elementary::kept,
     limits::AUDIO_FRAME_BYTES_MAX,
     opus::{OPUS_SAMPLE_RATE, OpusConfig},
     sample::VIDEO_TIMESCALE,
@@ -15,16 +15,6 @@ use crate::{
 const START_TRIM: u8 = 0x10;
 const END_TRIM: u8 = 0x08;
 const EXTENSION: u8 = 0x04;
-
-/// Streams, coupled streams and the order of channels for three channels and more, as RFC 7845 section 5.1.1.2 has them.
-const SURROUND: [(u8, u8, &[u8]); 6] = [
-    (2, 1, &[0, 2, 1]),
-    (2, 2, &[0, 1, 2, 3]),
-    (3, 2, &[0, 4, 1, 2, 3]),
-    (4, 2, &[0, 4, 1, 2, 3, 5]),
-    (4, 3, &[0, 4, 1, 2, 3, 5, 6]),
-    (5, 3, &[0, 6, 1, 2, 3, 4, 5, 7]),
-];
 
 /// One packet.
 #[derive(Debug)]
@@ -46,19 +36,8 @@ pub(super) struct Opus {
 impl Opus {
     /// A stream of one to eight channels; `None` for any other number.
     pub(super) fn new(channels: u8) -> Option<Self> {
-        // Version 1, no pre-skip, what was recorded at 48 kHz, no gain.
-        let mut head = [b"OpusHead".as_slice(), &[1, channels, 0, 0]].concat();
-        head.extend_from_slice(&OPUS_SAMPLE_RATE.to_le_bytes());
-        head.extend_from_slice(&[0, 0]);
-        if channels <= 2 {
-            head.push(0);
-        } else {
-            let (streams, coupled, order) = SURROUND.get(usize::from(channels) - 3)?;
-            head.extend_from_slice(&[1, *streams, *coupled]);
-            head.extend_from_slice(order);
-        }
         Some(Self {
-            config: OpusConfig::parse(head.into()).ok()?,
+            config: OpusConfig::of_channels(channels)?,
             is_told: false,
             next: None,
         })

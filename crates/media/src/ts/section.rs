@@ -2,6 +2,7 @@
 
 use super::{TsError, packet::Packet};
 use crate::{
+    elementary::VideoStream,
     language::Language,
     limits::{TS_AUDIO_STREAMS_MAX, TS_PROGRAM_STREAMS_MAX, TS_SECTION_BYTES_MAX},
 };
@@ -130,15 +131,6 @@ pub(super) fn map_pid(section: &[u8]) -> Option<u16> {
         [_, _, high, low] => Some(pid_of(high, low)),
         _ => None,
     })
-}
-
-/// What a stream of pictures is coded in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum VideoStream {
-    /// H.264.
-    Avc,
-    /// HEVC.
-    Hevc,
 }
 
 /// What a stream of sound is coded in.

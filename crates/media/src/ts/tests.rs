@@ -1,17 +1,18 @@
 //! Streams made here packet by packet, and one that ffmpeg has made.
 
-mod mux;
+pub(crate) mod mux;
 mod streams;
 
 use proptest::prelude::*;
 
 use self::mux::{Mux, PPS, SPS, VIDEO_PID};
 use super::{
-    Demux, Losses, TsError, annexb,
+    Demux, Losses, TsError,
     clock::{Unwrap, signed_33},
     section,
 };
 use crate::{
+    elementary::annexb,
     fuzz,
     intake::{IntakeError, Output},
     limits::TS_SEARCH_BYTES_MAX,

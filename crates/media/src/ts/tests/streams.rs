@@ -7,9 +7,11 @@ use super::{
     play,
 };
 use crate::{
-    HevcConfig, Language, Output, TrackId, hevc,
+    HevcConfig, Language, Output, TrackId,
+    elementary::annexb,
+    hevc,
     limits::TS_AUDIO_STREAMS_MAX,
-    ts::{Demux, TsError, annexb},
+    ts::{Demux, TsError},
 };
 
 #[test]

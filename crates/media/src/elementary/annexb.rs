@@ -6,21 +6,21 @@
 
 use bytes::Bytes;
 
-use super::{parameter_sets::ParameterSets, section::VideoStream};
+use super::{VideoStream, parameter_sets::ParameterSets};
 use crate::hevc;
 
 const AVC_IDR: u8 = 5;
 /// Sequence and picture parameter sets of H.264.
-pub(super) const AVC_SPS: u8 = 7;
-pub(super) const AVC_PPS: u8 = 8;
+pub(crate) const AVC_SPS: u8 = 7;
+pub(crate) const AVC_PPS: u8 = 8;
 
 /// One picture.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// Whether its parameter sets come into force here.
-    pub(super) begins: bool,
+    pub(crate) begins: bool,
     /// NAL units behind lengths of four bytes.
-    pub(super) data: Bytes,
+    pub(crate) data: Bytes,
 }
 
 /// What becomes of a NAL unit.
@@ -55,7 +55,7 @@ fn role(codec: VideoStream, nal: &[u8]) -> Role {
 }
 
 /// Takes a unit apart; what it has of parameter sets is remembered.
-pub(super) fn picture(unit: &[u8], parameter_sets: &mut ParameterSets) -> Picture {
+pub(crate) fn picture(unit: &[u8], parameter_sets: &mut ParameterSets) -> Picture {
     let mut begins = false;
     let mut data = Vec::with_capacity(unit.len());
     for nal in nals(unit) {
@@ -80,7 +80,7 @@ pub(super) fn picture(unit: &[u8], parameter_sets: &mut ParameterSets) -> Pictur
 }
 
 /// The NAL units between the start codes, without the zeros that may follow each.
-pub(super) fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut next = start_code(unit, 0);
     std::iter::from_fn(move || {
         let begin = next? + 3;

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use thiserror::Error;
 
-use super::{TsError, section::Program};
 use crate::{
     intake::{Intake, IntakeError, Output, PictureIn},
     limits::{KEYFRAME_WAIT_MS, TRACK_WAIT_FRAMES_MAX, TRACK_WAIT_MS},
@@ -20,8 +20,19 @@ use crate::{
 /// The number by which the intake knows the stream of pictures.
 const PICTURES: u16 = 0;
 
+/// Why a picture ends its publisher.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum AssemblyError {
+    /// Pictures came, but none at which decoding can begin.
+    #[error("no IDR picture with its parameter sets")]
+    NoKeyframe,
+    /// The frames make no stream.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+}
+
 #[derive(Debug)]
-pub(super) struct Assembly {
+pub(crate) struct Assembly {
     intake: Intake,
     has_video_config: bool,
     /// Whether sound waits for the first picture that can be shown.
@@ -35,7 +46,7 @@ pub(super) struct Assembly {
 
 impl Assembly {
     /// A publisher whose first picture is decoded `start_ms` milliseconds after the start of the stream.
-    pub(super) fn new(start_ms: u32) -> Self {
+    pub(crate) fn new(start_ms: u32) -> Self {
         Self {
             intake: Intake::new(start_ms),
             has_video_config: false,
@@ -46,21 +57,19 @@ impl Assembly {
         }
     }
 
-    pub(super) fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.intake.poll_output()
     }
 
-    pub(super) fn has_open_groups(&self) -> bool {
+    pub(crate) fn has_open_groups(&self) -> bool {
         self.intake.has_open_groups()
     }
 
-    /// What the program has.
-    pub(super) fn expect(&mut self, program: &Program) -> Result<(), IntakeError> {
-        let pictures = program.video.is_some();
+    /// Whether there will be pictures, and how many tracks of sound.
+    pub(crate) fn expect(&mut self, pictures: bool, sounds: usize) -> Result<(), IntakeError> {
         self.intake
             .handle_announcement(TrackKind::Video, pictures.into());
-        self.intake
-            .handle_announcement(TrackKind::Audio, program.audio.len());
+        self.intake.handle_announcement(TrackKind::Audio, sounds);
         if pictures {
             return Ok(());
         }
@@ -68,13 +77,13 @@ impl Assembly {
     }
 
     /// The pictures from the next one on are of this configuration.
-    pub(super) fn video_config(&mut self, config: VideoConfig) -> Result<(), IntakeError> {
+    pub(crate) fn video_config(&mut self, config: VideoConfig) -> Result<(), IntakeError> {
         self.has_video_config = true;
         self.intake.handle_video_config(PICTURES, config)
     }
 
     /// The sound of that stream is this from its next frame on.
-    pub(super) fn audio_config(
+    pub(crate) fn audio_config(
         &mut self,
         number: u16,
         track: AudioTrack,
@@ -82,12 +91,12 @@ impl Assembly {
         self.intake.handle_audio_config(number, track)
     }
 
-    pub(super) fn picture(&mut self, picture: PictureIn) -> Result<(), TsError> {
+    pub(crate) fn picture(&mut self, picture: PictureIn) -> Result<(), AssemblyError> {
         let first = *self.first_picture.get_or_insert(picture.decode);
         if !self.has_video_config {
             let waited = picture.decode.saturating_sub(first);
             return if waited > KEYFRAME_WAIT_MS * TICKS_PER_MS {
-                Err(TsError::NoKeyframe)
+                Err(AssemblyError::NoKeyframe)
             } else {
                 Ok(())
             };
@@ -96,7 +105,7 @@ impl Assembly {
         Ok(self.release()?)
     }
 
-    pub(super) fn sound(&mut self, number: u16, at: i64, data: Bytes) -> Result<(), IntakeError> {
+    pub(crate) fn sound(&mut self, number: u16, at: i64, data: Bytes) -> Result<(), IntakeError> {
         if !self.awaits_picture {
             return self.intake.handle_sound(number, at, data);
         }
@@ -118,7 +127,7 @@ impl Assembly {
     }
 
     /// The publisher is gone: what was held back for look-ahead is all there is.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.intake.finish();
         self.early.clear();
     }

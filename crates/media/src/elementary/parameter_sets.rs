@@ -8,7 +8,7 @@ use h264_reader::{
     rbsp::{BitReader, ByteReader},
 };
 
-use super::{annexb, kept, section::VideoStream};
+use super::{VideoStream, annexb, kept};
 use crate::{
     avc::{AvcConfig, AvcConfigError},
     bits::Bits,
@@ -19,7 +19,7 @@ use crate::{
 
 /// What is in force; a set replaces the one of its number.
 #[derive(Debug)]
-pub(super) struct ParameterSets {
+pub(crate) struct ParameterSets {
     codec: VideoStream,
     /// By the type of NAL unit they come in, and their number.
     sets: BTreeMap<u8, BTreeMap<u32, Bytes>>,
@@ -28,7 +28,7 @@ pub(super) struct ParameterSets {
 }
 
 impl ParameterSets {
-    pub(super) fn new(codec: VideoStream) -> Self {
+    pub(crate) fn new(codec: VideoStream) -> Self {
         Self {
             codec,
             sets: BTreeMap::new(),
@@ -37,12 +37,12 @@ impl ParameterSets {
         }
     }
 
-    pub(super) fn codec(&self) -> VideoStream {
+    pub(crate) fn codec(&self) -> VideoStream {
         self.codec
     }
 
     /// Takes a set of that type. One that others are built on ends those if it is another than before.
-    pub(super) fn take(&mut self, kind: u8, nal: &[u8]) {
+    pub(crate) fn take(&mut self, kind: u8, nal: &[u8]) {
         let number = match (self.codec, kind) {
             // Its number comes behind the profile and the level.
             (VideoStream::Avc, annexb::AVC_SPS) => nal.get(4..).and_then(number),
@@ -67,7 +67,7 @@ impl ParameterSets {
     }
 
     /// The configuration, if it is another than it was when last asked for.
-    pub(super) fn changed(&mut self) -> Result<Option<VideoConfig>, VideoConfigError> {
+    pub(crate) fn changed(&mut self) -> Result<Option<VideoConfig>, VideoConfigError> {
         let kinds: &[u8] = match self.codec {
             VideoStream::Avc => &[annexb::AVC_SPS, annexb::AVC_PPS],
             VideoStream::Hevc => &[hevc::NAL_VPS, hevc::NAL_SPS, hevc::NAL_PPS],
