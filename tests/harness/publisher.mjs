@@ -77,6 +77,12 @@ export const ENHANCED = {
     args: ["-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30",
       "-b:v", "600k", "-c:a", "aac", "-b:a", "96k", "-ac", "2"],
   },
+  /** What goes over WebRTC: no B-frames, and Opus. */
+  whip: {
+    picture: "testsrc2=size=640x360:rate=30",
+    args: ["-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-bf", "0",
+      "-b:v", "600k", "-c:a", "libopus", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
+  },
   /** A show for listeners. */
   soundAlone: {
     picture: "testsrc2=size=16x16:rate=1",
@@ -92,7 +98,7 @@ export function ffmpegNext() {
 }
 
 /**
- * The ffmpeg arguments that send one encoder's show: as FLV over RTMP and RTMPS, as MPEG-TS over SRT.
+ * The ffmpeg arguments that send one encoder's show: as FLV over RTMP and RTMPS, as MPEG-TS over SRT, by WebRTC over HTTP.
  *
  * @param {string} url
  * @param {{ picture: string, args: string[], sounds?: string[] }} encoder
@@ -102,7 +108,7 @@ export function encoderArgs(url, encoder) {
   return ["-hide_banner", "-nostdin", "-loglevel", "warning",
     "-re", "-f", "lavfi", "-i", encoder.picture,
     ...sounds.flatMap((sound) => ["-re", "-f", "lavfi", "-i", sound]),
-    ...encoder.args, "-f", url.startsWith("srt:") ? "mpegts" : "flv", url];
+    ...encoder.args, "-f", { "srt:": "mpegts", "http:": "whip" }[new URL(url).protocol] ?? "flv", url];
 }
 
 /**

@@ -18,6 +18,7 @@ use crate::{
     intake::Output,
     limits::FRAGMENT_SAMPLES_MAX,
     metadata,
+    offer::{Offer, fragment_ufrag},
     opus::OpusConfig,
     picture::Picture,
     rtp,
@@ -163,6 +164,23 @@ pub fn ts(data: &[u8]) {
     demux.finish();
     out.collect(|| demux.poll_output());
     out.check();
+}
+
+/// An SDP offer, or a piece of one.
+pub fn offer(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(offer) = Offer::parse(&text) {
+        assert!(
+            offer.offered.video || offer.offered.audio,
+            "an offer that is taken has something"
+        );
+        assert!(offer.ufrag.len() >= 4, "its publisher can be told");
+        let own = format!("a=ice-ufrag:{}", offer.ufrag);
+        assert_eq!(fragment_ufrag(&own), Some(offer.ufrag.as_str()));
+    }
+    if let Some(ufrag) = fragment_ufrag(&text) {
+        assert!(text.contains(ufrag), "a fragment is a part of its text");
+    }
 }
 
 /// A whole publisher of WebRTC: reports and frames with any times, as the first byte of each says.
@@ -313,6 +331,7 @@ mod tests {
             fmp4(&data);
             ts(&data);
             rtp(&data);
+            offer(&data);
         }
 
         #[test]

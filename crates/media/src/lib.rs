@@ -5,7 +5,7 @@
 //!    the codec ends: what is behind it asks a track.
 //! 3. [`intake`] turns the configurations and frames of one publisher into [`sample::Sample`]s with exact times
 //!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, [`ts`] from an MPEG transport stream, and [`rtp`] from
-//!    WebRTC.
+//!    WebRTC, whose SDP [`offer`] reads.
 //! 4. [`health`] says how well the publisher sends.
 //! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
 //!
@@ -30,6 +30,7 @@ pub mod intake;
 pub mod language;
 pub mod limits;
 pub mod metadata;
+pub mod offer;
 pub mod opus;
 pub mod picture;
 pub mod rtp;

@@ -49,6 +49,12 @@ pub const TS_AUDIO_PES_BYTES_MAX: usize = 64 << 10;
 /// Parameter sets of a kind that are kept while they come among the pictures; x264 and every hardware encoder send one.
 pub const TS_PARAMETER_SETS_MAX: usize = 16;
 
+/// Longest SDP offer, bytes; a browser's with every codec has 8 KB.
+pub const OFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Most lines of an SDP offer; a browser's has 300.
+pub const OFFER_LINES_MAX: usize = 2_000;
+
 /// How long frames of RTP wait for the sender reports of both streams, milliseconds of arrival: browsers send the first of
 /// sound after 2.5 s.
 pub const REPORT_WAIT_MS: u64 = 4_000;

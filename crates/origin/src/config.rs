@@ -21,6 +21,7 @@ use crate::{
     },
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
+    whip::WhipConfig,
 };
 
 /// Number of a stream's first segment. Not 0: a player may take that for "no segment" (hls.js 1.7.4 does, forgets that it
@@ -38,6 +39,8 @@ pub struct OriginConfig {
     pub rtmps: Option<(SocketAddr, TlsFiles)>,
     /// Where encoders call by SRT; by default nowhere.
     pub srt: Option<SrtConfig>,
+    /// Where encoders and browsers publish by WHIP; by default nowhere.
+    pub whip: Option<WhipConfig>,
     /// The channels, each with its own stream key.
     pub channels: Vec<ChannelConfig>,
     /// Longest part of every playlist: 1 s by default, 0.5 s for lower latency.
@@ -63,6 +66,7 @@ impl OriginConfig {
             connections_per_peer: CONNECTIONS_PER_PEER,
             rtmps: None,
             srt: None,
+            whip: None,
             channels,
             part_target: Duration::from_secs(1),
             reconnect_window: Duration::from_secs(30),

@@ -12,7 +12,8 @@ use crate::{
         tls::{self, TlsFiles},
     },
     shared::Shared,
-    srt::{Port, SrtConfig},
+    srt::{self, SrtConfig},
+    whip::{self, WhipConfig},
 };
 
 /// The doors there are to be.
@@ -21,6 +22,7 @@ pub(crate) struct Doors {
     pub(crate) rtmp: SocketAddr,
     pub(crate) rtmps: Option<(SocketAddr, TlsFiles)>,
     pub(crate) srt: Option<SrtConfig>,
+    pub(crate) whip: Option<WhipConfig>,
 }
 
 /// Where they are.
@@ -29,14 +31,25 @@ pub(crate) struct Addresses {
     pub(crate) rtmp: SocketAddr,
     pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) srt: Option<SocketAddr>,
+    pub(crate) whip: Option<SocketAddr>,
 }
 
-/// Opens all of them, for so many connections from one peer together; the tasks end when the origin stops. Needs a runtime.
+/// All of them, open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) addresses: Addresses,
+    /// What WHIP needs on HTTP's side, where there is WHIP.
+    pub(crate) whip: Option<whip::Endpoint>,
+    /// They end when the origin stops.
+    pub(crate) tasks: JoinSet<()>,
+}
+
+/// Opens all of them, for so many connections from one peer together. Needs a runtime.
 pub(crate) fn open(
     doors: &Doors,
     per_peer_max: usize,
     shared: &Arc<Shared>,
-) -> Result<(Addresses, JoinSet<()>), StartError> {
+) -> Result<Opened, StartError> {
     let admitted = Arc::new(Admitted::new(per_peer_max));
     let listen = |addr, tls| Listener::bind(addr, tls, Arc::clone(shared), Arc::clone(&admitted));
     let failed = bind("RTMP", doors.rtmp);
@@ -45,6 +58,7 @@ pub(crate) fn open(
         rtmp: listener.local_addr().map_err(failed)?,
         rtmps: None,
         srt: None,
+        whip: None,
     };
     let mut listeners = vec![listener];
     if let Some((addr, files)) = &doors.rtmps {
@@ -56,14 +70,28 @@ pub(crate) fn open(
     let mut tasks = JoinSet::new();
     if let Some(srt) = &doors.srt {
         let failed = bind("SRT", srt.listen);
-        let port = Port::bind(srt, Arc::clone(shared), admitted).map_err(failed)?;
+        let port = srt::Port::bind(srt, Arc::clone(shared), Arc::clone(&admitted));
+        let port = port.map_err(failed)?;
         addresses.srt = Some(port.local_addr().map_err(failed)?);
+        tasks.spawn(port.run(shared.stop.subscribe()));
+    }
+    let mut endpoint = None;
+    if let Some(whip) = &doors.whip {
+        let failed = bind("WHIP", whip.listen);
+        let bound = whip::Port::bind(whip, Arc::clone(shared), admitted);
+        let (port, opened) = bound.map_err(failed)?;
+        addresses.whip = Some(port.local_addr().map_err(failed)?);
+        endpoint = Some(opened);
         tasks.spawn(port.run(shared.stop.subscribe()));
     }
     for listener in listeners {
         tasks.spawn(listener.run(shared.stop.subscribe()));
     }
-    Ok((addresses, tasks))
+    Ok(Opened {
+        addresses,
+        whip: endpoint,
+        tasks,
+    })
 }
 
 fn bind(what: &'static str, addr: SocketAddr) -> impl Fn(io::Error) -> StartError + Copy {

@@ -1,4 +1,4 @@
-//! RTMP and SRT in, low-latency HLS out.
+//! RTMP, SRT and WebRTC in, low-latency HLS out.
 //!
 //! ```text
 //! encoder --RTMP(S)--> rtmp (listener, connection, session) --tags---+
@@ -6,6 +6,7 @@
 //!                            +--> ingest (who is let in) --claim--> packager --parts--> stream <--asks-- http <-- viewers
 //!                            |    authorise (who is asked)           ^ (media, live)     ^
 //! encoder --SRT--> srt (port, publisher) --transport stream----------+      channel: which stream is shown
+//! browser --WHIP-> whip (http, port, session) --frames---------------+
 //! ```
 //!
 //! This shell owns the sockets, the clocks and the bytes. What an encoder's bytes mean is `media`'s, what a playlist does
@@ -29,6 +30,7 @@ mod rtmp;
 mod shared;
 mod srt;
 mod stream;
+mod whip;
 
 use std::{
     collections::BTreeMap,
@@ -52,7 +54,7 @@ use crate::{
     authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
-    doors::{Addresses, Doors},
+    doors::{Addresses, Doors, Opened},
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
@@ -67,6 +69,7 @@ pub use crate::{
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
+    whip::WhipConfig,
 };
 
 /// A running origin. Dropping it stops its tasks at once; [`Origin::shutdown`] lets them end in order.
@@ -74,6 +77,7 @@ pub use crate::{
 pub struct Origin {
     shared: Arc<Shared>,
     addresses: Addresses,
+    whip: Option<Arc<whip::Endpoint>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -142,11 +146,16 @@ impl Origin {
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
         });
-        let (addresses, mut tasks) = doors::open(
+        let Opened {
+            addresses,
+            whip,
+            mut tasks,
+        } = doors::open(
             &Doors {
                 rtmp: config.rtmp_listen,
                 rtmps: config.rtmps,
                 srt: config.srt,
+                whip: config.whip,
             },
             config.connections_per_peer,
             &shared,
@@ -154,17 +163,23 @@ impl Origin {
         for channel in shared.channels.values() {
             tasks.spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
         }
-        tracing::info!(rtmp = %addresses.rtmp, rtmps = ?addresses.rtmps, srt = ?addresses.srt, channels = shared.channels.len(), "listening for encoders");
+        tracing::info!(rtmp = %addresses.rtmp, rtmps = ?addresses.rtmps, srt = ?addresses.srt, whip = ?addresses.whip, channels = shared.channels.len(), "listening for encoders");
         Ok(Self {
             shared,
             addresses,
+            whip: whip.map(Arc::new),
             tasks: Mutex::new(tasks),
         })
     }
 
-    /// Everything under `/live`; the routes are absolute.
+    /// Everything under `/live`, and under `/whip` where there is WHIP; the routes are absolute. Requests should carry
+    /// `ConnectInfo<SocketAddr>`: publishers are counted by their addresses.
     pub fn router(&self) -> Router {
-        http::router(Arc::clone(&self.shared))
+        let viewers = http::router(Arc::clone(&self.shared));
+        match &self.whip {
+            Some(endpoint) => viewers.merge(whip::router(Arc::clone(endpoint))),
+            None => viewers,
+        }
     }
 
     /// How a channel is doing, if there is such a channel.
@@ -224,6 +239,12 @@ impl Origin {
     #[must_use]
     pub fn srt_addr(&self) -> Option<SocketAddr> {
         self.addresses.srt
+    }
+
+    /// Where media of WHIP sessions comes in by UDP, if there are any.
+    #[must_use]
+    pub fn whip_addr(&self) -> Option<SocketAddr> {
+        self.addresses.whip
     }
 
     /// Lets publishers go, answers waiting requests with 503, and returns when all of that is done.

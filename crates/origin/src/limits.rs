@@ -114,6 +114,39 @@ pub const SRT_DATAGRAMS_AT_ONCE: usize = 64;
 /// Longest datagram read, bytes; SRT's are up to 1,500, and what is longer is cut short and refused.
 pub const SRT_DATAGRAM_BYTES_MAX: usize = 2_048;
 
+/// WHIP sessions at one time; each holds some 300 KB, and the packets of [`WHIP_REORDERED_PACKETS_MAX`] while one is missing.
+pub const WHIP_SESSIONS_MAX: usize = 64;
+
+/// Longest piece of SDP with candidates, bytes.
+pub const WHIP_FRAGMENT_BYTES_MAX: usize = 16 << 10;
+
+/// When a publisher that was not let in for want of room may try again.
+pub const WHIP_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Packets of pictures held of a session until lost ones before them have come again, 700 KB: a keyframe has to fit.
+pub const WHIP_REORDERED_PACKETS_MAX: usize = 512;
+
+/// Packets of sound held of a session for the same reason: 300 ms.
+pub const WHIP_REORDERED_SOUNDS_MAX: usize = 15;
+
+/// Datagrams that wait for a session's task: 700 KB. One more is lost.
+pub const WHIP_QUEUE_DATAGRAMS: usize = 512;
+
+/// Datagrams read before anything else is looked at.
+pub const WHIP_DATAGRAMS_AT_ONCE: usize = 64;
+
+/// Longest datagram read, bytes; WebRTC's are up to 1,500, and what is longer is cut short and refused.
+pub const WHIP_DATAGRAM_BYTES_MAX: usize = 2_048;
+
+/// Addresses that a session's publisher may send from; a phone has three.
+pub const WHIP_PEER_ADDRESSES_MAX: usize = 8;
+
+/// Addresses under which the port is offered to publishers.
+pub const WHIP_ADDRESSES_MAX: usize = 8;
+
+/// Least time between two requests for a keyframe.
+pub const WHIP_ASK_PAUSE: Duration = Duration::from_millis(500);
+
 /// Media kept in memory for one stream: its window and grace of three minutes at 40 Mb/s. A publisher above that is let go.
 pub const STREAM_BYTES_MAX: usize = 1 << 30;
 

@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use self::storage::StorageMetrics;
-use crate::ladder::metrics::LadderMetrics;
+use crate::{ladder::metrics::LadderMetrics, whip::metrics::WhipMetrics};
 
 /// Why a publisher was turned away before it published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +77,8 @@ pub(crate) struct Metrics {
     pub(crate) ladder: LadderMetrics,
     /// Of what is kept beyond memory.
     pub(crate) storage: StorageMetrics,
+    /// Of WHIP.
+    pub(crate) whip: WhipMetrics,
     refused: Family<Label, Counter>,
 }
 
@@ -144,6 +146,7 @@ impl Metrics {
         );
         metrics.ladder.register(registry);
         metrics.storage.register(registry);
+        metrics.whip.register(registry);
         metrics
     }
 

@@ -9,11 +9,13 @@ mod run;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fanwave_live::{Numbering, WallTime, cut::CutError};
 use fanwave_media::{
-    Demux, DemuxError, Output, Sample, TrackId, Tracks,
+    Demux, DemuxError, Output, Sample, TrackId, TrackKind, Tracks,
     cmaf::WriteError,
     limits::FRAGMENT_BYTES_MAX,
+    rtp::{self, RtpError},
     ts::{self, TsError},
 };
 use prometheus_client::metrics::counter::Counter;
@@ -41,6 +43,9 @@ pub(crate) enum PackError {
     /// The same of a transport stream.
     #[error(transparent)]
     Transport(#[from] TsError),
+    /// The same of WebRTC.
+    #[error(transparent)]
+    Realtime(#[from] RtpError),
     /// What it sends cannot be cut.
     #[error(transparent)]
     Cut(#[from] CutError),
@@ -70,7 +75,7 @@ pub(crate) enum PackError {
     },
     /// Segments are numbered by the clock, and the publisher has none.
     #[error(
-        "this channel is numbered from the clock, and a transport stream does not carry the time of day: publish by RTMP"
+        "this channel is numbered from the clock, which only the timestamps of RTMP can tell: publish by RTMP"
     )]
     NoClock,
     /// More media in one part than a part may have.
@@ -83,6 +88,7 @@ pub(crate) enum PackError {
 enum Feed {
     Tags(Box<Demux>),
     Transport(Box<ts::Demux>),
+    Realtime(Box<rtp::Demux>),
 }
 
 impl Feed {
@@ -90,6 +96,7 @@ impl Feed {
         match self {
             Self::Tags(demux) => demux.poll_output(),
             Self::Transport(demux) => demux.poll_output(),
+            Self::Realtime(demux) => demux.poll_output(),
         }
     }
 
@@ -97,6 +104,7 @@ impl Feed {
         match self {
             Self::Tags(demux) => demux.has_open_groups(),
             Self::Transport(demux) => demux.has_open_groups(),
+            Self::Realtime(demux) => demux.has_open_groups(),
         }
     }
 
@@ -104,6 +112,7 @@ impl Feed {
         match self {
             Self::Tags(demux) => demux.finish(),
             Self::Transport(demux) => demux.finish(),
+            Self::Realtime(demux) => demux.finish(),
         }
     }
 }
@@ -145,6 +154,12 @@ impl Packager {
         Self::fed(Feed::Transport(Box::new(demux)), claim, parts_made)
     }
 
+    /// For a publisher of WebRTC that sends these streams.
+    pub(crate) fn realtime(claim: Claim, parts_made: Counter, offered: rtp::Offered) -> Self {
+        let demux = rtp::Demux::new(claim.start_ms(), offered);
+        Self::fed(Feed::Realtime(Box::new(demux)), claim, parts_made)
+    }
+
     fn fed(feed: Feed, claim: Claim, parts_made: Counter) -> Self {
         Self {
             feed,
@@ -179,9 +194,6 @@ impl Packager {
     /// # Errors
     /// [`PackError`] says why to let the publisher go.
     pub(crate) fn handle_transport(&mut self, bytes: &[u8]) -> Result<(), PackError> {
-        if self.claim.channel().numbering() == Numbering::Clock {
-            return Err(PackError::NoClock);
-        }
         if let Feed::Transport(demux) = &mut self.feed {
             demux.handle(bytes)?;
         }
@@ -189,10 +201,43 @@ impl Packager {
         self.advance()
     }
 
+    /// Takes a frame of WebRTC; `at_ms` is since any moment that stays the same.
+    ///
+    /// # Errors
+    /// [`PackError`] says why to let the publisher go.
+    pub(crate) fn handle_frame(
+        &mut self,
+        at_ms: u64,
+        kind: TrackKind,
+        rtp: u32,
+        data: Bytes,
+    ) -> Result<(), PackError> {
+        if let Feed::Realtime(demux) = &mut self.feed {
+            demux.handle_frame(at_ms, kind, rtp, data)?;
+        }
+        self.claim.touch();
+        self.advance()
+    }
+
+    /// Takes a sender report of WebRTC.
+    ///
+    /// # Errors
+    /// [`PackError`] says why to let the publisher go.
+    pub(crate) fn handle_report(
+        &mut self,
+        kind: TrackKind,
+        report: rtp::Report,
+    ) -> Result<(), PackError> {
+        if let Feed::Realtime(demux) = &mut self.feed {
+            demux.handle_report(kind, report)?;
+        }
+        self.advance()
+    }
+
     /// What was lost of a transport stream on its way.
     pub(crate) fn losses(&self) -> ts::Losses {
         match &self.feed {
-            Feed::Tags(_) => ts::Losses::default(),
+            Feed::Tags(_) | Feed::Realtime(_) => ts::Losses::default(),
             Feed::Transport(demux) => demux.losses(),
         }
     }
@@ -307,6 +352,9 @@ impl Packager {
     /// the publisher's clock to the wall clock.
     fn begin(&mut self) -> Result<(), PackError> {
         if self.clocked.is_none() {
+            if self.claim.channel().numbering() == Numbering::Clock {
+                return Err(PackError::NoClock);
+            }
             self.drop_undecodable();
         }
         let Some(tracks) = self.tracks.clone() else {

@@ -19,6 +19,7 @@ mod takeover;
 mod twins;
 mod viewer;
 mod watching;
+mod whip;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,8 +1,12 @@
 //! The plan of the ways in for encoders, beside plain RTMP.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
-use fanwave_origin::TlsFiles;
+use fanwave_origin::{TlsFiles, WhipConfig, limits::WHIP_ADDRESSES_MAX};
 
 use super::{check::Check, schema, settings::KeyPath};
 
@@ -69,5 +73,47 @@ pub(super) fn srt(check: &mut Check<'_>, srt: &schema::Srt) -> Option<Srt> {
         listen: check.address(path("listen"), &srt.listen),
         latency,
         passphrase_file,
+    })
+}
+
+/// Plans WHIP. Every key is checked, whether or not there is a port.
+pub(super) fn whip(check: &mut Check<'_>, whip: &schema::Whip) -> Option<WhipConfig> {
+    let path = |name| KeyPath::of("whip", name);
+    let keyframe_interval = check.duration(
+        path("keyframe_interval"),
+        &whip.keyframe_interval,
+        Duration::from_secs(1)..=Duration::from_secs(5),
+    );
+    let read: Option<Vec<IpAddr>> = whip.addresses.iter().map(|ip| ip.parse().ok()).collect();
+    let mut addresses = read.unwrap_or_else(|| {
+        check.refuse(
+            path("addresses"),
+            "must be a list of IP addresses such as [\"203.0.113.7\"]",
+        );
+        Vec::new()
+    });
+    if addresses.len() > WHIP_ADDRESSES_MAX || addresses.iter().any(IpAddr::is_unspecified) {
+        check.refuse(
+            path("addresses"),
+            format!("must be at most {WHIP_ADDRESSES_MAX} addresses that publishers can reach"),
+        );
+    }
+    if whip.listen_udp.is_empty() {
+        return None;
+    }
+    let listen = check.address(path("listen_udp"), &whip.listen_udp);
+    if addresses.is_empty() {
+        if listen.ip().is_unspecified() {
+            check.refuse(
+                path("addresses"),
+                "must be set where whip.listen_udp is on every address: publishers have to be told one",
+            );
+        }
+        addresses.push(listen.ip());
+    }
+    Some(WhipConfig {
+        listen,
+        addresses,
+        keyframe_interval,
     })
 }

@@ -93,6 +93,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "Where encoders that speak SRT call with MPEG-TS. The stream id names the key: \"publish:KEY\", or \"#!::r=CHANNEL,m=publish,u=KEY\".",
     ),
     (
+        "whip",
+        "Where browsers and encoders publish by WHIP: POST /whip/CHANNEL at the HTTP port, with the stream key as bearer token.",
+    ),
+    (
         "authorise",
         "Who may publish, where that is decided by a server of yours. Without one, the stream keys decide.",
     ),
@@ -235,7 +239,7 @@ pub const KEYS: &[Key] = &[
         "rtmp",
         "connections_per_address",
         Kind::Number,
-        "Encoders' connections at once from one IPv4 address or one IPv6 /64 network, over RTMP, RTMPS and SRT together, 1 to 256; one more is closed.",
+        "Encoders' connections at once from one IPv4 address or one IPv6 /64 network, over RTMP, RTMPS, SRT and WHIP together, 1 to 256; one more is closed.",
         "384 KB each before its key is known",
     ),
     key(
@@ -258,6 +262,27 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "A file that holds a passphrase of 10 to 79 characters, readable by its owner alone: every encoder needs it beside its key, and the media is encrypted (AES-128). Empty: none.",
         "",
+    ),
+    key(
+        "whip",
+        "listen_udp",
+        Kind::Text,
+        "Address and UDP port for the media of all sessions, such as \"0.0.0.0:8189\"; port 0 takes a free one. Empty: no WHIP.",
+        "1.5 MB for each publisher",
+    ),
+    key(
+        "whip",
+        "addresses",
+        Kind::TextList,
+        "IP addresses under which publishers reach that port, up to 8, such as [\"203.0.113.7\"]. Empty: the address in whip.listen_udp, which must then be one that can be reached.",
+        "",
+    ),
+    key(
+        "whip",
+        "keyframe_interval",
+        Kind::Text,
+        "How long after a keyframe a publisher is asked for the next one, 1s to 5s; browsers send none by themselves.",
+        "shorter: worse pictures at the same bitrate",
     ),
     key(
         "authorise",

@@ -55,6 +55,8 @@ pub struct Plan {
     pub rtmps: Option<(SocketAddr, fanwave_origin::TlsFiles)>,
     /// Where encoders call by SRT.
     pub srt: Option<ingest::Srt>,
+    /// Where browsers and encoders publish by WHIP.
+    pub whip: Option<fanwave_origin::WhipConfig>,
     /// Who decides about publishers, beside the stream keys.
     pub authorise: Option<Authorise>,
     /// Target duration of a part.
@@ -181,6 +183,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         ),
         rtmps: ingest::rtmps(&mut check, &config.rtmp),
         srt: ingest::srt(&mut check, &config.srt),
+        whip: ingest::whip(&mut check, &config.whip),
         authorise: authorise::plan(&mut check, &config.authorise),
         part_target: check.duration(
             KeyPath::of("live", "part_target"),

@@ -53,6 +53,14 @@ section!(
     }
 );
 section!(
+    /// `[whip]`.
+    Whip {
+        listen_udp: String = String::new(),
+        addresses: Vec<String> = Vec::new(),
+        keyframe_interval: String = "2s".to_owned(),
+    }
+);
+section!(
     /// `[authorise]`.
     Authorise {
         url: String = String::new(),
@@ -230,6 +238,7 @@ section!(
         http: Http = Http::default(),
         rtmp: Rtmp = Rtmp::default(),
         srt: Srt = Srt::default(),
+        whip: Whip = Whip::default(),
         authorise: Authorise = Authorise::default(),
         live: Live = Live::default(),
         dvr: Dvr = Dvr::default(),

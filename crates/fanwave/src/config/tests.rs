@@ -367,6 +367,41 @@ fn srt_has_a_port_when_it_is_given_one_and_is_checked_all_the_same() {
     );
 }
 
+#[test]
+fn whip_has_a_port_and_addresses_that_publishers_reach() {
+    assert!(plan("", &[]).whip.is_none());
+    let whip = plan("[whip]\nlisten_udp = \"127.0.0.1:8189\"\n", &[])
+        .whip
+        .unwrap();
+    assert_eq!(whip.addresses, [whip.listen.ip()]);
+    assert_eq!(whip.keyframe_interval, Duration::from_secs(2));
+    let text =
+        "[whip]\nlisten_udp = \"0.0.0.0:8189\"\naddresses = [\"203.0.113.7\", \"2001:db8::7\"]\n";
+    let whip = plan(text, &[]).whip.unwrap();
+    assert_eq!(whip.addresses.len(), 2);
+    for (text, complaint) in [
+        (
+            "listen_udp = \"0.0.0.0:8189\"",
+            "`whip.addresses` must be set where",
+        ),
+        (
+            "addresses = [\"stage.example\"]",
+            "`whip.addresses` must be a list of IP addresses",
+        ),
+        (
+            "addresses = [\"0.0.0.0\"]",
+            "`whip.addresses` must be at most 8 addresses",
+        ),
+        (
+            "keyframe_interval = \"0s\"",
+            "`whip.keyframe_interval` must be from 1s to 5s",
+        ),
+    ] {
+        let complaints = complaints(&format!("[whip]\n{text}\n"), &[]);
+        assert!(complaints.contains(complaint), "{complaints}");
+    }
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn the_engine_is_chosen_by_one_line_and_checked_whichever_it_is() {

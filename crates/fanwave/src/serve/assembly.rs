@@ -288,6 +288,12 @@ impl Server {
         self.origin.srt_addr()
     }
 
+    /// The UDP port for media of WHIP, if there is one; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn whip_addr(&self) -> Option<SocketAddr> {
+        self.origin.whip_addr()
+    }
+
     /// The channels; the first is the one of the demo.
     #[must_use]
     pub fn channels(&self) -> &[ServedChannel] {
@@ -456,6 +462,7 @@ fn start_origin(
         connections_per_peer: plan.connections_per_peer,
         rtmps: plan.rtmps.clone(),
         srt: plan.srt.as_ref().map(srt).transpose()?,
+        whip: plan.whip.clone(),
         part_target: plan.part_target,
         reconnect_window: plan.reconnect_window,
         ladder: plan.ladder.clone(),
@@ -473,6 +480,7 @@ fn start_origin(
                     let (key, variable) = match what {
                         "RTMPS" => ("rtmp.tls_listen", "FANWAVE__RTMP__TLS_LISTEN"),
                         "SRT" => ("srt.listen", "FANWAVE__SRT__LISTEN"),
+                        "WHIP" => ("whip.listen_udp", "FANWAVE__WHIP__LISTEN_UDP"),
                         _ => ("rtmp.listen", "FANWAVE__RTMP__LISTEN"),
                     };
                     StartError::Listen {

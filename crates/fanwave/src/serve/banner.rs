@@ -62,6 +62,9 @@ pub fn render(plan: &Plan, server: &Server, machine: &Machine) -> String {
         if let Some(srt) = &srt {
             screen.pair("  or by SRT", srt);
         }
+        if server.whip_addr().is_some() {
+            screen.pair("  or by WHIP", &format!("{url}/whip/{}", channel.id));
+        }
         screen.pair("  Stream key", channel.stream_key.expose());
     }
     screen.blank();

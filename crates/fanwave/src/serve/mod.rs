@@ -49,7 +49,7 @@ pub async fn run(plan: &Plan, show: Show) -> Result<ExitCode, anyhow::Error> {
     for shortage in machine.shortages(plan.chat.connections_max) {
         tracing::warn!(%shortage, configured = plan.chat.connections_max, "the machine holds fewer fans than configured, or slower");
     }
-    tracing::info!(http = %server.http_addr(), rtmp = %server.rtmp_addr(), rtmps = ?server.rtmps_addr(), srt = ?server.srt_addr(), %descriptors, "serving");
+    tracing::info!(http = %server.http_addr(), rtmp = %server.rtmp_addr(), rtmps = ?server.rtmps_addr(), srt = ?server.srt_addr(), whip = ?server.whip_addr(), %descriptors, "serving");
     let told = signals.next().await;
     Ok(Box::pin(stopping::stop(server, plan, told, &mut signals)).await)
 }

@@ -13,7 +13,10 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use tokio::time::Instant;
 
-pub(crate) use self::{admission::Admitted, denial::Denial};
+pub(crate) use self::{
+    admission::{Admission, Admitted},
+    denial::Denial,
+};
 use crate::{
     authorise::{Granted, StreamKeys, Verdict},
     channel::{Channel, Claim},
@@ -31,6 +34,8 @@ pub(crate) enum Protocol {
     Rtmps,
     /// MPEG-TS over SRT.
     Srt,
+    /// WebRTC, begun by WHIP.
+    Whip,
 }
 
 impl Protocol {
@@ -40,6 +45,7 @@ impl Protocol {
             Self::Rtmp => "rtmp",
             Self::Rtmps => "rtmps",
             Self::Srt => "srt",
+            Self::Whip => "whip",
         }
     }
 }

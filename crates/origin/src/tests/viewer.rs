@@ -33,16 +33,26 @@ impl Viewer {
 
     /// `headers` are whole lines, each with its line end.
     pub(super) async fn ask(self, method: &str, path: &str, headers: &str) -> Answer {
-        let answer = timeout(DEADLINE, self.exchange(method, path, headers)).await;
+        self.send(method, path, headers, b"").await
+    }
+
+    /// The same with a body.
+    pub(super) async fn send(self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let answer = timeout(DEADLINE, self.exchange(method, path, headers, body)).await;
         Answer::read(&answer.expect("an answer in time"))
     }
 
-    async fn exchange(self, method: &str, path: &str, headers: &str) -> Vec<u8> {
+    async fn exchange(self, method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
         let mut socket = TcpStream::connect(self.addr).await.unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: fanwave\r\nConnection: close\r\n{headers}\r\n"
-        );
-        socket.write_all(request.as_bytes()).await.unwrap();
+        let length = match body.len() {
+            0 => String::new(),
+            bytes => format!("Content-Length: {bytes}\r\n"),
+        };
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: fanwave\r\nConnection: close\r\n{length}");
+        let request = [head.as_bytes(), headers.as_bytes(), b"\r\n", body].concat();
+        // A body that is too long is not read to its end.
+        socket.write_all(&request).await.ok();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.unwrap();
         answer

@@ -14,12 +14,13 @@
 use std::{
     convert::Infallible,
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo};
 use fanwave_gateway::TlsAcceptor;
 use hyper::{
     Request, Response,
@@ -132,6 +133,10 @@ impl Conversations {
         tls: Option<&TlsAcceptor>,
         mut staged: watch::Receiver<Stage>,
     ) {
+        // A connection that has ended meanwhile has none; its requests are never seen.
+        let Ok(peer) = stream.peer_addr() else {
+            return;
+        };
         let rules = |is_http_2| {
             if is_http_2 {
                 Rules::Http2
@@ -142,10 +147,11 @@ impl Conversations {
         if let Some(tls) = tls {
             if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
                 let rules = rules(stream.speaks_http_2());
-                Box::pin(self.converse(stream, rules, staged)).await;
+                Box::pin(self.converse((stream, peer), rules, staged)).await;
             }
         } else if let Some(first) = self.meet(&mut staged, has_preface(&stream)).await {
-            Box::pin(self.converse(TokioIo::new(stream), rules(first), staged)).await;
+            let io = TokioIo::new(stream);
+            Box::pin(self.converse((io, peer), rules(first), staged)).await;
         }
     }
 
@@ -168,14 +174,19 @@ impl Conversations {
         None
     }
 
-    async fn converse<I>(&self, io: I, rules: Rules, staged: watch::Receiver<Stage>)
-    where
+    async fn converse<I>(
+        &self,
+        (io, peer): (I, SocketAddr),
+        rules: Rules,
+        staged: watch::Receiver<Stage>,
+    ) where
         I: Read + Write + Unpin + Send + 'static,
     {
         let exchanges = Exchanges::new(rules, Instant::now());
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
             answer(book.begin(), routes.call(request))
         });
         match rules {
