@@ -41,6 +41,9 @@ pub struct ViewersArgs {
     /// How long is measured, from when all are connected
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
     duration: Duration,
+    /// Wait for playlists and fetch no parts, as an edge does that has the parts already
+    #[arg(long)]
+    playlists_only: bool,
     /// Ask for this path over and over in place of the show
     #[arg(long, value_name = "PATH")]
     again: Vec<String>,
@@ -76,6 +79,7 @@ pub fn run(args: ViewersArgs) -> Result<ExitCode, anyhow::Error> {
         viewers_per_connection: args.viewers_per_connection,
         connects_per_second: args.connect_rate,
         duration: args.duration,
+        playlists_only: args.playlists_only,
         again: args.again,
     };
     let report = audience::run(&order, &mut |line| output::print(&format!("{line}\n")))?;

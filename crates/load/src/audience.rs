@@ -43,6 +43,8 @@ pub struct ViewersOrder {
     pub connects_per_second: u32,
     /// How long is measured, from when all are connected.
     pub duration: Duration,
+    /// Parts are not fetched: who waits behind an edge has them from there.
+    pub playlists_only: bool,
     /// Paths that are asked for over and over in place of the show, as fast as they are answered.
     pub again: Vec<String>,
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     clock::{micros_between, nanos, now_ns},
     histogram::Histogram,
-    limits::{EVENTS_PER_POLL, FANS_PER_SOURCE_MAX, READ_BUFFER_BYTES, VIEWER_TIMEOUT},
+    limits::{EVENTS_PER_POLL, FANS_PER_SOURCE_MAX, RAMP_GRACE, READ_BUFFER_BYTES, VIEWER_TIMEOUT},
     machine,
 };
 
@@ -58,11 +58,20 @@ pub fn run(
         "{} viewers of {} on {connections} connections",
         order.viewers, order.url
     ));
+    let planned = u64::from(order.connects_per_second.max(1));
+    let ramp = Duration::from_secs(connections as u64 / planned) + RAMP_GRACE;
+    let late_at = now_ns() + nanos(ramp);
     let mut ends_at = None;
     loop {
         let now = now_ns();
-        if ends_at.is_none() && crowd.is_complete() {
-            progress("all are connected");
+        let is_complete = ends_at.is_none() && crowd.is_complete();
+        if is_complete || (ends_at.is_none() && late_at <= now) {
+            if is_complete {
+                progress("all are connected");
+            } else {
+                crowd.fail("not everybody came in time");
+                progress("not all came in time; measuring those who did");
+            }
             crowd.begin_measuring(now);
             ends_at = Some(now + nanos(order.duration));
         }
@@ -172,7 +181,6 @@ impl<'a> Crowd<'a> {
         self.measured_from = Some(now);
         self.cpu_from = machine::cpu_micros(std::process::id()).unwrap_or(0);
         self.lanes.iter_mut().for_each(|lane| lane.part_ns = now);
-        self.figures.failures.clear();
     }
 
     fn report(mut self, now: u64) -> ViewersReport {
@@ -367,7 +375,7 @@ impl<'a> Crowd<'a> {
         let began = lane.next.replace(tail.next).is_none();
         match tail.new_parts.last() {
             // The first playlist only tells where the show is.
-            Some(part) if !began => {
+            Some(part) if !began && !self.order.playlists_only => {
                 let part = part.clone();
                 self.request(index, place, Asked::Part, &part);
             }
