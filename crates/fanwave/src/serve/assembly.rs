@@ -12,7 +12,10 @@ mod stop;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
-use axum::{Router, http::HeaderValue};
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+};
 use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
 use fanwave_bus::Engine;
 use fanwave_gateway::{Gateway, TlsAcceptor};
@@ -205,8 +208,7 @@ impl Server {
             engine: engine.pulse(),
             storage: Arc::new(move || broadcast.stores()),
         };
-        let routes = Router::new()
-            .merge(origin.router())
+        let pages = Router::new()
             .merge(gateway.router())
             .merge(fanwave_api::router(api))
             .merge(health::router(readiness.clone(), pulses, registry))
@@ -214,7 +216,7 @@ impl Server {
         let http = HttpServer::start(
             doors,
             &plan.http,
-            with_security_headers(routes),
+            with_security_headers(pages, origin.router()),
             http_metrics,
         );
         readiness.set(Stage::Ready);
@@ -521,12 +523,21 @@ fn api(
 }
 
 /// Headers that every answer has unless its handler knows better; and a handler that panics costs one answer.
-fn with_security_headers(routes: Router) -> Router {
+///
+/// What a page may do is said of pages: to playlists and media, of which a viewer asks for four a second, it means nothing
+/// but that their types are not guessed.
+fn with_security_headers(pages: Router, broadcast: Router) -> Router {
     let with_headers = assets::SECURITY_HEADERS.into_iter().fold(
-        routes,
+        pages,
         |routes, (name, value): (_, HeaderValue)| {
             routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     );
-    with_headers.layer(CatchPanicLayer::new())
+    let typed = SetResponseHeaderLayer::if_not_present(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    with_headers
+        .merge(broadcast.layer(typed))
+        .layer(CatchPanicLayer::new())
 }

@@ -1,7 +1,7 @@
 //! HTTP/2 as a viewer, or an edge with many of them, speaks it: many requests on one connection, with prior knowledge.
 //!
-//! Only what a client needs that asks by GET: the header compression has no table, so that a request is the same bytes
-//! but for its path, and of an answer's head the status alone is read. RFC 9113, RFC 7541.
+//! Only what a client needs that asks by GET: a request's head uses no table, so that it is the same bytes but for its path,
+//! and of an answer's head, which may use one, the status alone is read. RFC 9113, RFC 7541.
 
 use std::collections::BTreeMap;
 
@@ -54,9 +54,9 @@ impl Http2 {
     /// The begin of a connection.
     pub(super) fn begin(out: &mut Vec<u8>) -> Self {
         out.extend_from_slice(PREFACE);
-        // No table for header compression, no push, and the window of a stream.
-        let mut settings = Vec::with_capacity(18);
-        for (id, value) in [(1_u16, 0_u32), (2, 0), (4, STREAM_WINDOW_BYTES)] {
+        // No push, and the window of a stream.
+        let mut settings = Vec::with_capacity(12);
+        for (id, value) in [(2_u16, 0_u32), (4, STREAM_WINDOW_BYTES)] {
             settings.extend_from_slice(&id.to_be_bytes());
             settings.extend_from_slice(&value.to_be_bytes());
         }
@@ -212,7 +212,7 @@ fn unpadded(flags: u8, payload: &[u8]) -> Result<&[u8], Broken> {
 
 /// The status of an answer, where it is one of the static table; 1 for any other.
 fn status(mut fields: &[u8]) -> u16 {
-    // Changes of the table's size come first; ours is none.
+    // Changes of the table's size come first.
     while let [0x20..=0x3f, rest @ ..] = fields {
         fields = rest;
     }
