@@ -44,6 +44,12 @@ pub struct ViewersArgs {
     /// Wait for playlists and fetch no parts, as an edge does that has the parts already
     #[arg(long)]
     playlists_only: bool,
+    /// Follow the pictures alone
+    #[arg(long)]
+    pictures_only: bool,
+    /// How long after an answer a viewer asks for what comes next
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
+    pause: Duration,
     /// Ask for this path over and over in place of the show
     #[arg(long, value_name = "PATH")]
     again: Vec<String>,
@@ -80,6 +86,8 @@ pub fn run(args: ViewersArgs) -> Result<ExitCode, anyhow::Error> {
         connects_per_second: args.connect_rate,
         duration: args.duration,
         playlists_only: args.playlists_only,
+        pictures_only: args.pictures_only,
+        pause: args.pause,
         again: args.again,
     };
     let report = audience::run(&order, &mut |line| output::print(&format!("{line}\n")))?;

@@ -6,7 +6,8 @@
 //! as behind an edge.
 //!
 //! No server tells when its part was ready. So a wake-up is measured from when the *first* of all who waited for a part
-//! had its playlist until each of the others had it; the first one's own time is not known, and is the server's least.
+//! had its playlist until each of the others had it; the first one's own time is not known, and is the server's least. Where
+//! viewers pause before they ask again, nothing but the answers is in that time.
 //!
 //! One thread with one poll, like a worker of `fanwave load`. Load goes to the address that the user named and nowhere
 //! else, for as long as was said.
@@ -45,6 +46,10 @@ pub struct ViewersOrder {
     pub duration: Duration,
     /// Parts are not fetched: who waits behind an edge has them from there.
     pub playlists_only: bool,
+    /// Only the first rendition is followed: the pictures.
+    pub pictures_only: bool,
+    /// How long after an answer a viewer asks for what comes next, as far as a network's way there and back.
+    pub pause: Duration,
     /// Paths that are asked for over and over in place of the show, as fast as they are answered.
     pub again: Vec<String>,
 }

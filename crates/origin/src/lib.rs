@@ -66,6 +66,7 @@ pub use crate::{
     config::{
         ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover,
     },
+    http::{ViewerRequest, Viewing, Woken},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
@@ -180,6 +181,12 @@ impl Origin {
             Some(endpoint) => viewers.merge(whip::router(Arc::clone(endpoint))),
             None => viewers,
         }
+    }
+
+    /// What viewers ask for again and again, for a server that looks there before it asks the router.
+    #[must_use]
+    pub fn viewing(&self) -> Viewing {
+        Viewing::new(Arc::clone(&self.shared))
     }
 
     /// How a channel is doing, if there is such a channel.

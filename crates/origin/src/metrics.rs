@@ -5,7 +5,7 @@ pub(crate) mod storage;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -48,6 +48,21 @@ struct Label {
     reason: &'static str,
 }
 
+/// Upper bounds of the times that it takes to answer who waits, seconds.
+const WAKE_SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1.0,
+];
+
+/// A histogram of such times.
+#[derive(Debug, Clone)]
+pub(crate) struct WakeSeconds(pub(crate) Histogram);
+
+impl Default for WakeSeconds {
+    fn default() -> Self {
+        Self(Histogram::new(WAKE_SECONDS))
+    }
+}
+
 /// All of the origin's metrics; clones count together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics {
@@ -73,6 +88,8 @@ pub(crate) struct Metrics {
     pub(crate) media_requests: Counter,
     /// Requests held at this moment.
     pub(crate) waiting_requests: Gauge,
+    /// From when a stream had what was waited for until it was handed on, of each who waited.
+    pub(crate) wake_seconds: WakeSeconds,
     /// Of the ladder.
     pub(crate) ladder: LadderMetrics,
     /// Of what is kept beyond memory.
@@ -138,6 +155,12 @@ impl Metrics {
             "waiting_requests",
             "Requests held at this moment",
             metrics.waiting_requests.clone(),
+        );
+        registry.register_with_unit(
+            "wake",
+            "From when a stream had what was waited for until each who waited was answered",
+            Unit::Seconds,
+            metrics.wake_seconds.0.clone(),
         );
         registry.register(
             "publishers_refused",

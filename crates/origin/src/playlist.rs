@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use fanwave_live::{
     Snapshot,
@@ -18,6 +19,8 @@ pub(crate) struct Playlist {
     source: Source,
     text: OnceLock<Bytes>,
     gzip: OnceLock<Bytes>,
+    /// What is said with it: plain or held, and each packed or not.
+    heads: [OnceLock<HeaderMap>; 4],
 }
 
 #[derive(Debug)]
@@ -40,12 +43,30 @@ impl Playlist {
             source,
             text: OnceLock::new(),
             gzip: OnceLock::new(),
+            heads: Default::default(),
         }
     }
 
     /// Whether it is of this version of its stream.
     pub(crate) fn is_version(&self, version: u64) -> bool {
         matches!(&self.source, Source::Media(snapshot, _) if snapshot.version == version)
+    }
+
+    /// The whole answer, with a head that is made once for all who ask in the same way.
+    pub(crate) fn prepared(
+        &self,
+        gzip: bool,
+        held: bool,
+        head: impl FnOnce() -> HeaderMap,
+    ) -> (HeaderMap, Bytes) {
+        let [plain, packed, held_plain, held_packed] = &self.heads;
+        let (place, bytes) = match (held, gzip) {
+            (false, false) => (plain, self.text()),
+            (false, true) => (packed, self.gzip()),
+            (true, false) => (held_plain, self.text()),
+            (true, true) => (held_packed, self.gzip()),
+        };
+        (place.get_or_init(head).clone(), bytes)
     }
 
     pub(crate) fn text(&self) -> Bytes {

@@ -24,7 +24,10 @@ use fanwave_media::{
     cmaf::{self, WriteError},
 };
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use self::shelf::Shelf;
 pub(crate) use self::{
@@ -113,7 +116,7 @@ pub(crate) struct Stream {
     prefix: Box<str>,
     since: WallTime,
     config: Config,
-    changed: Vec<watch::Sender<()>>,
+    changed: Vec<watch::Sender<Instant>>,
     /// Told when there may be something to store or to remove.
     errands: Notify,
     state: Mutex<State>,
@@ -159,7 +162,7 @@ impl Stream {
         let shelves = config.renditions().map(shelf).collect();
         let changed = config
             .renditions()
-            .map(|_| watch::Sender::new(()))
+            .map(|_| watch::Sender::new(Instant::now()))
             .collect();
         let live = Live::new(config.clone(), anchor);
         let mut state = State {
@@ -208,8 +211,8 @@ impl Stream {
         self.lock().finished
     }
 
-    /// Told whenever the rendition's playlist changes.
-    pub(crate) fn watch(&self, rendition: RenditionId) -> Option<watch::Receiver<()>> {
+    /// Told whenever the rendition's playlist changes; says when it did.
+    pub(crate) fn watch(&self, rendition: RenditionId) -> Option<watch::Receiver<Instant>> {
         self.changed
             .get(rendition.index())
             .map(watch::Sender::subscribe)
@@ -390,13 +393,14 @@ impl Stream {
         if errands {
             self.errands.notify_one();
         }
+        let now = Instant::now();
         for (sender, _) in self
             .changed
             .iter()
             .zip(changed)
             .filter(|(_, changed)| *changed)
         {
-            sender.send_replace(());
+            sender.send_replace(now);
         }
         done
     }

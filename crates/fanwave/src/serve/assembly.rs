@@ -12,10 +12,7 @@ mod stop;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
-use axum::{
-    Router,
-    http::{HeaderValue, header},
-};
+use axum::{Router, http::HeaderValue};
 use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
 use fanwave_bus::Engine;
 use fanwave_gateway::{Gateway, TlsAcceptor};
@@ -216,7 +213,7 @@ impl Server {
         let http = HttpServer::start(
             doors,
             &plan.http,
-            with_security_headers(pages, origin.router()),
+            (with_security_headers(pages, &origin), origin.viewing()),
             http_metrics,
         );
         readiness.set(Stage::Ready);
@@ -524,20 +521,16 @@ fn api(
 
 /// Headers that every answer has unless its handler knows better; and a handler that panics costs one answer.
 ///
-/// What a page may do is said of pages: to playlists and media, of which a viewer asks for four a second, it means nothing
-/// but that their types are not guessed.
-fn with_security_headers(pages: Router, broadcast: Router) -> Router {
+/// What a page may do is said of pages: to playlists and media, of which a viewer asks for four a second, it means nothing,
+/// and the origin says for itself that their types are not to be guessed.
+fn with_security_headers(pages: Router, origin: &Origin) -> Router {
     let with_headers = assets::SECURITY_HEADERS.into_iter().fold(
         pages,
         |routes, (name, value): (_, HeaderValue)| {
             routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     );
-    let typed = SetResponseHeaderLayer::if_not_present(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
     with_headers
-        .merge(broadcast.layer(typed))
+        .merge(origin.router())
         .layer(CatchPanicLayer::new())
 }

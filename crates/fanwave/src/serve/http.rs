@@ -7,12 +7,15 @@
 //! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
 mod connection;
+mod cork;
 mod exchanges;
+mod shared_turn;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use fanwave_gateway::TlsAcceptor;
+use fanwave_origin::Viewing;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -60,12 +63,17 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Serves the router on bound ports.
+    /// Serves on bound ports: to viewers what they ask for again and again, and to everybody the router.
     #[must_use]
-    pub fn start(doors: Vec<Door>, plan: &Http, router: Router, metrics: HttpMetrics) -> Self {
+    pub fn start(
+        doors: Vec<Door>,
+        plan: &Http,
+        (router, viewing): (Router, Viewing),
+        metrics: HttpMetrics,
+    ) -> Self {
         let (stage, staged) = watch::channel(Stage::Open);
         let permits = Arc::new(Semaphore::new(plan.connections_max));
-        let shared = Arc::new(Conversations::new(plan, router, metrics));
+        let shared = Arc::new(Conversations::new(plan, (router, viewing), metrics));
         let accept = |door| {
             tokio::spawn(accept(
                 door,

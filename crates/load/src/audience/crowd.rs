@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long somebody waits who was not answered as it should.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Requests written between two looks at what has come.
+const ASKED_AT_ONCE: usize = 100;
+
 /// Part targets without a part, after which a player that is as close as the server asks for has nothing to play.
 const STALL_PARTS: u64 = 3;
 
@@ -51,7 +54,10 @@ pub fn run(
     progress: &mut dyn FnMut(&str),
 ) -> Result<ViewersReport, ScoutError> {
     machine::raise_descriptors();
-    let show = Show::find(&order.url, order.again.is_empty())?;
+    let mut show = Show::find(&order.url, order.again.is_empty())?;
+    if order.pictures_only {
+        show.renditions.truncate(1);
+    }
     let mut crowd = Crowd::new(order, show)?;
     let connections = crowd.connections.len();
     progress(&format!(
@@ -93,6 +99,8 @@ struct Crowd<'a> {
     buffer: Vec<u8>,
     /// Connections that are still to be made, and from when.
     to_connect: VecDeque<(u64, usize)>,
+    /// Whose answer is whole and who asks for what comes next after a pause, and when: one of each lane at most.
+    pausing: VecDeque<(u64, usize, usize)>,
     connected: usize,
     looked_ns: u64,
     measured_from: Option<u64>,
@@ -160,6 +168,7 @@ impl<'a> Crowd<'a> {
             library: Library::default(),
             buffer: vec![0; READ_BUFFER_BYTES],
             to_connect,
+            pausing: VecDeque::new(),
             connected: 0,
             looked_ns: 0,
             measured_from: None,
@@ -205,9 +214,14 @@ impl<'a> Crowd<'a> {
                 self.lose(index, &error.kind().to_string());
             }
         }
+        self.end_pauses(now);
         self.look_after_lanes(now);
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(1));
-        let polled = self.poll.poll(&mut events, Some(TICK));
+        let is_late = self.pausing.front().is_some_and(|(at, ..)| *at <= now);
+        let polled = self.poll.poll(
+            &mut events,
+            Some(if is_late { Duration::ZERO } else { TICK }),
+        );
         for event in &events {
             self.handle(event.token().0, event.is_readable(), event.is_writable());
         }
@@ -215,6 +229,40 @@ impl<'a> Crowd<'a> {
         match polled {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Asks for who has paused long enough; for a few at a time, so that answers are not kept waiting.
+    fn end_pauses(&mut self, now: u64) {
+        let mut touched = None;
+        for _ in 0..ASKED_AT_ONCE {
+            let Some((at, index, place)) = self.pausing.front().copied() else {
+                break;
+            };
+            if at > now {
+                break;
+            }
+            self.pausing.pop_front();
+            if let Some(last) = touched.replace(index).filter(|last| *last != index) {
+                self.flush(last);
+            }
+            // A connection that was lost meanwhile asks anew by itself.
+            if self.connections[index].is_open && self.lanes[place].asked == Asked::Nothing {
+                self.ask(index, place);
+            }
+        }
+        if let Some(last) = touched {
+            self.flush(last);
+        }
+    }
+
+    /// The lane has what it asked for, and goes on after a pause.
+    fn go_on(&mut self, index: usize, place: usize, now: u64) {
+        if self.order.pause.is_zero() {
+            self.ask(index, place);
+        } else {
+            self.pausing
+                .push_back((now + nanos(self.order.pause), index, place));
         }
     }
 
@@ -379,7 +427,7 @@ impl<'a> Crowd<'a> {
                 let part = part.clone();
                 self.request(index, place, Asked::Part, &part);
             }
-            _ => self.ask(index, place),
+            _ => self.go_on(index, place, now),
         }
     }
 
@@ -394,7 +442,7 @@ impl<'a> Crowd<'a> {
             }
             lane.part_ns = now;
         }
-        self.ask(index, place);
+        self.go_on(index, place, now);
     }
 
     /// Asks for the next playlist, or the first of what is asked for over and over.

@@ -1,7 +1,8 @@
 //! HTTP to viewers: playlists, held until they hold what was asked for, and media.
 //!
-//! A handler finds the stream, asks it, and obeys: answer, or wait for the rendition's watch and ask again. No state is
-//! kept here, and nothing is polled. Every answer says how long it may be cached (`live::lifetime`) and how urgent it is
+//! Who asks is answered by the stream, or waits for the rendition's watch and asks again. No state is
+//! kept here, and nothing is polled. What viewers ask for again and again is recognised by [`Viewing`] in front of the router;
+//! the routes here are for the rest, and come to the same answers. Every answer says how long it may be cached (`live::lifetime`) and how urgent it is
 //! ([`priority`]), allows any origin (the media of a public show), and shows scripts the `Age` that low-latency players
 //! read. None redirects, sets a cookie, or depends on who asks: a cache has to keep it once for all.
 
@@ -9,8 +10,9 @@ mod body;
 mod negotiate;
 mod priority;
 mod stored;
+mod viewing;
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -21,20 +23,24 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
 use fanwave_live::{
-    Asked, Directive, InitId, Kind as MediaKind, Media, MediaSeq, Position, Query, RenditionId,
+    Asked, InitId, Media, MediaSeq, Position, RenditionId,
     lifetime::{self, Lifetime, Response as Kind},
     render::PLAYLIST_MIME,
 };
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use self::stored::NoBody;
+use self::viewing::Wanted;
+pub use self::viewing::{ViewerRequest, Viewing, Woken};
 use crate::{
     metrics::Counted,
     playlist::Playlist,
     shared::{Shared, stopped},
-    stream::{Found, Reply, Stream},
+    stream::{Reply, Stream},
 };
+
+/// Fields of a playlist's answer, with the length and the date that are added to it.
+const PLAYLIST_FIELDS: usize = 11;
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static(PLAYLIST_MIME);
 const VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -68,10 +74,9 @@ async fn master(
     let stream = shared
         .channel(&channel)
         .and_then(|channel| channel.current());
-    let found = stream
-        .and_then(|stream| Some((stream.master()?, lifetime_of(&stream, Kind::Multivariant))));
-    match found {
-        Some((playlist, lifetime)) => send_playlist(&playlist, &headers, lifetime),
+    let gzip = negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING));
+    match stream.and_then(|stream| Some((stream.master()?, stream))) {
+        Some((playlist, stream)) => send_playlist(&playlist, &stream, gzip, Kind::Multivariant),
         None => refuse(
             StatusCode::NOT_FOUND,
             Lifetime::NoStore,
@@ -86,23 +91,10 @@ async fn playlist(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    shared.metrics.playlist_requests.inc();
-    let name = file.strip_suffix(".m3u8").unwrap_or_default();
-    let Some((stream, rendition)) = find(&shared, &channel, &prefix, name) else {
-        return unknown();
-    };
-    let query = Query::parse(query.as_deref().unwrap_or_default());
-    let reply = answer(&shared, &stream, rendition, |asked| {
-        stream.playlist(asked, rendition, &query)
-    })
-    .await;
-    let kind = match query.directive {
-        Directive::Plain => Kind::PlainPlaylist,
-        Directive::Segment(_) | Directive::Part(_) | Directive::Bad(_) => Kind::BlockingPlaylist,
-    };
-    match reply {
-        Reply::Ready(playlist) => send_playlist(&playlist, &headers, lifetime_of(&stream, kind)),
-        other => refuse_reply(&stream, &other),
+    let names = (&*channel, &*prefix, &*file);
+    match Wanted::playlist(&shared, names, query.as_deref(), &headers) {
+        Some(wanted) => wanted.answer(&shared).await.0,
+        None => unknown(),
     }
 }
 
@@ -111,70 +103,10 @@ async fn media(
     Path((channel, prefix, name, file)): Path<(String, String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    shared.metrics.media_requests.inc();
-    let Some((stream, rendition)) = find(&shared, &channel, &prefix, &name) else {
-        return unknown();
-    };
-    let Some(media) = media_of(&file) else {
-        return unknown();
-    };
-    let content_type = match stream.config().kind(rendition) {
-        Some(MediaKind::Audio) => AUDIO_TYPE,
-        Some(MediaKind::Video) | None => VIDEO_TYPE,
-    };
-    match answer(&shared, &stream, rendition, |asked| {
-        stream.media(asked, rendition, media)
-    })
-    .await
-    {
-        Reply::Ready(found) => {
-            let lifetime = lifetime_of(&stream, Kind::Media);
-            let range = headers.get(header::RANGE);
-            let mut response = match found {
-                Found::Pieces(pieces) => body::send(pieces, range),
-                Found::Stored { msn, span } => {
-                    match send_stored(&shared, &stream, &channel, (&name, msn), (span, range)).await
-                    {
-                        Ok(response) => response,
-                        Err(NoBody::Gone) => return refuse_reply(&stream, &Reply::<()>::Gone),
-                        Err(NoBody::Unavailable) => {
-                            return refuse_reply(&stream, &Reply::<()>::Unavailable);
-                        }
-                    }
-                }
-            };
-            let headers = response.headers_mut();
-            let urgency = if content_type == AUDIO_TYPE {
-                priority::SOUND
-            } else {
-                priority::of_pictures(stream.rank(rendition))
-            };
-            headers.insert(header::CONTENT_TYPE, content_type);
-            headers.insert(priority::NAME, urgency);
-            cache(headers, lifetime);
-            response
-        }
-        other => refuse_reply(&stream, &other),
+    match Wanted::media(&shared, (&channel, &prefix), (&name, &file), &headers) {
+        Some(wanted) => wanted.answer(&shared).await.0,
+        None => unknown(),
     }
-}
-
-/// Sends a stretch of a segment from the storage.
-async fn send_stored(
-    shared: &Shared,
-    stream: &Stream,
-    channel: &str,
-    (rendition, msn): (&str, MediaSeq),
-    (span, range): (Range<u64>, Option<&HeaderValue>),
-) -> Result<Response, NoBody> {
-    let archive = shared.archive.as_ref().ok_or(NoBody::Gone)?;
-    let channel = channel.parse().map_err(|_| NoBody::Gone)?;
-    let rendition = rendition.parse().map_err(|_| NoBody::Gone)?;
-    let open = async |span| {
-        archive
-            .read(&channel, stream.prefix(), (&rendition, msn), span)
-            .await
-    };
-    stored::send(archive, span, range, open).await
 }
 
 /// Browsers ask before some cross-origin requests, such as those with a header that a player's user adds.
@@ -188,14 +120,23 @@ async fn preflight() -> Response {
 }
 
 async fn allow_any_origin(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    );
-    let exposed = HeaderValue::from_static("Age, Content-Length, Content-Range, Date");
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    for_everybody(response.headers_mut());
     response
+}
+
+/// What is said with every answer: pages of any origin may read it, and its type is not to be guessed.
+fn for_everybody(headers: &mut HeaderMap) {
+    let fields = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "Age, Content-Length, Content-Range, Date",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in fields {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// Asks the stream, and holds the request for as long as the stream says so.
@@ -204,13 +145,12 @@ async fn answer<T>(
     stream: &Stream,
     rendition: RenditionId,
     ask: impl Fn(Asked) -> Reply<T>,
-) -> Reply<T> {
+) -> (Reply<T>, Option<Woken>) {
     let Some(mut changed) = stream.watch(rendition) else {
-        return Reply::Gone;
+        return (Reply::Gone, None);
     };
     let at = shared.clock.now();
-    let mut stop = shared.stop.subscribe();
-    let mut place = None;
+    let mut waiting: Option<Waiting> = None;
     loop {
         // Marked before asking: what changes after the answer then ends the wait.
         changed.mark_unchanged();
@@ -219,31 +159,45 @@ async fn answer<T>(
             now: shared.clock.now(),
         }) {
             Reply::Wait(not_past) => shared.clock.instant(not_past),
-            reply => return reply,
+            reply => {
+                let is_due = waiting.is_some() && matches!(reply, Reply::Ready(_));
+                let woken =
+                    is_due.then(|| Woken::new(*changed.borrow(), &shared.metrics.wake_seconds.0));
+                return (reply, woken);
+            }
         };
-        if place.is_none() {
-            let Ok(permit) = Arc::clone(&shared.waiting).try_acquire_owned() else {
-                return Reply::Unavailable;
-            };
-            place = Some((permit, Counted::new(&shared.metrics.waiting_requests)));
+        if waiting.is_none() {
+            waiting = Waiting::begin(shared);
         }
+        let Some(waiting) = &mut waiting else {
+            return (Reply::Unavailable, None);
+        };
         tokio::select! {
             _ = changed.changed() => {}
             () = tokio::time::sleep_until(not_past) => {}
-            () = stopped(&mut stop) => return Reply::Unavailable,
+            () = stopped(&mut waiting.stop) => return (Reply::Unavailable, None),
         }
     }
 }
 
-fn find(
-    shared: &Shared,
-    channel: &str,
-    prefix: &str,
-    rendition: &str,
-) -> Option<(Arc<Stream>, RenditionId)> {
-    let stream = shared.channel(channel)?.stream(prefix)?;
-    let rendition = stream.config().rendition(rendition)?;
-    Some((stream, rendition))
+/// What a request has for as long as it waits.
+#[derive(Debug)]
+struct Waiting {
+    stop: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+    _counted: Counted,
+}
+
+impl Waiting {
+    /// None if no more may wait.
+    fn begin(shared: &Shared) -> Option<Self> {
+        let permit = Arc::clone(&shared.waiting).try_acquire_owned().ok()?;
+        Some(Self {
+            stop: shared.stop.subscribe(),
+            _permit: permit,
+            _counted: Counted::new(&shared.metrics.waiting_requests),
+        })
+    }
 }
 
 /// `init-{n}.mp4`, `{msn}.m4s` or `{msn}.{part}.m4s`.
@@ -282,22 +236,22 @@ fn cache(headers: &mut HeaderMap, lifetime: Lifetime) {
     );
 }
 
-fn send_playlist(playlist: &Playlist, asked: &HeaderMap, lifetime: Lifetime) -> Response {
-    let gzip = negotiate::accepts_gzip(asked.get_all(header::ACCEPT_ENCODING));
-    let bytes: Bytes = if gzip {
-        playlist.gzip()
-    } else {
-        playlist.text()
-    };
+/// The answer that is the same for all who ask for this version in this way.
+fn send_playlist(playlist: &Playlist, stream: &Stream, gzip: bool, kind: Kind) -> Response {
+    let (head, bytes) = playlist.prepared(gzip, kind == Kind::BlockingPlaylist, || {
+        let mut headers = HeaderMap::with_capacity(PLAYLIST_FIELDS);
+        headers.insert(header::CONTENT_TYPE, PLAYLIST_TYPE);
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(priority::NAME, priority::PLAYLIST);
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        cache(&mut headers, lifetime_of(stream, kind));
+        for_everybody(&mut headers);
+        headers
+    });
     let mut response = Response::new(Body::from(bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, PLAYLIST_TYPE);
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(priority::NAME, priority::PLAYLIST);
-    if gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    cache(headers, lifetime);
+    *response.headers_mut() = head;
     response
 }
 

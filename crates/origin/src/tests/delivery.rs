@@ -1,5 +1,7 @@
 //! What every answer says beside its content: to caches, to browsers, and to whoever schedules it.
 
+use axum::http::{HeaderMap, Method, Uri, header};
+
 use super::{KEY, Show, count, parts, publisher::Publisher};
 
 async fn on_air() -> (Show, Publisher, String) {
@@ -82,4 +84,75 @@ async fn everybody_who_waits_gets_the_same_version_of_the_playlist() {
     }
     // One part came at a time, and whoever came late may have met the one after.
     assert!(versions.len() <= 3, "{versions:?}");
+}
+
+#[tokio::test]
+async fn what_is_recognised_in_front_of_the_router_is_answered_as_the_router_does() {
+    let (show, _publisher, folder) = on_air().await;
+    let viewing = show.origin.viewing();
+    let recognised = |method: Method, path: &str, headers: &HeaderMap| {
+        viewing.asked(&method, &path.parse::<Uri>().unwrap(), headers)
+    };
+    let part = parts(&show.get(&format!("{folder}/video.m3u8")).await.text()).remove(0);
+    for (path, field, value) in [
+        ("video.m3u8", "", ""),
+        ("video.m3u8", "accept-encoding", "gzip"),
+        ("video.m3u8?_HLS_msn=2", "accept-encoding", "gzip"),
+        ("audio.m3u8?_HLS_msn=2&_HLS_skip=YES", "", ""),
+        ("video.m3u8?_HLS_msn=999", "", ""),
+        ("video.txt", "", ""),
+        ("nothing.m3u8", "", ""),
+        ("video/init-0.mp4", "", ""),
+        ("audio/0.m4s", "range", "bytes=10-19"),
+        ("video/0.m4s", "range", "bytes=99999999-"),
+        ("video/999.m4s", "", ""),
+        (&part, "", ""),
+    ] {
+        let path = format!("{folder}/{path}");
+        let mut headers = HeaderMap::new();
+        let mut line = String::new();
+        if !field.is_empty() {
+            headers.insert(field, value.parse().unwrap());
+            line = format!("{field}: {value}\r\n");
+        }
+        let asked = recognised(Method::GET, &path, &headers).expect(&path);
+        let (response, woken) = asked.answer().await;
+        assert!(woken.is_none(), "{path} was not waited for");
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let routed = show.viewer().ask("GET", &path, &line).await;
+        assert_eq!(head.status.as_u16(), routed.status, "{path}");
+        for (name, value) in &head.headers {
+            assert_eq!(
+                routed.header(name.as_str()),
+                value.to_str().unwrap(),
+                "{path}"
+            );
+        }
+        let added = ["connection", "content-length", "date"];
+        for name in routed
+            .headers
+            .keys()
+            .filter(|name| !added.contains(&&***name))
+        {
+            assert!(head.headers.contains_key(name), "{path}: {name}");
+        }
+        assert_eq!(body, routed.body, "{path}");
+        assert_eq!(head.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    }
+    let none = HeaderMap::new();
+    for path in [
+        "/live/demo/master.m3u8",
+        "/live/demo",
+        "/live/a/b/c/d/e",
+        "/lively/demo/a/video.m3u8",
+        &format!("{folder}/v%69deo.m3u8"),
+    ] {
+        assert!(recognised(Method::GET, path, &none).is_none(), "{path}");
+    }
+    assert!(recognised(Method::HEAD, &format!("{folder}/video.m3u8"), &none).is_none());
+    assert_eq!(
+        show.get(&format!("{folder}/v%69deo.m3u8")).await.status,
+        200
+    );
 }

@@ -13,15 +13,21 @@
 
 use std::{
     convert::Infallible,
+    fmt::Display,
     io,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{
+    Router, body::Body, extract::ConnectInfo, http::StatusCode, response::IntoResponse,
+};
 use fanwave_gateway::TlsAcceptor;
+use fanwave_origin::{ViewerRequest, Viewing};
+use futures_util::{FutureExt, future::Either};
 use hyper::{
     Request, Response,
     body::Incoming,
@@ -33,7 +39,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
@@ -44,8 +50,10 @@ use tokio::{
 
 use super::{
     Stage,
+    cork::Cork,
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
     reached,
+    shared_turn::{Begun, SharedTurn},
 };
 use crate::{config::http::Http, telemetry::HttpMetrics};
 
@@ -87,25 +95,42 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Conversations {
     router: Router,
+    viewing: Viewing,
     http_1: http1::Builder,
-    http_2: http2::Builder<TokioExecutor>,
+    header_list_bytes_max: u32,
     metrics: HttpMetrics,
     header_wait: Duration,
 }
 
 impl Conversations {
-    pub(super) fn new(plan: &Http, router: Router, metrics: HttpMetrics) -> Self {
+    pub(super) fn new(
+        plan: &Http,
+        (router, viewing): (Router, Viewing),
+        metrics: HttpMetrics,
+    ) -> Self {
         let mut http_1 = http1::Builder::new();
         http_1
             .timer(TokioTimer::new())
             .header_read_timeout(plan.header_wait)
             .max_header_size(plan.header_bytes_max)
             .max_buf_size(plan.header_bytes_max.max(BUFFER_BYTES_MIN));
-        let mut http_2 = http2::Builder::new(TokioExecutor::new());
+        Self {
+            router,
+            viewing,
+            http_1,
+            header_list_bytes_max: u32::try_from(plan.header_bytes_max).unwrap_or(u32::MAX),
+            metrics,
+            header_wait: plan.header_wait,
+        }
+    }
+
+    /// Where requests go is each connection's own.
+    fn http_2(&self, requests: Begun) -> http2::Builder<Begun> {
+        let mut http_2 = http2::Builder::new(requests);
         http_2
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(u32::try_from(plan.header_bytes_max).unwrap_or(u32::MAX))
+            .max_header_list_size(self.header_list_bytes_max)
             .initial_stream_window_size(REQUEST_WINDOW_BYTES)
             .initial_connection_window_size(REQUEST_WINDOW_BYTES)
             .max_send_buf_size(SEND_BYTES_MAX)
@@ -113,13 +138,7 @@ impl Conversations {
             .max_local_error_reset_streams(ERRORS_MAX)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PONG_WITHIN);
-        Self {
-            router,
-            http_1,
-            http_2,
-            metrics,
-            header_wait: plan.header_wait,
-        }
+        http_2
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
@@ -185,43 +204,56 @@ impl Conversations {
         let exchanges = Exchanges::new(rules, Instant::now());
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
+        let viewing = self.viewing.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            answer(book.begin(), routes.call(request))
+            let exchange = book.begin();
+            match viewing.asked(request.method(), request.uri(), request.headers()) {
+                Some(asked) => Either::Left(answer_viewer(exchange, asked)),
+                None => {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                    Either::Right(Box::pin(answer(exchange, routes.call(request))))
+                }
+            }
         });
         match rules {
             Rules::Http1 => {
-                let connection = self.http_1.serve_connection(io, service).with_upgrades();
-                let wind_down =
-                    |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
+                let connection = pin!(self.http_1.serve_connection(io, service).with_upgrades());
+                let wind_down = |connection: &mut Pin<&mut UpgradeableConnection<_, _>>| {
+                    connection.as_mut().graceful_shutdown();
+                };
                 self.drive(connection, wind_down, &exchanges, staged).await;
             }
             Rules::Http2 => {
-                let connection = self.http_2.serve_connection(io, service);
-                let wind_down =
-                    |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
+                let (begun, cork) = (Begun::default(), Cork::new(io));
+                let connection = self
+                    .http_2(begun.clone())
+                    .serve_connection(cork.clone(), service);
+                let connection = SharedTurn::new(connection, begun, cork);
+                let wind_down = |connection: &mut SharedTurn<_, _>| {
+                    http2::Connection::graceful_shutdown(connection.connection());
+                };
                 self.drive(connection, wind_down, &exchanges, staged).await;
             }
         }
     }
 
     /// `wind_down` asks the peer for no new requests.
-    async fn drive<C>(
+    async fn drive<C, E>(
         &self,
-        connection: C,
-        wind_down: impl Fn(Pin<&mut C>),
+        mut connection: C,
+        wind_down: impl Fn(&mut C),
         exchanges: &Exchanges,
         mut staged: watch::Receiver<Stage>,
     ) where
-        C: Future<Output = hyper::Result<()>>,
+        C: Future<Output = Result<(), E>> + Unpin,
+        E: Display,
     {
-        let mut connection = pin!(connection);
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Stage::Draining;
         loop {
             tokio::select! {
-                ended = connection.as_mut() => {
+                ended = &mut connection => {
                     if let Err(error) = ended {
                         // Strangers end connections in every way there is: nothing here needs an operator.
                         tracing::debug!(%error, "an HTTP connection ended with an error");
@@ -232,12 +264,12 @@ impl Conversations {
                     if next == Stage::Closed {
                         return;
                     }
-                    wind_down(connection.as_mut());
+                    wind_down(&mut connection);
                     next = Stage::Closed;
                 }
                 now = looks.tick() => match exchanges.judge(now) {
                     Verdict::Fine => {}
-                    Verdict::WindDown => wind_down(connection.as_mut()),
+                    Verdict::WindDown => wind_down(&mut connection),
                     Verdict::Cut => {
                         self.metrics.cut.inc();
                         return;
@@ -266,7 +298,18 @@ async fn answer(
     answered: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Result<Response<Answer>, Infallible> {
     let response = answered.await?;
-    Ok(response.map(|body| exchange.answer(body, Instant::now())))
+    Ok(response.map(|body| exchange.answer(body, None, Instant::now())))
+}
+
+/// What a viewer is answered, also where the handler panics: that costs one answer, and not the others of its connection.
+async fn answer_viewer(
+    exchange: Exchange,
+    request: ViewerRequest,
+) -> Result<Response<Answer>, Infallible> {
+    let answered = AssertUnwindSafe(request.answer()).catch_unwind().await;
+    let (response, woken) =
+        answered.unwrap_or_else(|_| (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None));
+    Ok(response.map(|body| exchange.answer(body, woken, Instant::now())))
 }
 
 #[cfg(test)]

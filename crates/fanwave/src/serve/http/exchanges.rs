@@ -16,6 +16,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use fanwave_origin::Woken;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -136,8 +137,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The answer is ready, and goes out.
-    pub(super) fn answer(mut self, body: Body, now: Instant) -> Answer {
+    /// The answer is ready, and goes out; `woken` is measured when it has been handed to the connection.
+    pub(super) fn answer(mut self, body: Body, woken: Option<Woken>, now: Instant) -> Answer {
         if let Some(bytes) = body.size_hint().exact() {
             let time = ANSWER_TIME + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN);
             let mut book = self.exchanges.book();
@@ -149,6 +150,7 @@ impl Exchange {
         }
         Answer {
             body,
+            _woken: woken,
             _exchange: self,
         }
     }
@@ -169,6 +171,7 @@ impl Drop for Exchange {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
+    _woken: Option<Woken>,
     _exchange: Exchange,
 }
 
@@ -205,10 +208,10 @@ mod tests {
             let exchanges = Exchanges::new(rules, now);
             let endless =
                 Body::from_stream(futures_util::stream::pending::<Result<Bytes, axum::Error>>());
-            let _chat = exchanges.begin().answer(endless, now);
-            let playlist = exchanges.begin().answer(Body::from("short"), now);
+            let _chat = exchanges.begin().answer(endless, None, now);
+            let playlist = exchanges.begin().answer(Body::from("short"), None, now);
             let large = vec![0; usize::try_from(BYTES_PER_SECOND_MIN * 100).unwrap()];
-            let segment = exchanges.begin().answer(Body::from(large), now);
+            let segment = exchanges.begin().answer(Body::from(large), None, now);
             assert_eq!(exchanges.judge(now + ANSWER_TIME - SECOND), Verdict::Fine);
             assert_eq!(exchanges.judge(now + ANSWER_TIME), Verdict::Cut);
             drop(playlist);

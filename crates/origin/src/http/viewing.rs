@@ -1,0 +1,274 @@
+//! What viewers ask for again and again, answered without the layers of a router: media playlists and media.
+//!
+//! Ten thousand may wait for one part. So what a request holds while it waits is what it has asked for and no more, and
+//! whoever is woken takes an answer that was put together once for all of them.
+
+use std::{ops::Range, sync::Arc};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    response::Response,
+};
+use fanwave_live::{
+    Directive, Kind as MediaKind, Media, MediaSeq, Query, RenditionId, lifetime::Response as Kind,
+};
+use fanwave_wire::RoomId;
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::Instant;
+
+use super::{
+    AUDIO_TYPE, VIDEO_TYPE, answer, body, cache, for_everybody, lifetime_of, media_of, negotiate,
+    priority, refuse_reply, send_playlist,
+    stored::{self, NoBody},
+    unknown,
+};
+use crate::{
+    shared::Shared,
+    stream::{Found, Reply, Stream},
+};
+
+/// Where the viewers' requests are recognised; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Viewing {
+    shared: Arc<Shared>,
+}
+
+impl Viewing {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The request, if it is one that a viewer makes again and again; everything else is for the router.
+    #[must_use]
+    pub fn asked(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<ViewerRequest> {
+        if *method != Method::GET {
+            return None;
+        }
+        let names = uri.path().strip_prefix("/live/")?;
+        // A name that is written in another way than playlists write it is read by the router.
+        if names.contains('%') {
+            return None;
+        }
+        let mut names = names.split('/');
+        let (channel, stream, third) = (names.next()?, names.next()?, names.next()?);
+        let asked = match (names.next(), names.next()) {
+            (None, _) => {
+                Wanted::playlist(&self.shared, (channel, stream, third), uri.query(), headers)
+            }
+            (Some(file), None) => {
+                Wanted::media(&self.shared, (channel, stream), (third, file), headers)
+            }
+            (Some(_), Some(_)) => return None,
+        };
+        Some(ViewerRequest {
+            shared: Arc::clone(&self.shared),
+            asked,
+        })
+    }
+}
+
+/// A request that was recognised.
+#[derive(Debug)]
+pub struct ViewerRequest {
+    shared: Arc<Shared>,
+    /// None where there is no such file.
+    asked: Option<Wanted>,
+}
+
+impl ViewerRequest {
+    /// The answer, once there is one; and if it was waited for, what has to be dropped when it has been handed on.
+    pub async fn answer(self) -> (Response, Option<Woken>) {
+        let (mut response, woken) = match self.asked {
+            Some(wanted) => wanted.answer(&self.shared).await,
+            None => (unknown(), None),
+        };
+        for_everybody(response.headers_mut());
+        (response, woken)
+    }
+}
+
+/// An answer that was waited for: when this is dropped, it is measured how long ago the stream had what was waited for.
+#[derive(Debug)]
+pub struct Woken {
+    since: Instant,
+    seconds: Histogram,
+}
+
+impl Woken {
+    pub(super) fn new(since: Instant, seconds: &Histogram) -> Self {
+        Self {
+            since,
+            seconds: seconds.clone(),
+        }
+    }
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.seconds.observe(self.since.elapsed().as_secs_f64());
+    }
+}
+
+/// A file of a stream that there is: what is kept of a request while it waits.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    channel: RoomId,
+    stream: Arc<Stream>,
+    rendition: RenditionId,
+    file: File,
+}
+
+#[derive(Debug)]
+enum File {
+    Playlist {
+        query: Query,
+        gzip: bool,
+    },
+    Media {
+        media: Media,
+        range: Option<HeaderValue>,
+    },
+}
+
+impl Wanted {
+    pub(super) fn playlist(
+        shared: &Shared,
+        (channel, prefix, file): (&str, &str, &str),
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
+        shared.metrics.playlist_requests.inc();
+        let name = file.strip_suffix(".m3u8")?;
+        let file = File::Playlist {
+            query: Query::parse(query.unwrap_or_default()),
+            gzip: negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING)),
+        };
+        Self::find(shared, (channel, prefix, name), file)
+    }
+
+    pub(super) fn media(
+        shared: &Shared,
+        (channel, prefix): (&str, &str),
+        (name, file): (&str, &str),
+        headers: &HeaderMap,
+    ) -> Option<Self> {
+        shared.metrics.media_requests.inc();
+        let file = File::Media {
+            media: media_of(file)?,
+            range: headers.get(header::RANGE).cloned(),
+        };
+        Self::find(shared, (channel, prefix, name), file)
+    }
+
+    fn find(
+        shared: &Shared,
+        (channel, prefix, name): (&str, &str, &str),
+        file: File,
+    ) -> Option<Self> {
+        let channel = shared.channel(channel)?;
+        let stream = channel.stream(prefix)?;
+        let rendition = stream.config().rendition(name)?;
+        Some(Self {
+            channel: channel.id().clone(),
+            stream,
+            rendition,
+            file,
+        })
+    }
+
+    pub(super) async fn answer(self, shared: &Shared) -> (Response, Option<Woken>) {
+        match &self.file {
+            File::Playlist { query, gzip } => self.playlist_answer(shared, query, *gzip).await,
+            File::Media { media, range } => self.media_answer(shared, *media, range.as_ref()).await,
+        }
+    }
+
+    async fn playlist_answer(
+        &self,
+        shared: &Shared,
+        query: &Query,
+        gzip: bool,
+    ) -> (Response, Option<Woken>) {
+        let (reply, woken) = answer(shared, &self.stream, self.rendition, |asked| {
+            self.stream.playlist(asked, self.rendition, query)
+        })
+        .await;
+        let kind = match query.directive {
+            Directive::Plain => Kind::PlainPlaylist,
+            Directive::Segment(_) | Directive::Part(_) | Directive::Bad(_) => {
+                Kind::BlockingPlaylist
+            }
+        };
+        let response = match reply {
+            Reply::Ready(playlist) => send_playlist(&playlist, &self.stream, gzip, kind),
+            other => refuse_reply(&self.stream, &other),
+        };
+        (response, woken)
+    }
+
+    async fn media_answer(
+        &self,
+        shared: &Shared,
+        media: Media,
+        range: Option<&HeaderValue>,
+    ) -> (Response, Option<Woken>) {
+        let (reply, woken) = answer(shared, &self.stream, self.rendition, |asked| {
+            self.stream.media(asked, self.rendition, media)
+        })
+        .await;
+        let response = match reply {
+            Reply::Ready(Found::Pieces(pieces)) => self.describe(body::send(pieces, range)),
+            Reply::Ready(Found::Stored { msn, span }) => {
+                match self.stored(shared, msn, (span, range)).await {
+                    Ok(response) => self.describe(response),
+                    Err(NoBody::Gone) => refuse_reply(&self.stream, &Reply::<()>::Gone),
+                    Err(NoBody::Unavailable) => {
+                        refuse_reply(&self.stream, &Reply::<()>::Unavailable)
+                    }
+                }
+            }
+            other => refuse_reply(&self.stream, &other),
+        };
+        (response, woken)
+    }
+
+    /// A stretch of a segment from the storage.
+    async fn stored(
+        &self,
+        shared: &Shared,
+        msn: MediaSeq,
+        (span, range): (Range<u64>, Option<&HeaderValue>),
+    ) -> Result<Response, NoBody> {
+        let archive = shared.archive.as_ref().ok_or(NoBody::Gone)?;
+        let (_, spec) = self
+            .stream
+            .config()
+            .renditions()
+            .find(|(id, _)| *id == self.rendition)
+            .ok_or(NoBody::Gone)?;
+        let open = async |span| {
+            let place = (&spec.name, msn);
+            archive
+                .read(&self.channel, self.stream.prefix(), place, span)
+                .await
+        };
+        stored::send(archive, span, range, open).await
+    }
+
+    /// Media, with what is said of it.
+    fn describe(&self, mut response: Response<Body>) -> Response {
+        let (content_type, urgency) = match self.stream.config().kind(self.rendition) {
+            Some(MediaKind::Audio) => (AUDIO_TYPE, priority::SOUND),
+            Some(MediaKind::Video) | None => (
+                VIDEO_TYPE,
+                priority::of_pictures(self.stream.rank(self.rendition)),
+            ),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(priority::NAME, urgency);
+        cache(headers, lifetime_of(&self.stream, Kind::Media));
+        response
+    }
+}
