@@ -176,7 +176,7 @@ pub const KEYS: &[Key] = &[
         "http",
         "header_wait",
         Kind::Text,
-        "Longest wait for a request's header, 1s to 5m.",
+        "Longest wait for a request's header, and again for its body, 1s to 5m.",
         "a connection held for so long",
     ),
     key(

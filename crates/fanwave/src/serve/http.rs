@@ -2,13 +2,16 @@
 //!
 //! Every connection is a task around hyper's own connection over a bare TCP stream, or over the gateway's own TLS, so that
 //! the gateway can take an upgraded socket out of it whole (`connection`). A stranger can hold a connection for as long
-//! as the header wait, with as many bytes as the header limit, and no longer: a peer that stops reading is cut by the
+//! as the header wait, with as many bytes as the header limit, and no longer; as long may the body of a request take that is
+//! read (`punctual`). A peer that stops reading is cut by the
 //! kernel after half a minute, one that reads too slowly by `exchanges`. A permit is taken before a connection is
 //! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
 mod connection;
 mod cork;
 mod exchanges;
+mod framing;
+mod punctual;
 mod shared_turn;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

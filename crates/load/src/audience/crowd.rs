@@ -453,7 +453,11 @@ impl<'a> Crowd<'a> {
         let lane = &self.lanes[place];
         let path = &self.show.renditions[lane.rendition];
         let path = match lane.next {
-            Some((segment, part)) => format!("{path}?_HLS_msn={segment}&_HLS_part={part}"),
+            Some((segment, part)) => {
+                // Other servers keep their sessions there.
+                let mark = if path.contains('?') { '&' } else { '?' };
+                format!("{path}{mark}_HLS_msn={segment}&_HLS_part={part}")
+            }
             None => path.clone(),
         };
         self.request(index, place, Asked::Playlist, &path);

@@ -23,11 +23,18 @@ use std::{
 };
 
 use axum::{
-    Router, body::Body, extract::ConnectInfo, http::StatusCode, response::IntoResponse,
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{StatusCode, header},
+    response::IntoResponse,
 };
 use fanwave_gateway::TlsAcceptor;
 use fanwave_origin::{ViewerRequest, Viewing};
-use futures_util::{FutureExt, future::Either};
+use futures_util::{
+    FutureExt,
+    future::{Either, ready},
+};
 use hyper::{
     Request, Response,
     body::Incoming,
@@ -52,6 +59,8 @@ use super::{
     Stage,
     cork::Cork,
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
+    framing,
+    punctual::punctual,
     reached,
     shared_turn::{Begun, SharedTurn},
 };
@@ -204,14 +213,24 @@ impl Conversations {
         let exchanges = Exchanges::new(rules, Instant::now());
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
-        let viewing = self.viewing.clone();
+        let (viewing, body_wait) = (self.viewing.clone(), self.header_wait);
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = book.begin();
+            if !framing::is_plain(request.version(), request.headers()) {
+                return Either::Right(Box::pin(answer(
+                    exchange,
+                    Either::Left(ready(Ok(refuse()))),
+                )));
+            }
             match viewing.asked(request.method(), request.uri(), request.headers()) {
                 Some(asked) => Either::Left(answer_viewer(exchange, asked)),
                 None => {
                     request.extensions_mut().insert(ConnectInfo(peer));
-                    Either::Right(Box::pin(answer(exchange, routes.call(request))))
+                    let request = request.map(|body| punctual(body, body_wait));
+                    Either::Right(Box::pin(answer(
+                        exchange,
+                        Either::Right(routes.call(request)),
+                    )))
                 }
             }
         });
@@ -299,6 +318,13 @@ async fn answer(
 ) -> Result<Response<Answer>, Infallible> {
     let response = answered.await?;
     Ok(response.map(|body| exchange.answer(body, None, Instant::now())))
+}
+
+/// To a request that could be read in two ways; nothing behind it is read.
+fn refuse() -> Response<Body> {
+    let close = [(header::CONNECTION, "close")];
+    let why = "a request needs one Host, and one statement of its length\n";
+    (StatusCode::BAD_REQUEST, close, why).into_response()
 }
 
 /// What a viewer is answered, also where the handler panics: that costs one answer, and not the others of its connection.
