@@ -1,8 +1,10 @@
 /** What the viewers' benchmark sends its viewers to: Fanwave with a show, and nginx with the same bytes as files; each on one core. */
 
+import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { get as httpGet } from "node:http";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { Child } from "../../tests/harness/child.mjs";
 import { get, mediaPlaylist, playlists } from "../../tests/harness/hls.mjs";
 import { encoderArgs } from "../../tests/harness/publisher.mjs";
@@ -95,6 +97,53 @@ dir = "${join(scene.folder, "data")}"
 }
 
 /**
+ * MediaMTX with the same show: the program that MEDIAMTX names, if it names one.
+ *
+ * @param {import("../../tests/harness/scene.mjs").Scene} scene
+ * @returns {Promise<(Running & { playlistUrl: string, encoder: Child, version: string }) | undefined>}
+ */
+export async function startMediamtx(scene) {
+  const program = process.env.MEDIAMTX;
+  if (!program) return undefined;
+  const version = `${await promisify(execFile)(program, ["--version"]).then(({ stdout }) => stdout)}`.trim();
+  const [http, rtmp] = /** @type {[number, number]} */ (await freePorts(2));
+  const config = join(scene.folder, "mediamtx.yml");
+  await writeFile(config, `# Written by make bench-origin.
+logLevel: warn
+rtsp: no
+webrtc: no
+srt: no
+moq: no
+rtmpAddress: 127.0.0.1:${rtmp}
+hls: yes
+hlsAddress: 127.0.0.1:${http}
+hlsAlwaysRemux: yes
+hlsVariant: lowLatency
+hlsSegmentCount: 7
+hlsSegmentDuration: 2s
+hlsPartDuration: 1s
+paths:
+  all_others:
+`);
+  const server = new Child(scene, "mediamtx", ...pinned(SERVER_CORE, [program, config]));
+  // A viewer without cookies has the session in its addresses; all viewers are of one session.
+  const playlistUrl = `http://127.0.0.1:${http}/live/demo/index.m3u8?cookieCheck=1`;
+  await until("MediaMTX listens", READY_MS, async () => {
+    if (!server.running) throw new Hopeless(`MediaMTX ended: ${await server.log()}`);
+    return (await fetch(playlistUrl, { signal: AbortSignal.timeout(1_000) })).status > 0;
+  });
+  const publish = encoderArgs(`rtmp://127.0.0.1:${rtmp}/live/demo`, ENCODER);
+  const encoder = new Child(scene, "mediamtx-encoder", ...pinned(VIEWERS_CORE, ["ffmpeg", ...publish]));
+  await until("its show is under way", ON_AIR_MS, async () => {
+    const first = await get(playlistUrl);
+    const media = /^video.*$/m.exec(first.text)?.[0];
+    if (first.status !== 200 || !media) return false;
+    return ((await get(new URL(media, playlistUrl).href)).text.match(/^#EXT-X-PART:/gm) ?? []).length >= 4;
+  });
+  return { name: "MediaMTX", version, pid: server.pid, port: http, http2Port: 0, playlistUrl, encoder };
+}
+
+/**
  * What a viewer who comes now would load: both playlists and the newest part of each.
  *
  * @param {string} playlistUrl
@@ -148,12 +197,20 @@ http {
   open_file_cache max=100 inactive=10m;
   ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(folder).join(" ")}
   types { application/vnd.apple.mpegurl m3u8; video/mp4 m4s mp4; }
+  gzip_static on;
+  add_header Cache-Control "public, max-age=36";
+  add_header Access-Control-Allow-Origin "*";
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    root ${root};
+  }
+  server {
     listen 127.0.0.1:${http2Port} http2 backlog=4096;
+    # With sendfile its last piece waits for an acknowledgement; this is the fastest that was found.
+    sendfile off;
+    http2_chunk_size 16k;
     http2_max_requests 1000000000;
     root ${root};
-    location / { gzip_static on; add_header Cache-Control "public, max-age=36"; add_header Access-Control-Allow-Origin "*"; }
   }
 }
 `);

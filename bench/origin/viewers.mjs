@@ -2,6 +2,7 @@
 
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { get } from "../../tests/harness/hls.mjs";
 import { Child } from "../../tests/harness/child.mjs";
 import { binary } from "../../tests/harness/server.mjs";
 import { Hopeless, until, within } from "../../tests/harness/wait.mjs";
@@ -10,6 +11,8 @@ import { VIEWERS_CORE, pinned } from "./servers.mjs";
 /** How long a crowd may take to come in and to settle. */
 const COME_MS = 60_000;
 const END_MS = 20_000;
+/** How often the server's memory is looked at. */
+const LOOK_MS = 250;
 
 /**
  * @typedef {object} Seen
@@ -17,6 +20,7 @@ const END_MS = 20_000;
  * @property {number} serverCpuS Of the server, while it was measured.
  * @property {number} waitedS For how long of that the server was ready to run and did not.
  * @property {number} memory Bytes of the server's own on top of what it had before, while the crowd was there.
+ * @property {number | undefined} handedOnMs Of Fanwave: by when 99 of 100 who waited for a part had their answer handed to their connections.
  */
 
 let crowds = 0;
@@ -37,11 +41,15 @@ export async function send(scene, server, args) {
     if (!crowd.running) throw new Hopeless(`the crowd ended: ${log}`);
     return /^(all are connected|not all came in time.*)$/m.test(log);
   });
-  const [from, memory] = [await cpu(server.pid), await ownBytes(server.pid)];
-  await within("the crowd is done", durationMs(args) + END_MS, crowd.exited);
+  const wakesFrom = await wakes(server);
+  const from = await cpu(server.pid);
+  let most = await ownBytes(server.pid);
+  const looks = setInterval(() => void ownBytes(server.pid).then((bytes) => { most = Math.max(most, bytes); }), LOOK_MS);
+  await within("the crowd is done", durationMs(args) + END_MS, crowd.exited).finally(() => clearInterval(looks));
   const to = await cpu(server.pid);
+  const handedOnMs = p99Ms(wakesFrom, await wakes(server));
   const report = JSON.parse(await readFile(json, "utf8"));
-  return { report, serverCpuS: to.ranS - from.ranS, waitedS: to.waitedS - from.waitedS, memory: memory - before };
+  return { report, serverCpuS: to.ranS - from.ranS, waitedS: to.waitedS - from.waitedS, memory: most - before, handedOnMs };
 }
 
 /** @param {string[]} args */
@@ -69,4 +77,32 @@ async function cpu(pid) {
 async function ownBytes(pid) {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/**
+ * What Fanwave counts of those who waited: how many were answered within so many seconds.
+ *
+ * @param {import("./servers.mjs").Running} server
+ * @returns {Promise<[number, number][]>}
+ */
+async function wakes(server) {
+  if (server.name !== "Fanwave") return [];
+  const { text } = await get(`http://127.0.0.1:${server.port}/metrics`);
+  return [...text.matchAll(/^fanwave_origin_wake_seconds_bucket\{le="([^"]+)"\} (\d+)$/gm)]
+    .map(([, bound, times]) => [bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound), Number(times)]);
+}
+
+/**
+ * The bound under which 99 of 100 are that came between two looks, by rule of three between two bounds.
+ *
+ * @param {[number, number][]} from
+ * @param {[number, number][]} to
+ */
+function p99Ms(from, to) {
+  const grown = to.map(([bound, times], place) => ({ bound, times: times - (from[place]?.[1] ?? 0) }));
+  const rank = (grown.at(-1)?.times ?? 0) * 0.99;
+  const place = grown.findIndex(({ times }) => times >= rank);
+  const [below, above] = [grown[place - 1] ?? { bound: 0, times: 0 }, grown[place]];
+  if (!above || rank === 0) return undefined;
+  return 1_000 * (below.bound + ((above.bound - below.bound) * (rank - below.times)) / (above.times - below.times));
 }

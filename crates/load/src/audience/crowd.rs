@@ -523,14 +523,26 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// Begins to connect; on this machine from an address that has ports left.
+/// Begins to connect.
 fn dial(address: SocketAddr, index: usize) -> io::Result<TcpStream> {
+    let socket = socket_for(address, index)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error)
+            if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// A socket for the connection of that number; on this machine with an address that has ports left.
+pub(super) fn socket_for(address: SocketAddr, index: usize) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if let IpAddr::V4(ip) = address.ip()
         && ip.is_loopback()
@@ -540,11 +552,5 @@ fn dial(address: SocketAddr, index: usize) -> io::Result<TcpStream> {
         let source = Ipv4Addr::from(u32::from(FIRST_SOURCE) + number);
         socket.bind(&SocketAddr::new(source.into(), 0).into())?;
     }
-    match socket.connect(&address.into()) {
-        Ok(()) => {}
-        Err(error)
-            if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket)
 }

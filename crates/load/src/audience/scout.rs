@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::playlist::unpacked;
+use super::{crowd::socket_for, playlist::unpacked};
 use crate::{limits::PLAYLIST_BYTES_MAX, worker::playlist};
 
 /// How long one answer may take.
@@ -101,7 +101,10 @@ impl Show {
     }
 
     fn exchange(&self, path: &str) -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        // From where the viewers come: some servers give what they say to one address alone.
+        let socket = socket_for(self.address, 0)?;
+        socket.connect_timeout(&self.address.into(), PATIENCE)?;
+        let mut stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
         let host = &self.host;
         write!(
