@@ -46,6 +46,56 @@ rtmp {
   return { child, url: `rtmp://127.0.0.1:${port}/stage` };
 }
 
+/**
+ * Starts nginx as a cache in front of servers of one show: the first is asked, and the others while it does not answer.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {import("./server.mjs").Server[]} servers
+ * @returns {Promise<string>} Where it is, as a server's `url`.
+ */
+export async function startCache(scene, servers) {
+  const [port] = /** @type {[number]} */ (await freePorts(1));
+  const at = (/** @type {string} */ name) => join(scene.folder, `cache-${name}`);
+  const upstream = servers.map(({ httpPort }, index) =>
+    `    server 127.0.0.1:${httpPort} ${index === 0 ? "max_fails=1 fail_timeout=5s" : "backup"};`);
+  await writeFile(at("nginx.conf"), `daemon off;
+master_process off;
+pid ${at("nginx.pid")};
+error_log ${at("error.log")} info;
+events { worker_connections 256; }
+http {
+  access_log off;
+  client_body_temp_path ${at("body")};
+  proxy_temp_path ${at("temp")};
+  proxy_cache_path ${at("store")} keys_zone=show:1m max_size=100m use_temp_path=off;
+  upstream origin {
+${upstream.join("\n")}
+    keepalive 8;
+  }
+  server {
+    listen 127.0.0.1:${port};
+    location /live/ {
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_cache show;
+      proxy_cache_key $uri$is_args$args;
+      proxy_cache_use_stale error timeout updating;
+      proxy_connect_timeout 1s;
+      proxy_read_timeout 20s;
+      proxy_next_upstream error timeout;
+    }
+  }
+}
+`);
+  const child = new Child(scene, "cache", "/usr/sbin/nginx", ["-c", at("nginx.conf"), "-e", at("error.log")]);
+  await until("nginx listens", READY_MS, async () => {
+    if (!child.running) throw new Hopeless(`nginx ended: ${await child.log()}`);
+    return listens(port);
+  });
+  return `http://127.0.0.1:${port}`;
+}
+
 /** @param {number} port */
 function listens(port) {
   return new Promise((resolve) => {
