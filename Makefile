@@ -8,8 +8,9 @@ FANS ?= 100000
 WAITING ?= 10000
 SECONDS_LIVE ?= 20
 ENGINE ?= redis
+SPEED ?= 30
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-broker c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ soak: ## A show for MINUTES=30: the judge looks at it in every state, hls.js and
 
 bench-idle: ## Start-up time and idle memory of the release binary
 	@scripts/bench idle
+
+bench-dvr: ## Memory of a channel of six renditions that viewers can go back two hours in; takes SPEED=30 times less than that
+	@SPEED=$(SPEED) scripts/bench dvr
 
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat

@@ -7,10 +7,14 @@
 //! | `GET /api/v1/channels/{id}` | one of them |
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
 //! | `GET /api/v1/channels/{id}/ingest` | how well its publisher sends; for staff |
+//! | `GET /api/v1/channels/{id}/recordings` | its recordings and clips, newest first |
+//! | `GET`, `DELETE /api/v1/recordings/{id}` | one of them; deleting is for staff |
+//! | `POST /api/v1/recordings/{id}/clips` | a clip between two times; for staff |
+//! | `GET /api/v1/recordings/{id}/messages` | what was said in it, oldest first, with its time in a player |
 //! | `GET /api/v1/nodes` | the servers of these rooms; for staff |
 //!
 //! It keeps nothing between two requests: whatever it knows comes from its configuration, from [`ShowStatus`],
-//! [`NodeList`] or the engine. It never sees sockets, other shells, or the store. Refusals are problem details (RFC 9457, see
+//! [`Library`], [`NodeList`] or the engine. It never sees sockets, other shells, or the store. Refusals are problem details (RFC 9457, see
 //! [`Problem`]). The root mounts [`router`] beside the other shells' routes.
 
 mod channels;
@@ -21,6 +25,7 @@ mod messages;
 pub mod name;
 mod nodes;
 mod problem;
+mod recordings;
 mod staff;
 #[cfg(test)]
 mod tests;
@@ -38,6 +43,7 @@ pub use self::{
     ingest::{Health, Ingest, Publisher},
     nodes::NodeList,
     problem::Problem,
+    recordings::{Library, LibraryError, Recording, Stretch},
 };
 
 /// Whether a channel's show is on, as the one who runs the shows knows it.
@@ -84,6 +90,8 @@ pub struct Api {
     pub engine: Arc<dyn Engine>,
     /// Who knows whether a show is on.
     pub shows: Arc<dyn ShowStatus>,
+    /// Who has the recordings.
+    pub library: Arc<dyn Library>,
     /// Who knows the servers.
     pub nodes: Arc<dyn NodeList>,
     /// The wall clock.
@@ -116,6 +124,13 @@ pub fn router(api: Api) -> Router {
         .route("/channels/{id}", get(channels::show))
         .route("/channels/{id}/ingest", get(ingest::show))
         .route("/channels/{id}/messages", get(messages::page))
+        .route("/channels/{id}/recordings", get(recordings::list))
+        .route(
+            "/recordings/{id}",
+            get(recordings::show).delete(recordings::delete),
+        )
+        .route("/recordings/{id}/clips", post(recordings::clip))
+        .route("/recordings/{id}/messages", get(recordings::messages))
         .route("/nodes", get(nodes::list))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -33,10 +33,19 @@ pub(crate) struct Ask {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum LaneName {
+pub(crate) enum LaneName {
     Room,
     #[default]
     Chat,
+}
+
+impl LaneName {
+    pub(crate) fn lane(&self) -> Lane {
+        match self {
+            Self::Room => Lane::Room,
+            Self::Chat => Lane::Chat,
+        }
+    }
 }
 
 /// One page.
@@ -52,7 +61,7 @@ pub(crate) struct Page {
 }
 
 #[derive(Debug, Serialize)]
-struct Message {
+pub(crate) struct Message {
     offset: Offset,
     id: ClientMessageId,
     user: UserId,
@@ -83,10 +92,7 @@ pub(crate) async fn page(
     let Ok(Query(ask)) = query else {
         return Err(malformed());
     };
-    let lane = match ask.lane {
-        LaneName::Room => Lane::Room,
-        LaneName::Chat => Lane::Chat,
-    };
+    let lane = ask.lane.lane();
     let channel = Channel {
         lane,
         room: api.channel(&id)?.id.clone(),
@@ -124,7 +130,7 @@ pub(crate) async fn page(
     Ok(fresh(page))
 }
 
-fn message(publication: &Publication) -> Message {
+pub(crate) fn message(publication: &Publication) -> Message {
     let draft = &publication.draft;
     let text = draft.body.as_text();
     Message {
@@ -154,7 +160,7 @@ fn malformed() -> Problem {
 }
 
 /// The engine's reason is for the operator's log, not for a stranger.
-fn unavailable(error: &EngineError) -> Problem {
+pub(crate) fn unavailable(error: &EngineError) -> Problem {
     tracing::warn!(%error, "history could not be read");
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,

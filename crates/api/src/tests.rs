@@ -61,12 +61,22 @@ impl Engine for Log {
                     reason: "secret path /x".into(),
                 });
             }
-            assert!(query.reverse, "a page is read from the newest");
             let head = if channel.to_string() == "chat:demo" {
                 self.head
             } else {
                 0
             };
+            if !query.reverse {
+                let after = query.since.map_or(0, |after| after.0);
+                let publications = (after + 1..=head)
+                    .take(query.limit)
+                    .map(|n| Arc::new(publication(n)));
+                return Ok(History {
+                    epoch: Epoch("e1".into()),
+                    head: Offset(head),
+                    publications: publications.collect(),
+                });
+            }
             let newest = query
                 .since
                 .map_or(head, |before| before.0.saturating_sub(1).min(head));
@@ -162,6 +172,71 @@ impl NodeList for TwoNodes {
     }
 }
 
+/// One show of a minute, of which the chat's messages from the eleventh on are a part, a millisecond apart; and one that is on.
+struct TwoRecordings;
+
+fn recording(id: &str, ended: bool) -> Recording {
+    Recording {
+        id: id.to_owned(),
+        channel: "demo".parse().unwrap(),
+        from: UnixMillis(NOW.0 + 11),
+        to: UnixMillis(NOW.0 + 60_011),
+        bytes: 5_000,
+        ended,
+        clip: false,
+    }
+}
+
+impl Library for TwoRecordings {
+    fn list(&self) -> Vec<Recording> {
+        vec![recording("demo.on", false), recording("demo.over", true)]
+    }
+
+    fn get(&self, id: &str) -> Option<Recording> {
+        self.list().into_iter().find(|known| known.id == id)
+    }
+
+    fn timeline<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Vec<Stretch>, LibraryError>> {
+        let stretch = self.get(id).map(|known| Stretch {
+            starts_at: known.from,
+            media_ms: 0,
+            duration_ms: 60_000,
+        });
+        let found = stretch.map(|stretch| vec![stretch]);
+        Box::pin(async { found.ok_or(LibraryError::Unknown) })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), LibraryError>> {
+        Box::pin(async move {
+            match self.get(id).map(|known| known.ended) {
+                None => Err(LibraryError::Unknown),
+                Some(false) => Err(LibraryError::Conflict("the show is on".to_owned())),
+                Some(true) => Ok(()),
+            }
+        })
+    }
+
+    fn clip<'a>(
+        &'a self,
+        _: &'a str,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> BoxFuture<'a, Result<Recording, LibraryError>> {
+        Box::pin(async move {
+            if from >= to {
+                return Err(LibraryError::Refused("not so".to_owned()));
+            }
+            let clip = recording("demo.clip-1", true);
+            Ok(Recording {
+                from,
+                to,
+                clip: true,
+                ..clip
+            })
+        })
+    }
+}
+
 fn key() -> TokenKey {
     TokenKey::new(&[7; 32]).unwrap()
 }
@@ -181,6 +256,7 @@ fn app(log: Log) -> Router {
         key: key(),
         engine: Arc::new(log),
         shows: Arc::new(Shows),
+        library: Arc::new(TwoRecordings),
         nodes: Arc::new(TwoNodes),
         now: || NOW,
     })
@@ -600,5 +676,101 @@ async fn nobody_else_is_told_which_servers_there_are() {
             (status, &json!(code))
         );
         assert_eq!(answer.content_type, "application/problem+json");
+    }
+}
+
+async fn staff_call(method: &str, path: &str, body: &str, role: Role) -> Answer {
+    let token = token(role, &key(), UnixMillis(NOW.0 + DAY_MS));
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let log = Log {
+        head: 120,
+        fails: false,
+    };
+    call(app(log), request).await
+}
+
+#[tokio::test]
+async fn recordings_are_listed_and_say_where_they_are_played() {
+    let answer = get("/api/v1/channels/demo/recordings").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.body["recordings"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        answer.body["recordings"][1],
+        json!({
+            "id": "demo.over", "channel": "demo", "playlist": "/vod/demo.over/index.m3u8",
+            "from": NOW.0 + 11, "to": NOW.0 + 60_011, "bytes": 5_000, "ended": true, "clip": false,
+        })
+    );
+    let answer = get("/api/v1/channels/second/recordings").await;
+    assert_eq!(answer.body["recordings"], json!([]));
+    let answer = get("/api/v1/recordings/demo.on").await;
+    assert_eq!(answer.body["ended"], json!(false));
+    for path in [
+        "/api/v1/recordings/none",
+        "/api/v1/recordings/none/messages",
+    ] {
+        assert_problem(&get(path).await, StatusCode::NOT_FOUND, "unknown_recording");
+    }
+}
+
+#[tokio::test]
+async fn recordings_are_cut_and_deleted_by_staff_alone() {
+    let one = "/api/v1/recordings/demo.over";
+    let clips = "/api/v1/recordings/demo.over/clips";
+    let staff = Role::Staff;
+    let answer = staff_call("DELETE", one, "", staff).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let answer = staff_call("DELETE", one, "", Role::Fan).await;
+    assert_problem(&answer, StatusCode::FORBIDDEN, "not_staff");
+    let answer = staff_call("DELETE", "/api/v1/recordings/demo.on", "", staff).await;
+    assert_problem(&answer, StatusCode::CONFLICT, "conflict");
+    let answer = staff_call("DELETE", "/api/v1/recordings/none", "", staff).await;
+    assert_problem(&answer, StatusCode::NOT_FOUND, "unknown_recording");
+
+    let answer = staff_call("POST", clips, "{\"from\":5,\"to\":9}", staff).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(
+        (&answer.body["from"], &answer.body["clip"]),
+        (&json!(5), &json!(true))
+    );
+    let answer = staff_call("POST", clips, "{\"from\":9,\"to\":5}", staff).await;
+    assert_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "refused");
+    let answer = staff_call("POST", clips, "{\"from\":-1}", staff).await;
+    assert_problem(&answer, StatusCode::BAD_REQUEST, "malformed_body");
+    let answer = staff_call("POST", clips, "{\"from\":5,\"to\":9}", Role::Moderator).await;
+    assert_problem(&answer, StatusCode::FORBIDDEN, "not_staff");
+}
+
+#[tokio::test]
+async fn the_chat_beside_a_recording_has_its_times_in_a_player() {
+    let messages = "/api/v1/recordings/demo.over/messages";
+    let answer = get(&format!("{messages}?limit=5")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let told = |answer: &Answer| -> Vec<(u64, u64)> {
+        let list = answer.body["messages"].as_array().unwrap();
+        let number = |message: &Value, name: &str| message[name].as_u64().unwrap();
+        list.iter()
+            .map(|one| (number(one, "offset"), number(one, "media_ms")))
+            .collect()
+    };
+    // The first ten were said before the show.
+    assert_eq!(told(&answer), [(11, 0), (12, 1), (13, 2), (14, 3), (15, 4)]);
+    assert_eq!(answer.body["messages"][0]["text"], json!("line 11"));
+    assert_eq!(answer.body["next_after"], json!(15));
+    let answer = get(&format!("{messages}?after=118&limit=5")).await;
+    assert_eq!(told(&answer), [(119, 108), (120, 109)]);
+    assert_eq!(answer.body["next_after"], json!(null));
+    let answer = get(&format!("{messages}?from_ms=100&limit=2")).await;
+    assert_eq!(told(&answer), [(111, 100), (112, 101)]);
+    let answer = get(&format!("{messages}?lane=room")).await;
+    assert_eq!(answer.body["messages"], json!([]));
+    for query in ["limit=0", "limit=201", "lane=none", "from_ms=-1"] {
+        let answer = get(&format!("{messages}?{query}")).await;
+        assert_problem(&answer, StatusCode::BAD_REQUEST, "malformed_query");
     }
 }

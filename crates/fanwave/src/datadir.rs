@@ -6,7 +6,7 @@
 //!   fanwave.db             the chat log (SQLite; -wal and -shm belong to it)
 //!   token-secret           signs the fans' tokens, mode 600
 //!   stream-keys/CHANNEL    one stream key per channel, mode 600
-//!   media/                 what viewers can go back to in shows that are on
+//!   media/                 what viewers can go back to in shows that are on, and recordings
 //! ```
 //!
 //! Two servers on one folder would both give out offsets: the lock makes the second one stop with a clear error. The

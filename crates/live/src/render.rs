@@ -6,12 +6,14 @@
 
 mod media;
 mod multivariant;
+mod recorded;
 
 use std::{fmt, time::Duration};
 
 pub use self::{
     media::{Form, media_playlist},
     multivariant::{AudioRendition, Multivariant, Variant, VideoRange, multivariant_playlist},
+    recorded::{Recorded, RecordedSegment, recorded_playlist},
 };
 use crate::{
     config::RenditionName,

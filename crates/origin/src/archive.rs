@@ -1,14 +1,22 @@
-//! What is kept of shows beyond memory: the segments of a window of hours, in files.
+//! What is kept of shows beyond memory: the segments of a window of hours, or of whole shows, in files.
 //!
 //! ```text
-//! CHANNEL/PREFIX/RENDITION/MSN.m4s     a segment: its parts, one after the other
+//! CHANNEL/PREFIX/RENDITION/MSN.m4s      a segment: its parts, one after the other
+//! CHANNEL/PREFIX/RENDITION/init-N.mp4   an init section, of a recording
+//! CHANNEL/PREFIX/about.json, index/     what is recorded, see `fanwave_vault::recording`
+//! CHANNEL/clip-ID/about.json, index/    a clip, which is of a recording's files
 //! ```
 //!
-//! Each stream has a keeper ([`keeper`]), which writes what has become whole and removes what is forgotten, one file after
-//! the other, on a task of its own. What an earlier process has left behind is removed at the start ([`tidy`]): nobody can
-//! go on watching a show whose playlists are gone.
+//! Each stream has a keeper ([`keeper`]), which writes what has become whole, writes down what is recorded ([`recorder`]) and
+//! removes what is forgotten, one file after the other, on a task of its own. What an earlier process has left behind is
+//! adopted if it was recorded, and otherwise removed ([`tidy`]): nobody can go on watching a show whose playlists are
+//! gone. The [`catalogue`] knows what is recorded; [`library`] is what people do with it.
 
+pub(crate) mod catalogue;
 mod keeper;
+pub(crate) mod library;
+pub(crate) mod play;
+mod recorder;
 mod tidy;
 
 use std::{
@@ -18,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use fanwave_live::{MediaSeq, RenditionName};
+use fanwave_live::{InitId, MediaSeq, RenditionName};
 use fanwave_vault::{Place, Reading, Vault, VaultError};
 use fanwave_wire::RoomId;
 use tokio::{
@@ -26,18 +34,28 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::keeper::Keeper;
+use self::{
+    catalogue::{Catalogue, Recording},
+    keeper::Keeper,
+    recorder::Recorder,
+};
 use crate::{
-    channel::Channel, clock::Clock, limits::STORED_ANSWERS_MAX, metrics::storage::StorageMetrics,
-    stream::Stream,
+    channel::Channel,
+    clock::Clock,
+    config::{ArchiveConfig, RecordingConfig},
+    limits::STORED_ANSWERS_MAX,
+    metrics::storage::StorageMetrics,
+    stream::{Keeping, Stream},
 };
 
 #[derive(Debug)]
 pub(crate) struct Archive {
     vault: Vault,
-    /// After so long a segment that could not be stored is tried again.
-    retry: Duration,
+    window: Option<Duration>,
+    recording: RecordingConfig,
+    waits: Waits,
     metrics: StorageMetrics,
+    catalogue: Arc<Catalogue>,
     /// One permit for each answer that is read from the storage.
     pub(crate) answers: Arc<Semaphore>,
     /// True once keepers have to end.
@@ -45,32 +63,79 @@ pub(crate) struct Archive {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// How long the storage is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// To take a segment before that leaves the playlists.
+    pub(crate) unstored: Duration,
+    /// Before what failed is tried again.
+    pub(crate) retry: Duration,
+}
+
 impl Archive {
-    pub(crate) fn new(vault: Vault, retry: Duration, metrics: StorageMetrics) -> Self {
+    pub(crate) fn new(config: ArchiveConfig, waits: Waits, metrics: StorageMetrics) -> Self {
+        let ArchiveConfig {
+            vault,
+            window,
+            recording,
+        } = config;
         Self {
             vault,
-            retry,
+            window,
+            recording,
+            waits,
             metrics,
+            catalogue: Arc::default(),
             answers: Arc::new(Semaphore::new(STORED_ANSWERS_MAX)),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         }
     }
 
+    /// How the streams of a channel are kept.
+    pub(crate) fn keeping(&self, channel: &RoomId) -> Keeping {
+        let unstored = self.waits.unstored;
+        match self.window {
+            _ if self.recording.channels.contains(channel) => Keeping::Recorded { unstored },
+            Some(_) => Keeping::Window { unstored },
+            None => Keeping::Memory,
+        }
+    }
+
     /// Keeps a stream that begins, until nothing of it is wanted any more. Needs a runtime.
     pub(crate) fn keep(&self, channel: &RoomId, stream: &Arc<Stream>, clock: Clock) {
+        let folder = folder(channel, stream.prefix());
+        let recorder = matches!(stream.keeping(), Keeping::Recorded { .. }).then(|| {
+            let recording = Recording::new(channel, stream.prefix(), folder.clone());
+            // A stream may go on with what an earlier one of its name has begun.
+            let known = self.catalogue.get(recording.id());
+            let recording = known.unwrap_or_else(|| Arc::new(recording));
+            self.catalogue.add(&recording);
+            Recorder::new(self.vault.clone(), Arc::clone(stream), recording)
+        });
         let keeper = Keeper::new(
-            (self.vault.clone(), self.retry),
-            channel,
+            (self.vault.clone(), self.waits.retry),
+            (channel.clone(), folder),
             Arc::clone(stream),
+            recorder,
             self.metrics.clone(),
         );
         self.spawn(keeper.run(clock, self.stop.subscribe()));
     }
 
-    /// Removes what earlier processes have left. Needs a runtime.
-    pub(crate) fn tidy(&self, channels: Arc<BTreeMap<RoomId, Arc<Channel>>>) {
-        self.spawn(tidy::tidy(self.vault.clone(), channels));
+    /// Adopts or removes what earlier processes have left, and from then on what has been kept for long enough. Needs a
+    /// runtime.
+    pub(crate) fn tidy(
+        self: &Arc<Self>,
+        channels: Arc<BTreeMap<RoomId, Arc<Channel>>>,
+        clock: Clock,
+    ) {
+        let tidy = tidy::Tidy {
+            library: self.library(clock),
+            recording: self.recording.clone(),
+            channels,
+        };
+        self.spawn(tidy.run(self.stop.subscribe()));
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -90,6 +155,15 @@ impl Archive {
     ) -> Result<Reading, VaultError> {
         let place = segment(&folder(channel, prefix), rendition, msn);
         self.vault.read(&place, Some(span)).await
+    }
+
+    /// What people do with recordings.
+    pub(crate) fn library(&self, clock: Clock) -> library::Library {
+        library::Library {
+            vault: self.vault.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            clock,
+        }
     }
 
     pub(crate) fn metrics(&self) -> &StorageMetrics {
@@ -113,4 +187,11 @@ fn folder(channel: &RoomId, prefix: &str) -> Place {
 /// A segment's file in its stream's folder.
 fn segment(folder: &Place, rendition: &RenditionName, msn: MediaSeq) -> Place {
     folder.join(rendition.as_str()).join(&format!("{msn}.m4s"))
+}
+
+/// An init section's file in its stream's folder.
+fn init(folder: &Place, rendition: &RenditionName, init: InitId) -> Place {
+    folder
+        .join(rendition.as_str())
+        .join(&format!("init-{init}.mp4"))
 }

@@ -109,8 +109,6 @@ pub(crate) struct Waits {
     pub(crate) starving: Duration,
     /// To be well again before the stand-by steps back.
     pub(crate) recovery: Duration,
-    /// Not for it, but for the storage: to take a segment before that leaves the playlists.
-    pub(crate) unstored: Duration,
 }
 
 #[derive(Debug)]
@@ -428,14 +426,12 @@ impl Channel {
             derived_prefix(&self.id, &config, &tracks)?
         };
         let keeping = match &self.archive {
-            Some(_) => Keeping::Window {
-                unstored: self.waits.unstored,
-            },
+            Some(archive) => archive.keeping(&self.id),
             None => Keeping::Memory,
         };
         let stream = Stream::new(prefix, config, tracks, anchor, keeping)?;
         let stream = Arc::new(stream);
-        if let Some(archive) = &self.archive {
+        if let Some(archive) = self.archive.as_ref().filter(|_| keeping != Keeping::Memory) {
             archive.keep(&self.id, &stream, self.clock);
         }
         let (turn, rungs) = (stream.turn(), chosen.rungs().to_vec());
@@ -632,7 +628,7 @@ fn derived_prefix(id: &RoomId, config: &Config, tracks: &Tracks) -> Result<Box<s
 }
 
 /// A name that no stream had before, so that no cache and no player takes a new stream for an old one.
-fn random_prefix() -> Box<str> {
+pub(crate) fn random_prefix() -> Box<str> {
     let random = getrandom::u64().unwrap_or_else(|_| {
         // Without a random source the wall clock still never gives a name twice.
         let since = std::time::SystemTime::now()

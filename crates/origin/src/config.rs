@@ -1,6 +1,7 @@
 //! What an operator decides about the origin, checked once at the start.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
@@ -83,7 +84,9 @@ impl OriginConfig {
         Settings {
             part_target: self.part_target,
             first_msn: FIRST_MSN,
-            window: archive.map_or(default.window, |archive| archive.window),
+            window: archive
+                .and_then(|archive| archive.window)
+                .unwrap_or(default.window),
             ..default
         }
     }
@@ -100,7 +103,7 @@ impl OriginConfig {
         {
             return Err(ChannelsError::AuthoriserTimeout);
         }
-        let window = self.archive.as_ref().map(|archive| archive.window);
+        let window = self.archive.as_ref().and_then(|archive| archive.window);
         if window.is_some_and(|window| !(DVR_WINDOW_MIN..=DVR_WINDOW_MAX).contains(&window)) {
             return Err(ChannelsError::DvrWindow);
         }
@@ -139,8 +142,21 @@ impl OriginConfig {
 pub struct ArchiveConfig {
     /// Its files, of all channels. Nobody else may use it.
     pub vault: Vault,
-    /// How much a playlist lists, and so how far back a viewer can go.
-    pub window: Duration,
+    /// How much a playlist lists, and so how far back a viewer can go; `None`: a minute, from memory.
+    pub window: Option<Duration>,
+    /// What is kept of shows when they are over.
+    pub recording: RecordingConfig,
+}
+
+/// What is kept of shows when they are over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordingConfig {
+    /// The channels that are recorded; none by default.
+    pub channels: BTreeSet<RoomId>,
+    /// How long a recording is kept from its end on; `None`: for good.
+    pub keep: Option<Duration>,
+    /// Bytes of all recordings together, beyond which the oldest is deleted; `None`: no limit. Clips do not count.
+    pub bytes_max: Option<u64>,
 }
 
 /// One channel: what is watched under `/live/{id}/`.

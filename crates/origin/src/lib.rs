@@ -50,7 +50,7 @@ use tokio::{
 };
 
 use crate::{
-    archive::Archive,
+    archive::{Archive, library::Library},
     authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
@@ -61,10 +61,15 @@ use crate::{
     shared::{Patience, Shared, stopped},
 };
 pub use crate::{
+    archive::{
+        library::{LibraryError, RecordingInfo},
+        play::Stretch,
+    },
     authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys},
     channel::{AnnounceError, ChannelStatus, PublisherStatus},
     config::{
-        ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, Secret, StartError, Takeover,
+        ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, RecordingConfig, Secret,
+        StartError, Takeover,
     },
     http::{ViewerRequest, Viewing, Woken},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
@@ -107,18 +112,17 @@ impl Origin {
             silence: patience.silence,
             starving: patience.starving,
             recovery: patience.recovery,
-            unstored: patience.unstored,
         };
         let metrics = Metrics::register(registry);
         let ladder = Ladder::new(config.ladder, patience.rung, metrics.ladder.clone());
         let ladder = Arc::new(ladder);
-        let archive = config.archive.map(|config| {
-            Arc::new(Archive::new(
-                config.vault,
-                patience.storage,
-                metrics.storage.clone(),
-            ))
-        });
+        let storage_waits = archive::Waits {
+            unstored: patience.unstored,
+            retry: patience.storage,
+        };
+        let archive = config
+            .archive
+            .map(|config| Arc::new(Archive::new(config, storage_waits, metrics.storage.clone())));
         let channel = |channel: ChannelConfig| {
             let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
             let makes = (ladder, archive.clone());
@@ -132,7 +136,7 @@ impl Origin {
             .sub_registry_with_prefix("origin")
             .register_collector(Box::new(ingest));
         if let Some(archive) = &archive {
-            archive.tidy(Arc::clone(&channels));
+            archive.tidy(Arc::clone(&channels), clock);
         }
         let shared = Arc::new(Shared {
             channels,
@@ -222,6 +226,55 @@ impl Origin {
             .get(channel)
             .ok_or(AnnounceError::NoChannel)?;
         channel.announce_event(event)
+    }
+
+    /// All recordings and clips, the newest first.
+    #[must_use]
+    pub fn recordings(&self) -> Vec<RecordingInfo> {
+        self.library()
+            .map_or_else(|_| Vec::new(), |library| library.list())
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn recording(&self, id: &str) -> Option<RecordingInfo> {
+        self.library().ok()?.get(id)
+    }
+
+    /// How times of the show become times in a player of a recording.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub async fn timeline(&self, id: &str) -> Result<Vec<Stretch>, LibraryError> {
+        self.library()?.timeline(id).await
+    }
+
+    /// Deletes a recording or a clip. What a clip shows of a recording stays.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub async fn delete_recording(&self, id: &str) -> Result<(), LibraryError> {
+        self.library()?.delete(id).await
+    }
+
+    /// Cuts a clip of a recording between two times, milliseconds since 1970, of whole segments. It stays when the recording is
+    /// deleted.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub async fn clip(
+        &self,
+        id: &str,
+        from_ms: u64,
+        to_ms: u64,
+    ) -> Result<RecordingInfo, LibraryError> {
+        self.library()?.clip(id, from_ms, to_ms).await
+    }
+
+    fn library(&self) -> Result<Library, LibraryError> {
+        let archive = self.shared.archive.as_ref();
+        let archive = archive.ok_or(LibraryError::Unknown)?;
+        Ok(archive.library(self.shared.clock))
     }
 
     /// Whether everything that should be stored can be.

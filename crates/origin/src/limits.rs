@@ -159,6 +159,11 @@ pub const DVR_WINDOW_MAX: Duration = fanwave_live::limits::WINDOW_MAX;
 /// where there is no storage.
 pub const UNSTORED_MAX: Duration = Duration::from_secs(60);
 
+/// Segments of one rendition that wait to be written or written down; 16 bytes each.
+///
+/// The oldest are forgotten for newer ones, when a storage is away for half an hour.
+pub const UNSTORED_SEGMENTS_MAX: usize = 1_024;
+
 /// After so long a segment that could not be stored is tried again.
 pub const STORAGE_RETRY: Duration = Duration::from_secs(1);
 
@@ -168,6 +173,19 @@ pub const STORAGE_DEADLINE: Duration = Duration::from_secs(30);
 /// Answers that are read from the storage at one time, each with one chunk of
 /// [`fanwave_vault::limits::CHUNK_BYTES`]: 128 MiB together. One more is answered with 503.
 pub const STORED_ANSWERS_MAX: usize = 1_024;
+
+/// Recordings whose segments are remembered for those who play them; one of two hours with 5 renditions is 1.5 MB, and its
+/// playlists 2 MB.
+pub const RECORDINGS_LOADED_MAX: usize = 8;
+
+/// How long what a growing recording consists of is not read again.
+pub const RECORDING_FRESH: Duration = Duration::from_secs(2);
+
+/// How often it is looked at which recordings have been kept for long enough.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Longest clip.
+pub const CLIP_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Ended streams of one channel whose media is still served; the oldest is dropped for a newer one.
 pub const ENDED_STREAMS_MAX: usize = 4;

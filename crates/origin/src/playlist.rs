@@ -27,6 +27,7 @@ pub(crate) struct Playlist {
 enum Source {
     Media(Arc<Snapshot>, Form),
     Multivariant(Multivariant),
+    Text(Bytes),
 }
 
 impl Playlist {
@@ -36,6 +37,11 @@ impl Playlist {
 
     pub(crate) fn multivariant(playlist: Multivariant) -> Self {
         Self::new(Source::Multivariant(playlist))
+    }
+
+    /// One that is text already.
+    pub(crate) fn text_of(text: String) -> Self {
+        Self::new(Source::Text(text.into()))
     }
 
     fn new(source: Source) -> Self {
@@ -73,6 +79,7 @@ impl Playlist {
         let render = || match &self.source {
             Source::Media(snapshot, form) => render::media_playlist(snapshot, *form).into(),
             Source::Multivariant(playlist) => render::multivariant_playlist(playlist).into(),
+            Source::Text(text) => text.clone(),
         };
         self.text.get_or_init(render).clone()
     }

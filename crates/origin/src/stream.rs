@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use fanwave_live::{
     Config, DateRange, HandleError, Independence, Input, Live, MediaSeq, Moment, Output, Position,
-    RenditionId, WallTime,
+    RenditionId, WallTime, limits::DATE_RANGES_REMEMBERED_MAX,
 };
 use fanwave_media::{
     Tracks,
@@ -33,7 +33,7 @@ use self::shelf::Shelf;
 pub(crate) use self::{
     answer::Reply,
     errands::Errand,
-    shelf::{Found, Made},
+    shelf::{Found, Made, Whole},
 };
 use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
 
@@ -131,8 +131,13 @@ struct State {
     bytes: usize,
     master: Option<Arc<Playlist>>,
     turn: Turn,
+    /// Its playlists are final.
+    ended: bool,
+    /// Nothing is left of it.
     finished: bool,
     keeping: Keeping,
+    /// What was announced, for the record; at most as much as a stream remembers.
+    happenings: Vec<Arc<DateRange>>,
     /// Segments that are forgotten and still in the storage; at most as many as were stored.
     removals: VecDeque<(RenditionId, MediaSeq)>,
 }
@@ -147,6 +152,21 @@ pub(crate) enum Keeping {
         /// How long a whole segment may wait to be stored before it leaves the playlists.
         unstored: Duration,
     },
+    /// In the storage, for good.
+    Recorded {
+        /// As above.
+        unstored: Duration,
+    },
+}
+
+impl Keeping {
+    /// How long a whole segment may wait to be stored, if it is stored at all.
+    fn unstored(self) -> Option<Duration> {
+        match self {
+            Self::Memory => None,
+            Self::Window { unstored } | Self::Recorded { unstored } => Some(unstored),
+        }
+    }
 }
 
 impl Stream {
@@ -172,8 +192,10 @@ impl Stream {
             bytes: 0,
             master: None,
             turn: Turn(0),
+            ended: false,
             finished: false,
             keeping,
+            happenings: Vec::new(),
             removals: VecDeque::new(),
         };
         state.shelve_inits(&config)?;
@@ -204,6 +226,16 @@ impl Stream {
     /// Whether a player can be sent here.
     pub(crate) fn is_ready(&self) -> bool {
         self.lock().live.ready()
+    }
+
+    /// Where its media is kept.
+    pub(crate) fn keeping(&self) -> Keeping {
+        self.lock().keeping
+    }
+
+    /// Whether its playlists are final.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.lock().ended
     }
 
     /// Whether nothing of it is left.
@@ -357,7 +389,16 @@ impl Stream {
 
     /// Something happens at a time of the show.
     pub(crate) fn announce(&self, now: Moment, range: DateRange) -> Result<(), AddError> {
-        self.change(|state| Ok(state.live.handle(now, Input::Announce(range))?))
+        self.change(|state| {
+            let happening = Arc::new(range.clone());
+            state.live.handle(now, Input::Announce(range))?;
+            if matches!(state.keeping, Keeping::Recorded { .. })
+                && state.happenings.len() < DATE_RANGES_REMEMBERED_MAX
+            {
+                state.happenings.push(happening);
+            }
+            Ok(())
+        })
     }
 
     /// The publisher does not return.
@@ -495,7 +536,7 @@ impl State {
                         .and_then(|shelf| shelf.segments.remove(&msn))
                         .unwrap_or_default();
                     self.bytes = self.bytes.saturating_sub(held.bytes());
-                    if held.is_stored() {
+                    if held.is_stored() && matches!(self.keeping, Keeping::Window { .. }) {
                         self.removals.push_back((rendition, msn));
                     }
                 }
@@ -504,7 +545,7 @@ impl State {
                         shelf.inits.remove(&init);
                     }
                 }
-                Output::Ended => {}
+                Output::Ended => self.ended = true,
                 Output::Finished => {
                     self.finished = true;
                     self.shelves
@@ -515,6 +556,7 @@ impl State {
                 }
             }
         }
+        self.note_whole();
         self.drop_stored();
         changed
     }

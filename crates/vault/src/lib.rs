@@ -6,6 +6,7 @@
 
 pub mod limits;
 mod place;
+pub mod recording;
 
 use std::{
     fmt, fs, io,
@@ -177,6 +178,15 @@ impl Vault {
         }
         let pieces: Vec<Bytes> = body.try_collect().await.map_err(unreadable)?;
         Ok(pieces.concat().into())
+    }
+
+    /// How many bytes a file has.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn size(&self, place: &Place) -> Result<u64, VaultError> {
+        let _permit = self.reads.acquire().await;
+        Ok(self.store.head(&place.0).await?.size)
     }
 
     /// Removes a file, if it is there.

@@ -106,6 +106,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "How far back viewers can go in a show that is on. In files of the data folder; the newest segments are in memory.",
     ),
     (
+        "recording",
+        "Shows that are kept when they are over, and played from /vod/. In files of the data folder, beside those of [dvr].",
+    ),
+    (
         "ladder",
         "Lower qualities of every show, encoded by ffmpeg; what the publisher sends is shown as it is, above them.",
     ),
@@ -346,6 +350,27 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "2m to 2h. When the disk is full or fails, it is as short as what there is, and grows again when it can. \"0s\": a minute, from memory.",
         "so much of every show on disk, once while it is on and again as long after it: 4.5 GB for 2h at 5 Mb/s",
+    ),
+    key(
+        "recording",
+        "channels",
+        Kind::TextList,
+        "Ids of the channels that are recorded, or [\"*\"] for all. Empty: none.",
+        "their media for as long as it is kept: 2.3 GB for an hour at 5 Mb/s",
+    ),
+    key(
+        "recording",
+        "keep",
+        Kind::Text,
+        "How long a recording is kept from its end on, 1m to 3650d. \"0s\": until it is deleted. Clips are kept until they are deleted in any case.",
+        "",
+    ),
+    key(
+        "recording",
+        "gib_max",
+        Kind::Number,
+        "Most of all recordings together, GiB, up to 1000000: beyond it the oldest that is over is deleted. 0: no limit.",
+        "so much, and what is being recorded",
     ),
     key(
         "ladder",

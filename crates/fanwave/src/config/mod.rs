@@ -27,6 +27,7 @@ mod ladder;
 pub mod nats;
 pub mod plan;
 pub mod problem;
+mod recording;
 pub mod reference;
 pub mod schema;
 pub mod settings;

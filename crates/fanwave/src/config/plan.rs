@@ -10,10 +10,7 @@ use std::{
 };
 
 use fanwave_gateway::SubscribeTokens;
-use fanwave_origin::{
-    LadderConfig, Numbering, Takeover,
-    limits::{CONNECTIONS_MAX, DVR_WINDOW_MAX, DVR_WINDOW_MIN},
-};
+use fanwave_origin::{LadderConfig, Numbering, RecordingConfig, Takeover, limits::CONNECTIONS_MAX};
 use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
@@ -23,7 +20,6 @@ use super::{
     check::Check,
     demo::{self, Demo},
     drain::{self, Drain},
-    duration,
     engine::{self, Engine},
     gateway::{self, Gateway},
     http::{self, Http},
@@ -31,6 +27,7 @@ use super::{
     keys::CHANNELS,
     ladder,
     problem::{Fault, Problem},
+    recording,
     schema::Config,
     settings::{KeyPath, Settings},
     tokens::{self, Tokens},
@@ -65,6 +62,8 @@ pub struct Plan {
     pub reconnect_window: Duration,
     /// How far back viewers can go; `None`: as far as memory goes.
     pub dvr_window: Option<Duration>,
+    /// What is kept of shows when they are over.
+    pub recording: RecordingConfig,
     /// What is encoded beside what publishers send.
     pub ladder: LadderConfig,
     /// At least one; ids are unique.
@@ -195,7 +194,8 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             &config.live.reconnect_window,
             secs(1)..=secs(600),
         ),
-        dvr_window: dvr_window(&mut check, &config.dvr.window),
+        dvr_window: recording::dvr_window(&mut check, &config.dvr.window),
+        recording: recording::plan(&mut check, &config.recording, &config.channels),
         ladder: ladder::plan(&mut check, &config.ladder),
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
@@ -219,15 +219,6 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         demo: demo::plan(&mut check, &config.demo),
     };
     check.finish(plan)
-}
-
-/// From the shortest that is worth a disk to the longest that a playlist may list; zero for none.
-fn dvr_window(check: &mut Check<'_>, text: &str) -> Option<Duration> {
-    if duration::parse(text) == Ok(Duration::ZERO) {
-        return None;
-    }
-    let range = DVR_WINDOW_MIN..=DVR_WINDOW_MAX;
-    Some(check.duration(KeyPath::of("dvr", "window"), text, range))
 }
 
 fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {

@@ -85,6 +85,14 @@ section!(
     }
 );
 section!(
+    /// `[recording]`.
+    Recording {
+        channels: Vec<String> = Vec::new(),
+        keep: String = "30d".to_owned(),
+        gib_max: u64 = 0,
+    }
+);
+section!(
     /// `[ladder]`.
     Ladder {
         rungs: Vec<String> = Vec::new(),
@@ -242,6 +250,7 @@ section!(
         authorise: Authorise = Authorise::default(),
         live: Live = Live::default(),
         dvr: Dvr = Dvr::default(),
+        recording: Recording = Recording::default(),
         ladder: Ladder = Ladder::default(),
         channels: Vec<Channel> = vec![
             Channel::default(),

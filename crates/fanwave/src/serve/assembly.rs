@@ -13,18 +13,21 @@ mod stop;
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
-use fanwave_api::{Api, ChannelInfo, Health, Ingest, NodeList, Publisher, ShowState, ShowStatus};
-use fanwave_bus::Engine;
+use fanwave_api::{
+    Api, ChannelInfo, Health, Ingest, Library, LibraryError, NodeList, Publisher, Recording,
+    ShowState, ShowStatus, Stretch,
+};
+use fanwave_bus::{BoxFuture, Engine};
 use fanwave_gateway::{Gateway, TlsAcceptor};
 use fanwave_origin::{
-    ArchiveConfig, ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus, SrtConfig,
-    Takeover,
+    ArchiveConfig, ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus,
+    RecordingInfo, SrtConfig, Takeover,
     limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
 };
 use fanwave_room::census::Node;
 use fanwave_store::Store;
 use fanwave_vault::Vault;
-use fanwave_wire::{RoomId, token::TokenKey};
+use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -353,6 +356,73 @@ impl ShowStatus for OriginShows {
     }
 }
 
+/// Answers [`Library`] from the origin.
+struct OriginLibrary(Arc<Origin>);
+
+impl Library for OriginLibrary {
+    fn list(&self) -> Vec<Recording> {
+        self.0.recordings().into_iter().map(recording).collect()
+    }
+
+    fn get(&self, id: &str) -> Option<Recording> {
+        self.0.recording(id).map(recording)
+    }
+
+    fn timeline<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Vec<Stretch>, LibraryError>> {
+        Box::pin(async move {
+            let stretches = self.0.timeline(id).await.map_err(refusal)?;
+            let stretch = |stretch: fanwave_origin::Stretch| Stretch {
+                starts_at: UnixMillis(stretch.starts_at_ms),
+                media_ms: stretch.media_ms,
+                duration_ms: stretch.duration_ms,
+            };
+            Ok(stretches.into_iter().map(stretch).collect())
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), LibraryError>> {
+        Box::pin(async move { self.0.delete_recording(id).await.map_err(refusal) })
+    }
+
+    fn clip<'a>(
+        &'a self,
+        id: &'a str,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> BoxFuture<'a, Result<Recording, LibraryError>> {
+        Box::pin(async move {
+            let clip = self.0.clip(id, from.0, to.0).await;
+            clip.map(recording).map_err(refusal)
+        })
+    }
+}
+
+fn recording(info: RecordingInfo) -> Recording {
+    Recording {
+        id: info.id,
+        channel: info.channel,
+        from: UnixMillis(info.from_ms),
+        to: UnixMillis(info.to_ms),
+        bytes: info.bytes,
+        ended: info.ended,
+        clip: info.clip,
+    }
+}
+
+/// The storage's own words are for the operator's log.
+fn refusal(error: fanwave_origin::LibraryError) -> LibraryError {
+    use fanwave_origin::LibraryError as Error;
+    match error {
+        Error::Unknown => LibraryError::Unknown,
+        Error::Growing => LibraryError::Conflict(error.to_string()),
+        Error::Span | Error::OfClip => LibraryError::Refused(error.to_string()),
+        error => {
+            tracing::warn!(%error, "a recording cannot be worked on");
+            LibraryError::Unavailable
+        }
+    }
+}
+
 /// Answers [`NodeList`] from the gateway.
 struct GatewayNodes(Arc<Gateway>);
 
@@ -449,12 +519,11 @@ fn start_origin(
         takeover: channel.takeover,
         numbering: channel.numbering,
     });
-    let archive = match plan.dvr_window {
-        None => None,
-        Some(window) => {
-            let vault = Vault::in_folder(&folder.media()?).map_err(StartError::Media)?;
-            Some(ArchiveConfig { vault, window })
-        }
+    // The folder is looked through also when nothing is kept any more: what was kept is played.
+    let archive = ArchiveConfig {
+        vault: Vault::in_folder(&folder.media()?).map_err(StartError::Media)?,
+        window: plan.dvr_window,
+        recording: plan.recording.clone(),
     };
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
@@ -467,7 +536,7 @@ fn start_origin(
         ladder: plan.ladder.clone(),
         authoriser: authoriser::config(plan.authorise.as_ref())
             .map_err(StartError::AuthoriserSecret)?,
-        archive,
+        archive: Some(archive),
         // The chat's own: one timeline for both, also when the machine's clock is set.
         wall: || fanwave_live::WallTime(clock::now().0),
         ..OriginConfig::new(channels.collect())
@@ -513,7 +582,8 @@ fn api(
         guest_ttl: plan.guest_ttl,
         key,
         engine,
-        shows: Arc::new(OriginShows(origin)),
+        shows: Arc::new(OriginShows(Arc::clone(&origin))),
+        library: Arc::new(OriginLibrary(origin)),
         nodes: Arc::new(GatewayNodes(gateway)),
         now: clock::now,
     }

@@ -1,8 +1,8 @@
 //! Keeps one stream: does its errands, one after the other, and tells when the storage does not let it.
 //!
-//! A failing storage never stops the show. What cannot be written is tried again each [`crate::limits::STORAGE_RETRY`], for as long as the
-//! stream holds it; what is to be removed is removed meanwhile, since that may be what makes room. Told once when it begins
-//! and once when it is over.
+//! A failing storage never stops the show. What cannot be written is tried again each [`crate::limits::STORAGE_RETRY`], for as
+//! long as the stream holds it; what is to be removed is removed meanwhile, since that may be what makes room. Told once
+//! when it begins and once when it is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{folder, segment};
+use super::{Recorder, segment};
 use crate::{
     clock::Clock,
     limits::STORAGE_DEADLINE,
     metrics::{Counted, storage::StorageMetrics},
     shared::stopped,
-    stream::{Errand, Stream},
+    stream::{Errand, Stream, Whole},
 };
 
 #[derive(Debug)]
@@ -32,12 +32,14 @@ pub(super) struct Keeper {
     channel: RoomId,
     folder: Place,
     stream: Arc<Stream>,
+    /// Of a stream that is recorded.
+    recorder: Option<Recorder>,
     metrics: StorageMetrics,
     /// Held while segments cannot be stored.
     failing: Option<Counted>,
 }
 
-/// Why a segment is not stored.
+/// Why a segment is not stored, or not written down.
 #[derive(Debug, Error)]
 enum Failure {
     #[error(transparent)]
@@ -48,19 +50,27 @@ enum Failure {
     NoRendition,
 }
 
+/// What came of looking for something to do.
+enum Done {
+    Something,
+    Nothing,
+}
+
 impl Keeper {
     pub(super) fn new(
         (vault, retry): (Vault, Duration),
-        channel: &RoomId,
+        (channel, folder): (RoomId, Place),
         stream: Arc<Stream>,
+        recorder: Option<Recorder>,
         metrics: StorageMetrics,
     ) -> Self {
         Self {
             vault,
             retry,
-            folder: folder(channel, stream.prefix()),
-            channel: channel.clone(),
+            channel,
+            folder,
             stream,
+            recorder,
             metrics,
             failing: None,
         }
@@ -68,33 +78,22 @@ impl Keeper {
 
     /// Keeps the stream until nothing of it is wanted, or the origin stops.
     pub(super) async fn run(mut self, clock: Clock, mut stop: watch::Receiver<bool>) {
-        while !self.stream.is_finished() {
+        loop {
             let is_last = *stop.borrow();
-            let stored = match self.stream.next_errand() {
-                Some(Errand::Remove { rendition, msn }) => {
-                    self.remove(rendition, msn).await;
-                    continue;
-                }
-                Some(Errand::Store {
-                    rendition,
-                    msn,
-                    pieces,
-                }) => self.store(rendition, msn, pieces).await,
-                None if is_last => return,
-                None => {
+            match self.step().await {
+                Ok(Done::Something) => {}
+                Ok(Done::Nothing) if self.is_done() || is_last => break,
+                Ok(Done::Nothing) => {
                     tokio::select! {
                         () = self.stream.until_errands() => {}
                         () = stopped(&mut stop) => {}
                     }
-                    continue;
                 }
-            };
-            match stored {
-                Ok(()) => self.recovered(),
                 Err(why) => {
                     self.failed(&why);
-                    if is_last {
-                        return;
+                    // What could not be stored by now has nobody left to play it from.
+                    if is_last || self.stream.is_finished() {
+                        break;
                     }
                     if matches!(why, Failure::Vault(VaultError::Full(_))) {
                         self.stream.make_room(clock.now());
@@ -106,22 +105,68 @@ impl Keeper {
                 }
             }
         }
-        self.clear().await;
+        if self.recorder.is_none() && self.stream.is_finished() {
+            self.clear().await;
+        }
+    }
+
+    /// Whether nothing more will come that has to be kept.
+    fn is_done(&self) -> bool {
+        self.stream.is_finished() || (self.recorder.is_some() && self.stream.is_ended())
+    }
+
+    async fn step(&mut self) -> Result<Done, Failure> {
+        if self.stream.is_finished() && self.recorder.is_none() {
+            return Ok(Done::Nothing);
+        }
+        match self.stream.next_errand() {
+            Some(Errand::Remove { rendition, msn }) => self.remove(rendition, msn).await,
+            Some(Errand::Store {
+                rendition,
+                whole,
+                pieces,
+            }) => {
+                self.store(rendition, whole, pieces).await?;
+                self.recovered();
+            }
+            Some(Errand::Note { rendition, whole }) => {
+                if let Some(recorder) = &mut self.recorder {
+                    bounded(recorder.prepare(rendition, &whole)).await?;
+                    recorder.add(rendition, &whole, 0);
+                }
+                self.stream.stored(rendition, whole.segment.msn, false);
+            }
+            None => {
+                // What has gathered is written down once.
+                let Some(recorder) = self.recorder.as_mut().filter(|one| one.is_behind()) else {
+                    return Ok(Done::Nothing);
+                };
+                bounded(recorder.write()).await?;
+                self.recovered();
+            }
+        }
+        Ok(Done::Something)
     }
 
     async fn store(
-        &self,
+        &mut self,
         rendition: RenditionId,
-        msn: MediaSeq,
+        whole: Whole,
         pieces: Vec<Bytes>,
     ) -> Result<(), Failure> {
+        let msn = whole.segment.msn;
         let place = self.place(rendition, msn).ok_or(Failure::NoRendition)?;
         let bytes: usize = pieces.iter().map(Bytes::len).sum();
-        let written = timeout(STORAGE_DEADLINE, self.vault.write(&place, pieces)).await;
-        written.map_err(|_| Failure::Late)??;
+        if let Some(recorder) = &mut self.recorder {
+            bounded(recorder.prepare(rendition, &whole)).await?;
+        }
+        bounded(self.vault.write(&place, pieces)).await?;
         self.metrics.written.inc();
         self.metrics.written_bytes.inc_by(bytes as u64);
-        self.stream.stored(rendition, msn);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add(rendition, &whole, bytes);
+        }
+        self.stream.stored(rendition, msn, true);
         Ok(())
     }
 
@@ -168,4 +213,9 @@ impl Keeper {
         let (_, spec) = renditions.find(|(id, _)| *id == rendition)?;
         Some(segment(&self.folder, &spec.name, msn))
     }
+}
+
+async fn bounded(step: impl Future<Output = Result<(), VaultError>>) -> Result<(), Failure> {
+    let done = timeout(STORAGE_DEADLINE, step).await;
+    Ok(done.map_err(|_| Failure::Late)??)
 }

@@ -11,6 +11,7 @@ mod negotiate;
 mod priority;
 mod stored;
 mod viewing;
+mod vod;
 
 use std::sync::Arc;
 
@@ -61,8 +62,16 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         // A page of another origin is told by any address that there is nothing, in place of a failure without a reason.
         .fallback(unknown_address)
         .layer(middleware::map_response(allow_any_origin))
+        .with_state(Arc::clone(&shared));
+    let vod = Router::new()
+        .route(
+            "/{recording}/{playlist}",
+            get(vod::playlist).options(preflight),
+        )
+        .fallback(unknown_address)
+        .layer(middleware::map_response(allow_any_origin))
         .with_state(shared);
-    Router::new().nest("/live", live)
+    Router::new().nest("/live", live).nest("/vod", vod)
 }
 
 async fn master(
@@ -76,7 +85,9 @@ async fn master(
         .and_then(|channel| channel.current());
     let gzip = negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING));
     match stream.and_then(|stream| Some((stream.master()?, stream))) {
-        Some((playlist, stream)) => send_playlist(&playlist, &stream, gzip, Kind::Multivariant),
+        Some((playlist, stream)) => send_playlist(&playlist, gzip, false, || {
+            lifetime_of(&stream, Kind::Multivariant)
+        }),
         None => refuse(
             StatusCode::NOT_FOUND,
             Lifetime::NoStore,
@@ -94,7 +105,10 @@ async fn playlist(
     let names = (&*channel, &*prefix, &*file);
     match Wanted::playlist(&shared, names, query.as_deref(), &headers) {
         Some(wanted) => wanted.answer(&shared).await.0,
-        None => unknown(),
+        None => {
+            shared.metrics.playlist_requests.inc();
+            unknown()
+        }
     }
 }
 
@@ -103,10 +117,18 @@ async fn media(
     Path((channel, prefix, name, file)): Path<(String, String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    match Wanted::media(&shared, (&channel, &prefix), (&name, &file), &headers) {
-        Some(wanted) => wanted.answer(&shared).await.0,
-        None => unknown(),
+    let (place, file) = ((&*channel, &*prefix), (&*name, &*file));
+    if let Some(wanted) = Wanted::media(&shared, place, file, &headers) {
+        return wanted.answer(&shared).await.0;
     }
+    // A stream that is not shown any more may be recorded.
+    shared.metrics.media_requests.inc();
+    let (name, file) = file;
+    let recorded = async || {
+        let range = headers.get(header::RANGE);
+        vod::media(&shared, (&channel, &prefix, name), media_of(file)?, range).await
+    };
+    recorded().await.unwrap_or_else(unknown)
 }
 
 /// Browsers ask before some cross-origin requests, such as those with a header that a player's user adds.
@@ -237,8 +259,13 @@ fn cache(headers: &mut HeaderMap, lifetime: Lifetime) {
 }
 
 /// The answer that is the same for all who ask for this version in this way.
-fn send_playlist(playlist: &Playlist, stream: &Stream, gzip: bool, kind: Kind) -> Response {
-    let (head, bytes) = playlist.prepared(gzip, kind == Kind::BlockingPlaylist, || {
+fn send_playlist(
+    playlist: &Playlist,
+    gzip: bool,
+    is_blocking: bool,
+    lifetime: impl FnOnce() -> Lifetime,
+) -> Response {
+    let (head, bytes) = playlist.prepared(gzip, is_blocking, || {
         let mut headers = HeaderMap::with_capacity(PLAYLIST_FIELDS);
         headers.insert(header::CONTENT_TYPE, PLAYLIST_TYPE);
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -246,7 +273,7 @@ fn send_playlist(playlist: &Playlist, stream: &Stream, gzip: bool, kind: Kind) -
         if gzip {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        cache(&mut headers, lifetime_of(stream, kind));
+        cache(&mut headers, lifetime());
         for_everybody(&mut headers);
         headers
     });

@@ -21,7 +21,7 @@ use super::{
     AUDIO_TYPE, VIDEO_TYPE, answer, body, cache, for_everybody, lifetime_of, media_of, negotiate,
     priority, refuse_reply, send_playlist,
     stored::{self, NoBody},
-    unknown,
+    vod,
 };
 use crate::{
     shared::Shared,
@@ -61,9 +61,10 @@ impl Viewing {
             }
             (Some(_), Some(_)) => return None,
         };
+        // Where there is no such file, the router may know more.
         Some(ViewerRequest {
             shared: Arc::clone(&self.shared),
-            asked,
+            asked: asked?,
         })
     }
 }
@@ -72,17 +73,13 @@ impl Viewing {
 #[derive(Debug)]
 pub struct ViewerRequest {
     shared: Arc<Shared>,
-    /// None where there is no such file.
-    asked: Option<Wanted>,
+    asked: Wanted,
 }
 
 impl ViewerRequest {
     /// The answer, once there is one; and if it was waited for, what has to be dropped when it has been handed on.
     pub async fn answer(self) -> (Response, Option<Woken>) {
-        let (mut response, woken) = match self.asked {
-            Some(wanted) => wanted.answer(&self.shared).await,
-            None => (unknown(), None),
-        };
+        let (mut response, woken) = self.asked.answer(&self.shared).await;
         for_everybody(response.headers_mut());
         (response, woken)
     }
@@ -138,7 +135,6 @@ impl Wanted {
         query: Option<&str>,
         headers: &HeaderMap,
     ) -> Option<Self> {
-        shared.metrics.playlist_requests.inc();
         let name = file.strip_suffix(".m3u8")?;
         let file = File::Playlist {
             query: Query::parse(query.unwrap_or_default()),
@@ -153,7 +149,6 @@ impl Wanted {
         (name, file): (&str, &str),
         headers: &HeaderMap,
     ) -> Option<Self> {
-        shared.metrics.media_requests.inc();
         let file = File::Media {
             media: media_of(file)?,
             range: headers.get(header::RANGE).cloned(),
@@ -169,6 +164,10 @@ impl Wanted {
         let channel = shared.channel(channel)?;
         let stream = channel.stream(prefix)?;
         let rendition = stream.config().rendition(name)?;
+        match file {
+            File::Playlist { .. } => shared.metrics.playlist_requests.inc(),
+            File::Media { .. } => shared.metrics.media_requests.inc(),
+        };
         Some(Self {
             channel: channel.id().clone(),
             stream,
@@ -201,7 +200,12 @@ impl Wanted {
             }
         };
         let response = match reply {
-            Reply::Ready(playlist) => send_playlist(&playlist, &self.stream, gzip, kind),
+            Reply::Ready(playlist) => {
+                let is_blocking = kind == Kind::BlockingPlaylist;
+                send_playlist(&playlist, gzip, is_blocking, || {
+                    lifetime_of(&self.stream, kind)
+                })
+            }
             other => refuse_reply(&self.stream, &other),
         };
         (response, woken)
@@ -228,9 +232,27 @@ impl Wanted {
                     }
                 }
             }
+            // What has left the playlists of a show may be recorded.
+            Reply::Gone => match self.recorded(shared, media, range).await {
+                Some(response) => response,
+                None => refuse_reply(&self.stream, &Reply::<()>::Gone),
+            },
             other => refuse_reply(&self.stream, &other),
         };
         (response, woken)
+    }
+
+    async fn recorded(
+        &self,
+        shared: &Shared,
+        media: Media,
+        range: Option<&HeaderValue>,
+    ) -> Option<Response> {
+        let mut renditions = self.stream.config().renditions();
+        let (_, spec) = renditions.find(|(id, _)| *id == self.rendition)?;
+        let name = spec.name.to_string();
+        let place = (self.channel.as_str(), self.stream.prefix(), &*name);
+        vod::media(shared, place, media, range).await
     }
 
     /// A stretch of a segment from the storage.

@@ -5,10 +5,18 @@
 //! holds anyway, and never makes a publisher wait. A segment that is not stored in time leaves the playlists, and with it
 //! everything before it, because a playlist loses segments at its beginning alone (section 6.2.2 of the draft).
 
-use bytes::Bytes;
-use fanwave_live::{Input, MediaSeq, Moment, RenditionId, WallTime};
+use std::sync::Arc;
 
-use super::{Keeping, State, Stream, shelf::Held};
+use bytes::Bytes;
+use fanwave_live::{
+    DateRange, InitId, Input, MediaSeq, Moment, RenditionId, WallTime,
+    render::multivariant_playlist,
+};
+
+use super::{
+    Keeping, State, Stream,
+    shelf::{self, Held, Whole},
+};
 
 /// One thing to do.
 #[derive(Debug)]
@@ -16,8 +24,13 @@ pub(crate) enum Errand {
     /// A whole segment is to be written.
     Store {
         rendition: RenditionId,
-        msn: MediaSeq,
+        whole: Whole,
         pieces: Vec<Bytes>,
+    },
+    /// A whole segment has no media, or none any more, and is to be written down as that.
+    Note {
+        rendition: RenditionId,
+        whole: Whole,
     },
     /// A segment's file is not needed any more.
     Remove {
@@ -46,18 +59,24 @@ impl Stream {
         self.lock().removals.pop_front();
     }
 
-    /// A segment is in the storage.
-    pub(crate) fn stored(&self, rendition: RenditionId, msn: MediaSeq) {
+    /// A segment is in the storage, or written down.
+    pub(crate) fn stored(&self, rendition: RenditionId, msn: MediaSeq, has_file: bool) {
         let mut state = self.lock();
+        let is_window = matches!(state.keeping, Keeping::Window { .. });
         let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
             return;
         };
-        shelf.next_to_store = shelf.next_to_store.max(msn.next());
+        shelf
+            .unstored
+            .pop_front_if(|whole| whole.segment.msn <= msn);
         match shelf.segments.get_mut(&msn) {
-            Some(Held::Here { stored, .. }) => *stored = true,
-            Some(Held::Stored(_)) => {}
+            Some(Held::Here { stored, .. }) if has_file => *stored = true,
+            Some(_) => {}
             // Forgotten while it was written.
-            None => state.removals.push_back((rendition, msn)),
+            None if has_file && is_window => {
+                state.removals.push_back((rendition, msn));
+            }
+            None => {}
         }
         state.drop_stored();
     }
@@ -65,7 +84,7 @@ impl Stream {
     /// The storage is full: one segment of each rendition is given up at the beginning, if the window stays longer than what
     /// is kept in memory anyway.
     pub(crate) fn make_room(&self, now: Moment) {
-        let first = {
+        let oldest = {
             let state = self.lock();
             let Keeping::Window { unstored } = state.keeping else {
                 return;
@@ -73,13 +92,9 @@ impl Stream {
             let end = state.live.end().unwrap_or_default();
             state.begin().filter(|(at, _)| end.since(*at) > unstored)
         };
-        if let Some((_, oldest)) = first {
-            self.tell(
-                now,
-                Input::Shorten {
-                    first: oldest.next(),
-                },
-            );
+        if let Some((_, oldest)) = oldest {
+            let first = oldest.next();
+            self.tell(now, Input::Shorten { first });
         }
     }
 
@@ -88,11 +103,43 @@ impl Stream {
         self.lock().finished = true;
         self.errands.notify_one();
     }
+
+    /// The bytes of an init section.
+    pub(crate) fn init(&self, rendition: RenditionId, init: InitId) -> Option<Bytes> {
+        let state = self.lock();
+        let shelf = state.shelves.get(rendition.index())?;
+        shelf.inits.get(&init).cloned()
+    }
+
+    /// What was announced, but for the first so many.
+    pub(crate) fn happenings(&self, known: usize) -> Vec<Arc<DateRange>> {
+        let state = self.lock();
+        state.happenings.iter().skip(known).cloned().collect()
+    }
+
+    /// The multivariant playlist as it is beside those of the renditions.
+    pub(crate) fn choices(&self) -> String {
+        let state = self.lock();
+        let choices = shelf::multivariant(".", &self.config, &state.tracks, &state.shelves);
+        multivariant_playlist(&choices)
+    }
 }
 
 impl State {
     pub(super) fn has_errands(&mut self) -> bool {
-        self.finished || !self.removals.is_empty() || self.next_to_store().is_some()
+        self.ended || self.finished || !self.removals.is_empty() || self.next_to_store().is_some()
+    }
+
+    /// Takes note of segments that have become whole.
+    pub(super) fn note_whole(&mut self) {
+        if self.keeping == Keeping::Memory {
+            return;
+        }
+        for (rendition, _) in self.live.config().renditions() {
+            if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
+                shelf.note_whole(&self.live, rendition);
+            }
+        }
     }
 
     /// The oldest whole segment that is not in the storage.
@@ -100,30 +147,31 @@ impl State {
         if self.keeping == Keeping::Memory {
             return None;
         }
-        let renditions: Vec<_> = self.live.config().renditions().map(|(id, _)| id).collect();
+        let is_recorded = matches!(self.keeping, Keeping::Recorded { .. });
         let mut next: Option<(MediaSeq, RenditionId)> = None;
-        for rendition in renditions {
+        for (rendition, _) in self.live.config().renditions() {
             let shelf = self.shelves.get_mut(rendition.index())?;
-            let grows = self.live.next(rendition)?.msn;
+            let segments = &shelf.segments;
             // Of what is gap there is nothing to store, and what is forgotten was not stored in time.
-            while shelf.next_to_store < grows && !shelf.segments.contains_key(&shelf.next_to_store)
-            {
-                shelf.next_to_store = shelf.next_to_store.next();
-            }
-            if shelf.next_to_store < grows {
-                let candidate = (shelf.next_to_store, rendition);
+            let is_nothing =
+                |whole: &mut Whole| !is_recorded && !segments.contains_key(&whole.segment.msn);
+            while shelf.unstored.pop_front_if(is_nothing).is_some() {}
+            if let Some(whole) = shelf.unstored.front() {
+                let candidate = (whole.segment.msn, rendition);
                 next = Some(next.map_or(candidate, |other| other.min(candidate)));
             }
         }
         let (msn, rendition) = next?;
-        match self.shelves.get(rendition.index())?.segments.get(&msn)? {
-            Held::Here { pieces, .. } => Some(Errand::Store {
+        let shelf = self.shelves.get(rendition.index())?;
+        let whole = shelf.unstored.front()?.clone();
+        Some(match shelf.segments.get(&msn) {
+            Some(Held::Here { pieces, .. }) => Errand::Store {
                 rendition,
-                msn,
+                whole,
                 pieces: pieces.clone(),
-            }),
-            Held::Stored(_) => None,
-        }
+            },
+            Some(Held::Stored(_)) | None => Errand::Note { rendition, whole },
+        })
     }
 
     /// Lets go of the bytes of segments that are in the storage, once none of their parts is listed.
@@ -142,16 +190,18 @@ impl State {
 
     /// Has the playlists shortened where a segment could not be stored for too long.
     pub(super) fn give_up(&mut self, now: Moment) {
-        let Keeping::Window { unstored } = self.keeping else {
+        let Some(unstored) = self.keeping.unstored() else {
             return;
         };
         let ids = self.live.config().renditions().map(|(id, _)| id);
         let overdue = ids.filter_map(|rendition| {
             let shelf = self.shelves.get(rendition.index())?;
-            let (msn, held) = shelf.segments.range(shelf.next_to_store..).next()?;
-            let since = self.live.listed_since(rendition, *msn)?;
-            let is_due = !held.is_stored() && since.after(unstored) < now;
-            is_due.then_some(*msn)
+            let waiting = shelf.unstored.iter().map(|whole| whole.segment.msn);
+            // What has nothing to store waits for nothing.
+            let mut waiting = waiting.filter(|msn| shelf.segments.contains_key(msn));
+            let msn = waiting.next()?;
+            let since = self.live.listed_since(rendition, msn)?;
+            (since.after(unstored) < now).then_some(msn)
         });
         if let Some(overdue) = overdue.max() {
             let first = overdue.next();

@@ -1,23 +1,32 @@
 //! The bytes of one rendition, and the bandwidth they take.
 
-use std::{collections::BTreeMap, ops::Range as Span, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range as Span,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fanwave_live::{
-    Config, InitId, Media, MediaSeq, Position,
+    Config, InitId, Live, Media, MediaSeq, Position, RenditionId, SegmentEntry,
     render::{AudioRendition, Form, Multivariant, Variant, VideoRange},
 };
 use fanwave_media::{AudioTrack, Range, TrackId, Tracks, VideoTrack};
 
-use crate::playlist::Playlist;
+use crate::{limits::UNSTORED_SEGMENTS_MAX, playlist::Playlist};
 
 /// The bytes of one rendition. What is on it, and for how long, is the playlist machine's decision.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) inits: BTreeMap<InitId, Bytes>,
     pub(super) segments: BTreeMap<MediaSeq, Held>,
-    /// The first segment that is not in the storage, if there is a storage.
-    pub(super) next_to_store: MediaSeq,
+    /// Whole segments that the storage has not taken yet, if there is a storage; at most [`UNSTORED_SEGMENTS_MAX`].
+    pub(super) unstored: VecDeque<Whole>,
+    /// The first segment that is not whole.
+    next_whole: MediaSeq,
+    /// Discontinuities before it.
+    discontinuities: u64,
     /// The first segment whose bytes are still here.
     pub(super) next_to_drop: MediaSeq,
     /// The latest playlist in each of its forms that was asked for.
@@ -33,6 +42,14 @@ pub(crate) struct Made {
     pub(crate) track: VideoTrack,
     /// What it was told to make, bits per second.
     pub(crate) bandwidth: u64,
+}
+
+/// A segment that has had its last part.
+#[derive(Debug, Clone)]
+pub(crate) struct Whole {
+    pub(crate) segment: Arc<SegmentEntry>,
+    /// Discontinuities of its rendition before its first picture, since the stream began.
+    pub(crate) discontinuities: u64,
 }
 
 /// The bytes of one segment, or where they are.
@@ -110,7 +127,7 @@ pub(crate) enum Found {
 impl Shelf {
     pub(super) fn new(first: MediaSeq) -> Self {
         Self {
-            next_to_store: first,
+            next_whole: first,
             next_to_drop: first,
             ..Self::default()
         }
@@ -143,6 +160,21 @@ impl Shelf {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes note of segments that have become whole.
+    pub(super) fn note_whole(&mut self, live: &Live, rendition: RenditionId) {
+        while let Some(segment) = live.segment(rendition, self.next_whole) {
+            self.discontinuities += u64::from(segment.discontinuities);
+            self.unstored.push_back(Whole {
+                segment: Arc::clone(segment),
+                discontinuities: self.discontinuities,
+            });
+            self.next_whole = self.next_whole.next();
+        }
+        while self.unstored.len() > UNSTORED_SEGMENTS_MAX {
+            self.unstored.pop_front();
         }
     }
 

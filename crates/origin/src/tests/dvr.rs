@@ -1,21 +1,24 @@
 //! A window that does not fit into memory: what viewers get of the storage, and of one that fails.
 
-mod storage;
-
 use std::{sync::Arc, time::Duration};
 
 use fanwave_vault::Vault;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
-use self::storage::{Mood, Storage};
-use super::{DEADLINE, KEY, Show, count, parts, publisher::Publisher, segments, viewer::Answer};
-use crate::{ArchiveConfig, shared::Patience, stream::Stream};
+use super::{
+    DEADLINE, KEY, Show, count, parts,
+    publisher::Publisher,
+    segments,
+    storage::{Mood, Storage},
+    viewer::Answer,
+};
+use crate::{ArchiveConfig, RecordingConfig, shared::Patience, stream::Stream};
 
 const WINDOW: Duration = Duration::from_secs(7_200);
 
 /// Nobody waits for a test's storage.
-fn patience(unstored: Duration) -> Patience {
+pub(super) fn patience(unstored: Duration) -> Patience {
     Patience {
         unstored,
         storage: Duration::ZERO,
@@ -25,12 +28,16 @@ fn patience(unstored: Duration) -> Patience {
 
 async fn start(vault: Vault, window: Duration, patience: Patience) -> Show {
     Show::start_so(&mut Registry::default(), patience, |config| {
-        config.archive = Some(ArchiveConfig { vault, window });
+        config.archive = Some(ArchiveConfig {
+            vault,
+            window: Some(window),
+            recording: RecordingConfig::default(),
+        });
     })
     .await
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let reached = timeout(DEADLINE, async {
         while !holds().await {
             tokio::task::yield_now().await;
@@ -41,32 +48,32 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 impl Show {
     /// Segments that are in the storage, of all renditions.
-    fn stored(&self) -> u64 {
+    pub(super) fn stored(&self) -> u64 {
         self.origin.shared.metrics.storage.written.get()
     }
 
-    async fn until_stored(&self, segments: u64) {
+    pub(super) async fn until_stored(&self, segments: u64) {
         until("segments are stored", async || self.stored() >= segments).await;
     }
 
-    fn stream(&self) -> Arc<Stream> {
+    pub(super) fn stream(&self) -> Arc<Stream> {
         let channel = self.origin.shared.channel("demo").unwrap();
         channel.current().expect("the channel is live")
     }
 
-    async fn playlist(&self, folder: &str) -> String {
+    pub(super) async fn playlist(&self, folder: &str) -> String {
         self.get(&format!("{folder}/video.m3u8")).await.text()
     }
 
     /// Sends so many segments of 2 s, and waits until they are stored; the last one ends with the picture behind it.
-    async fn fill(&self, publisher: &mut Publisher, segments: u32) {
+    pub(super) async fn fill(&self, publisher: &mut Publisher, segments: u32) {
         let before = self.stored();
         publisher.send_for(segments * 2_000).await;
         self.until_stored(before + u64::from(segments - 1) * 2)
             .await;
     }
 
-    async fn first(&self, folder: &str) -> u64 {
+    pub(super) async fn first(&self, folder: &str) -> u64 {
         let text = self.playlist(folder).await;
         let line = text
             .lines()
@@ -76,7 +83,7 @@ impl Show {
 }
 
 /// A show of so many segments, the last not whole.
-async fn on_air(show: &Show, segments: u32) -> (Publisher, String) {
+pub(super) async fn on_air(show: &Show, segments: u32) -> (Publisher, String) {
     let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
     publisher.send_until(2_200).await;
     show.until(|status| status.live).await;

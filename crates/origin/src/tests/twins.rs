@@ -152,7 +152,6 @@ impl Twin {
             silence: Duration::from_secs(3),
             starving: Duration::from_secs(6),
             recovery: Duration::from_secs(10),
-            unstored: Duration::from_secs(60),
         };
         let settings = OriginConfig::new(Vec::new()).live_settings();
         let metrics = Metrics::register(&mut Registry::default());
