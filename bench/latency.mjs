@@ -40,7 +40,7 @@ const WAYS = {
     output: (server, port) => ["-c:a", "aac", "-f", "mpegts", "-flush_packets", "1", `srt://127.0.0.1:${port}?streamid=${server.streamKey}`],
   },
   whip: {
-    settings: (port) => `[whip]\nlisten = "127.0.0.1:${port}"\n`,
+    settings: (port) => `[whip]\nlisten_udp = "127.0.0.1:${port}"\n`,
     output: (server) => ["-c:a", "libopus", "-f", "whip", "-authorization", server.streamKey, `${server.url}/whip/${CHANNEL}`],
     program: ffmpegNext,
   },

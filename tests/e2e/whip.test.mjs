@@ -1,7 +1,9 @@
 /** WHIP: an encoder and a browser publish by WebRTC, and what they send is watched to the end. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { openPage, PAGE_MS, startBrowser } from "../harness/browser.mjs";
+import { run } from "../harness/child.mjs";
 import { playlists } from "../harness/hls.mjs";
 import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs";
 import { ENHANCED, ffmpegNext, startEncoder } from "../harness/publisher.mjs";
@@ -16,6 +18,9 @@ const TOLD_MS = 20_000;
 
 /** How long a browser may take until so much of its show is there: it begins with little bitrate, and asks itself how much there is. */
 const UNDER_WAY_MS = 60_000;
+
+/** How far from its flash a tone may be: a picture and a packet of sound. */
+const TOGETHER_S = 0.06;
 
 /** How long the show is watched. */
 const WATCHED_S = 10;
@@ -51,6 +56,28 @@ scene("an encoder publishes by WHIP, every frame of it can be read, and it ends 
   const log = await server.child.log();
   assert.match(log, /the publisher has ended it/);
   assert.ok(!log.includes(server.streamKey), "no key is in the log");
+});
+
+scene("a tone is heard when its flash is seen, though RTP counts both from anywhere", async (scene) => {
+  const { server, url } = await startServer(scene);
+  const encoder = { ...ENHANCED.whipFlashes, args: [...ENHANCED.whipFlashes.args, "-authorization", server.streamKey] };
+  const child = startEncoder(scene, server, { encoder, program: ffmpegNext(), url });
+  await playable(server, child, ["video", "audio"]);
+  const copy = join(scene.folder, "copy.mkv");
+  const copied = await run(ffmpegNext(), ["-hide_banner", "-nostdin", "-loglevel", "error", "-i", server.playlistUrl,
+    "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-t", "5", copy], { deadlineMs: 60_000 });
+  assert.equal(copied.code, 0, copied.stderr);
+  /** @param {string[]} filter @param {RegExp} found */
+  const times = async (filter, found) => {
+    const { stderr } = await run(ffmpegNext(), ["-hide_banner", "-nostdin", "-i", copy, ...filter, "-f", "null", "-"], { deadlineMs: 60_000 });
+    return [...stderr.matchAll(found)].map(([, s]) => Number(s));
+  };
+  const flashes = await times(["-vf", "blackdetect=d=0.05:pix_th=0.3", "-an"], /black_end:([0-9.]+)/g);
+  const tones = await times(["-af", "silencedetect=noise=-30dB:d=0.05", "-vn"], /silence_end: ([0-9.]+)/g);
+  assert.ok(flashes.length >= 4 && tones.length >= 4, `flashes at ${flashes.join(", ")}, tones at ${tones.join(", ")}`);
+  for (const flash of flashes.slice(0, 4)) {
+    assert.ok(tones.some((tone) => Math.abs(tone - flash) <= TOGETHER_S), `a flash at ${flash}, tones at ${tones.join(", ")}`);
+  }
 });
 
 scene("a wrong key is refused before any media is sent", async (scene) => {

@@ -83,6 +83,13 @@ export const ENHANCED = {
     args: ["-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-bf", "0",
       "-b:v", "600k", "-c:a", "libopus", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
   },
+  /** A flash and a tone in the same tenth of every second, over WebRTC. */
+  whipFlashes: {
+    picture: "color=black:s=320x180:r=30,drawbox=c=white:t=fill:enable='lt(mod(t,1),0.1)'",
+    sounds: ["sine=frequency=1000:sample_rate=48000,volume=volume='if(lt(mod(t,1),0.1),1,0)':eval=frame"],
+    args: ["-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-bf", "0",
+      "-c:a", "libopus", "-b:a", "96k", "-ac", "2"],
+  },
   /** A show for listeners. */
   soundAlone: {
     picture: "testsrc2=size=16x16:rate=1",

@@ -1,4 +1,6 @@
-//! Strangers on the RTMP port: each is closed on, and the show goes on.
+//! Bad input B1, strangers on the RTMP port: each is closed on, and the show goes on.
+//!
+//! That one holds at most a megabyte is asserted in `limits`; that a thousand leave nothing behind, in `tests/broken_off.rs`.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -54,7 +56,7 @@ pub(super) async fn attack(addr: SocketAddr, bytes: &[u8], hang_up: bool) {
 }
 
 #[tokio::test]
-async fn strangers_are_closed_on_and_the_show_goes_on() {
+async fn b1_strangers_are_closed_on_and_the_show_goes_on() {
     let show = Show::start().await;
     let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
     publisher.send_until(2_200).await;
@@ -122,7 +124,7 @@ async fn strangers_are_closed_on_and_the_show_goes_on() {
 }
 
 #[tokio::test]
-async fn a_peer_that_says_nothing_is_closed_on_in_the_end() {
+async fn b1_a_peer_that_says_nothing_is_closed_on_in_the_end() {
     let patience = Patience {
         before_publish: Duration::from_millis(50),
         ..Patience::default()
@@ -136,7 +138,7 @@ async fn a_peer_that_says_nothing_is_closed_on_in_the_end() {
 }
 
 #[tokio::test]
-async fn media_that_is_no_media_ends_its_publisher_alone() {
+async fn b1_media_that_is_no_media_ends_its_publisher_alone() {
     let show = Show::start().await;
     let mut good = Publisher::connect(show.rtmp(), "other-key-5678")
         .await
@@ -144,6 +146,27 @@ async fn media_that_is_no_media_ends_its_publisher_alone() {
     let mut bad = Publisher::connect(show.rtmp(), KEY).await.unwrap();
     bad.send_garbage(&noise(4_096)).await;
     bad.until_dismissed().await;
+    good.send_until(2_200).await;
+    let mut other = show.origin.watch(&"other".parse().unwrap()).unwrap();
+    timeout(DEADLINE, other.wait_for(|status| status.live))
+        .await
+        .expect("in time")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn b1_timestamps_that_leap_end_their_publisher_alone() {
+    let show = Show::start().await;
+    let mut good = Publisher::connect(show.rtmp(), "other-key-5678")
+        .await
+        .unwrap();
+    for to_ms in [0, 60_000] {
+        let mut bad = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+        bad.send_until(5_000).await;
+        bad.skip_to(to_ms);
+        bad.send_for(200).await;
+        bad.until_dismissed().await;
+    }
     good.send_until(2_200).await;
     let mut other = show.origin.watch(&"other".parse().unwrap()).unwrap();
     timeout(DEADLINE, other.wait_for(|status| status.live))
