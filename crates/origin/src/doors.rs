@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
 
 use crate::{
-    config::StartError,
+    config::{OriginConfig, StartError},
     ingest::Admitted,
     rtmp::{
         Listener,
@@ -23,6 +23,20 @@ pub(crate) struct Doors {
     pub(crate) rtmps: Option<(SocketAddr, TlsFiles)>,
     pub(crate) srt: Option<SrtConfig>,
     pub(crate) whip: Option<WhipConfig>,
+    /// Most connections from one peer, through all of them together.
+    pub(crate) per_peer_max: usize,
+}
+
+impl Doors {
+    pub(crate) fn of(config: &OriginConfig) -> Self {
+        Self {
+            rtmp: config.rtmp_listen,
+            rtmps: config.rtmps.clone(),
+            srt: config.srt.clone(),
+            whip: config.whip.clone(),
+            per_peer_max: config.connections_per_peer,
+        }
+    }
 }
 
 /// Where they are.
@@ -44,13 +58,9 @@ pub(crate) struct Opened {
     pub(crate) tasks: JoinSet<()>,
 }
 
-/// Opens all of them, for so many connections from one peer together. Needs a runtime.
-pub(crate) fn open(
-    doors: &Doors,
-    per_peer_max: usize,
-    shared: &Arc<Shared>,
-) -> Result<Opened, StartError> {
-    let admitted = Arc::new(Admitted::new(per_peer_max));
+/// Opens all of them. Needs a runtime.
+pub(crate) fn open(doors: &Doors, shared: &Arc<Shared>) -> Result<Opened, StartError> {
+    let admitted = Arc::new(Admitted::new(doors.per_peer_max));
     let listen = |addr, tls| Listener::bind(addr, tls, Arc::clone(shared), Arc::clone(&admitted));
     let failed = bind("RTMP", doors.rtmp);
     let listener = listen(doors.rtmp, None).map_err(failed)?;

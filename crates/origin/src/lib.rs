@@ -54,7 +54,7 @@ use crate::{
     authorise::Authoriser,
     channel::{Channel, Waits},
     clock::Clock,
-    doors::{Addresses, Doors, Opened},
+    doors::{Addresses, Doors},
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
@@ -103,6 +103,7 @@ impl Origin {
     ) -> Result<Self, StartError> {
         config.check()?;
         config.ladder.check()?;
+        let doors = Doors::of(&config);
         let settings = config.live_settings();
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
         Config::new(settings.clone(), channel::renditions_to_check())?;
@@ -151,29 +152,19 @@ impl Origin {
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
         });
-        let Opened {
-            addresses,
-            whip,
-            mut tasks,
-        } = doors::open(
-            &Doors {
-                rtmp: config.rtmp_listen,
-                rtmps: config.rtmps,
-                srt: config.srt,
-                whip: config.whip,
-            },
-            config.connections_per_peer,
-            &shared,
-        )?;
+        let mut opened = doors::open(&doors, &shared)?;
         for channel in shared.channels.values() {
-            tasks.spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
+            opened
+                .tasks
+                .spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
         }
+        let addresses = opened.addresses;
         tracing::info!(rtmp = %addresses.rtmp, rtmps = ?addresses.rtmps, srt = ?addresses.srt, whip = ?addresses.whip, channels = shared.channels.len(), "listening for encoders");
         Ok(Self {
             shared,
             addresses,
-            whip: whip.map(Arc::new),
-            tasks: Mutex::new(tasks),
+            whip: opened.whip.map(Arc::new),
+            tasks: Mutex::new(opened.tasks),
         })
     }
 

@@ -75,7 +75,7 @@ pub(crate) enum PackError {
     },
     /// Segments are numbered by the clock, and the publisher has none.
     #[error(
-        "this channel is numbered from the clock, which only the timestamps of RTMP can tell: publish by RTMP"
+        "this channel is numbered from the clock, and what comes by SRT or WHIP does not carry the time of day: publish by RTMP"
     )]
     NoClock,
     /// More media in one part than a part may have.
