@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
@@ -56,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -75,6 +75,8 @@ export class Server {
     this.sendRate = options.sendRate ?? "limited";
     this.secret = options.secret;
     this.tls = options.tls;
+    /** Whether HTTP/3 is spoken, at the UDP port of the same number. */
+    this.http3 = options.http3 ?? false;
     /** Where the HTTP port's other half is, which speaks TLS, if it is wanted. */
     this.tlsPort = 0;
     this.shownPerSecond = options.shownPerSecond ?? 10;
@@ -100,6 +102,7 @@ export class Server {
 [http]
 listen = "127.0.0.1:${this.httpPort}"
 ${this.tls ? `tls_listen = "127.0.0.1:${this.tlsPort}"\ntls_certificate = "${this.tls.certificate}"\ntls_key = "${this.tls.key}"` : ""}
+${this.http3 ? `h3_listen = "127.0.0.1:${this.tlsPort}"` : ""}
 
 [rtmp]
 listen = "127.0.0.1:${this.rtmpPort}"

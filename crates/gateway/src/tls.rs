@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
+    ServerConfig, SupportedCipherSuite,
     crypto::aws_lc_rs::{self, Ticketer, kx_group},
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -75,19 +75,46 @@ pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
     config_for(files, &[HTTP_1])
 }
 
+/// TLS as QUIC has it, for an HTTP server that speaks HTTP/3 (RFC 9001): version 1.3, with the suites of every browser.
+///
+/// Nothing is taken before a handshake is over (0-RTT): what is sent so can be sent again by whoever has seen it.
+///
+/// # Errors
+///
+/// [`TlsError`] names the file, and what is wrong with it.
+pub fn quic_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = config_of(files, aws_lc_rs::default_provider().cipher_suites)?;
+    config.alpn_protocols = vec![HTTP_3.to_vec()];
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
 /// HTTP/1.1, as ALPN names it (RFC 7301, section 6).
 const HTTP_1: &[u8] = b"http/1.1";
 
 /// HTTP/2 over TLS (RFC 9113, section 3.2).
 const HTTP_2: &[u8] = b"h2";
 
+/// HTTP/3 (RFC 9114, section 3.1).
+const HTTP_3: &[u8] = b"h3";
+
 /// What TLS connections are made of whose peers may choose among these protocols, the first one first.
 fn config_for(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+    let suites = suites::with_small_keys(&aws_lc_rs::default_provider().cipher_suites);
+    let mut config = config_of(files, suites)?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+fn config_of(
+    files: &TlsFiles,
+    cipher_suites: Vec<SupportedCipherSuite>,
+) -> Result<ServerConfig, TlsError> {
     let certificates = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| explain(error, &files.key, "private key"))?;
     let mut provider = aws_lc_rs::default_provider();
-    provider.cipher_suites = suites::with_small_keys(&provider.cipher_suites);
+    provider.cipher_suites = cipher_suites;
     provider.kx_groups = vec![
         kx_group::X25519MLKEM768,
         kx_group::X25519,
@@ -105,11 +132,10 @@ fn config_for(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>
             },
             other => TlsError::Unserved(other),
         })?;
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new().map_err(TlsError::Unserved)?;
     config.send_tls13_tickets = 1;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

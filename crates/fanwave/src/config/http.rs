@@ -35,6 +35,8 @@ pub struct HttpTls {
     pub listen: SocketAddr,
     /// The certificate and its key.
     pub files: TlsFiles,
+    /// Where to listen for HTTP/3, if it is spoken.
+    pub h3_listen: Option<SocketAddr>,
 }
 
 /// Plans it.
@@ -97,6 +99,12 @@ fn tls(check: &mut Check<'_>, config: &Config) -> Option<HttpTls> {
         ("tls_key", secret.is_none()),
     ];
     if missing.iter().all(|(_, missing)| *missing) {
+        if !http.h3_listen.is_empty() {
+            check.refuse(
+                key("h3_listen"),
+                "needs http.tls_listen, http.tls_certificate and http.tls_key: browsers are told there that HTTP/3 is spoken",
+            );
+        }
         return None;
     }
     for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
@@ -116,8 +124,11 @@ fn tls(check: &mut Check<'_>, config: &Config) -> Option<HttpTls> {
             "is the address of http.listen or rtmp.listen too: each needs its own port",
         );
     }
+    let h3_listen =
+        (!http.h3_listen.is_empty()).then(|| check.address(key("h3_listen"), &http.h3_listen));
     secret.map(|secret| HttpTls {
         listen,
+        h3_listen,
         files: TlsFiles {
             certificate: (&http.tls_certificate).into(),
             key: secret,

@@ -212,6 +212,13 @@ pub const KEYS: &[Key] = &[
         "",
     ),
     key(
+        "http",
+        "h3_listen",
+        Kind::Text,
+        "Address and UDP port for HTTP/3, with the certificate of http.tls_listen, whose answers then offer it (Alt-Svc): \"0.0.0.0:8443\". Empty: no HTTP/3.",
+        "1 MiB of answers under way per connection",
+    ),
+    key(
         "rtmp",
         "listen",
         Kind::Text,

@@ -32,6 +32,7 @@ section!(
         tls_listen: String = String::new(),
         tls_certificate: String = String::new(),
         tls_key: String = String::new(),
+        h3_listen: String = String::new(),
     }
 );
 section!(

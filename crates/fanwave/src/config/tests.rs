@@ -250,6 +250,11 @@ fn tls_on_the_http_port_takes_all_three_keys_and_a_port_of_its_own() {
         assert!(missing.contains(&said), "{missing}");
     }
     assert!(!missing.contains("`http.tls_listen` must"), "{missing}");
+    let alone = complaints("[http]\nh3_listen = \"127.0.0.1:9\"\n", &[]);
+    assert!(
+        alone.contains("`http.h3_listen` needs http.tls_listen"),
+        "{alone}"
+    );
     let taken = complaints(
         "[http]\nlisten = \"127.0.0.1:9\"\ntls_listen = \"127.0.0.1:9\"\n",
         &[],

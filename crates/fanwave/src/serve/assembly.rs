@@ -42,7 +42,11 @@ use super::{
 };
 use crate::{
     assets, clock,
-    config::{http::Http, ingest::Srt, plan::Plan},
+    config::{
+        http::{Http, HttpTls},
+        ingest::Srt,
+        plan::Plan,
+    },
     datadir::{DataDir, DataDirError, Locked},
     demo::{self, Demo, DemoError},
     jwks::{self, Follower},
@@ -125,6 +129,10 @@ pub enum StartError {
     /// The certificate or the key of the HTTP port.
     #[error("TLS cannot be spoken at http.tls_listen: {0}")]
     HttpTls(fanwave_gateway::TlsError),
+    /// It is configured, and not in this build.
+    #[cfg(not(feature = "http3"))]
+    #[error("http.h3_listen is set, and this build has no HTTP/3: build it with the feature http3")]
+    NoHttp3,
     /// The demo.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -264,6 +272,12 @@ impl Server {
     #[must_use]
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.addresses.tls
+    }
+
+    /// The UDP port of HTTP/3, if there is one; differs from the plan's when that was 0.
+    #[must_use]
+    pub fn h3_addr(&self) -> Option<SocketAddr> {
+        self.addresses.quic
     }
 
     /// The ports for chat sockets alone; each differs from the plan's when that was 0.
@@ -437,28 +451,54 @@ impl NodeList for GatewayNodes {
 struct HttpAddresses {
     plain: SocketAddr,
     tls: Option<SocketAddr>,
+    quic: Option<SocketAddr>,
 }
 
 /// The HTTP ports, bound.
 async fn doors(plan: &Http) -> Result<(Vec<Door>, HttpAddresses), StartError> {
     let keys = ("http.listen", "FANWAVE__HTTP__LISTEN");
     let (listener, plain) = listen(plan.listen, keys).await?;
-    let mut addresses = HttpAddresses { plain, tls: None };
-    let mut doors = vec![Door {
-        listener,
+    let mut addresses = HttpAddresses {
+        plain,
         tls: None,
-    }];
+        quic: None,
+    };
+    let mut doors = vec![Door::Plain(listener)];
     if let Some(secure) = &plan.tls {
         let acceptor = TlsAcceptor::new(&secure.files).map_err(StartError::HttpTls)?;
         let keys = ("http.tls_listen", "FANWAVE__HTTP__TLS_LISTEN");
         let (listener, address) = listen(secure.listen, keys).await?;
-        doors.push(Door {
-            listener,
-            tls: Some(acceptor),
-        });
+        doors.push(Door::Tls(listener, acceptor));
         addresses.tls = Some(address);
+        if let Some(address) = secure.h3_listen {
+            let (door, address) = quic_door(address, secure)?;
+            doors.push(door);
+            addresses.quic = Some(address);
+        }
     }
     Ok((doors, addresses))
+}
+
+#[cfg(feature = "http3")]
+fn quic_door(address: SocketAddr, secure: &HttpTls) -> Result<(Door, SocketAddr), StartError> {
+    let listen = |source| StartError::Listen {
+        what: "HTTP/3",
+        address,
+        key: "http.h3_listen",
+        variable: "FANWAVE__HTTP__H3_LISTEN",
+        source,
+    };
+    let endpoint = http::quic::bind(address, &secure.files).map_err(|error| match error {
+        http::quic::BindError::Io(source) => listen(source),
+        http::quic::BindError::Tls(error) => StartError::HttpTls(error),
+    })?;
+    let taken = endpoint.local_addr().map_err(listen)?;
+    Ok((Door::Quic(endpoint), taken))
+}
+
+#[cfg(not(feature = "http3"))]
+fn quic_door(_: SocketAddr, _: &HttpTls) -> Result<(Door, SocketAddr), StartError> {
+    Err(StartError::NoHttp3)
 }
 
 async fn listen(

@@ -1,4 +1,4 @@
-//! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS.
+//! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS, and HTTP/3.
 //!
 //! Every connection is a task around hyper's own connection over a bare TCP stream, or over the gateway's own TLS, so that
 //! the gateway can take an upgraded socket out of it whole (`connection`). A stranger can hold a connection for as long
@@ -12,11 +12,13 @@ mod cork;
 mod exchanges;
 mod framing;
 mod punctual;
+#[cfg(feature = "http3")]
+pub mod quic;
 mod shared_turn;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, http::HeaderValue};
 use fanwave_gateway::TlsAcceptor;
 use fanwave_origin::Viewing;
 use socket2::SockRef;
@@ -49,11 +51,25 @@ enum Stage {
 
 /// A bound port.
 #[derive(Debug)]
-pub struct Door {
-    /// Where connections come in.
-    pub listener: TcpListener,
-    /// What takes them, where TLS is spoken.
-    pub tls: Option<TlsAcceptor>,
+pub enum Door {
+    /// In the clear.
+    Plain(TcpListener),
+    /// Over TLS.
+    Tls(TcpListener, TlsAcceptor),
+    /// HTTP/3.
+    #[cfg(feature = "http3")]
+    Quic(quinn::Endpoint),
+}
+
+impl Door {
+    /// What answers over TLS say of HTTP/3, if this is where it is spoken.
+    fn offer(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Plain(_) | Self::Tls(..) => None,
+            #[cfg(feature = "http3")]
+            Self::Quic(endpoint) => endpoint.local_addr().ok().and_then(quic::offer),
+        }
+    }
 }
 
 /// A listening HTTP server. Dropping it cuts everything.
@@ -76,14 +92,24 @@ impl HttpServer {
     ) -> Self {
         let (stage, staged) = watch::channel(Stage::Open);
         let permits = Arc::new(Semaphore::new(plan.connections_max));
-        let shared = Arc::new(Conversations::new(plan, (router, viewing), metrics));
+        let offer = doors.iter().find_map(Door::offer);
+        let conversations = Conversations::new(plan, (router, viewing), metrics);
+        let shared = Arc::new(conversations.offering(offer));
         let accept = |door| {
-            tokio::spawn(accept(
-                door,
-                Arc::clone(&shared),
-                Arc::clone(&permits),
-                staged.clone(),
-            ))
+            let (shared, permits, staged) =
+                (Arc::clone(&shared), Arc::clone(&permits), staged.clone());
+            match door {
+                Door::Plain(listener) => {
+                    tokio::spawn(accept((listener, None), shared, permits, staged))
+                }
+                Door::Tls(listener, tls) => {
+                    tokio::spawn(accept((listener, Some(tls)), shared, permits, staged))
+                }
+                #[cfg(feature = "http3")]
+                Door::Quic(endpoint) => {
+                    tokio::spawn(quic::accept(endpoint, shared, permits, staged))
+                }
+            }
         };
         let accepting = doors.into_iter().map(accept).collect();
         let connections_max = u32::try_from(plan.connections_max).unwrap_or(u32::MAX);
@@ -118,7 +144,7 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn accept(
-    door: Door,
+    (listener, tls): (TcpListener, Option<TlsAcceptor>),
     shared: Arc<Conversations>,
     permits: Arc<Semaphore>,
     mut staged: watch::Receiver<Stage>,
@@ -126,7 +152,7 @@ async fn accept(
     loop {
         let next = async {
             let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            Some((door.listener.accept().await, permit))
+            Some((listener.accept().await, permit))
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
@@ -134,7 +160,7 @@ async fn accept(
         };
         match accepted {
             Some((Ok((stream, _)), permit)) => {
-                let (shared, tls, staged) = (Arc::clone(&shared), door.tls.clone(), staged.clone());
+                let (shared, tls, staged) = (Arc::clone(&shared), tls.clone(), staged.clone());
                 shared.metrics().accepted.inc();
                 tokio::spawn(async move {
                     serve(stream, &shared, tls.as_ref(), staged).await;

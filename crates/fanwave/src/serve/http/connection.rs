@@ -26,13 +26,13 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 use fanwave_gateway::TlsAcceptor;
 use fanwave_origin::{ViewerRequest, Viewing};
 use futures_util::{
-    FutureExt,
+    FutureExt, TryFutureExt,
     future::{Either, ready},
 };
 use hyper::{
@@ -77,11 +77,11 @@ const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
 /// Requests of one HTTP/2 connection at once. A player has up to eight under way; RFC 9113, section 6.5.2, recommends no
 /// fewer than this. Each costs a task, 3 KB while it waits.
-const STREAMS_MAX: u32 = 100;
+pub(super) const STREAMS_MAX: u32 = 100;
 
 /// Bytes of request bodies that a peer may send ahead, of one request and of all of a connection: the least that HTTP/2 has.
 /// The longest body that is taken has as many.
-const REQUEST_WINDOW_BYTES: u32 = 65_535;
+pub(super) const REQUEST_WINDOW_BYTES: u32 = 65_535;
 
 /// Bytes of answers that a stream hands to its connection at a time.
 const SEND_BYTES_MAX: usize = 64 * 1024;
@@ -98,7 +98,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often a connection is looked at for answers that are not taken.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// What all connections have in common.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ pub(super) struct Conversations {
     header_list_bytes_max: u32,
     metrics: HttpMetrics,
     header_wait: Duration,
+    /// `Alt-Svc` of answers over TLS, where HTTP/3 is spoken.
+    offer: Option<HeaderValue>,
 }
 
 impl Conversations {
@@ -130,7 +132,13 @@ impl Conversations {
             header_list_bytes_max: u32::try_from(plan.header_bytes_max).unwrap_or(u32::MAX),
             metrics,
             header_wait: plan.header_wait,
+            offer: None,
         }
+    }
+
+    /// The same, whose answers over TLS tell where else HTTP is spoken.
+    pub(super) fn offering(self, offer: Option<HeaderValue>) -> Self {
+        Self { offer, ..self }
     }
 
     /// Where requests go is each connection's own.
@@ -154,6 +162,26 @@ impl Conversations {
         &self.metrics
     }
 
+    #[cfg(feature = "http3")]
+    pub(super) fn viewing(&self) -> &Viewing {
+        &self.viewing
+    }
+
+    #[cfg(feature = "http3")]
+    pub(super) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    #[cfg(feature = "http3")]
+    pub(super) fn header_wait(&self) -> Duration {
+        self.header_wait
+    }
+
+    #[cfg(feature = "http3")]
+    pub(super) fn header_list_bytes_max(&self) -> u32 {
+        self.header_list_bytes_max
+    }
+
     /// Serves a connection until it ends or is upgraded, or stopping has come far enough.
     pub(super) async fn hold(
         &self,
@@ -167,7 +195,7 @@ impl Conversations {
         };
         let rules = |is_http_2| {
             if is_http_2 {
-                Rules::Http2
+                Rules::Multiplexed
             } else {
                 Rules::Http1
             }
@@ -175,11 +203,11 @@ impl Conversations {
         if let Some(tls) = tls {
             if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
                 let rules = rules(stream.speaks_http_2());
-                Box::pin(self.converse((stream, peer), rules, staged)).await;
+                Box::pin(self.converse((stream, peer), (rules, self.offer.clone()), staged)).await;
             }
         } else if let Some(first) = self.meet(&mut staged, has_preface(&stream)).await {
             let io = TokioIo::new(stream);
-            Box::pin(self.converse((io, peer), rules(first), staged)).await;
+            Box::pin(self.converse((io, peer), (rules(first), None), staged)).await;
         }
     }
 
@@ -205,7 +233,7 @@ impl Conversations {
     async fn converse<I>(
         &self,
         (io, peer): (I, SocketAddr),
-        rules: Rules,
+        (rules, offer): (Rules, Option<HeaderValue>),
         staged: watch::Receiver<Stage>,
     ) where
         I: Read + Write + Unpin + Send + 'static,
@@ -215,24 +243,25 @@ impl Conversations {
         let routes = TowerToHyperService::new(self.router.clone());
         let (viewing, body_wait) = (self.viewing.clone(), self.header_wait);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let exchange = book.begin();
-            if !framing::is_plain(request.version(), request.headers()) {
-                return Either::Right(Box::pin(answer(
+            let (exchange, offer) = (book.begin(), offer.clone());
+            let answered = if !framing::is_plain(request.version(), request.headers()) {
+                Either::Right(Box::pin(answer(
                     exchange,
                     Either::Left(ready(Ok(refuse()))),
-                )));
-            }
-            match viewing.asked(request.method(), request.uri(), request.headers()) {
-                Some(asked) => Either::Left(answer_viewer(exchange, asked)),
-                None => {
-                    request.extensions_mut().insert(ConnectInfo(peer));
-                    let request = request.map(|body| punctual(body, body_wait));
-                    Either::Right(Box::pin(answer(
-                        exchange,
-                        Either::Right(routes.call(request)),
-                    )))
-                }
-            }
+                )))
+            } else if let Some(asked) =
+                viewing.asked(request.method(), request.uri(), request.headers())
+            {
+                Either::Left(answer_viewer(exchange, asked))
+            } else {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let request = request.map(|body| punctual(body, body_wait));
+                Either::Right(Box::pin(answer(
+                    exchange,
+                    Either::Right(routes.call(request)),
+                )))
+            };
+            answered.map_ok(|response| offering(response, offer))
         });
         match rules {
             Rules::Http1 => {
@@ -242,7 +271,7 @@ impl Conversations {
                 };
                 self.drive(connection, wind_down, &exchanges, staged).await;
             }
-            Rules::Http2 => {
+            Rules::Multiplexed => {
                 let (begun, cork) = (Begun::default(), Cork::new(io));
                 let connection = self
                     .http_2(begun.clone())
@@ -320,6 +349,14 @@ async fn answer(
     Ok(response.map(|body| exchange.answer(body, None, Instant::now())))
 }
 
+/// The answer with what is said of HTTP/3, if anything is.
+fn offering(mut response: Response<Answer>, offer: Option<HeaderValue>) -> Response<Answer> {
+    if let Some(offer) = offer {
+        response.headers_mut().insert(header::ALT_SVC, offer);
+    }
+    response
+}
+
 /// To a request that could be read in two ways; nothing behind it is read.
 fn refuse() -> Response<Body> {
     let close = [(header::CONNECTION, "close")];
@@ -328,7 +365,7 @@ fn refuse() -> Response<Body> {
 }
 
 /// What a viewer is answered, also where the handler panics: that costs one answer, and not the others of its connection.
-async fn answer_viewer(
+pub(super) async fn answer_viewer(
     exchange: Exchange,
     request: ViewerRequest,
 ) -> Result<Response<Answer>, Infallible> {

@@ -40,8 +40,8 @@ const WIND_DOWN_MAX: Duration = Duration::from_secs(120);
 pub(super) enum Rules {
     /// One request after the other.
     Http1,
-    /// Many at once, for as long as the peer likes.
-    Http2,
+    /// Many at once, for as long as the peer likes: HTTP/2 and HTTP/3.
+    Multiplexed,
 }
 
 /// What to do with a connection.
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_taken_ends_its_connection_and_one_without_an_end_does_not() {
-        for rules in [Rules::Http1, Rules::Http2] {
+        for rules in [Rules::Http1, Rules::Multiplexed] {
             let now = Instant::now();
             let exchanges = Exchanges::new(rules, now);
             let endless =
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn an_idle_connection_of_http_2_is_wound_down_and_in_the_end_cut() {
         let now = Instant::now();
-        let exchanges = Exchanges::new(Rules::Http2, now);
+        let exchanges = Exchanges::new(Rules::Multiplexed, now);
         assert_eq!(exchanges.judge(now + IDLE_MAX), Verdict::Fine);
         let asked = now + IDLE_MAX + SECOND;
         assert_eq!(exchanges.judge(asked), Verdict::WindDown);
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_request_under_way_is_not_idleness_and_an_old_connection_is_wound_down_all_the_same() {
         let now = Instant::now();
-        let exchanges = Exchanges::new(Rules::Http2, now);
+        let exchanges = Exchanges::new(Rules::Multiplexed, now);
         let _held = exchanges.begin();
         assert_eq!(exchanges.judge(now + AGE_MAX), Verdict::Fine);
         assert_eq!(exchanges.judge(now + AGE_MAX + SECOND), Verdict::WindDown);

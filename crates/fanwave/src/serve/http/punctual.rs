@@ -18,18 +18,30 @@ pub(super) fn punctual(body: Incoming, wait: Duration) -> Body {
         // Most requests have none.
         return Body::empty();
     }
-    Body::new(Punctual {
-        body,
-        late: Box::pin(sleep(wait)),
-    })
+    Body::new(Punctual::new(body, wait))
 }
 
-struct Punctual {
-    body: Incoming,
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Punctual<B> {
+    body: B,
     late: Pin<Box<Sleep>>,
 }
 
-impl HttpBody for Punctual {
+impl<B> Punctual<B> {
+    pub(super) fn new(body: B, wait: Duration) -> Self {
+        Self {
+            body,
+            late: Box::pin(sleep(wait)),
+        }
+    }
+}
+
+impl<B> HttpBody for Punctual<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<axum::BoxError>,
+{
     type Data = Bytes;
     type Error = axum::Error;
 
