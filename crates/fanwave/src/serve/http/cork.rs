@@ -196,10 +196,8 @@ mod tests {
         assert!(Pin::new(&mut cork).poll_flush(&mut context).is_ready());
         assert_eq!(cork.held().io.writes, 0);
         assert!(cork.drain(&mut context).is_ready());
-        assert_eq!(
-            (&cork.held().io.taken[..], cork.held().io.writes),
-            (&b"abcd"[..], 1)
-        );
+        let held = cork.held();
+        assert_eq!((&held.io.taken[..], held.io.writes), (&b"abcd"[..], 1));
     }
 
     #[test]
