@@ -1,9 +1,9 @@
 //! What is kept of shows beyond memory: the segments of a window of hours, or of whole shows, in files.
 //!
 //! ```text
-//! CHANNEL/PREFIX/RENDITION/MSN.m4s      a segment: its parts, one after the other
-//! CHANNEL/PREFIX/RENDITION/init-N.mp4   an init section, of a recording
-//! CHANNEL/PREFIX/about.json, index/     what is recorded, see `fanwave_vault::recording`
+//! CHANNEL/FOLDER/RENDITION/MSN.m4s      a segment: its parts, one after the other
+//! CHANNEL/FOLDER/RENDITION/init-N.mp4   an init section, of a recording
+//! CHANNEL/FOLDER/about.json, index/     what is recorded, see `fanwave_vault::recording`
 //! CHANNEL/clip-ID/about.json, index/    a clip, which is of a recording's files
 //! ```
 //!
@@ -104,9 +104,9 @@ impl Archive {
 
     /// Keeps a stream that begins, until nothing of it is wanted any more. Needs a runtime.
     pub(crate) fn keep(&self, channel: &RoomId, stream: &Arc<Stream>, clock: Clock) {
-        let folder = folder(channel, stream.prefix());
+        let folder = folder(channel, stream.folder());
         let recorder = matches!(stream.keeping(), Keeping::Recorded { .. }).then(|| {
-            let recording = Recording::new(channel, stream.prefix(), folder.clone());
+            let recording = Recording::new(channel, stream.folder(), folder.clone());
             // A stream may go on with what an earlier one of its name has begun.
             let known = self.catalogue.get(recording.id());
             let recording = known.unwrap_or_else(|| Arc::new(recording));
@@ -149,11 +149,11 @@ impl Archive {
     pub(crate) async fn read(
         &self,
         channel: &RoomId,
-        prefix: &str,
+        stream: &str,
         (rendition, msn): (&RenditionName, MediaSeq),
         span: Range<u64>,
     ) -> Result<Reading, VaultError> {
-        let place = segment(&folder(channel, prefix), rendition, msn);
+        let place = segment(&folder(channel, stream), rendition, msn);
         self.vault.read(&place, Some(span)).await
     }
 
@@ -180,8 +180,8 @@ impl Archive {
 }
 
 /// The folder of a stream.
-fn folder(channel: &RoomId, prefix: &str) -> Place {
-    Place::of([channel.as_str(), prefix])
+fn folder(channel: &RoomId, stream: &str) -> Place {
+    Place::of([channel.as_str(), stream])
 }
 
 /// A segment's file in its stream's folder.

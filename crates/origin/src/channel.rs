@@ -255,6 +255,14 @@ impl Channel {
             .cloned()
     }
 
+    /// Whether the storage's folder of that name is of a stream shown now or before.
+    pub(crate) fn keeps(&self, folder: &str) -> bool {
+        let state = self.lock();
+        let current = state.current.as_ref().map(|current| &current.stream);
+        let mut streams = current.into_iter().chain(&state.ended);
+        streams.any(|stream| stream.folder() == folder)
+    }
+
     /// Lets a publisher in, as the channel's policy has it.
     pub(crate) fn claim(self: &Arc<Self>) -> Result<Claim, Busy> {
         let now = self.clock.now();
@@ -429,7 +437,13 @@ impl Channel {
             Some(archive) => archive.keeping(&self.id),
             None => Keeping::Memory,
         };
-        let stream = Stream::new(prefix, config, tracks, anchor, keeping)?;
+        // Another stream of the same prefix may have ended a moment ago, and its folder goes with it.
+        let folder = if counted {
+            prefix.clone()
+        } else {
+            random_prefix()
+        };
+        let stream = Stream::new((prefix, folder), config, tracks, anchor, keeping)?;
         let stream = Arc::new(stream);
         if let Some(archive) = self.archive.as_ref().filter(|_| keeping != Keeping::Memory) {
             archive.keep(&self.id, &stream, self.clock);

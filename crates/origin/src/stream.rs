@@ -114,6 +114,7 @@ pub(crate) struct Turn(u64);
 #[derive(Debug)]
 pub(crate) struct Stream {
     prefix: Box<str>,
+    folder: Box<str>,
     since: WallTime,
     config: Config,
     changed: Vec<watch::Sender<Instant>>,
@@ -172,13 +173,14 @@ impl Keeping {
 impl Stream {
     /// A stream whose publisher has just come; `anchor` is the wall clock at its first picture.
     pub(crate) fn new(
-        prefix: Box<str>,
+        (prefix, folder): (Box<str>, Box<str>),
         config: Config,
         tracks: Tracks,
         anchor: WallTime,
         keeping: Keeping,
     ) -> Result<Self, AddError> {
-        let shelf = |_| Shelf::new(config.first_msn());
+        let first = config.cell_of(anchor).unwrap_or(config.first_msn());
+        let shelf = |_| Shelf::new(first);
         let shelves = config.renditions().map(shelf).collect();
         let changed = config
             .renditions()
@@ -201,6 +203,7 @@ impl Stream {
         state.shelve_inits(&config)?;
         Ok(Self {
             prefix,
+            folder,
             since: anchor,
             config,
             changed,
@@ -212,6 +215,11 @@ impl Stream {
     /// The folder of its URLs.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The folder of its files, which is of no other stream.
+    pub(crate) fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// When its first publisher came.

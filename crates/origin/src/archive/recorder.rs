@@ -131,7 +131,7 @@ impl Recorder {
         About {
             format: FORMAT,
             channel: self.recording.channel().to_string(),
-            prefix: self.stream.prefix().to_owned(),
+            prefix: self.stream.folder().to_owned(),
             since_ms: self.stream.since().0,
             ended: self.stream.is_ended(),
             target_duration_s: u32::try_from(config.target_duration().as_secs())

@@ -87,7 +87,7 @@ impl Tidy {
 
     fn is_shown(&self, channel: &RoomId, folder: &Place) -> bool {
         let channel = self.channels.get(channel);
-        channel.is_some_and(|channel| channel.stream(folder.name()).is_some())
+        channel.is_some_and(|channel| channel.keeps(folder.name()))
     }
 
     /// Takes a recording of an earlier process, which nothing will be added to.

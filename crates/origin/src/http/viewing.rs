@@ -251,7 +251,7 @@ impl Wanted {
         let mut renditions = self.stream.config().renditions();
         let (_, spec) = renditions.find(|(id, _)| *id == self.rendition)?;
         let name = spec.name.to_string();
-        let place = (self.channel.as_str(), self.stream.prefix(), &*name);
+        let place = (self.channel.as_str(), self.stream.folder(), &*name);
         vod::media(shared, place, media, range).await
     }
 
@@ -272,7 +272,7 @@ impl Wanted {
         let open = async |span| {
             let place = (&spec.name, msn);
             archive
-                .read(&self.channel, self.stream.prefix(), place, span)
+                .read(&self.channel, self.stream.folder(), place, span)
                 .await
         };
         stored::send(archive, span, range, open).await
