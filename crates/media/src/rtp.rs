@@ -5,7 +5,7 @@
 //!    reports of RTCP say how they belong together (section 6.4.1). So frames wait until both streams have one, and in the
 //!    end are put together by when they arrived ([`Timing`]).
 //! 2. `clock` turns timestamps into ticks on one clock for both, and follows what the reports say later.
-//! 3. [`crate::elementary`] makes files' samples and configurations of pictures, the [`crate::intake`] everything else. What
+//! 3. `elementary` makes files' samples and configurations of pictures, the [`crate::intake`] everything else. What
 //!    comes out, and in which order, is said there.
 //!
 //! Usage: call one `handle_*`, then drain [`Demux::poll_output`]. After an error the publisher has to be let go: nothing

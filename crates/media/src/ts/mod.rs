@@ -4,7 +4,7 @@
 //! 2. `section` reads the tables: the first program, and in it the first stream of H.264 or HEVC, and those of AAC and Opus.
 //! 3. `pes` puts the packets of each stream together again. What a lost packet belonged to is dropped, counted, and the
 //!    next unit is taken: SRT gives up on packets that come too late, and a show does not end over that.
-//! 4. [`crate::elementary`] turns pictures into what a file holds, `adts` and `opus` take the sound apart.
+//! 4. `elementary` turns pictures into what a file holds, `adts` and `opus` take the sound apart.
 //! 5. All of it goes to the [`crate::intake`], whose ticks are those of a transport stream. What comes out, and in which order,
 //!    is said there.
 //!
