@@ -1,4 +1,4 @@
-//! Where the media of shows is kept: files under names, in a folder or in storage that speaks the protocol of S3.
+//! Where the media of shows is kept: files under names, in a folder or in any other storage that `object_store` knows.
 //!
 //! A file is written whole or not at all, never changed, and read in chunks of bounded size. What the files mean is
 //! their owner's: nothing here knows a playlist, an encoder or HTTP. How much is read and written at one time is bounded
