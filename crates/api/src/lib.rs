@@ -11,6 +11,7 @@
 //! | `GET`, `DELETE /api/v1/recordings/{id}` | one of them; deleting is for staff |
 //! | `POST /api/v1/recordings/{id}/clips` | a clip between two times; for staff |
 //! | `GET /api/v1/recordings/{id}/messages` | what was said in it, oldest first, with its time in a player |
+//! | `POST /api/v1/channels/{id}/events` | announces that something happens at a time of its show; for staff |
 //! | `GET /api/v1/nodes` | the servers of these rooms; for staff |
 //!
 //! It keeps nothing between two requests: whatever it knows comes from its configuration, from [`ShowStatus`],
@@ -18,6 +19,7 @@
 //! [`Problem`]). The root mounts [`router`] beside the other shells' routes.
 
 mod channels;
+mod events;
 mod guests;
 mod ingest;
 pub mod limits;
@@ -40,6 +42,7 @@ use fanwave_bus::Engine;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 
 pub use self::{
+    events::{EventRefusal, EventValue, ShowEvent},
     ingest::{Health, Ingest, Publisher},
     nodes::NodeList,
     problem::Problem,
@@ -53,6 +56,12 @@ pub trait ShowStatus: Send + Sync + 'static {
 
     /// How a configured channel is fed at this moment. Must not block.
     fn ingest(&self, channel: &RoomId) -> Ingest;
+
+    /// Announces that something happens at a time of a configured channel's show. Must not block.
+    ///
+    /// # Errors
+    /// [`EventRefusal`] says why it does not.
+    fn announce(&self, channel: &RoomId, event: ShowEvent) -> Result<(), EventRefusal>;
 }
 
 /// See [`ShowStatus`].
@@ -122,6 +131,7 @@ pub fn router(api: Api) -> Router {
         .route("/guests", post(guests::create))
         .route("/channels", get(channels::list))
         .route("/channels/{id}", get(channels::show))
+        .route("/channels/{id}/events", post(events::create))
         .route("/channels/{id}/ingest", get(ingest::show))
         .route("/channels/{id}/messages", get(messages::page))
         .route("/channels/{id}/recordings", get(recordings::list))

@@ -122,6 +122,22 @@ impl ShowStatus for Shows {
         }
     }
 
+    fn announce(&self, channel: &RoomId, event: ShowEvent) -> Result<(), EventRefusal> {
+        match (channel.as_str(), event.id.as_str()) {
+            ("demo", "song-1") => {
+                assert_eq!(event.start, NOW, "now, where nothing is said");
+                assert_eq!(event.duration, Some(Duration::from_millis(1_500)));
+                let attribute = |name: &str| event.attributes.get(name).cloned();
+                assert_eq!(attribute("X-TITLE"), Some(EventValue::Text("One".into())));
+                assert_eq!(attribute("X-NUMBER"), Some(EventValue::Number(7)));
+                Ok(())
+            }
+            ("demo", "song-0") => Err(EventRefusal::IdUsed),
+            ("demo", _) => Err(EventRefusal::Refused("a date range needs an id".into())),
+            _ => Err(EventRefusal::NotLive),
+        }
+    }
+
     fn ingest(&self, channel: &RoomId) -> Ingest {
         if channel.as_str() != "demo" {
             return Ingest {
@@ -773,4 +789,56 @@ async fn the_chat_beside_a_recording_has_its_times_in_a_player() {
         let answer = get(&format!("{messages}?{query}")).await;
         assert_problem(&answer, StatusCode::BAD_REQUEST, "malformed_query");
     }
+}
+
+async fn announce(channel: &str, authorization: Option<&str>, body: &str) -> Answer {
+    let mut request = Request::post(format!("/api/v1/channels/{channel}/events"));
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let log = Log {
+        head: 0,
+        fails: false,
+    };
+    call(app(log), request.body(body.to_owned().into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_staff_announces_what_happens_in_a_show() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let staff = format!("Bearer {}", token(Role::Staff, &key(), later));
+    let song = r#"{"id":"song-1","class":"org.example.song","duration_ms":1500,
+        "attributes":{"X-TITLE":"One","X-NUMBER":7}}"#;
+    let answer = announce("demo", Some(&staff), song).await;
+    assert_eq!(
+        (answer.status, answer.cache.as_str()),
+        (StatusCode::CREATED, "no-store")
+    );
+    assert_eq!(
+        answer.body,
+        json!({"channel": "demo", "id": "song-1", "start": NOW.0})
+    );
+    let again = announce("demo", Some(&staff), r#"{"id":"song-0"}"#).await;
+    assert_eq!(again.status, StatusCode::OK, "the same request again");
+
+    let refused = announce("demo", Some(&staff), r#"{"id":""}"#).await;
+    assert_problem(&refused, StatusCode::UNPROCESSABLE_ENTITY, "event_refused");
+    let off = announce("second", Some(&staff), r#"{"id":"a"}"#).await;
+    assert_problem(&off, StatusCode::CONFLICT, "not_live");
+    for body in [
+        "",
+        "{}",
+        r#"{"id":"a","end":1}"#,
+        r#"{"id":"a","attributes":{"X-A":1.5}}"#,
+    ] {
+        let malformed = announce("demo", Some(&staff), body).await;
+        assert_problem(&malformed, StatusCode::BAD_REQUEST, "malformed");
+    }
+    let nowhere = announce("none", Some(&staff), r#"{"id":"a"}"#).await;
+    assert_problem(&nowhere, StatusCode::NOT_FOUND, "unknown_channel");
+    let nobody = announce("demo", None, r#"{"id":"a"}"#).await;
+    assert_problem(&nobody, StatusCode::UNAUTHORIZED, "token_missing");
+    let fan = format!("Bearer {}", token(Role::Moderator, &key(), later));
+    let fan = announce("demo", Some(&fan), r#"{"id":"a"}"#).await;
+    assert_problem(&fan, StatusCode::FORBIDDEN, "not_staff");
 }

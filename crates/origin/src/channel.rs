@@ -88,6 +88,9 @@ pub enum AnnounceError {
     /// The channel shows nothing that the event could be a part of.
     #[error("the channel is not live: announce the event when it is")]
     NotLive,
+    /// Its stream has announced one of this id before.
+    #[error("an event of this id was announced before")]
+    IdUsed,
     /// Its playlists do not take it.
     #[error("{0}")]
     Refused(String),
@@ -385,6 +388,7 @@ impl Channel {
         match stream.announce(self.clock.now(), range) {
             Ok(()) => Ok(()),
             Err(AddError::Live(HandleError::Ended)) => Err(AnnounceError::NotLive),
+            Err(AddError::Live(HandleError::RangeIdUsed)) => Err(AnnounceError::IdUsed),
             Err(why) => Err(AnnounceError::Refused(why.to_string())),
         }
     }

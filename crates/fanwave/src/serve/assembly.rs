@@ -14,14 +14,14 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{
-    Api, ChannelInfo, Health, Ingest, Library, LibraryError, NodeList, Publisher, Recording,
-    ShowState, ShowStatus, Stretch,
+    Api, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError, NodeList,
+    Publisher, Recording, ShowEvent, ShowState, ShowStatus, Stretch,
 };
 use fanwave_bus::{BoxFuture, Engine};
 use fanwave_gateway::{Gateway, TlsAcceptor};
 use fanwave_origin::{
-    ArchiveConfig, ChannelConfig, ChannelStatus, Origin, OriginConfig, PublisherStatus,
-    RecordingInfo, SrtConfig, Takeover,
+    AnnounceError, ArchiveConfig, AttributeValue, ChannelConfig, ChannelStatus, DateRange,
+    DateRangeSpec, Origin, OriginConfig, PublisherStatus, RecordingInfo, SrtConfig, Takeover,
     limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
 };
 use fanwave_room::census::Node;
@@ -346,6 +346,29 @@ impl ShowStatus for OriginShows {
             }) => ShowState::Live { since },
             _ => ShowState::OffAir,
         }
+    }
+
+    fn announce(&self, channel: &RoomId, event: ShowEvent) -> Result<(), EventRefusal> {
+        let value = |value| match value {
+            EventValue::Text(text) => AttributeValue::Text(text),
+            EventValue::Number(number) => AttributeValue::Number(number),
+        };
+        let attributes = event.attributes.into_iter();
+        let range = DateRange::new(&DateRangeSpec {
+            id: event.id,
+            class: event.class,
+            start: fanwave_live::WallTime(event.start.0),
+            duration: event.duration,
+            attributes: attributes.map(|(name, of)| (name, value(of))).collect(),
+        })
+        .map_err(|error| EventRefusal::Refused(error.to_string()))?;
+        self.0
+            .announce_event(channel, range)
+            .map_err(|error| match error {
+                AnnounceError::IdUsed => EventRefusal::IdUsed,
+                AnnounceError::NoChannel | AnnounceError::NotLive => EventRefusal::NotLive,
+                other => EventRefusal::Refused(other.to_string()),
+            })
     }
 
     fn ingest(&self, channel: &RoomId) -> Ingest {

@@ -40,8 +40,5 @@ async fn an_event_is_in_every_playlist_and_wakes_nobody_for_nothing() {
         lines(&video)[0]
             .starts_with("#EXT-X-DATERANGE:ID=\"a\",CLASS=\"org.example.song\",START-DATE=")
     );
-    assert!(matches!(
-        announce("demo", "a"),
-        Err(AnnounceError::Refused(_))
-    ));
+    assert_eq!(announce("demo", "a"), Err(AnnounceError::IdUsed));
 }
