@@ -123,3 +123,20 @@ scene("a server that stops says so on every connection, and answers what it hold
   assert.equal((await held).status, 503);
   assert.equal(await within("the connection was told", 5_000, parting), constants.NGHTTP2_NO_ERROR);
 });
+
+scene("a renewed certificate is shown to whoever connects next, and open connections stay", async (scene) => {
+  const tls = await makeCertificate(scene.folder);
+  const server = await Server.start(scene, { tls });
+  const url = `https://localhost:${server.tlsPort}`;
+  const shown = async () => {
+    const session = await http2(scene, url, { rejectUnauthorized: false });
+    const { fingerprint256 } = /** @type {import("node:tls").TLSSocket} */ (session.socket).getPeerCertificate();
+    session.destroy();
+    return fingerprint256;
+  };
+  const open = await http2(scene, url, { rejectUnauthorized: false });
+  const before = await shown();
+  await makeCertificate(scene.folder);
+  await until("another certificate is shown", 20_000, async () => (await shown()) !== before);
+  assert.equal((await ask(open, "/livez")).status, 200);
+});

@@ -2,7 +2,7 @@
 //!
 //! TLS 1.3 and 1.2 by rustls. Key exchange is hybrid post-quantum first, then X25519, then P-256 for the oldest clients.
 //! One session ticket per handshake, sealed by a key that turns by itself and that no other process knows; nothing is
-//! kept of a session that is over. The files are read once, at start: after a renewal the server is started anew.
+//! kept of a session that is over. The files are read at start, and anew when they have changed ([`Served`]).
 //!
 //! An HTTP server speaks the same TLS through [`TlsAcceptor`], so that a WebSocket can be taken out of it.
 
@@ -16,7 +16,7 @@ use rustls::{
     ServerConfig, SupportedCipherSuite,
     crypto::aws_lc_rs::{self, Ticketer, kx_group},
     pki_types::{
-        CertificateDer, PrivateKeyDer,
+        CertificateDer,
         pem::{self, PemObject},
     },
     server::NoServerSessionStorage,
@@ -24,8 +24,10 @@ use rustls::{
 use thiserror::Error;
 
 mod https;
+mod served;
 mod suites;
 
+use self::served::Served;
 pub use https::{TlsAcceptor, TlsIo};
 
 /// Where the certificate and its key are, in PEM.
@@ -110,9 +112,6 @@ fn config_of(
     files: &TlsFiles,
     cipher_suites: Vec<SupportedCipherSuite>,
 ) -> Result<ServerConfig, TlsError> {
-    let certificates = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| explain(error, &files.key, "private key"))?;
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites = cipher_suites;
     provider.kx_groups = vec![
@@ -120,18 +119,13 @@ fn config_of(
         kx_group::X25519,
         kx_group::SECP256R1,
     ];
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+    let provider = Arc::new(provider);
+    let served = Served::read(files, Arc::clone(&provider))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Unserved)?
         .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
-            },
-            other => TlsError::Unserved(other),
-        })?;
+        .with_cert_resolver(Arc::new(served));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new().map_err(TlsError::Unserved)?;
     config.send_tls13_tickets = 1;

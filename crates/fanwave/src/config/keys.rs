@@ -201,7 +201,7 @@ pub const KEYS: &[Key] = &[
         "http",
         "tls_certificate",
         Kind::Text,
-        "A PEM file with the certificate chain for http.tls_listen, read at start: after a renewal the server is started anew.",
+        "A PEM file with the certificate chain for http.tls_listen. After a renewal it is shown to whoever connects next, within 5 s, without a restart.",
         "",
     ),
     key(
@@ -531,7 +531,7 @@ pub const KEYS: &[Key] = &[
         "gateway",
         "tls_certificate",
         Kind::Text,
-        "A PEM file with the certificate chain for gateway.listen, read at start: after a renewal the server is started anew. Empty: no TLS there, a proxy speaks it.",
+        "A PEM file with the certificate chain for gateway.listen. After a renewal it is shown to whoever connects next, within 5 s, without a restart. Empty: no TLS there, a proxy speaks it.",
         "3 KiB of ours per fan",
     ),
     key(
