@@ -89,7 +89,7 @@ const perCore = ({ viewers, seen }) => viewers / (seen.serverCpuS / seen.report.
 const [own] = live;
 const [shared] = waits;
 if (!own || !shared) throw new Error("nothing was measured");
-const failures = [...live, ...waits, ...still].flatMap(({ seen }) => Object.entries(seen.report.failures));
+const failures = [...live, ...waits, ...(theirs ? [theirs] : []), ...still].flatMap(({ seen }) => Object.entries(seen.report.failures));
 
 const checks = [
   atMost(`p99 of ${count(shared.seen.report.waiters)} who waited for a part, ${shared.name}: from the part until it was handed to their connections`, shared.seen.handedOnMs ?? NaN, WAKE_MS_MAX, ms),
