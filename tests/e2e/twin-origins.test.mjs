@@ -1,33 +1,14 @@
 /** Two servers that hear the same encoder serve the same show, byte for byte, and either may be killed. */
 
 import assert from "node:assert/strict";
-import { Child } from "../harness/child.mjs";
 import { get, playlists } from "../harness/hls.mjs";
-import { ENCODERS, onAir, underWay } from "../harness/publisher.mjs";
+import { onAir, sendToAll, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 import { until } from "../harness/wait.mjs";
 
 /** From an encoder's first picture to so many segments of both servers, of 3 s each. */
 const UNDER_WAY_MS = 40_000;
-
-/**
- * One encoder that sends to both, with the time of day as timestamps, and finds a server again that was away.
- *
- * @param {import("../harness/scene.mjs").Scene} scene
- * @param {Server[]} servers
- */
-function sendToAll(scene, servers) {
-  const { picture, args } = ENCODERS.small;
-  const now = (Date.now() / 1000).toFixed(3);
-  // A queue of its own for each, so that none has to wait for another.
-  const slave = (/** @type {Server} */ server) =>
-    `[f=fifo:fifo_format=flv:queue_size=600:drop_pkts_on_overflow=1:attempt_recovery=1:recovery_wait_time=1:restart_with_keyframe=1:onfail=ignore:format_opts=output_ts_offset=${now}]` +
-    `${server.rtmpUrl}/${server.streamKey}`;
-  return new Child(scene, "encoder", "ffmpeg", ["-hide_banner", "-nostdin", "-loglevel", "warning",
-    "-re", "-f", "lavfi", "-i", picture, "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-    "-map", "0:v", "-map", "1:a", ...args, "-flags", "+global_header", "-f", "tee", servers.map(slave).join("|")]);
-}
 
 /**
  * The whole segments of a playlist: what is said of each, by its address.

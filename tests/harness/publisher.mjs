@@ -134,6 +134,24 @@ export function startEncoder(scene, server, options = {}) {
 }
 
 /**
+ * One encoder that sends to several servers, with the time of day as timestamps, and finds a server again that was away.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {import("./server.mjs").Server[]} servers
+ */
+export function sendToAll(scene, servers) {
+  const { picture, args } = ENCODERS.small;
+  const now = (Date.now() / 1000).toFixed(3);
+  // A queue of its own for each, so that none has to wait for another.
+  const queue = "f=fifo:fifo_format=flv:queue_size=600:drop_pkts_on_overflow=1:attempt_recovery=1:recovery_wait_time=1:" +
+    `restart_with_keyframe=1:onfail=ignore:format_opts=output_ts_offset=${now}`;
+  const to = servers.map((server) => `[${queue}]${server.rtmpUrl}/${server.streamKey}`);
+  return new Child(scene, "encoder", "ffmpeg", ["-hide_banner", "-nostdin", "-loglevel", "warning",
+    "-re", "-f", "lavfi", "-i", picture, "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+    "-map", "0:v", "-map", "1:a", ...args, "-flags", "+global_header", "-f", "tee", to.join("|")]);
+}
+
+/**
  * Starts an encoder and waits until a player could start.
  *
  * @param {import("./scene.mjs").Scene} scene

@@ -31,7 +31,7 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup" }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
@@ -56,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock" }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup" }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -84,6 +84,7 @@ export class Server {
     this.extra = options.extra ?? "";
     this.rtmp = options.rtmp ?? "";
     this.numbering = options.numbering ?? "counted";
+    this.takeover = options.takeover ?? "refuse";
     this.secretPath = join(folder, "secret");
     this.configPath = join(folder, "fanwave.toml");
     this.keyPath = join(folder, "stream-key");
@@ -116,6 +117,7 @@ id = "${CHANNEL}"
 title = "Fanwave demo"
 stream_key_file = "${this.keyPath}"
 numbering = "${this.numbering}"
+takeover = "${this.takeover}"
 
 [chat]
 refill = "${this.sendRate === "unlimited" ? "0s" : "1s"}"
