@@ -187,7 +187,7 @@ impl Recording {
         about.ended |= ended;
         // What was full stays as it was.
         let mut chunks: Vec<Arc<Chunk>> = place.take().map_or_else(Vec::new, |(_, contents)| {
-            let full = contents.chunks.iter().filter(|chunk| chunk.is_full());
+            let full = contents.chunks.iter().take_while(|chunk| chunk.is_full());
             full.cloned().collect()
         });
         loop {

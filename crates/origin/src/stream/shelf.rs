@@ -165,13 +165,20 @@ impl Shelf {
 
     /// Takes note of segments that have become whole.
     pub(super) fn note_whole(&mut self, live: &Live, rendition: RenditionId) {
-        while let Some(segment) = live.segment(rendition, self.next_whole) {
+        let Some(snapshot) = live.snapshot(rendition) else {
+            return;
+        };
+        // Numbers that come from a clock may leap: what counts is what is listed.
+        let known = snapshot
+            .segments
+            .partition_point(|segment| segment.msn < self.next_whole);
+        for segment in snapshot.segments.iter().skip(known) {
             self.discontinuities += u64::from(segment.discontinuities);
             self.unstored.push_back(Whole {
                 segment: Arc::clone(segment),
                 discontinuities: self.discontinuities,
             });
-            self.next_whole = self.next_whole.next();
+            self.next_whole = segment.msn.next();
         }
         while self.unstored.len() > UNSTORED_SEGMENTS_MAX {
             self.unstored.pop_front();
@@ -181,17 +188,18 @@ impl Shelf {
     /// Lets go of segments before `from` that are in the storage; says how many bytes that freed.
     pub(super) fn drop_stored(&mut self, from: MediaSeq) -> usize {
         let mut freed = 0;
-        while self.next_to_drop < from {
-            match self.segments.get_mut(&self.next_to_drop) {
-                Some(held) if held.is_stored() => {
-                    freed += held.bytes();
-                    held.drop_stored();
-                }
-                Some(_) => break,
-                None => {}
-            }
-            self.next_to_drop = self.next_to_drop.next();
+        if self.next_to_drop >= from {
+            return freed;
         }
+        for (msn, held) in self.segments.range_mut(self.next_to_drop..from) {
+            if !held.is_stored() {
+                self.next_to_drop = *msn;
+                return freed;
+            }
+            freed += held.bytes();
+            held.drop_stored();
+        }
+        self.next_to_drop = from;
         freed
     }
 }
