@@ -138,8 +138,7 @@ connection. *Had by all* is the viewers' measure, and they do not know when the 
 each of the others had the last byte of its playlist. Those who wait ask for the pictures' playlist alone and all for the same part. They ask
 again ${PAUSE} after an answer, as far as a player's way through a network, so that their next requests are not in the
 wake-up of the others; in the row that says so they ask at once, and are. Over HTTP/1.1, 10,000 who wait are 10,000 connections and as
-many writes to them, and the kernel alone takes 8 to 10 µs for each on such a machine, whoever calls it: there the bar
-is not met on one core, and is not claimed. Behind an edge, or with a player's own HTTP/2, connections are shared.
+many writes to them, of which each is a call of the kernel's. Behind an edge, or with a player's own HTTP/2, connections are shared.
 
 nginx serves the very bytes as files, playlists packed beforehand (\`gzip_static\`), by one process with
 \`open_file_cache\`, over HTTP/1.1 with \`sendfile\` and over HTTP/2 without, where it is faster so; both are asked for the same four addresses over and over by ${EAGER} connections, in turn, and the ratios are
