@@ -73,6 +73,10 @@ part_target = "1s"
 # The show stands still once its encoder has gone: for the comparison with files.
 reconnect_window = "10m"
 
+# What is measured is the end of a show, which is served from memory; what goes back further is read from files.
+[dvr]
+window = "0s"
+
 [[channels]]
 id = "demo"
 stream_key_file = "${key}"
