@@ -266,6 +266,10 @@ impl Packager {
                 self.early.clear();
                 return Ok(());
             }
+            let counted = self.claim.channel().numbering() == Numbering::Counted;
+            if !counted && self.clocked.is_none() {
+                return Err(PackError::NoClock);
+            }
             match self.begin() {
                 // The other encoder was chosen at this very moment.
                 Err(PackError::Begin(BeginError::Add(AddError::Superseded)))
@@ -352,9 +356,6 @@ impl Packager {
     /// the publisher's clock to the wall clock.
     fn begin(&mut self) -> Result<(), PackError> {
         if self.clocked.is_none() {
-            if self.claim.channel().numbering() == Numbering::Clock {
-                return Err(PackError::NoClock);
-            }
             self.drop_undecodable();
         }
         let Some(tracks) = self.tracks.clone() else {
