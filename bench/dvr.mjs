@@ -26,7 +26,7 @@ const USUAL_S = 180;
 /** How much faster than time. */
 const SPEED = Number(process.env.SPEED ?? 30);
 const CLIP_S = 10;
-const RUNGS = ["480p 2500k", "360p 2500k", "240p 2500k", "180p 2500k"];
+const RUNGS = ["480p 2500k", "360p 2400k", "240p 2300k", "180p 2200k"];
 const FILLED_MS = ((WINDOW_S + BEYOND_S) / SPEED) * 1_000 * 3 + 60_000;
 
 /**
