@@ -457,6 +457,10 @@ fn check_hint(before: &Media, next: &Media, faults: &mut Vec<Fault>) {
     let Some(part) = first_part_after(next, last) else {
         return;
     };
+    // The encoder was lost: "a server MAY choose not to publish previously-hinted resources" (6.2.6).
+    if part.is_gap {
+        return;
+    }
     let is_range = part.range.is_some() || hint.start.is_some();
     let offset = part
         .range
