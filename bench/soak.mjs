@@ -105,7 +105,8 @@ const shows = {
 const ladder = () => inScene("soak ladder", async (scene) => {
   const server = await Server.start(scene, { extra: LADDER });
   await publish(scene, server);
-  await underWay(server);
+  // The encoders of the lower qualities start at once, and the machine is busy with that.
+  await underWay(server, 8);
   const judged = only === "players" ? Promise.resolve([]) : judge("ladder", server.playlistUrl, JUDGE_MINUTES * 60).then((check) => [check]);
   const played = only === "judge" ? [] : await Promise.all((/** @type {const} */ (["hls", "shaka"])).map((name) => play(scene, server, name)));
   return { judged: await judged, played };

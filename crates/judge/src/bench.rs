@@ -17,7 +17,7 @@ use crate::{
         updates::{Gone, New, Watch},
     },
     finding::{Fault, Finding, Ledger, Place},
-    limits::{POINTS_MAX, RENDITIONS_MAX},
+    limits::{POINTS_MAX, RENDITIONS_MAX, STRETCH_PIECES_MAX},
     observation::{Answer, Asked, Outcome},
     parse::{Content, Media, Multivariant, parse},
     rules::{Rule, Severity},
@@ -61,6 +61,8 @@ pub struct Lane {
     timeline: Timeline,
     /// Bits per second at most.
     peak: u64,
+    /// Bytes and durations of the newest pieces that followed one another.
+    stretch: VecDeque<(u64, Duration)>,
 }
 
 /// A variant, and the renditions that it is made of.
@@ -249,6 +251,7 @@ impl Bench {
             watch: Watch::default(),
             timeline: Timeline::default(),
             peak: 0,
+            stretch: VecDeque::new(),
         });
         Some(self.lanes.len() - 1)
     }
@@ -524,7 +527,6 @@ impl Bench {
             new.part,
             (answer.body.len() as u64 * 8_000_000).checked_div(micros),
         ) {
-            known.peak = known.peak.max(rate);
             self.point(lane, answer.done, to_f64(rate), |series| {
                 &mut series.bitrate
             });
@@ -532,12 +534,52 @@ impl Bench {
         if let Some(zero) = zero {
             faults.extend(self.group.zero(lane, new.discontinuity, zero));
         }
+        self.measure(lane, new, answer.body.len() as u64);
         self.add(Some(lane), &answer.url, answer.done, faults);
+    }
+
+    /// The peak is that "of any contiguous set of segments whose total duration is between 0.5 and 1.5 times the target
+    /// duration" (section 4.4.6.2): what is cut short after its first picture is none.
+    fn measure(&mut self, lane: usize, new: &New, bytes: u64) {
+        let Some((has_parts, least)) = self
+            .last(lane)
+            .map(|media| (media.has_parts(), media.target_duration() / 2))
+        else {
+            return;
+        };
+        let Some(known) = self.lanes.get_mut(lane) else {
+            return;
+        };
+        if new.part.is_some() != has_parts {
+            return;
+        }
+        if new.is_discontinuous {
+            known.stretch.clear();
+        }
+        known.stretch.push_back((bytes, new.duration));
+        let lasts = |stretch: &VecDeque<(u64, Duration)>| -> Duration {
+            stretch.iter().map(|(_, duration)| *duration).sum()
+        };
+        while let Some((_, oldest)) = known.stretch.front()
+            && (lasts(&known.stretch).saturating_sub(*oldest) >= least
+                || known.stretch.len() > STRETCH_PIECES_MAX)
+        {
+            known.stretch.pop_front();
+        }
+        let duration = lasts(&known.stretch);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bytes: u64 = known.stretch.iter().map(|(bytes, _)| *bytes).sum();
+        if duration >= least
+            && let Some(rate) = bytes.saturating_mul(8_000_000).checked_div(micros)
+        {
+            known.peak = known.peak.max(rate);
+        }
     }
 
     /// Something was not fetched: media is not expected to continue where it was.
     pub fn lose(&mut self, lane: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.stretch.clear();
             lane.timeline.lose();
         }
     }

@@ -51,3 +51,6 @@ pub const REDIRECTS_MAX: usize = 5;
 pub const JUDGE_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
 const _: () = assert!(POINTS_MAX * 6 * RENDITIONS_MAX * 16 <= 16 * 1024 * 1024);
+
+/// Pieces of media whose bit rate is measured together, 16 bytes each: a stretch of half a target duration has fewer.
+pub const STRETCH_PIECES_MAX: usize = 1_024;

@@ -305,13 +305,16 @@ fn heads(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
 fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
     for segment in &media.segments {
         let Some(date) = segment.date else { continue };
-        let near = i64::try_from((segment.duration / 4).as_micros()).unwrap_or(i64::MAX);
-        // The nearest, because what is cut short at the end of an encoder may be as short as that.
+        // What is cut short at the end of an encoder may be as short as a quarter of what follows it.
+        let near = |other: &crate::parse::Segment| {
+            u64::try_from((segment.duration.min(other.duration) / 4).as_micros())
+                .unwrap_or(u64::MAX)
+        };
         let same = other
             .segments
             .iter()
             .filter_map(|other| Some((other.date?.abs_diff(date), other)))
-            .filter(|(apart, _)| *apart < near.unsigned_abs())
+            .filter(|(apart, other)| *apart < near(other))
             .min_by_key(|(apart, _)| *apart);
         let Some((_, same)) = same else {
             continue;
