@@ -1,6 +1,6 @@
 //! RTMP over TLS: the certificate, and the handshake that comes before everything else.
 //!
-//! TLS 1.3 and 1.2 by rustls. The files are read once, at start: after a renewal the server is started anew.
+//! TLS 1.3 and 1.2 by rustls. The files are read once, at start, unlike those of the HTTP port: after a renewal the server is started anew.
 
 use std::{
     io,
