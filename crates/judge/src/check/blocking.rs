@@ -229,20 +229,53 @@ fn past_end(outcome: &Outcome, (msn, part): (u64, u64), faults: &mut Vec<Fault>)
     let Some(media) = whole(outcome).filter(|media| !media.is_ended) else {
         return;
     };
-    // Segments may have another number of parts than those before had: then nothing was past the end.
-    let of = media.segments.iter().find(|segment| segment.msn == msn);
-    let parts = of.map(|segment| segment.parts.len() as u64);
-    let is_other = match parts {
-        Some(parts) => parts != part,
-        None => media.open.msn == msn && media.open.parts.len() as u64 > part,
-    };
-    if is_other {
-        return;
-    }
-    let is_early = !media.has(msn + 1, Some(0));
-    let is_late = media.has(msn + 1, Some(1));
-    if is_early || is_late {
+    if !is_next_part(&media, (msn, part)) {
         let seen = format!("{asked}: a playlist up to {}", position(media.last()));
         faults.push(Fault::new(Rule::PastEndPart, seen, expected));
+    }
+}
+
+/// Whether a playlist is the first with a part behind the last of a segment, where that was asked for.
+fn is_next_part(media: &Media, (msn, part): (u64, u64)) -> bool {
+    let segment = |msn| media.segments.iter().find(|segment| segment.msn == msn);
+    // Segments may have another number of parts than those before had: then nothing was past the end.
+    let is_other = match segment(msn) {
+        Some(segment) => segment.parts.len() as u64 != part,
+        None => media.open.msn == msn && media.open.parts.len() as u64 > part,
+    };
+    // Where the encoder is lost, a segment may be whole with its first part, in the same version.
+    let parts = segment(msn + 1).map_or(&media.open.parts, |next| &next.parts);
+    let is_late = parts.len() > 1 || media.has(msn + 2, Some(0));
+    is_other || (media.has(msn + 1, Some(0)) && !is_late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is right to answer with what is listed from segment 5 on, where segment 4 has two parts.
+    fn is_right(behind: &str) -> bool {
+        let part = "#EXT-X-PART:DURATION=1,URI=\"part.m4s\"\n";
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=1\n#EXT-X-MEDIA-SEQUENCE:4\n\
+             {part}{part}#EXTINF:2,\n4.m4s\n{}",
+            behind.replace("PART\n", part)
+        );
+        let Content::Media(media) = parse(text.as_bytes()).content else {
+            unreachable!("it has media")
+        };
+        is_next_part(&media, (4, 2))
+    }
+
+    #[test]
+    fn a_part_past_the_end_is_the_first_of_the_next_segment() {
+        assert!(is_right("PART\n"), "as the rule says");
+        assert!(is_right("PART\n#EXTINF:1,\n5.m4s\n"), "whole with it");
+        assert!(!is_right(""), "sooner");
+        assert!(!is_right("PART\nPART\n"), "later");
+        let late = "PART\nPART\n#EXTINF:2,\n5.m4s\n";
+        assert!(!is_right(late), "a segment later");
+        let behind = "PART\n#EXTINF:1,\n5.m4s\nPART\n";
+        assert!(!is_right(behind), "in the one behind");
     }
 }
