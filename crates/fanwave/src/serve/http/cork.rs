@@ -5,6 +5,7 @@
 //! [`Cork::drain`] at the end of each turn: a flush alone sends nothing.
 
 use std::{
+    cell::RefCell,
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,8 +17,28 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 /// Most bytes that are gathered; more is written in the middle of a turn.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
-/// A connection that rests keeps no more memory than this to gather in.
-const RESTING_BYTES_MAX: usize = 1024;
+/// Memory that a thread keeps to gather in: for the connection whose turn it is, and for one that had to wait meanwhile. One
+/// after the other uses the same, which then lies near the processor; a connection that rests has none.
+const SPARES_MAX: usize = 2;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Memory for as much as is gathered.
+fn take_spare() -> Vec<u8> {
+    let spare = SPARES.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| Vec::with_capacity(GATHERED_BYTES_MAX))
+}
+
+fn give_back(mut spare: Vec<u8>) {
+    spare.clear();
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARES_MAX {
+            spares.push(spare);
+        }
+    });
+}
 
 /// The connection; clones are the same one.
 #[derive(Debug)]
@@ -66,10 +87,8 @@ impl<I: Write + Unpin> Held<I> {
             self.sent += written;
         }
         self.sent = 0;
-        if self.out.capacity() > RESTING_BYTES_MAX {
-            self.out = Vec::new();
-        } else {
-            self.out.clear();
+        if self.out.capacity() > 0 {
+            give_back(std::mem::take(&mut self.out));
         }
         Pin::new(&mut self.io).poll_flush(context)
     }
@@ -78,6 +97,9 @@ impl<I: Write + Unpin> Held<I> {
     fn room(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.out.len() >= GATHERED_BYTES_MAX {
             ready!(self.drain(context))?;
+        }
+        if self.out.capacity() == 0 {
+            self.out = take_spare();
         }
         Poll::Ready(Ok(GATHERED_BYTES_MAX - self.out.len()))
     }
@@ -228,6 +250,35 @@ mod tests {
         }
         assert!(Pin::new(&mut cork).poll_shutdown(&mut context).is_ready());
         assert!(cork.held().io.taken == sent);
-        assert!(cork.held().out.capacity() <= RESTING_BYTES_MAX);
+        assert_eq!(cork.held().out.capacity(), 0);
+    }
+
+    #[test]
+    fn connections_gather_in_the_same_memory_and_no_more_of_it_is_kept() {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut corks: Vec<_> = (0..=SPARES_MAX + 1)
+            .map(|_| {
+                Cork::new(Peer {
+                    limit: usize::MAX,
+                    ..Peer::default()
+                })
+            })
+            .collect();
+        for cork in &mut corks {
+            let taken = Pin::new(cork).poll_write(&mut context, &[7; GATHERED_BYTES_MAX]);
+            assert!(matches!(taken, Poll::Ready(Ok(GATHERED_BYTES_MAX))));
+        }
+        for cork in &corks {
+            assert!(cork.drain(&mut context).is_ready());
+            assert_eq!(cork.held().io.taken.len(), GATHERED_BYTES_MAX);
+        }
+        SPARES.with_borrow(|spares| {
+            assert_eq!(spares.len(), SPARES_MAX);
+            assert!(
+                spares
+                    .iter()
+                    .all(|spare| spare.is_empty() && spare.capacity() == GATHERED_BYTES_MAX)
+            );
+        });
     }
 }
