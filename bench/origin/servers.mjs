@@ -1,10 +1,13 @@
 /** What the viewers' benchmark sends its viewers to: Fanwave with a show, and nginx with the same bytes as files; each on one core. */
 
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get as httpGet } from "node:http";
+import { get as httpsGet } from "node:https";
+import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { makeCertificate } from "../../tests/harness/certificate.mjs";
 import { Child } from "../../tests/harness/child.mjs";
 import { get, mediaPlaylist, playlists } from "../../tests/harness/hls.mjs";
 import { encoderArgs } from "../../tests/harness/publisher.mjs";
@@ -39,6 +42,12 @@ const ENCODER = {
  */
 
 /**
+ * @typedef {object} Tls
+ * @property {string} playlistUrl
+ * @property {string} certificate The file with the one that viewers have to believe.
+ */
+
+/**
  * A command that runs on one core alone.
  *
  * @param {number} core
@@ -53,16 +62,20 @@ export function pinned(core, command) {
  * Fanwave with a show on the air.
  *
  * @param {import("../../tests/harness/scene.mjs").Scene} scene
- * @returns {Promise<Running & { url: string, encoder: Child, playlistUrl: string }>}
+ * @returns {Promise<Running & { url: string, encoder: Child, playlistUrl: string, tls: Tls }>}
  */
 export async function startFanwave(scene) {
-  const [http, rtmp] = /** @type {[number, number]} */ (await freePorts(2));
+  const [http, https, rtmp] = /** @type {[number, number, number]} */ (await freePorts(3));
+  const tls = await makeCertificate(scene.folder);
   const config = join(scene.folder, "fanwave.toml");
   const key = join(scene.folder, "stream-key");
   await writeFile(key, KEY, { mode: 0o600 });
   await writeFile(config, `# Written by make bench-origin.
 [http]
 listen = "127.0.0.1:${http}"
+tls_listen = "127.0.0.1:${https}"
+tls_certificate = "${tls.certificate}"
+tls_key = "${tls.key}"
 connections_max = ${CONNECTIONS_MAX}
 
 [rtmp]
@@ -97,21 +110,26 @@ dir = "${join(scene.folder, "data")}"
     const now = await playlists(/** @type {any} */ ({ playlistUrl }));
     return now && now.video.nextMsn - now.video.firstMsn >= 3;
   });
-  return { name: "Fanwave", pid: server.pid, port: http, http2Port: http, url, encoder, playlistUrl };
+  const overTls = { playlistUrl: `https://127.0.0.1:${https}/live/demo/master.m3u8`, certificate: tls.certificate };
+  return { name: "Fanwave", pid: server.pid, port: http, http2Port: http, url, encoder, playlistUrl, tls: overTls };
 }
 
 /**
- * MediaMTX with the same show: the program that MEDIAMTX names, if it names one.
+ * MediaMTX with the same show, in the clear or over TLS: the program that MEDIAMTX names, if it names one.
  *
  * @param {import("../../tests/harness/scene.mjs").Scene} scene
- * @returns {Promise<(Running & { playlistUrl: string, encoder: Child, version: string }) | undefined>}
+ * @param {{ overTls: boolean }} how
+ * @returns {Promise<(Running & { playlistUrl: string, encoder: Child, version: string, certificate: string }) | undefined>}
  */
-export async function startMediamtx(scene) {
+export async function startMediamtx(scene, { overTls }) {
   const program = process.env.MEDIAMTX;
   if (!program) return undefined;
   const version = `${await promisify(execFile)(program, ["--version"]).then(({ stdout }) => stdout)}`.trim();
   const [http, rtmp] = /** @type {[number, number]} */ (await freePorts(2));
-  const config = join(scene.folder, "mediamtx.yml");
+  const folder = join(scene.folder, overTls ? "mediamtx-tls" : "mediamtx");
+  await mkdir(folder);
+  const config = join(folder, "mediamtx.yml");
+  const { certificate, key } = await makeCertificate(folder);
   await writeFile(config, `# Written by make bench-origin.
 logLevel: warn
 rtsp: no
@@ -121,6 +139,9 @@ moq: no
 rtmpAddress: 127.0.0.1:${rtmp}
 hls: yes
 hlsAddress: 127.0.0.1:${http}
+hlsEncryption: ${overTls ? "yes" : "no"}
+hlsServerKey: ${key}
+hlsServerCert: ${certificate}
 hlsAlwaysRemux: yes
 hlsVariant: lowLatency
 hlsSegmentCount: 7
@@ -129,22 +150,54 @@ hlsPartDuration: 1s
 paths:
   all_others:
 `);
-  const server = new Child(scene, "mediamtx", ...pinned(SERVER_CORE, [program, config]));
+  const server = new Child(scene, overTls ? "mediamtx-tls" : "mediamtx", ...pinned(SERVER_CORE, [program, config]));
   // A viewer without cookies has the session in its addresses; all viewers are of one session.
-  const playlistUrl = `http://127.0.0.1:${http}/live/demo/index.m3u8?cookieCheck=1`;
+  const playlistUrl = `${overTls ? "https" : "http"}://127.0.0.1:${http}/live/demo/index.m3u8?cookieCheck=1`;
   await until("MediaMTX listens", READY_MS, async () => {
     if (!server.running) throw new Hopeless(`MediaMTX ended: ${await server.log()}`);
-    return (await fetch(playlistUrl, { signal: AbortSignal.timeout(1_000) })).status > 0;
+    return await accepts(rtmp);
   });
   const publish = encoderArgs(`rtmp://127.0.0.1:${rtmp}/live/demo`, ENCODER);
-  const encoder = new Child(scene, "mediamtx-encoder", ...pinned(VIEWERS_CORE, ["ffmpeg", ...publish]));
+  const encoder = new Child(scene, `mediamtx${overTls ? "-tls" : ""}-encoder`, ...pinned(VIEWERS_CORE, ["ffmpeg", ...publish]));
   await until("its show is under way", ON_AIR_MS, async () => {
-    const first = await get(playlistUrl);
-    const media = /^video.*$/m.exec(first.text)?.[0];
-    if (first.status !== 200 || !media) return false;
-    return ((await get(new URL(media, playlistUrl).href)).text.match(/^#EXT-X-PART:/gm) ?? []).length >= 4;
+    const first = await text(playlistUrl, certificate);
+    const media = /^video.*$/m.exec(first)?.[0];
+    if (!media) return false;
+    return ((await text(new URL(media, playlistUrl).href, certificate)).match(/^#EXT-X-PART:/gm) ?? []).length >= 4;
   });
-  return { name: "MediaMTX", version, pid: server.pid, port: http, http2Port: 0, playlistUrl, encoder };
+  return { name: "MediaMTX", version, pid: server.pid, port: http, http2Port: 0, playlistUrl, encoder, certificate };
+}
+
+/**
+ * Whether somebody listens there.
+ *
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("connect", () => { socket.destroy(); resolve(true); }).on("error", () => resolve(false));
+  });
+}
+
+/**
+ * A playlist of either scheme; nothing where there is none.
+ *
+ * @param {string} url
+ * @param {string} certificate The file with the one that is believed.
+ * @returns {Promise<string>}
+ */
+async function text(url, certificate) {
+  const options = { ca: await readFile(certificate) };
+  return await new Promise((resolve, reject) => {
+    const answered = (/** @type {import("node:http").IncomingMessage} */ response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (piece) => { body += piece; }).on("end", () => resolve(response.statusCode === 200 ? body : ""));
+    };
+    const request = url.startsWith("https:") ? httpsGet(url, options, answered) : httpGet(url, answered);
+    request.on("error", reject);
+  });
 }
 
 /**

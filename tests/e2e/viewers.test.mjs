@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeCertificate } from "../harness/certificate.mjs";
 import { run } from "../harness/child.mjs";
 import { playlists } from "../harness/hls.mjs";
 import { publish } from "../harness/publisher.mjs";
@@ -37,6 +38,21 @@ for (const [name, args, connections] of /** @type {[string, string[], number][]}
     // Two renditions, a part of each a second; the first and the last may lie outside.
     assert.ok(report.parts >= VIEWERS * 2 * (SECONDS - 2), `${report.parts} parts`);
     assert.ok(report.waiters > VIEWERS / 2, `${report.waiters} waited for a part`);
+  });
+}
+
+for (const version of ["1", "2"]) {
+  scene(`a crowd over TLS speaks HTTP/${version}, and believes the certificate that it is given and no other`, async (scene) => {
+    const tls = await makeCertificate(scene.folder);
+    const server = await Server.start(scene, { tls });
+    await publish(scene, server);
+    const url = `https://127.0.0.1:${server.tlsPort}${new URL(server.playlistUrl).pathname}`;
+    const report = await viewers(scene, [url, "--viewers", `${VIEWERS}`, "--http", version, "--ca", tls.certificate]);
+    assert.deepEqual([report.failures, report.stalls], [{}, 0]);
+    assert.ok(report.parts >= VIEWERS * 2 * (SECONDS - 2), `${report.parts} parts`);
+    const { code, stderr } = await run(binary(), ["viewers", url, "--http", version], { deadlineMs: 20_000 });
+    assert.equal(code, 1);
+    assert.match(stderr, /invalid peer certificate/);
   });
 }
 

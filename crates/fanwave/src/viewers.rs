@@ -14,6 +14,8 @@ Examples:
   fanwave viewers http://127.0.0.1:8080/live/demo/master.m3u8 --viewers 1000
   fanwave viewers http://127.0.0.1:8080/live/demo/master.m3u8 --viewers 5000 --http 2 --viewers-per-connection 50
                                                  as behind an edge, or a hundred of them
+  fanwave viewers https://live.example.com:443/live/demo/master.m3u8 --http 2
+                                                 as browsers do; --ca FILE for a certificate of your own
   fanwave viewers http://127.0.0.1:8080/ --viewers 64 --again /live/demo/PREFIX/video/7.m4s
                                                  one file as fast as it is answered; several by --again twice
 
@@ -24,12 +26,15 @@ Exit codes: 0 all was answered as it should, 1 it could not run, or something wa
 /// What can be asked for.
 #[derive(Debug, clap::Args)]
 pub struct ViewersArgs {
-    /// The multivariant playlist: http://HOST:PORT/live/CHANNEL/master.m3u8
+    /// The multivariant playlist: http://HOST:PORT/live/CHANNEL/master.m3u8, or https:// for TLS
     url: String,
+    /// Believe the certificates in this file (PEM), in place of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Viewers; each follows the pictures and the sound
     #[arg(long, default_value_t = 100)]
     viewers: u32,
-    /// What they speak: 1 for HTTP/1.1, 2 for HTTP/2 with prior knowledge
+    /// What they speak: 1 for HTTP/1.1, 2 for HTTP/2 (in the clear with prior knowledge)
     #[arg(long, value_enum, default_value = "1")]
     http: Version,
     /// Viewers who share one connection of HTTP/2
@@ -77,6 +82,7 @@ enum Version {
 pub fn run(args: ViewersArgs) -> Result<ExitCode, anyhow::Error> {
     let order = ViewersOrder {
         url: args.url,
+        ca: args.ca,
         viewers: args.viewers,
         version: match args.http {
             Version::One => HttpVersion::Http1,

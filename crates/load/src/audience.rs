@@ -19,9 +19,10 @@ mod lane;
 mod playlist;
 mod report;
 mod scout;
+mod transport;
 mod wire;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 pub use self::{
     crowd::run,
@@ -32,8 +33,10 @@ pub use self::{
 /// What is asked of the crowd.
 #[derive(Debug, Clone)]
 pub struct ViewersOrder {
-    /// The multivariant playlist: `http://HOST:PORT/PATH`.
+    /// The multivariant playlist: `http://HOST:PORT/PATH`, or `https://` for TLS.
     pub url: String,
+    /// A file with the certificates that are believed, in place of the system's.
+    pub ca: Option<PathBuf>,
     /// Viewers; each follows every rendition.
     pub viewers: u32,
     /// What they speak.
@@ -59,6 +62,6 @@ pub struct ViewersOrder {
 pub enum HttpVersion {
     /// HTTP/1.1, kept alive.
     Http1,
-    /// HTTP/2 with prior knowledge.
+    /// HTTP/2, in the clear with prior knowledge.
     Http2,
 }

@@ -17,6 +17,7 @@ use super::{
     lane::{Asked, Lane, Listening, Wakes},
     playlist::Library,
     scout::{ScoutError, Show},
+    transport::{Tls, Transport, why},
     wire::{Broken, Wire},
 };
 use crate::{
@@ -54,7 +55,7 @@ pub fn run(
     progress: &mut dyn FnMut(&str),
 ) -> Result<ViewersReport, ScoutError> {
     machine::raise_descriptors();
-    let mut show = Show::find(&order.url, order.again.is_empty())?;
+    let mut show = Show::find(&order.url, order.ca.as_deref(), order.again.is_empty())?;
     if order.pictures_only {
         show.renditions.truncate(1);
     }
@@ -91,6 +92,7 @@ pub fn run(
 struct Crowd<'a> {
     order: &'a ViewersOrder,
     show: Show,
+    tls: Option<Tls>,
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
@@ -113,7 +115,7 @@ struct Crowd<'a> {
 }
 
 struct Connection {
-    stream: Option<TcpStream>,
+    stream: Option<Transport<TcpStream>>,
     is_open: bool,
     wire: Wire,
     out: Vec<u8>,
@@ -155,6 +157,7 @@ impl<'a> Crowd<'a> {
             .collect();
         Ok(Self {
             order,
+            tls: show.tls.as_ref().map(|tls| tls.speaking(order.version)),
             show,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_POLL),
@@ -211,7 +214,7 @@ impl<'a> Crowd<'a> {
         {
             self.to_connect.pop_front();
             if let Err(error) = self.connect(index) {
-                self.lose(index, &error.kind().to_string());
+                self.lose(index, &why(&error));
             }
         }
         self.end_pauses(now);
@@ -307,9 +310,11 @@ impl<'a> Crowd<'a> {
         connection.sent = 0;
         connection.wire = match self.order.version {
             HttpVersion::Http1 => Wire::Http1(Http1::default()),
-            HttpVersion::Http2 => Wire::Http2(Http2::begin(&mut connection.out)),
+            HttpVersion::Http2 => {
+                Wire::Http2(Http2::begin(&mut connection.out, self.tls.is_some()))
+            }
         };
-        connection.stream = Some(stream);
+        connection.stream = Some(Transport::new(stream, self.tls.as_ref())?);
         Ok(())
     }
 
@@ -319,10 +324,10 @@ impl<'a> Crowd<'a> {
             return;
         };
         if writable && !connection.is_open {
-            if let Ok(Some(error)) | Err(error) = stream.take_error() {
-                return self.lose(index, &error.kind().to_string());
+            if let Ok(Some(error)) | Err(error) = stream.inner().take_error() {
+                return self.lose(index, &why(&error));
             }
-            if stream.peer_addr().is_err() {
+            if stream.inner().peer_addr().is_err() {
                 return;
             }
             connection.is_open = true;
@@ -331,7 +336,7 @@ impl<'a> Crowd<'a> {
                 self.ask(index, place);
             }
         }
-        if readable {
+        if readable || self.tls.is_some() {
             self.read(index);
         }
         self.flush(index);
@@ -350,7 +355,7 @@ impl<'a> Crowd<'a> {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted => continue,
-                    kind => return self.lose(index, &kind.to_string()),
+                    _ => return self.lose(index, &why(&error)),
                 },
             };
             let library = &self.library;
@@ -492,12 +497,19 @@ impl<'a> Crowd<'a> {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted => {}
-                    kind => return self.lose(index, &kind.to_string()),
+                    _ => return self.lose(index, &why(&error)),
                 },
             }
         }
         connection.out.clear();
         connection.sent = 0;
+        // What TLS has sealed and the socket did not take.
+        match stream.flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.lose(index, &why(&error));
+            }
+            _ => {}
+        }
     }
 
     /// The connection is over; it is made again after a moment.

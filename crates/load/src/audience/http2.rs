@@ -48,11 +48,12 @@ pub(super) struct Http2 {
     partial: Vec<u8>,
     /// Bytes of answers that were taken and not yet credited.
     taken: u32,
+    is_tls: bool,
 }
 
 impl Http2 {
     /// The begin of a connection.
-    pub(super) fn begin(out: &mut Vec<u8>) -> Self {
+    pub(super) fn begin(out: &mut Vec<u8>, is_tls: bool) -> Self {
         out.extend_from_slice(PREFACE);
         // No push, and the window of a stream.
         let mut settings = Vec::with_capacity(12);
@@ -65,6 +66,7 @@ impl Http2 {
         frame(out, WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
         Self {
             next_stream: 1,
+            is_tls,
             ..Self::default()
         }
     }
@@ -72,9 +74,9 @@ impl Http2 {
     /// Writes a request of one of the connection's viewers.
     pub(super) fn request(&mut self, out: &mut Vec<u8>, place: usize, host: &str, path: &str) {
         let mut fields = Vec::with_capacity(path.len() + host.len() + 8);
-        // ":method: GET" and ":scheme: http" of the static table, ":path" and ":authority"; behind these, which have to come
-        // first, "accept-encoding: gzip, deflate".
-        fields.extend_from_slice(&[0x82, 0x86]);
+        // ":method: GET" and ":scheme: http" or "https" of the static table, ":path" and ":authority"; behind these, which have
+        // to come first, "accept-encoding: gzip, deflate".
+        fields.extend_from_slice(&[0x82, if self.is_tls { 0x87 } else { 0x86 }]);
         literal(&mut fields, 4, path);
         literal(&mut fields, 1, host);
         fields.push(0x90);
@@ -273,7 +275,7 @@ mod tests {
         frame(&mut answers, DATA, END_STREAM, 1, b" more");
         frame(&mut answers, HEADERS, END_HEADERS | END_STREAM, 5, &[0x8d]);
         for piece in 1..answers.len() {
-            let mut http = Http2::begin(&mut asked);
+            let mut http = Http2::begin(&mut asked, false);
             for place in 0..3 {
                 http.request(&mut asked, place, "x", "/");
             }
@@ -306,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_window_is_given_back() {
-        let mut http = Http2::begin(&mut Vec::new());
+        let mut http = Http2::begin(&mut Vec::new(), false);
         let mut out = Vec::new();
         for _ in 0..=CONNECTION_WINDOW_BYTES / 2 / 16_384 {
             http.credit(16_384, &mut out);

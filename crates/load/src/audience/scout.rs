@@ -3,13 +3,18 @@
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream, ToSocketAddrs},
+    path::Path,
     time::Duration,
 };
 
 use thiserror::Error;
 
-use super::{crowd::socket_for, playlist::unpacked};
-use crate::{limits::PLAYLIST_BYTES_MAX, worker::playlist};
+use super::{
+    crowd::socket_for,
+    playlist::unpacked,
+    transport::{Tls, Transport, server_name},
+};
+use crate::{limits::PLAYLIST_BYTES_MAX, trust::TrustError, worker::playlist};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,8 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum ScoutError {
     /// Not an address of a playlist.
-    #[error("`{0}` is no address of a playlist: write http://HOST:PORT/live/CHANNEL/master.m3u8")]
+    #[error(
+        "`{0}` is no address of a playlist: write http://HOST:PORT/live/CHANNEL/master.m3u8, or https:// for TLS"
+    )]
     Address(String),
+    /// Over TLS nobody can be believed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Nothing is there, or not in time.
     #[error("no answer from {address}: {source}")]
     Answer {
@@ -48,24 +58,31 @@ pub(super) struct Show {
     pub(super) address: SocketAddr,
     /// As the user wrote it, with its port.
     pub(super) host: String,
+    /// How it is spoken to over TLS, if it is.
+    pub(super) tls: Option<Tls>,
     /// Paths of the media playlists.
     pub(super) renditions: Vec<String>,
 }
 
 impl Show {
     /// Looks at the multivariant playlist; where only the server matters, nothing of the show.
-    pub(super) fn find(url: &str, look: bool) -> Result<Self, ScoutError> {
+    pub(super) fn find(url: &str, ca: Option<&Path>, look: bool) -> Result<Self, ScoutError> {
         let wrong = || ScoutError::Address(url.to_owned());
-        let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+        if !["http", "https"].contains(&scheme) {
+            return Err(wrong());
+        }
         let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
         let address = host
             .to_socket_addrs()
             .ok()
             .and_then(|mut found| found.next())
             .ok_or_else(wrong)?;
+        let tls = (scheme == "https").then(|| Tls::new(server_name(host, address), ca));
         let mut show = Self {
             address,
             host: host.to_owned(),
+            tls: tls.transpose()?,
             renditions: Vec::new(),
         };
         if look {
@@ -104,8 +121,9 @@ impl Show {
         // From where the viewers come: some servers give what they say to one address alone.
         let socket = socket_for(self.address, 0)?;
         socket.connect_timeout(&self.address.into(), PATIENCE)?;
-        let mut stream = TcpStream::from(socket);
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = Transport::new(stream, self.tls.as_ref())?;
         let host = &self.host;
         write!(
             stream,
@@ -113,7 +131,10 @@ impl Show {
         )?;
         let mut answer = Vec::new();
         let most = u64::try_from(PLAYLIST_BYTES_MAX).unwrap_or(u64::MAX);
-        stream.take(most).read_to_end(&mut answer)?;
-        Ok(answer)
+        match stream.take(most).read_to_end(&mut answer) {
+            // Some servers end a connection without ending TLS; whether the answer is whole is seen from it.
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+            _ => Ok(answer),
+        }
     }
 }
