@@ -16,6 +16,7 @@ const PLAYERS = {
     start: `
       shaka.polyfill.installAll();
       const player = new shaka.Player();
+      seen.player = player;
       player.addEventListener("error", (event) => seen.errors.push(String(event.detail?.code)));
       await player.attach(video);
       player.configure({ streaming: { lowLatencyMode: true } });
@@ -31,6 +32,7 @@ const PLAYERS = {
     script: "hls.js/dist/hls.min.js",
     start: `
       const hls = new Hls({ lowLatencyMode: true });
+      seen.player = hls;
       hls.on(Hls.Events.ERROR, (_, data) => seen.errors.push(data.details));
       seen.latency = () => hls.playingDate ? (Date.now() - hls.playingDate.getTime()) / 1000 : undefined;
       seen.qualities = () => [...new Set(hls.levels.map((level) => level.height).filter((lines) => lines > 0))];
@@ -88,6 +90,77 @@ export function report(page) {
     const seen = /** @type {any} */ (window).seen;
     return { errors: [...seen.errors], latencyS: seen.latency() };
   });
+}
+
+/**
+ * An event that a player found among the media: when it happens by the player's clock, and where the playhead was when the
+ * player said so.
+ *
+ * @typedef {{ text: string, timeS: number, expectedS: number, duringS: number | undefined }} Heard
+ */
+
+/**
+ * Has the page note the events that its player finds among the media, and when their time comes.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {keyof typeof PLAYERS} name
+ */
+export async function hearEvents(page, name) {
+  await page.evaluate((name) => {
+    const { seen, Hls } = /** @type {any} */ (window);
+    const { player } = seen;
+    const video = /** @type {HTMLVideoElement} */ (document.querySelector("video"));
+    /** @type {Map<string, Heard>} */
+    const heard = new Map();
+    seen.heard = heard;
+    /** Where a date is on the player's timeline. */
+    const timeOf = (/** @type {number} */ date) =>
+      video.currentTime + (date - (name === "hls" ? player.playingDate : player.getPlayheadTimeAsDate()).getTime()) / 1000;
+    const found = (/** @type {string} */ text, /** @type {number} */ timeS) => {
+      const { id, start } = JSON.parse(text);
+      heard.set(id, { text, timeS, expectedS: timeOf(start), duringS: undefined });
+    };
+    const entered = (/** @type {string} */ text) => {
+      const known = heard.get(JSON.parse(text).id);
+      if (known) known.duringS ??= video.currentTime;
+    };
+    if (name === "hls") {
+      player.on(Hls.Events.FRAG_PARSING_METADATA, (/** @type {unknown} */ _, /** @type {any} */ data) => {
+        for (const { data: tag, pts } of data.samples) {
+          // A tag of one frame, TXXX: its text is behind the header of both, the encoding and the description.
+          const content = new TextDecoder().decode(tag.subarray(21));
+          found(content.slice(content.indexOf("\0") + 1), pts);
+        }
+      });
+      const watch = (/** @type {TextTrack | null} */ track) => {
+        if (track?.kind !== "metadata") return;
+        track.addEventListener("cuechange", () => {
+          for (const cue of track.activeCues ?? []) {
+            const { key, data } = /** @type {any} */ (cue).value;
+            if (key === "TXXX") entered(data);
+          }
+        });
+      };
+      for (const track of video.textTracks) watch(track);
+      video.textTracks.addEventListener("addtrack", ({ track }) => watch(track));
+    } else {
+      // Shaka looks into streams whose manifest announces events, which HLS has no word for.
+      player.configure("mediaSource.dispatchAllEmsgBoxes", true);
+      const text = (/** @type {any} */ event) => event.payload.key === "TXXX" ? event.payload.data : undefined;
+      player.addEventListener("metadataadded", (/** @type {any} */ event) => text(event) && found(text(event), event.startTime));
+      player.addEventListener("metadata", (/** @type {any} */ event) => text(event) && entered(text(event)));
+    }
+  }, name);
+}
+
+/**
+ * What was heard since, by the ids of the events.
+ *
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<Map<string, Heard>>}
+ */
+export async function heardEvents(page) {
+  return new Map(await page.evaluate(() => [.../** @type {any} */ (window).seen.heard.entries()]));
 }
 
 /**

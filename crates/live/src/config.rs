@@ -321,6 +321,12 @@ impl Config {
             .map(|(id, spec)| (RenditionId(id), spec))
     }
 
+    /// A rendition, if the stream has it.
+    #[must_use]
+    pub fn spec(&self, rendition: RenditionId) -> Option<&RenditionSpec> {
+        self.renditions.get(rendition.index())
+    }
+
     /// What a rendition carries, if the stream has it.
     #[must_use]
     pub fn kind(&self, rendition: RenditionId) -> Option<Kind> {

@@ -79,6 +79,8 @@ pub struct DateRange {
     duration: Option<Duration>,
     /// The attributes as they are written, ID and all.
     line: Box<str>,
+    /// The same as JSON.
+    json: Box<str>,
 }
 
 impl DateRange {
@@ -114,7 +116,21 @@ impl DateRange {
             start: *start,
             duration: *duration,
             line: line.into(),
+            json: json(spec).into(),
         })
+    }
+
+    /// How long it is known to last.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration
+    }
+
+    /// All of it as a JSON object, for what goes with the media: `id`, `class`, `start` and `duration_ms` in milliseconds, and
+    /// `attributes`.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
     }
 
     /// Its name within its stream.
@@ -170,6 +186,35 @@ fn line(spec: &DateRangeSpec) -> String {
     let own = spec.attributes.iter();
     attributes.extend(own.map(|(name, value)| format!("{name}={value}")));
     attributes.join(",")
+}
+
+fn json(spec: &DateRangeSpec) -> String {
+    let mut fields = vec![format!("\"id\":{}", Quoted(&spec.id))];
+    let class = spec.class.iter();
+    fields.extend(class.map(|class| format!("\"class\":{}", Quoted(class))));
+    fields.push(format!("\"start\":{}", spec.start.0));
+    let millis = spec.duration.map(|span| span.as_millis());
+    fields.extend(millis.map(|millis| format!("\"duration_ms\":{millis}")));
+    let own = spec.attributes.iter().map(|(name, value)| match value {
+        AttributeValue::Text(text) => format!("{}:{}", Quoted(name), Quoted(text)),
+        AttributeValue::Number(number) => format!("{}:{number}", Quoted(name)),
+        AttributeValue::Bytes(_) => format!("{}:\"{value}\"", Quoted(name)),
+    });
+    let own = own.collect::<Vec<_>>().join(",");
+    if !own.is_empty() {
+        fields.push(format!("\"attributes\":{{{own}}}"));
+    }
+    format!("{{{}}}", fields.join(","))
+}
+
+/// A checked text as a string of JSON: it holds no quote and no control character, so that a backslash is all there is to escape
+/// (RFC 8259 section 7).
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.replace('\\', "\\\\"))
+    }
 }
 
 fn check_text(what: &'static str, text: &str) -> Result<(), DateRangeError> {
@@ -246,9 +291,21 @@ mod tests {
             DateRange::new(&spec).unwrap(),
             @r#"ID="song-1",CLASS="org.example.song",START-DATE="2026-11-22T19:00:00.500Z",DURATION=183.25000,X-TITLE="Für Elise, live",X-TRACK=-7,X-ISRC-2=0xDE07"#
         );
+        insta::assert_snapshot!(
+            DateRange::new(&spec).unwrap().json(),
+            @r#"{"id":"song-1","class":"org.example.song","start":1795374000500,"duration_ms":183250,"attributes":{"X-TITLE":"Für Elise, live","X-TRACK":-7,"X-ISRC-2":"0xDE07"}}"#
+        );
         assert_eq!(
             DateRange::new(&spec).unwrap().end(),
             WallTime(1_795_374_183_750)
+        );
+        let bare = DateRangeSpec {
+            duration: None,
+            ..moment(r"back\slash")
+        };
+        insta::assert_snapshot!(
+            DateRange::new(&bare).unwrap().json(),
+            @r#"{"id":"back\\slash","start":1795374000500}"#
         );
     }
 

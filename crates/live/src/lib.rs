@@ -10,7 +10,8 @@
 //!    what to forget.
 //! 3. A viewer's query becomes a [`Query`]; [`Live::request`] answers with a [`Snapshot`] to render now, a
 //!    place to wait for, or an error. [`Live::media`] answers likewise for parts and segments.
-//! 4. [`render`] turns a snapshot into text, and [`lifetime`] says what `Cache-Control` goes with it.
+//! 4. [`in_band`] says which part an announced event goes with.
+//! 5. [`render`] turns a snapshot into text, and [`lifetime`] says what `Cache-Control` goes with it.
 //!
 //! One law of the machines: mutate once (`handle`), then drain (`poll_output` until it is empty), then ask when to come
 //! back (`poll_timeout`).
@@ -20,6 +21,7 @@ pub mod cut;
 mod date_range;
 mod event;
 pub mod fuzz;
+pub mod in_band;
 pub mod lifetime;
 pub mod limits;
 mod machine;

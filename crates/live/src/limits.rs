@@ -68,6 +68,20 @@ pub const DATE_RANGE_NAME_BYTES_MAX: usize = 62;
 /// Longest date range: a day of a festival.
 pub const DATE_RANGE_SPAN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Events of one stream that wait for the part that holds their time: no more than are listed at one time.
+pub const EVENTS_WAITING_MAX: usize = DATE_RANGES_MAX;
+
+/// Events in front of one part, the others go with the next; 128 KB of the longest.
+pub const EVENTS_PER_PART_MAX: usize = 16;
+
+/// How far ahead of the media an event may be announced to go with it; one further ahead is in the playlists alone.
+pub const EVENT_AHEAD_MAX: Duration = DATE_RANGE_SPAN_MAX;
+
+/// How late an event may be that goes with the media, because its time was packaged before it was announced.
+///
+/// The furthest that a player which follows the show is told to stay behind its end: nobody would see an older one at its time.
+pub const EVENT_LATE_MAX: Duration = Duration::from_secs(3 * TARGET_DURATION_SECONDS_MAX as u64);
+
 /// Pictures of a source that its shadow has yet to follow: two of the longest parts, or 68 s of 120 pictures per second; 80 bytes
 /// each. The shell bounds their bytes.
 pub const SHADOW_PICTURES_MAX: usize = 2 * SAMPLES_PER_PART_MAX;

@@ -173,6 +173,12 @@ impl Live {
         self.windows.iter().filter_map(Window::end).max()
     }
 
+    /// The date of media time 0 of the present stretch, from which parts count their beginning.
+    #[must_use]
+    pub fn anchor(&self) -> WallTime {
+        self.anchor
+    }
+
     pub(crate) fn window(&self, rendition: RenditionId) -> Option<&Window> {
         self.windows.get(rendition.index())
     }

@@ -7,7 +7,8 @@
 //!    ([`timeline`]), whatever they came in; [`demux`] feeds it from RTMP, [`ts`] from an MPEG transport stream, and [`rtp`] from
 //!    WebRTC, whose SDP [`offer`] reads.
 //! 4. [`health`] says how well the publisher sends.
-//! 5. [`cmaf`] writes init sections and fragments, one track per file; [`fmp4`] reads what an encoder writes.
+//! 5. [`cmaf`] writes init sections and fragments, one track per file, [`event`] what happens in front of a fragment; [`fmp4`]
+//!    reads what an encoder writes.
 //!
 //! This crate is pure: it knows no socket, no clock and no thread. Everything it reads was sent by a stranger, so
 //! nothing here indexes without a bound, trusts a declared length, or keeps more than [`limits`] says. It cuts nothing
@@ -21,6 +22,7 @@ pub mod cmaf;
 pub mod color;
 pub mod demux;
 mod elementary;
+pub mod event;
 pub mod flv;
 pub mod fmp4;
 pub mod fuzz;

@@ -114,6 +114,9 @@ pub const FRAGMENT_BYTES_MAX: usize = 64 << 20;
 /// Longest `moov` or `moof` that is read: one of [`FRAGMENT_SAMPLES_MAX`] samples has 66 KB, ffmpeg's have under 1 KB.
 pub const BOX_BYTES_MAX: usize = 128 << 10;
 
+/// Longest text of a timed event, bytes: twice the longest that a playlist says, for what JSON escapes.
+pub const EVENT_TEXT_BYTES_MAX: usize = 16 << 10;
+
 // One frame must fit wherever frames are collected, and a repaired time must stay inside what is accepted.
 const _: () = assert!(FRAME_BYTES_MAX <= TRACK_WAIT_BYTES_MAX);
 // Every track is named by a byte.
@@ -128,3 +131,5 @@ const _: () =
 const _: () = assert!(BOX_BYTES_MAX > 16 * FRAGMENT_SAMPLES_MAX);
 // A fragment's sizes and offsets are 32-bit signed in the box.
 const _: () = assert!(FRAGMENT_BYTES_MAX < i32::MAX as usize / 2);
+// A length of ID3 has 28 bits.
+const _: () = assert!(2 * EVENT_TEXT_BYTES_MAX < 1 << 27);

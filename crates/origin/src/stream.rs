@@ -6,6 +6,7 @@
 
 mod answer;
 mod errands;
+mod events;
 mod shelf;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use fanwave_live::{
     Config, DateRange, HandleError, Independence, Input, Live, MediaSeq, Moment, Output, Position,
-    RenditionId, WallTime, limits::DATE_RANGES_REMEMBERED_MAX,
+    RenditionId, WallTime, in_band::InBand, limits::DATE_RANGES_REMEMBERED_MAX,
 };
 use fanwave_media::{
     Tracks,
@@ -52,6 +53,8 @@ pub(crate) enum Step {
         independence: Independence,
         /// How many pictures or frames of sound it has.
         samples: usize,
+        /// Of its first sample, in the rendition's ticks.
+        decode_time: u64,
         /// Its `moof` and `mdat`.
         bytes: Bytes,
     },
@@ -139,6 +142,8 @@ struct State {
     keeping: Keeping,
     /// What was announced, for the record; at most as much as a stream remembers.
     happenings: Vec<Arc<DateRange>>,
+    /// What was announced and is still to go with the media.
+    events: InBand,
     /// Segments that are forgotten and still in the storage; at most as many as were stored.
     removals: VecDeque<(RenditionId, MediaSeq)>,
 }
@@ -198,6 +203,7 @@ impl Stream {
             finished: false,
             keeping,
             happenings: Vec::new(),
+            events: InBand::new(&config),
             removals: VecDeque::new(),
         };
         state.shelve_inits(&config)?;
@@ -400,6 +406,7 @@ impl Stream {
         self.change(|state| {
             let happening = Arc::new(range.clone());
             state.live.handle(now, Input::Announce(range))?;
+            state.carry(&happening);
             if matches!(state.keeping, Keeping::Recorded { .. })
                 && state.happenings.len() < DATE_RANGES_REMEMBERED_MAX
             {
@@ -478,6 +485,7 @@ impl State {
                 duration,
                 independence,
                 samples,
+                decode_time,
                 bytes,
             } => {
                 self.live.handle(
@@ -493,6 +501,7 @@ impl State {
                     .live
                     .last(rendition)
                     .ok_or(HandleError::UnknownRendition)?;
+                let bytes = self.with_events((rendition, decode_time), (start, duration), bytes);
                 self.bytes = self.bytes.saturating_add(bytes.len());
                 if let Some(shelf) = self.shelves.get_mut(rendition.index()) {
                     shelf.rate.add(bytes.len(), samples, duration);

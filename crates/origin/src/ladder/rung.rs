@@ -354,6 +354,8 @@ impl Rung {
             .flatten()
             .any(|picture| picture.sync == Sync::Sync);
         let samples = pictures.as_ref().map_or(0, Vec::len);
+        let first = pictures.iter().flatten().next();
+        let decode_time = first.map_or(0, |picture| picture.decode_time);
         let written = pictures.and_then(|pictures| {
             state.sequence = state.sequence.wrapping_add(1);
             write(state.sequence, pictures).ok()
@@ -372,6 +374,7 @@ impl Rung {
                         Independence::Dependent
                     },
                     samples,
+                    decode_time,
                     bytes,
                 }
             }

@@ -337,13 +337,17 @@ impl Run {
                     .queues
                     .iter_mut()
                     .find(|queue| queue.rendition == rendition);
-                let bytes = queue.ok_or(WriteError::Empty)?.write(samples)?;
+                let queue = queue.ok_or(WriteError::Empty)?;
+                let first = queue.samples.front().ok_or(WriteError::Empty)?;
+                let decode_time = first.decode_time;
+                let bytes = queue.write(samples)?;
                 Ok(Step::Part {
                     rendition,
                     start,
                     duration,
                     independence,
                     samples,
+                    decode_time,
                     bytes,
                 })
             }

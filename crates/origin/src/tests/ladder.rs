@@ -4,8 +4,18 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::process::{Child, Command};
 
-use super::{KEY, Show, count, encoder::judge, parts, publisher::Publisher, segments};
-use crate::{LadderConfig, PublisherStatus, RungConfig, limits::RUNGS_MAX, shared::Patience};
+use super::{
+    KEY, Show, count,
+    encoder::judge,
+    events::{Found, found},
+    parts,
+    publisher::Publisher,
+    segments,
+};
+use crate::{
+    DateRange, DateRangeSpec, LadderConfig, PublisherStatus, RungConfig, limits::RUNGS_MAX,
+    shared::Patience,
+};
 
 /// Long enough for a machine that does other things; what is tested is what comes, not when.
 const PATIENT: Duration = Duration::from_secs(30);
@@ -256,4 +266,47 @@ async fn a_machine_encodes_no_more_rungs_than_it_may() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn an_event_is_in_every_quality_at_the_same_time() {
+    let show = show(ladder(&[(144, 150)]), PATIENT).await;
+    let _publisher = ffmpeg_publisher(&show, 60);
+    show.until(|status| status.live).await;
+    let event = DateRange::new(&DateRangeSpec {
+        id: "ahead".to_owned(),
+        class: None,
+        start: show
+            .stream()
+            .end_of_media()
+            .unwrap()
+            .after(Duration::from_millis(3_210)),
+        duration: None,
+        attributes: Vec::new(),
+    });
+    let channel = "demo".parse().unwrap();
+    show.origin
+        .announce_event(&channel, event.unwrap())
+        .unwrap();
+    let folder = show.folder().await;
+    let source = carried(&show, &folder, "video").await;
+    assert_eq!(carried(&show, &folder, "144p").await, source);
+    assert_eq!(source.1.event["id"], "ahead");
+    assert!((0..90_000).contains(&source.1.offset), "{source:?}");
+}
+
+/// The first event in a rendition's parts, and the name of its part.
+async fn carried(show: &Show, folder: &str, rendition: &str) -> (String, Found) {
+    for msn in 1..20 {
+        let path = format!("{folder}/{rendition}.m3u8?_HLS_msn={msn}");
+        let text = show.get(&path).await.text();
+        let name = format!("{rendition}/{msn}.");
+        for uri in parts(&text).iter().filter(|uri| uri.contains(&name)) {
+            let part = show.get(&format!("{folder}/{uri}")).await.bytes();
+            if let Some(found) = found(&part).pop() {
+                return (uri.replace(rendition, ""), found);
+            }
+        }
+    }
+    panic!("no event among the media of {rendition}")
 }
