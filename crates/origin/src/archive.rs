@@ -4,6 +4,7 @@
 //! CHANNEL/FOLDER/RENDITION/MSN.m4s      a segment: its parts, one after the other
 //! CHANNEL/FOLDER/RENDITION/init-N.mp4   an init section, of a recording
 //! CHANNEL/FOLDER/about.json, index/     what is recorded, see `fanwave_vault::recording`
+//! CHANNEL/FOLDER/thumbnails/            pictures for whoever seeks, see `fanwave_vault::thumbnails`
 //! CHANNEL/clip-ID/about.json, index/    a clip, which is of a recording's files
 //! ```
 //!
@@ -61,6 +62,16 @@ pub(crate) struct Archive {
     /// True once keepers have to end.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+}
+
+/// Where the sheets of one stream are.
+#[derive(Debug, Clone)]
+pub(crate) struct SheetShelf {
+    pub(crate) vault: Vault,
+    /// Of the stream.
+    pub(crate) folder: Place,
+    /// Whether they stay when the stream is over.
+    pub(crate) is_recorded: bool,
 }
 
 /// How long the storage is waited for.
@@ -138,7 +149,26 @@ impl Archive {
         self.spawn(tidy.run(self.stop.subscribe()));
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Where the sheets of a stream's pictures are kept, if anything of it is.
+    pub(crate) fn shelf_of(&self, channel: &RoomId, stream: &Stream) -> Option<SheetShelf> {
+        let is_recorded = match stream.keeping() {
+            Keeping::Memory => return None,
+            Keeping::Window { .. } => false,
+            Keeping::Recorded { .. } => true,
+        };
+        Some(SheetShelf {
+            vault: self.vault.clone(),
+            folder: folder(channel, stream.folder()),
+            is_recorded,
+        })
+    }
+
+    /// True once whoever was spawned has to end.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended are let go of.
         while tasks.try_join_next().is_some() {}

@@ -40,6 +40,7 @@ use crate::{
     ladder::{self, Chosen, Ladder, config::RungConfig},
     limits::ENDED_STREAMS_MAX,
     stream::{AddError, Keeping, Stream, Turn},
+    thumbnails::Thumbnails,
 };
 
 /// How a channel is doing.
@@ -120,6 +121,7 @@ pub(crate) struct Channel {
     key: Secret,
     settings: Settings,
     ladder: Arc<Ladder>,
+    thumbnails: Arc<Thumbnails>,
     archive: Option<Arc<Archive>>,
     takeover: Takeover,
     waits: Waits,
@@ -161,7 +163,7 @@ impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
         settings: &Settings,
-        (ladder, archive): (Arc<Ladder>, Option<Arc<Archive>>),
+        (ladder, thumbnails, archive): (Arc<Ladder>, Arc<Thumbnails>, Option<Arc<Archive>>),
         (waits, clock): (Waits, Clock),
     ) -> Self {
         let offline = ChannelStatus {
@@ -178,6 +180,7 @@ impl Channel {
                 ..settings.clone()
             },
             ladder,
+            thumbnails,
             archive,
             takeover: config.takeover,
             waits,
@@ -451,6 +454,9 @@ impl Channel {
         let stream = Arc::new(stream);
         if let Some(archive) = self.archive.as_ref().filter(|_| keeping != Keeping::Memory) {
             archive.keep(&self.id, &stream, self.clock);
+        }
+        if let Some(archive) = &self.archive {
+            self.thumbnails.keep(&self.id, &stream, archive);
         }
         let (turn, rungs) = (stream.turn(), chosen.rungs().to_vec());
         state.current = Some(Current {

@@ -22,6 +22,7 @@ use crate::{
     },
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
+    thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
 };
 
@@ -52,6 +53,8 @@ pub struct OriginConfig {
     pub ladder: LadderConfig,
     /// Who decides about publishers; by default the stream keys alone.
     pub authoriser: Option<AuthoriserConfig>,
+    /// What pictures are made for whoever seeks; none by default.
+    pub thumbnails: ThumbnailsConfig,
     /// Where media is kept that no longer fits into memory; `None` by default: a playlist lists a minute.
     pub archive: Option<ArchiveConfig>,
     /// What time it is: by default the machine's. Whoever shows a chat beside the picture gives both the same clock.
@@ -73,6 +76,7 @@ impl OriginConfig {
             reconnect_window: Duration::from_secs(30),
             ladder: LadderConfig::default(),
             authoriser: None,
+            thumbnails: ThumbnailsConfig::default(),
             archive: None,
             wall: clock::machine,
         }
@@ -289,6 +293,9 @@ pub enum StartError {
     /// The ladder is none.
     #[error(transparent)]
     Ladder(#[from] LadderError),
+    /// No pictures can be made so for whoever seeks.
+    #[error(transparent)]
+    Thumbnails(#[from] ThumbnailsError),
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! 4. Each [`keeper`] runs one `ffmpeg` ([`command`]), and another after it, later each time ([`backoff`]).
 
 mod backoff;
-mod command;
+pub(crate) mod command;
 pub(crate) mod config;
 mod keeper;
 pub(crate) mod metrics;

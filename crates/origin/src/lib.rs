@@ -30,6 +30,7 @@ mod rtmp;
 mod shared;
 mod srt;
 mod stream;
+mod thumbnails;
 mod whip;
 
 use std::{
@@ -59,6 +60,7 @@ use crate::{
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
     shared::{Patience, Shared, stopped},
+    thumbnails::Thumbnails,
 };
 pub use crate::{
     archive::{
@@ -75,6 +77,7 @@ pub use crate::{
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
+    thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
 };
 
@@ -103,6 +106,7 @@ impl Origin {
     ) -> Result<Self, StartError> {
         config.check()?;
         config.ladder.check()?;
+        config.thumbnails.check()?;
         let doors = Doors::of(&config);
         let settings = config.live_settings();
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
@@ -115,6 +119,9 @@ impl Origin {
             recovery: patience.recovery,
         };
         let metrics = Metrics::register(registry);
+        let program = config.ladder.program.clone();
+        let thumbnails = Thumbnails::new(config.thumbnails, program, metrics.thumbnails.clone());
+        let thumbnails = Arc::new(thumbnails);
         let ladder = Ladder::new(config.ladder, patience.rung, metrics.ladder.clone());
         let ladder = Arc::new(ladder);
         let storage_waits = archive::Waits {
@@ -126,7 +133,7 @@ impl Origin {
             .map(|config| Arc::new(Archive::new(config, storage_waits, metrics.storage.clone())));
         let channel = |channel: ChannelConfig| {
             let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
-            let makes = (ladder, archive.clone());
+            let makes = (ladder, Arc::clone(&thumbnails), archive.clone());
             let channel = Channel::new(channel, &settings, makes, (waits, clock));
             (id, Arc::new(channel))
         };

@@ -226,6 +226,46 @@ pub const RUNG_BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an encoder's complaints that are looked at together.
 pub const RUNG_LOG_BYTES: usize = 4 << 10;
 
+/// Pictures on one sheet: columns and rows. Ten seconds apart, one sheet is made in four minutes.
+pub const SHEET_COLUMNS: u32 = 5;
+/// See [`SHEET_COLUMNS`].
+pub const SHEET_ROWS: u32 = 5;
+/// See [`SHEET_COLUMNS`].
+pub const SHEET_PICTURES: usize = (SHEET_COLUMNS * SHEET_ROWS) as usize;
+
+/// Bytes of one JPEG that a child may write: a sheet of pictures of 90 lines has 100 KB, one of 180 lines 400 KB.
+pub const SHEET_BYTES_MAX: usize = 4 << 20;
+
+/// Pictures of one stream that are in memory, each of 4 KB at 90 lines: those of the next sheet, and as many again while sheets
+/// cannot be stored.
+pub const SINGLES_MAX: usize = 2 * SHEET_PICTURES;
+
+/// Sheets of one stream that are known, 400 bytes each in memory and in the recording's index: a week of pictures ten seconds
+/// apart. The oldest goes for a newer one.
+pub const SHEETS_MAX: usize = 2_400;
+
+/// Shortest and longest time from one small picture to the next.
+pub const THUMBNAIL_INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// See [`THUMBNAIL_INTERVAL_MIN`].
+pub const THUMBNAIL_INTERVAL_MAX: Duration = Duration::from_secs(60);
+
+/// Least and most lines of a small picture.
+pub const THUMBNAIL_LINES_MIN: u32 = 36;
+/// See [`THUMBNAIL_LINES_MIN`].
+pub const THUMBNAIL_LINES_MAX: u32 = 240;
+
+/// Children at one time that make small pictures, of all channels.
+pub const THUMBNAIL_CHILDREN_MAX: usize = 2;
+
+/// How long a child may take, and be waited for by whatever it makes.
+pub const THUMBNAIL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long no picture is made after one that could not be.
+pub const THUMBNAIL_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a picture stays after its time has left the playlists: for whoever has read the track before.
+pub const THUMBNAIL_GRACE: Duration = Duration::from_secs(60);
+
 /// Longest reconnect window: longer, and every stream that ended by mistake would look live.
 pub const RECONNECT_WINDOW_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -245,3 +285,4 @@ const _: () = assert!(STORAGE_DEADLINE.as_secs() < UNSTORED_MAX.as_secs());
 const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_PEER < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);
+const _: () = assert!(SHEETS_MAX * 420 < fanwave_vault::limits::INDEX_FILE_BYTES_MAX);

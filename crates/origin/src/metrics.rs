@@ -10,6 +10,7 @@ use prometheus_client::{
 };
 
 use self::storage::StorageMetrics;
+use crate::thumbnails::ThumbnailMetrics;
 use crate::{ladder::metrics::LadderMetrics, whip::metrics::WhipMetrics};
 
 /// Why a publisher was turned away before it published.
@@ -94,6 +95,8 @@ pub(crate) struct Metrics {
     pub(crate) ladder: LadderMetrics,
     /// Of what is kept beyond memory.
     pub(crate) storage: StorageMetrics,
+    /// Of small pictures.
+    pub(crate) thumbnails: ThumbnailMetrics,
     /// Of WHIP.
     pub(crate) whip: WhipMetrics,
     refused: Family<Label, Counter>,
@@ -167,10 +170,15 @@ impl Metrics {
             "Publishers turned away, by reason",
             metrics.refused.clone(),
         );
-        metrics.ladder.register(registry);
-        metrics.storage.register(registry);
-        metrics.whip.register(registry);
+        metrics.register_parts(registry);
         metrics
+    }
+
+    fn register_parts(&self, registry: &mut Registry) {
+        self.ladder.register(registry);
+        self.storage.register(registry);
+        self.thumbnails.register(registry);
+        self.whip.register(registry);
     }
 
     pub(crate) fn refused(&self, why: Refusal) {

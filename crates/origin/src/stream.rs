@@ -7,11 +7,12 @@
 mod answer;
 mod errands;
 mod events;
+mod picture;
 mod shelf;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -36,7 +37,7 @@ pub(crate) use self::{
     errands::Errand,
     shelf::{Found, Made, Whole},
 };
-use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist};
+use crate::{limits::STREAM_BYTES_MAX, playlist::Playlist, thumbnails::strip::Strip};
 
 /// What a publisher adds to its stream.
 #[derive(Debug)]
@@ -123,6 +124,8 @@ pub(crate) struct Stream {
     changed: Vec<watch::Sender<Instant>>,
     /// Told when there may be something to store or to remove.
     errands: Notify,
+    /// Pictures for whoever seeks, if there are to be some.
+    thumbnails: OnceLock<Arc<Strip>>,
     state: Mutex<State>,
 }
 
@@ -214,6 +217,7 @@ impl Stream {
             config,
             changed,
             errands: Notify::new(),
+            thumbnails: OnceLock::new(),
             state: Mutex::new(state),
         })
     }

@@ -18,6 +18,7 @@ mod recording;
 mod secure;
 mod storage;
 mod takeover;
+mod thumbnails;
 mod twins;
 mod viewer;
 mod watching;

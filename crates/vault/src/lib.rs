@@ -7,6 +7,7 @@
 pub mod limits;
 mod place;
 pub mod recording;
+pub mod thumbnails;
 
 use std::{
     fmt, fs, io,

@@ -114,6 +114,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "Lower qualities of every show, encoded by ffmpeg; what the publisher sends is shown as it is, above them.",
     ),
     (
+        "thumbnails",
+        "Small pictures for whoever seeks, in a show that is on and in its recording, with a WebVTT track. Made by the ladder's ffmpeg.",
+    ),
+    (
         CHANNELS,
         "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 256.",
     ),
@@ -399,6 +403,27 @@ pub const KEYS: &[Key] = &[
         "encoder",
         Kind::Text,
         "What encodes in it: \"x264\", or the video engine of a card, \"nvenc\" or \"vaapi\".",
+        "",
+    ),
+    key(
+        "thumbnails",
+        "channels",
+        Kind::TextList,
+        "Ids of the channels whose shows have some, or [\"*\"] for all. Empty: none.",
+        "for each picture a process of less than a tenth of a second; 2 at most at one time",
+    ),
+    key(
+        "thumbnails",
+        "interval",
+        Kind::Text,
+        "From one picture to the next, 2s to 60s: the first picture of the first segment after so long.",
+        "some 1 MB for an hour at 10s and 90 lines",
+    ),
+    key(
+        "thumbnails",
+        "lines",
+        Kind::Number,
+        "Lines of a picture's shorter side, an even number of 36 to 240.",
         "",
     ),
     key(

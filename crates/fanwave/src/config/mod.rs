@@ -34,6 +34,7 @@ pub mod settings;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
+mod thumbnails;
 pub mod tokens;
 
 use std::{

@@ -10,7 +10,9 @@ use std::{
 };
 
 use fanwave_gateway::SubscribeTokens;
-use fanwave_origin::{LadderConfig, Numbering, RecordingConfig, Takeover, limits::CONNECTIONS_MAX};
+use fanwave_origin::{
+    LadderConfig, Numbering, RecordingConfig, Takeover, ThumbnailsConfig, limits::CONNECTIONS_MAX,
+};
 use fanwave_room::admit::Rules;
 use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
 use tracing_subscriber::EnvFilter;
@@ -30,6 +32,7 @@ use super::{
     recording,
     schema::Config,
     settings::{KeyPath, Settings},
+    thumbnails,
     tokens::{self, Tokens},
 };
 
@@ -66,6 +69,8 @@ pub struct Plan {
     pub recording: RecordingConfig,
     /// What is encoded beside what publishers send.
     pub ladder: LadderConfig,
+    /// What pictures are made for whoever seeks.
+    pub thumbnails: ThumbnailsConfig,
     /// At least one; ids are unique.
     pub channels: Vec<Channel>,
     /// The chat.
@@ -197,6 +202,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         dvr_window: recording::dvr_window(&mut check, &config.dvr.window),
         recording: recording::plan(&mut check, &config.recording, &config.channels),
         ladder: ladder::plan(&mut check, &config.ladder),
+        thumbnails: thumbnails::plan(&mut check, &config.thumbnails, &config.channels),
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),

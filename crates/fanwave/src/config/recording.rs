@@ -25,28 +25,36 @@ pub(super) fn dvr_window(check: &mut Check<'_>, text: &str) -> Option<Duration> 
     Some(check.duration(KeyPath::of("dvr", "window"), text, range))
 }
 
+/// The channels of these ids, or all for `*`.
+pub(super) fn chosen(
+    check: &mut Check<'_>,
+    key: KeyPath,
+    ids: &[String],
+    channels: &[schema::Channel],
+) -> BTreeSet<RoomId> {
+    let known = || {
+        channels
+            .iter()
+            .filter_map(|channel| channel.id.parse().ok())
+    };
+    let mut chosen: BTreeSet<RoomId> = BTreeSet::new();
+    for id in ids {
+        match known().find(|channel: &RoomId| channel.as_str() == id) {
+            Some(channel) => drop(chosen.insert(channel)),
+            None if id == "*" => chosen.extend(known()),
+            None => check.refuse(key, format!("holds \"{id}\", which is no channel's id")),
+        }
+    }
+    chosen
+}
+
 pub(super) fn plan(
     check: &mut Check<'_>,
     recording: &schema::Recording,
     channels: &[schema::Channel],
 ) -> RecordingConfig {
     let key = |name| KeyPath::of("recording", name);
-    let known = || {
-        channels
-            .iter()
-            .filter_map(|channel| channel.id.parse().ok())
-    };
-    let mut recorded: BTreeSet<RoomId> = BTreeSet::new();
-    for id in &recording.channels {
-        match known().find(|channel: &RoomId| channel.as_str() == id) {
-            Some(channel) => drop(recorded.insert(channel)),
-            None if id == "*" => recorded.extend(known()),
-            None => check.refuse(
-                key("channels"),
-                format!("holds \"{id}\", which is no channel's id"),
-            ),
-        }
-    }
+    let recorded = chosen(check, key("channels"), &recording.channels, channels);
     let keep = match duration::parse(&recording.keep) {
         Ok(Duration::ZERO) => None,
         _ => {

@@ -103,6 +103,14 @@ section!(
     }
 );
 section!(
+    /// `[thumbnails]`.
+    Thumbnails {
+        channels: Vec<String> = Vec::new(),
+        interval: String = "10s".to_owned(),
+        lines: u64 = 90,
+    }
+);
+section!(
     /// One entry of `[[channels]]`.
     Channel {
         id: String = "demo".to_owned(),
@@ -253,6 +261,7 @@ section!(
         dvr: Dvr = Dvr::default(),
         recording: Recording = Recording::default(),
         ladder: Ladder = Ladder::default(),
+        thumbnails: Thumbnails = Thumbnails::default(),
         channels: Vec<Channel> = vec![
             Channel::default(),
             Channel { id: "stage".to_owned(), title: "Your stage".to_owned(), ..Channel::default() },

@@ -597,6 +597,7 @@ fn start_origin(
         part_target: plan.part_target,
         reconnect_window: plan.reconnect_window,
         ladder: plan.ladder.clone(),
+        thumbnails: plan.thumbnails.clone(),
         authoriser: authoriser::config(plan.authorise.as_ref())
             .map_err(StartError::AuthoriserSecret)?,
         archive: Some(archive),

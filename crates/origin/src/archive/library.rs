@@ -6,6 +6,7 @@ use fanwave_live::{InitId, MediaSeq, RenditionName};
 use fanwave_vault::{
     Place, Vault, VaultError,
     recording::{self, About, Chunk, Clip, FORMAT, Segment},
+    thumbnails,
 };
 use fanwave_wire::RoomId;
 use thiserror::Error;
@@ -16,7 +17,11 @@ use super::{
     play::{self, Stretch},
     segment,
 };
-use crate::{clock::Clock, limits::CLIP_MAX};
+use crate::{
+    clock::Clock,
+    limits::CLIP_MAX,
+    thumbnails::{strip, track},
+};
 
 /// The recordings of an origin. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -122,6 +127,34 @@ impl Library {
         }
     }
 
+    /// The folder of a stream's files.
+    pub(crate) fn folder(channel: &RoomId, stream: &str) -> Place {
+        folder(channel, stream)
+    }
+
+    /// What a recording of a stream is, if there is one.
+    pub(crate) async fn about(&self, channel: &RoomId, prefix: &str) -> Option<About> {
+        let recordings = self.catalogue.of_stream(channel, prefix);
+        let contents = self.read(recordings.first()?).await.ok()?;
+        Some(contents.about.clone())
+    }
+
+    /// The track of a recording's pictures for whoever seeks, beside which `../../live` is where streams are.
+    pub(crate) async fn thumbnails(
+        &self,
+        id: &str,
+    ) -> Result<(String, Arc<Contents>), LibraryError> {
+        let recording = self.catalogue.get(id).ok_or(LibraryError::Unknown)?;
+        let contents = self.read(&recording).await?;
+        let (channel, prefix) = (recording.channel(), recording.prefix());
+        let sheets = thumbnails::read(&self.vault, &folder(channel, prefix)).await?;
+        let address = format!("../../live/{channel}/{prefix}/{}", thumbnails::FOLDER);
+        let cues = strip::cues_of(&sheets.sheets, &address);
+        let interval = Duration::from_millis(sheets.interval_ms);
+        let text = track::recorded(&play::timeline(&contents), &cues, interval);
+        Ok((text, contents))
+    }
+
     pub(crate) fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -168,7 +201,8 @@ impl Library {
             self.vault.clear(&stream.join("index")).await?;
         }
         for rendition in self.vault.folders(&stream).await? {
-            if rendition.name() == "index" {
+            // Small as it is, it stays whole for the clips.
+            if ["index", thumbnails::FOLDER].contains(&rendition.name()) {
                 continue;
             }
             for (file, _) in self.vault.files(&rendition).await? {

@@ -10,6 +10,7 @@ mod body;
 mod negotiate;
 mod priority;
 mod stored;
+mod thumbnails;
 mod viewing;
 mod vod;
 
@@ -51,6 +52,10 @@ const AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let live = Router::new()
         .route("/{channel}/master.m3u8", get(master).options(preflight))
+        .route(
+            "/{channel}/thumbnails.vtt",
+            get(thumbnails::live).options(preflight),
+        )
         .route(
             "/{channel}/{stream}/{playlist}",
             get(playlist).options(preflight),
@@ -121,9 +126,13 @@ async fn media(
     if let Some(wanted) = Wanted::media(&shared, place, file, &headers) {
         return wanted.answer(&shared).await.0;
     }
-    // A stream that is not shown any more may be recorded.
-    shared.metrics.media_requests.inc();
     let (name, file) = file;
+    shared.metrics.media_requests.inc();
+    if name == fanwave_vault::thumbnails::FOLDER {
+        let picture = thumbnails::picture(&shared, (&channel, &prefix), file, &headers).await;
+        return picture.unwrap_or_else(unknown);
+    }
+    // A stream that is not shown any more may be recorded.
     let recorded = async || {
         let range = headers.get(header::RANGE);
         vod::media(&shared, (&channel, &prefix, name), media_of(file)?, range).await

@@ -24,6 +24,9 @@ const PICTURES: [HeaderValue; 4] = [
     HeaderValue::from_static("u=6"),
 ];
 
+/// Of what nobody waits for to go on watching.
+pub(super) const LAST: HeaderValue = HeaderValue::from_static("u=6");
+
 /// Of the pictures of a rendition, by how many renditions of its stream, sound among them, take less bandwidth.
 pub(super) fn of_pictures(rank: usize) -> HeaderValue {
     let [.., last] = &PICTURES;

@@ -19,7 +19,7 @@ use fanwave_vault::{VaultError, recording::About};
 use super::{
     AUDIO_TYPE, VIDEO_TYPE, cache, negotiate, priority, refuse, send_playlist,
     stored::{self, NoBody},
-    unknown,
+    thumbnails, unknown,
 };
 use crate::{
     LibraryError,
@@ -34,6 +34,9 @@ pub(super) async fn playlist(
     headers: HeaderMap,
 ) -> Response {
     shared.metrics.playlist_requests.inc();
+    if file == "thumbnails.vtt" {
+        return thumbnails::recorded(&shared, &recording).await;
+    }
     let Some(name) = file.strip_suffix(".m3u8") else {
         return unknown();
     };
@@ -100,16 +103,16 @@ pub(super) async fn media(
     Some(response)
 }
 
-fn lifetime_of(about: &About, kind: Kind) -> Lifetime {
+pub(super) fn lifetime_of(about: &About, kind: Kind) -> Lifetime {
     lifetime::of(kind, Duration::from_secs(about.target_duration_s.into()))
 }
 
-fn unreadable(error: &VaultError) -> Response {
+pub(super) fn unreadable(error: &VaultError) -> Response {
     tracing::warn!(%error, "a recording cannot be read");
     unavailable()
 }
 
-fn unavailable() -> Response {
+pub(super) fn unavailable() -> Response {
     refuse(
         StatusCode::SERVICE_UNAVAILABLE,
         Lifetime::NoStore,

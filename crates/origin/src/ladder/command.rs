@@ -20,7 +20,7 @@ use super::config::{Encoder, RungConfig};
 
 /// Variables of the environment that the program needs to find its libraries and devices. It gets no other: they may
 /// hold the server's secrets.
-const ENVIRONMENT: [&str; 4] = [
+pub(crate) const ENVIRONMENT: [&str; 4] = [
     "PATH",
     "LD_LIBRARY_PATH",
     "LIBVA_DRIVER_NAME",
@@ -104,7 +104,7 @@ fn arguments(encoder: Encoder, rung: RungConfig, (width, height): (u16, u16)) ->
 }
 
 /// Width and height of a picture whose shorter side has so many lines, in the source's proportions; both are even.
-fn size(lines: u32, width: u16, height: u16) -> (u32, u32) {
+pub(crate) fn size(lines: u32, width: u16, height: u16) -> (u32, u32) {
     let (long, short) = (u32::from(width.max(height)), u32::from(width.min(height)));
     // To the nearest even number.
     let other = (long * lines + short) / (short.max(1) * 2) * 2;

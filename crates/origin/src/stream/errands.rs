@@ -213,7 +213,7 @@ impl State {
     }
 
     /// Where the longest rendition begins.
-    fn begin(&self) -> Option<(WallTime, MediaSeq)> {
+    pub(super) fn begin(&self) -> Option<(WallTime, MediaSeq)> {
         let ids = self.live.config().renditions().map(|(id, _)| id);
         let first = |rendition| {
             let snapshot = self.live.snapshot(rendition)?;

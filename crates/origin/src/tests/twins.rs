@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{KEY, publisher::AVC};
 use crate::{
-    ChannelConfig, LadderConfig, Numbering, OriginConfig, Secret, Takeover,
+    ChannelConfig, LadderConfig, Numbering, OriginConfig, Secret, Takeover, ThumbnailsConfig,
     channel::{Channel, Waits},
     clock::Clock,
     ladder::Ladder,
@@ -17,6 +17,7 @@ use crate::{
     packager::{PackError, Packager},
     rtmp::session::Event,
     stream::{Found, Reply, Stream},
+    thumbnails::Thumbnails,
 };
 
 /// 2026-11-22T19:00:00Z, which it stays: the origins' own clock is only to say which day it is.
@@ -160,8 +161,14 @@ impl Twin {
             Duration::from_secs(5),
             metrics.ladder,
         );
+        let thumbnails = Thumbnails::new(
+            ThumbnailsConfig::default(),
+            "ffmpeg".into(),
+            metrics.thumbnails,
+        );
+        let makes = (Arc::new(ladder), Arc::new(thumbnails), None);
         let clock = Clock::start(showtime);
-        let channel = Channel::new(config, &settings, (Arc::new(ladder), None), (waits, clock));
+        let channel = Channel::new(config, &settings, makes, (waits, clock));
         let channel = Arc::new(channel);
         let packager = Packager::new(channel.claim().unwrap(), Counter::default());
         Self { channel, packager }
