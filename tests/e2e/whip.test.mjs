@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openPage, PAGE_MS, startBrowser } from "../harness/browser.mjs";
 import { run } from "../harness/child.mjs";
-import { playlists } from "../harness/hls.mjs";
+import { get, mediaPlaylist, playlists } from "../harness/hls.mjs";
 import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs";
 import { ENHANCED, ffmpegNext, startEncoder } from "../harness/publisher.mjs";
 import { everyFrame, judged, playable } from "../harness/renditions.mjs";
 import { scene } from "../harness/scene.mjs";
-import { CHANNEL, Server } from "../harness/server.mjs";
+import { binary, CHANNEL, Server } from "../harness/server.mjs";
 import { freeUdpPort } from "../harness/udp.mjs";
 import { until, within } from "../harness/wait.mjs";
 
@@ -25,10 +25,14 @@ const TOGETHER_S = 0.06;
 /** How long the show is watched. */
 const WATCHED_S = 10;
 
+/** How long the judge listens, seconds. */
+const JUDGED_S = 30;
+
 /** @param {import("../harness/scene.mjs").Scene} scene @param {Parameters<typeof Server.start>[1]} [options] */
 async function startServer(scene, options = {}) {
   const port = await freeUdpPort();
-  const server = await Server.start(scene, { ...options, extra: `[whip]\nlisten_udp = "127.0.0.1:${port}"\n` });
+  const extra = `[whip]\nlisten_udp = "127.0.0.1:${port}"\n${options.extra ?? ""}`;
+  const server = await Server.start(scene, { ...options, extra });
   return { server, url: `${server.url}/whip/${CHANNEL}` };
 }
 
@@ -120,6 +124,37 @@ scene("a page publishes by WHIP, and another plays it without a stall", async (s
 
   assert.equal(await studio.page.evaluate(hangUp, session.location), 200);
   await until("the session is over", PAGE_MS, async () => (await sessions(server)) === 0);
+});
+
+scene("a page's Opus is heard as AAC as well, and nothing is wrong with either", async (scene) => {
+  const { server, url } = await startServer(scene, { extra: '[ladder]\naac = "128k"\n' });
+  const browser = await startBrowser(scene);
+  const studio = await openPage(scene, browser, `${server.url}/livez`, { name: "studio" });
+  const session = await studio.page.evaluate(publish, { url, key: server.streamKey });
+  assert.equal(session.status, 201, session.text);
+  const folder = await until("the show has run for three segments", UNDER_WAY_MS, async () => {
+    const now = await playlists(server);
+    return now && now.video.nextMsn - now.video.firstMsn >= 3 ? new URL(".", now.video.url) : undefined;
+  });
+  const judge = await run(binary(), ["judge", server.playlistUrl, "--for", `${JUDGED_S}s`], { deadlineMs: JUDGED_S * 4_000 });
+  assert.equal(judge.code, 0, judge.stdout + judge.stderr);
+  const master = await get(server.playlistUrl);
+  assert.match(master.text, /^#EXT-X-STREAM-INF:.*CODECS="avc1\.[0-9a-f]{6},Opus",.*AUDIO="audio"$/m);
+  assert.match(master.text, /^#EXT-X-STREAM-INF:.*CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2",.*AUDIO="audio-2"$/m);
+  for (const [name, codec] of /** @type {const} */ ([["audio", "opus"], ["audio-aac", "aac"]])) {
+    const list = await mediaPlaylist(new URL(`${name}.m3u8`, folder).href);
+    assert.ok(list);
+    const sound = await judged(scene, name, list);
+    assert.equal(sound.stream.codec_name, codec);
+    everyFrame(sound, 48_000 / (codec === "aac" ? 1_024 : 960));
+  }
+  const watch = await openPage(scene, browser, server.watchUrl, { name: "watch" });
+  await untilPlaying(watch.page);
+  await countStalls(watch.page);
+  await playOn(watch.page, WATCHED_S);
+  const seen = await stalls(watch.page);
+  assert.deepEqual({ waitedAtS: seen.waitedAtS, frozen: seen.frozen }, { waitedAtS: [], frozen: 0 }, JSON.stringify(seen));
+  assert.equal(await studio.page.evaluate(hangUp, session.location), 200);
 });
 
 /**

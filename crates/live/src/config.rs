@@ -115,8 +115,8 @@ pub enum ConfigError {
     /// A timescale of 0.
     #[error("the timescale of {0} is 0")]
     Timescale(RenditionName),
-    /// Renditions made from pictures, without pictures.
-    #[error("there are no pictures that another rendition could be made from")]
+    /// Renditions made from pictures or sound, without these.
+    #[error("there are no pictures or no sound that another rendition could be made from")]
     NothingToShadow,
 }
 
@@ -192,9 +192,11 @@ impl RenditionId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     settings: Settings,
-    /// Those of the publisher, and those that are made from its pictures behind them.
+    /// Those of the publisher, and behind them those that are made from its sound, and then from its pictures.
     renditions: Vec<RenditionSpec>,
-    /// How many of them are made.
+    /// What those that are made from sound are made from.
+    sounds: Vec<RenditionId>,
+    /// How many are made from pictures.
     shadows: usize,
 }
 
@@ -213,8 +215,34 @@ impl Config {
         Ok(Self {
             settings,
             renditions,
+            sounds: Vec::new(),
             shadows: 0,
         })
+    }
+
+    /// The same with more renditions of sound, each of which is made from one of the publisher's: its name, what it is made
+    /// from, and its timescale. They are cut like the publisher's own; what they lack is a gap in them alone. Their ids
+    /// follow those there are, and those of [`Config::with_shadows`] follow theirs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what is too much.
+    pub fn with_sounds(
+        mut self,
+        sounds: Vec<(RenditionName, RenditionId, u32)>,
+    ) -> Result<Self, ConfigError> {
+        for (name, source, timescale) in sounds {
+            if self.shadows > 0 || self.kind(source) != Some(Kind::Audio) {
+                return Err(ConfigError::NothingToShadow);
+            }
+            self.renditions.push(RenditionSpec {
+                name,
+                kind: Kind::Audio,
+                timescale,
+            });
+            self.sounds.push(source);
+        }
+        check_renditions(&self.renditions)?;
+        Ok(self)
     }
 
     /// The same with more renditions, each of which is made from the first one of pictures and cut where that is, see
@@ -335,9 +363,30 @@ impl Config {
 
     /// Those that the publisher sends.
     pub fn sources(&self) -> impl Iterator<Item = (RenditionId, &RenditionSpec)> {
-        let made = self.shadows;
+        let made = self.shadows + self.sounds.len();
         self.renditions()
             .take(self.renditions.len().saturating_sub(made))
+    }
+
+    /// Those that have cuts of their own: what the publisher sends, and what is made from its sound.
+    pub fn cut(&self) -> impl Iterator<Item = (RenditionId, &RenditionSpec)> {
+        let uncut = self.shadows;
+        self.renditions()
+            .take(self.renditions.len().saturating_sub(uncut))
+    }
+
+    /// Those that are made from the publisher's sound, each with what it is made from.
+    pub fn sounds(&self) -> impl Iterator<Item = (RenditionId, RenditionId)> {
+        let made = self.cut().skip(self.sources().count());
+        made.map(|(id, _)| id).zip(self.sounds.iter().copied())
+    }
+
+    /// Everything that is made, each with what it is made from, whose id is the lower one.
+    pub fn made(&self) -> impl Iterator<Item = (RenditionId, RenditionId)> {
+        let leader = self.leader().map(|(id, _)| id);
+        let shadows = self.shadows();
+        self.sounds()
+            .chain(shadows.filter_map(move |(id, _)| Some((id, leader?))))
     }
 
     /// Those that are made from the publisher's pictures.

@@ -168,11 +168,12 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// A cutter for a publisher that has just come (or come back). Renditions made from its pictures are not its concern.
+    /// A cutter for a publisher that has just come (or come back). Renditions made from its pictures are not its concern;
+    /// those made from its sound are.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let tracks: Vec<_> = config
-            .sources()
+            .cut()
             .map(|(id, spec)| Track::new(id, spec, config))
             .collect();
         let leader = tracks

@@ -494,19 +494,16 @@ impl Live {
         Ok(())
     }
 
-    /// Brings what is made from the pictures to where these are: late parts of it are not taken any more.
+    /// Brings what is made from the pictures or the sound to where these are: late parts of it are not taken any more.
     fn catch_up(&mut self, now: Moment) {
-        let Some((leader, _)) = self.config.leader() else {
-            return;
-        };
         let mut caught = Vec::new();
-        for (shadow, _) in self.config.shadows() {
-            // A shadow's id is greater than its leader's.
-            let (before, behind) = self.windows.split_at_mut(shadow.index());
-            if let (Some(source), Some(window)) = (before.get(leader.index()), behind.first_mut())
+        for (made, source) in self.config.made() {
+            // The id of what is made is the greater one.
+            let (before, behind) = self.windows.split_at_mut(made.index());
+            if let (Some(source), Some(window)) = (before.get(source.index()), behind.first_mut())
                 && window.catch_up(now, source, &self.config)
             {
-                caught.push(shadow);
+                caught.push(made);
             }
         }
         self.changed(&caught);

@@ -18,7 +18,7 @@ use crate::{
     language::Language,
     limits::{FRAGMENT_BYTES_MAX, FRAGMENT_SAMPLES_MAX},
     sample::{Sample, TrackId, TrackKind, VIDEO_TIMESCALE},
-    track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
+    track::{self, AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack},
 };
 
 /// Every file has one track, and this is its id.
@@ -75,6 +75,17 @@ pub fn track_init(tracks: &Tracks, id: TrackId) -> Result<Bytes, WriteError> {
         (Some(video), _) => video_init(video),
         (None, Some(audio)) => audio_init(audio),
         (None, None) => Err(WriteError::Empty),
+    }
+}
+
+/// Writes the init section of a track that is no stream's own.
+///
+/// # Errors
+/// When its configuration holds what no box can hold.
+pub fn made_init(track: &track::Track) -> Result<Bytes, WriteError> {
+    match track {
+        track::Track::Video(video) => video_init(video),
+        track::Track::Audio(audio) => audio_init(audio),
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! A rung of the ladder is encoded by a child process, whose standard output [`Reader`] takes as it comes:
 //!
-//! 1. `moov` says what the one H.264 track is: [`Output::Init`].
+//! 1. `moov` says what the one track of H.264 or AAC is: [`Output::Init`].
 //! 2. Each `moof` says where and when the samples of the `mdat` after it lie: [`Output::Sample`].
 //!
-//! Every other box is skipped. Times are taken as they are written and never guessed: the track has to count in
-//! [`VIDEO_TIMESCALE`], every fragment has to state its decode time (`tfdt`), and edit lists are not looked at. Whether
+//! Every other box is skipped. Times are taken as they are written and never guessed: pictures have to count in
+//! [`VIDEO_TIMESCALE`] and sound in its sample rate, every fragment has to state its decode time (`tfdt`), and edit lists are not looked at. Whether
 //! decoding can begin at a picture is read from its NAL units, as for a publisher's. Bytes are only kept until their box
 //! is whole, and a box that would be longer than [`crate::limits`] says is an error, after which nothing more is taken.
 
@@ -17,19 +17,20 @@ use mp4_atom::{Atom, Codec, Moof, Moov, Traf, Trex};
 use thiserror::Error;
 
 use crate::{
+    aac::{AacConfig, AacConfigError},
     avc::{AvcConfig, AvcConfigError},
     limits::{BOX_BYTES_MAX, FRAGMENT_BYTES_MAX, FRAGMENT_SAMPLES_MAX},
     picture::{AccessUnitError, Picture},
     sample::{Sample, VIDEO_TIMESCALE},
-    track::{VideoConfig, VideoTrack},
+    track::{AudioConfig, AudioTrack, Track, VideoConfig, VideoTrack},
 };
 
 /// What a stream of fragmented MP4 turns out to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// The track; comes once, before every sample.
-    Init(Box<VideoTrack>),
-    /// The next picture in the order of decoding.
+    Init(Box<Track>),
+    /// The next picture in the order of decoding, or the next frame of sound.
     Sample(Sample),
 }
 
@@ -52,11 +53,16 @@ pub enum ReadError {
     #[error("malformed MP4 box: {0}")]
     Box(String),
     /// The track is missing, of another codec, or in another timescale.
-    #[error("the MP4 track is not H.264 in {VIDEO_TIMESCALE} ticks per second")]
+    #[error(
+        "the MP4 track is neither H.264 in {VIDEO_TIMESCALE} ticks per second nor AAC in its sample rate"
+    )]
     Track,
     /// Its configuration is none.
     #[error(transparent)]
     Config(#[from] AvcConfigError),
+    /// The same of sound.
+    #[error(transparent)]
+    Sound(#[from] AacConfigError),
     /// A second `moov`, a fragment before the first, or an `mdat` without a `moof`.
     #[error("MP4 boxes in the wrong order")]
     Order,
@@ -83,16 +89,18 @@ pub struct Reader {
     buffer: BytesMut,
     /// Bytes still to come of a box that is not looked at.
     skip: u64,
-    track: Option<Track>,
+    track: Option<Known>,
     /// The samples of the `mdat` that comes next.
     run: Option<Run>,
     outputs: VecDeque<Output>,
     failed: Option<ReadError>,
 }
 
+/// What the `moov` has said.
 #[derive(Debug)]
-struct Track {
-    config: AvcConfig,
+struct Known {
+    /// Of pictures, whose samples are looked into.
+    pictures: Option<AvcConfig>,
     id: u32,
     defaults: Trex,
 }
@@ -195,24 +203,38 @@ impl Reader {
             return Err(ReadError::Track);
         };
         let mdia = &trak.mdia;
-        let [Codec::Avc1(entry)] = &mdia.minf.stbl.stsd.codecs[..] else {
-            return Err(ReadError::Track);
+        let track = match &mdia.minf.stbl.stsd.codecs[..] {
+            [Codec::Avc1(entry)] => {
+                let mut record = Vec::new();
+                entry.avcc.encode_body(&mut record)?;
+                let config = AvcConfig::parse(record.into())?;
+                Track::Video(VideoTrack::new(VideoConfig::Avc(config)))
+            }
+            [Codec::Mp4a(entry)] => {
+                let specific = entry.esds.es_desc.dec_config.dec_specific.as_ref();
+                let record = &specific.ok_or(ReadError::Track)?.raw;
+                let config = AacConfig::parse(Bytes::copy_from_slice(record))?;
+                Track::Audio(AudioTrack::new(AudioConfig::Aac(config)))
+            }
+            _ => return Err(ReadError::Track),
         };
-        if mdia.mdhd.timescale != VIDEO_TIMESCALE {
+        if mdia.mdhd.timescale != track.timescale() {
             return Err(ReadError::Track);
         }
-        let mut record = Vec::new();
-        entry.avcc.encode_body(&mut record)?;
-        let config = AvcConfig::parse(record.into())?;
         let id = trak.tkhd.track_id;
         let defaults = moov.mvex.iter().flat_map(|mvex| &mvex.trex);
         let defaults = defaults.clone().find(|trex| trex.track_id == id);
-        self.track = Some(Track {
-            config: config.clone(),
+        self.track = Some(Known {
+            pictures: match &track {
+                Track::Video(VideoTrack {
+                    config: VideoConfig::Avc(config),
+                    ..
+                }) => Some(config.clone()),
+                Track::Video(_) | Track::Audio(_) => None,
+            },
             id,
             defaults: defaults.cloned().unwrap_or_default(),
         });
-        let track = VideoTrack::new(VideoConfig::Avc(config));
         self.outputs.push_back(Output::Init(Box::new(track)));
         Ok(())
     }
@@ -246,26 +268,32 @@ impl Reader {
             }
             // Kept in bytes of its own: a slice would keep whatever else was read with it.
             let data = Bytes::copy_from_slice(body.get(begin..end).unwrap_or_default());
-            let unit = track.config.unit(data)?;
-            let sync = match unit.picture {
-                // Messages and parameter sets alone: nothing is shown.
-                Picture::None => continue,
-                Picture::Sync => true,
-                Picture::Open | Picture::Other => false,
+            let (sync, data) = match &track.pictures {
+                Some(config) => {
+                    let unit = config.unit(data)?;
+                    match unit.picture {
+                        // Messages and parameter sets alone: nothing is shown.
+                        Picture::None => continue,
+                        Picture::Sync => (true, unit.data),
+                        Picture::Open | Picture::Other => (false, unit.data),
+                    }
+                }
+                // Any frame of sound can be decoded alone.
+                None => (true, data),
             };
             self.outputs.push_back(Output::Sample(Sample {
                 decode_time: entry.decode_time,
                 duration: entry.duration,
                 composition: entry.composition,
                 sync,
-                data: unit.data,
+                data,
             }));
         }
         Ok(())
     }
 }
 
-impl Track {
+impl Known {
     /// The samples of a fragment; `None` if it does not say all about them.
     fn entries(&self, traf: &Traf) -> Option<Vec<Entry>> {
         let header = &traf.tfhd;

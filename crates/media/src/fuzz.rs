@@ -233,7 +233,7 @@ pub fn fmp4(data: &[u8]) {
                 fmp4::Output::Init(track) => {
                     assert!(!is_known, "the track is told once");
                     assert!(
-                        cmaf::video_init(&track).is_ok(),
+                        cmaf::made_init(&track).is_ok(),
                         "an accepted configuration fits its boxes"
                     );
                     is_known = true;

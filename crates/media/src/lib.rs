@@ -51,4 +51,4 @@ pub use intake::{Intake, IntakeError, Output, PictureIn};
 pub use language::Language;
 pub use opus::OpusConfig;
 pub use sample::{Sample, TrackId, TrackKind, VIDEO_TIMESCALE};
-pub use track::{AudioConfig, AudioTrack, Tracks, VideoConfig, VideoTrack};
+pub use track::{AudioConfig, AudioTrack, Track, Tracks, VideoConfig, VideoTrack};

@@ -114,6 +114,23 @@ impl OpusConfig {
         &self.record
     }
 
+    /// The same without pre-skip, for a decoder that is to leave out nothing and so moves no times.
+    #[must_use]
+    pub fn without_skip(&self) -> Self {
+        let mut record = self.record.to_vec();
+        // Behind the magic, the version and the number of channels; it was there when the record was read.
+        if let Some(skip) = record.get_mut(10..12) {
+            skip.fill(0);
+        }
+        Self {
+            record: record.into(),
+            dops: Dops {
+                pre_skip: 0,
+                ..self.dops.clone()
+            },
+        }
+    }
+
     /// Number of channels, 1 to 8.
     #[must_use]
     pub fn channels(&self) -> u16 {
@@ -280,6 +297,19 @@ pub(crate) mod tests {
                 bytes: CONFIG_BYTES_MAX + 1
             })
         );
+    }
+
+    #[test]
+    fn without_pre_skip_everything_else_stays() {
+        let config = parse(HEAD).unwrap();
+        let plain = config.without_skip();
+        assert_ne!(plain, config);
+        assert_eq!(plain, OpusConfig::parse(plain.record().clone()).unwrap());
+        assert_eq!(
+            (plain.channels(), plain.dops().pre_skip),
+            (config.channels(), 0)
+        );
+        assert_eq!(plain.without_skip(), plain);
     }
 
     #[test]

@@ -218,6 +218,26 @@ impl AudioTrack {
     }
 }
 
+/// One track, whatever it carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Track {
+    /// Pictures.
+    Video(VideoTrack),
+    /// Sound.
+    Audio(AudioTrack),
+}
+
+impl Track {
+    /// Ticks per second of its samples.
+    #[must_use]
+    pub fn timescale(&self) -> u32 {
+        match self {
+            Self::Video(_) => VIDEO_TIMESCALE,
+            Self::Audio(track) => track.config.timescale(),
+        }
+    }
+}
+
 /// What a stream is made of, in the order in which its tracks are listed. There is at least one track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracks {

@@ -404,10 +404,17 @@ impl Channel {
         anchor: WallTime,
     ) -> Result<OnAir, BeginError> {
         let now = self.clock.now();
-        let sources = Config::new(self.settings.clone(), renditions(&tracks))?;
-        let room = RENDITIONS_MAX.saturating_sub(sources.sources().count());
-        let pictures = ladder::source(&tracks);
         let counted = self.numbering() == Numbering::Counted;
+        let sources = Config::new(self.settings.clone(), renditions(&tracks))?;
+        let sources = if counted {
+            let sounds = self.ladder.sounds(&tracks, &sources);
+            sources.with_sounds(sounds)?
+        } else {
+            // Where a frame of AAC begins depends on what was heard before.
+            sources
+        };
+        let room = RENDITIONS_MAX.saturating_sub(sources.renditions().count());
+        let pictures = ladder::source(&tracks);
         let mut state = self.lock();
         if !state.is_held_by(holder) {
             return Err(AddError::Superseded.into());

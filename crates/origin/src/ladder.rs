@@ -5,6 +5,7 @@
 //!    was cut; the publisher's task never waits for an encoder.
 //! 3. Each [`rung`] puts what its encoder gives back where the source's pictures were, and adds the parts to the stream.
 //!    What comes too late is a gap in that rung, and nowhere else.
+//!    AAC that is made of Opus is cut by itself ([`sound`]), and made like a rung otherwise.
 //! 4. Each [`keeper`] runs one `ffmpeg` ([`command`]), and another after it, later each time ([`backoff`]).
 
 mod backoff;
@@ -13,12 +14,17 @@ pub(crate) mod config;
 mod keeper;
 pub(crate) mod metrics;
 mod rung;
+mod sound;
 
 use std::{sync::Arc, time::Duration};
 
-use fanwave_live::{Position, RenditionName, cut::shadow::Lead};
+use fanwave_live::{
+    Config, Position, RenditionId, RenditionName,
+    cut::shadow::{Lead, Source},
+    limits::RENDITIONS_MAX,
+};
 use fanwave_media::{
-    Range, Sample, Tracks, VideoTrack,
+    AudioConfig, Range, Sample, TrackId, Tracks, VideoTrack,
     cmaf::{self, WriteError},
 };
 use tokio::{
@@ -26,11 +32,12 @@ use tokio::{
     task::JoinSet,
 };
 
+pub(crate) use self::sound::Sound;
 use self::{
     config::{LadderConfig, RungConfig},
     keeper::Program,
     metrics::LadderMetrics,
-    rung::{Place, Rung, SourceInit},
+    rung::{Fed, Job, Of, Place, Rung, SourceInit},
 };
 use crate::{
     channel::Channel,
@@ -65,6 +72,27 @@ impl Ladder {
             places,
             patience,
         }
+    }
+
+    /// AAC that is made for these tracks: of each of Opus, where none of the publisher's is AAC; its name, what it is made
+    /// from, and its timescale.
+    pub(crate) fn sounds(
+        &self,
+        tracks: &Tracks,
+        config: &Config,
+    ) -> Vec<(RenditionName, RenditionId, u32)> {
+        let is_opus = |config: &AudioConfig| matches!(config, AudioConfig::Opus(_));
+        let all = tracks.audio.iter().all(|track| is_opus(&track.config));
+        if self.config.aac_kilobits.is_none() || !all {
+            return Vec::new();
+        }
+        let sound = |id| {
+            let timescale = tracks.audio(id)?.config.timescale();
+            let name = format!("{id}-aac").parse().ok()?;
+            Some((name, config.rendition(&id.to_string())?, timescale))
+        };
+        let room = RENDITIONS_MAX.saturating_sub(config.renditions().count());
+        tracks.ids().filter_map(sound).take(room).collect()
     }
 
     /// The rungs that a source would have.
@@ -150,6 +178,7 @@ pub(crate) enum SourceCut {
 #[derive(Debug, Default)]
 pub(crate) struct Rungs {
     rungs: Vec<Arc<Rung>>,
+    sounds: Vec<Sound>,
     source: Option<Arc<SourceInit>>,
     sequence: u32,
     /// Owns the keepers.
@@ -157,12 +186,13 @@ pub(crate) struct Rungs {
 }
 
 impl Rungs {
-    /// Starts the rungs of a stream that are its shadows. Has to be called within a tokio runtime.
+    /// Starts the rungs of a stream that are its shadows, and what is made of its sound. Has to be called within a tokio
+    /// runtime.
     pub(crate) fn start(
         channel: &Arc<Channel>,
         rungs: &[RungConfig],
-        stream: &Arc<Stream>,
-        turn: Turn,
+        (stream, turn): (&Arc<Stream>, Turn),
+        tracks: &Tracks,
     ) -> Self {
         let (ladder, clock) = (channel.ladder(), channel.clock());
         let program = Program {
@@ -170,32 +200,68 @@ impl Rungs {
             encoder: ladder.config.encoder,
         };
         let mut started = Self::default();
-        for rung in rungs {
-            let Some(rendition) = stream.config().rendition(&rung.name()) else {
-                continue;
-            };
+        let config = stream.config();
+        let mut start = |job: Job, rendition| {
             let place = Place {
                 channel: Arc::clone(channel),
                 stream: Arc::clone(stream),
                 rendition,
                 metrics: ladder.metrics.clone(),
-                patience: ladder.patience.max(stream.config().part_target()),
+                patience: ladder.patience.max(config.part_target()),
             };
-            let (rung, fed) = Rung::new(*rung, place, turn);
-            started.rungs.push(Arc::clone(&rung));
-            let keeper = keeper::keep(rung, program.clone(), fed, clock);
+            let (rung, fed) = Rung::new(job, place, turn);
+            let keeper = keeper::keep(Arc::clone(&rung), program.clone(), fed, clock);
             started.keepers.spawn(keeper);
+            rung
+        };
+        for rung in rungs {
+            if let Some(rendition) = config.rendition(&rung.name()) {
+                started.rungs.push(start(Job::Pictures(*rung), rendition));
+            }
+        }
+        for (made, source) in config.sounds() {
+            let name = config.renditions().find(|(id, _)| *id == made);
+            let track = tracks
+                .ids()
+                .find(|track| config.rendition(&track.to_string()) == Some(source));
+            let like = track.and_then(|track| tracks.audio(track));
+            if let (Some((_, spec)), Some(track), Some(like), Some(kilobits)) =
+                (name, track, like, ladder.config.aac_kilobits)
+            {
+                let job = Job::Sound {
+                    name: spec.name.as_str().into(),
+                    kilobits,
+                    like: Box::new(like.clone()),
+                };
+                let rung = start(job, made);
+                started.sounds.push(Sound::new(track, made, rung));
+            }
         }
         started
     }
 
-    /// The source's pictures are of this configuration from here on.
+    /// What is made of the publisher's sound.
+    pub(crate) fn sounds(&mut self) -> &mut [Sound] {
+        &mut self.sounds
+    }
+
+    /// What is made of this track.
+    pub(crate) fn sound(&mut self, track: TrackId) -> Option<&mut Sound> {
+        self.sounds.iter_mut().find(|sound| sound.source() == track)
+    }
+
+    /// The source's pictures and sound are of this configuration from here on.
     pub(crate) fn set_source(&mut self, tracks: &Tracks) -> Result<(), WriteError> {
+        for sound in &mut self.sounds {
+            sound.set_source(tracks)?;
+        }
         let source = tracks.video(tracks.leader());
         if let Some(track) = source.filter(|_| !self.rungs.is_empty()) {
             let source = SourceInit {
                 bytes: cmaf::video_init(track)?,
-                size: (track.config.width(), track.config.height()),
+                of: Of::Pictures {
+                    size: (track.config.width(), track.config.height()),
+                },
             };
             self.source = Some(Arc::new(source));
         }
@@ -209,8 +275,19 @@ impl Rungs {
         };
         self.sequence = self.sequence.wrapping_add(1);
         let fragment = cmaf::fragment(self.sequence, std::slice::from_ref(sample))?;
+        let fed = Fed {
+            source,
+            sync: sample.sync,
+            begins_at: 0,
+            fragment: &fragment,
+        };
+        let place = Source {
+            decode_time: sample.decode_time,
+            duration: sample.duration,
+            presentation_time: sample.presentation_time(),
+        };
         for rung in &self.rungs {
-            rung.handle_source(source, sample, &fragment);
+            rung.handle_source(&fed, [place]);
         }
         Ok(())
     }
@@ -223,7 +300,8 @@ impl Rungs {
     }
 
     /// The source's timeline ends here, and goes on elsewhere, if it does.
-    pub(crate) fn handle_break(&self) {
+    pub(crate) fn handle_break(&mut self) {
         self.rungs.iter().for_each(|rung| rung.handle_break());
+        self.sounds.iter_mut().for_each(Sound::handle_break);
     }
 }

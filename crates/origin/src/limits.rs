@@ -211,6 +211,15 @@ pub const RUNG_KILOBITS_MAX: u32 = 40_000;
 /// that falls further behind is replaced.
 pub const RUNG_FEED_MAX: usize = 128;
 
+/// Packets of sound that wait for the encoder of their AAC: 2.5 s of the shortest, which have 2.5 ms, and 20 s of the usual
+/// ones; 400 KB.
+pub const RUNG_SOUND_FEED_MAX: usize = 1_024;
+
+/// Least and most bitrate of AAC that is made of Opus, thousands of bits per second.
+pub const SOUND_KILOBITS_MIN: u32 = 32;
+/// See [`SOUND_KILOBITS_MIN`].
+pub const SOUND_KILOBITS_MAX: u32 = 320;
+
 /// How long a rung's part is waited for after the source's, or one part target where that is longer.
 pub const RUNG_PATIENCE: Duration = Duration::from_secs(1);
 

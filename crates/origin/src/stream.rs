@@ -292,7 +292,7 @@ impl Stream {
         Ok(places)
     }
 
-    /// Adds what was made from the publisher's pictures, each part where its source is, and each segment's end behind the
+    /// Adds what was made from the publisher's pictures or sound, each part where its source is, and each segment's end behind the
     /// part before it. What comes too late is left out, and all that follows it.
     pub(crate) fn follow(
         &self,
@@ -340,7 +340,7 @@ impl Stream {
                 }
                 Some(_) | None => {}
             }
-            shelf.inits.insert(init, cmaf::video_init(&made.track)?);
+            shelf.inits.insert(init, cmaf::made_init(&made.track)?);
             shelf.made = Some(made);
             state.master = None;
             Ok(())
@@ -368,7 +368,11 @@ impl Stream {
                 .shadows()
                 .filter(|_| tracks.is_changed(&state.tracks, leader))
                 .map(|(id, _)| id);
-            let new_init = new_init.chain(made_anew).collect();
+            let mut new_init: Vec<_> = new_init.chain(made_anew).collect();
+            let sounds = self.config.sounds();
+            let sounds = sounds.filter(|(_, source)| new_init.contains(source));
+            let sounds: Vec<_> = sounds.map(|(made, _)| made).collect();
+            new_init.extend(sounds);
             state
                 .live
                 .handle(now, Input::Returned { anchor, new_init })?;
@@ -393,6 +397,11 @@ impl Stream {
     /// The publisher sends nothing: its turn goes on, and the playlists as gap until it sends something that can follow.
     pub(crate) fn starve(&self, now: Moment) {
         self.tell(now, Input::Lost);
+    }
+
+    /// Where the next part of a rendition goes.
+    pub(crate) fn next(&self, rendition: RenditionId) -> Option<Position> {
+        self.lock().live.next(rendition)
     }
 
     /// Whether what its publisher makes is taken.

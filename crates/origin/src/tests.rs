@@ -16,6 +16,7 @@ mod ladder;
 mod publisher;
 mod recording;
 mod secure;
+mod sound;
 mod storage;
 mod takeover;
 mod thumbnails;

@@ -406,6 +406,13 @@ pub const KEYS: &[Key] = &[
         "",
     ),
     key(
+        "ladder",
+        "aac",
+        Kind::Text,
+        "Bitrate of AAC to make of Opus, such as \"128k\", 32k to 320k: shows whose sound is Opus alone then have both, and players that know no Opus take this. A channel that is numbered by the clock has none. Empty: none is made.",
+        "a process for each audio track, which takes some hundredths of a core",
+    ),
+    key(
         "thumbnails",
         "channels",
         Kind::TextList,

@@ -1,6 +1,6 @@
 //! `[ladder]`: what is encoded beside what publishers send.
 
-use fanwave_origin::{Encoder, LadderConfig, RungConfig};
+use fanwave_origin::{Encoder, LadderConfig, LadderError, RungConfig};
 
 use super::{check::Check, schema, settings::KeyPath};
 
@@ -30,6 +30,10 @@ pub(super) fn plan(check: &mut Check<'_>, ladder: &schema::Ladder) -> LadderConf
             Encoder::Libx264
         }
     };
+    let aac_kilobits = kilobits(&ladder.aac);
+    if aac_kilobits.is_none() && !ladder.aac.is_empty() {
+        check.refuse(key("aac"), "must be a bitrate such as \"128k\", or empty");
+    }
     let default = LadderConfig::default();
     let rungs_max: usize = check.number(key("rungs_max"), ladder.rungs_max, 0..=RUNGS_AT_ONCE_MAX);
     let planned = LadderConfig {
@@ -41,21 +45,28 @@ pub(super) fn plan(check: &mut Check<'_>, ladder: &schema::Ladder) -> LadderConf
         },
         program: check.path(key("program"), &ladder.program),
         encoder,
+        aac_kilobits,
     };
-    if let Err(error) = planned.check() {
-        check.refuse(key("rungs"), format!("makes no ladder: {error}"));
+    match planned.check() {
+        Ok(()) => {}
+        Err(error @ LadderError::Sound(_)) => check.refuse(key("aac"), format!("asks for {error}")),
+        Err(error) => check.refuse(key("rungs"), format!("makes no ladder: {error}")),
     }
     planned
 }
 
 /// `720p 2500k`.
 fn rung(text: &str) -> Option<RungConfig> {
-    let (lines, kilobits) = text.split_once(' ')?;
-    let number = |text: &str| text.parse::<u32>().ok();
+    let (lines, bitrate) = text.split_once(' ')?;
     Some(RungConfig {
-        lines: number(lines.strip_suffix('p')?)?,
-        kilobits: number(kilobits.strip_suffix('k')?)?,
+        lines: lines.strip_suffix('p')?.parse().ok()?,
+        kilobits: kilobits(bitrate)?,
     })
+}
+
+/// `2500k`.
+fn kilobits(text: &str) -> Option<u32> {
+    text.strip_suffix('k')?.parse().ok()
 }
 
 #[cfg(test)]

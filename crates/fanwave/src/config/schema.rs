@@ -100,6 +100,7 @@ section!(
         rungs_max: u64 = 0,
         program: String = "ffmpeg".to_owned(),
         encoder: String = "x264".to_owned(),
+        aac: String = String::new(),
     }
 );
 section!(

@@ -141,6 +141,66 @@ fn a_shadow_needs_pictures_and_a_name_of_its_own() {
     assert_eq!(show.with_shadows(many), Err(ConfigError::Renditions));
 }
 
+const AUDIO_AAC: RenditionId = RenditionId(2);
+
+fn sounding() -> Result<crate::Config, ConfigError> {
+    let name = "audio-aac".parse().unwrap();
+    config(Settings::default()).with_sounds(vec![(name, super::AUDIO, 48_000)])
+}
+
+#[test]
+fn what_is_made_of_sound_lies_between_what_is_sent_and_what_is_made_of_pictures() {
+    let config = sounding().unwrap();
+    let config = config.with_shadows(vec!["720p".parse().unwrap()]).unwrap();
+    let ids = |ids: &mut dyn Iterator<Item = RenditionId>| ids.map(|id| id.0).collect::<Vec<_>>();
+    assert_eq!(ids(&mut config.sources().map(|(id, _)| id)), [0, 1]);
+    assert_eq!(ids(&mut config.cut().map(|(id, _)| id)), [0, 1, 2]);
+    assert_eq!(ids(&mut config.shadows().map(|(id, _)| id)), [3]);
+    let made: Vec<_> = config.made().collect();
+    assert_eq!(made, [(AUDIO_AAC, super::AUDIO), (RenditionId(3), VIDEO)]);
+    let again = vec![("other".parse().unwrap(), super::AUDIO, 48_000)];
+    assert_eq!(config.with_sounds(again), Err(ConfigError::NothingToShadow));
+    let of_pictures = vec![("other".parse().unwrap(), VIDEO, 48_000)];
+    assert_eq!(
+        sounding().unwrap().with_sounds(of_pictures),
+        Err(ConfigError::NothingToShadow)
+    );
+}
+
+#[test]
+fn what_sound_lacks_when_the_publisher_goes_is_a_gap() {
+    let mut live = Live::new(sounding().unwrap(), SHOWTIME);
+    for second in 0..5 {
+        for rendition in [VIDEO, super::AUDIO] {
+            live.handle(at(second * 1000), part(rendition, second))
+                .unwrap();
+            if second % 2 == 1 {
+                live.handle(at(second * 1000), Input::SegmentEnd { rendition })
+                    .unwrap();
+            }
+        }
+    }
+    // A frame shorter than what it is made from.
+    let made = Input::Part {
+        rendition: AUDIO_AAC,
+        start: Duration::from_millis(20),
+        duration: Duration::from_millis(981),
+        independence: Independence::Independent,
+    };
+    live.handle(at(5000), made).unwrap();
+    live.handle(at(5000), Input::Lost).unwrap();
+    assert_eq!(live.next(AUDIO_AAC), live.next(super::AUDIO));
+    let parsed = read(&live, AUDIO_AAC);
+    assert_eq!(parsed.segments.len(), 3);
+    assert!(parsed.segments.iter().all(|segment| segment.gap));
+    assert!(
+        read(&live, super::AUDIO)
+            .segments
+            .iter()
+            .all(|segment| !segment.gap)
+    );
+}
+
 /// What happens to a show.
 #[derive(Debug, Clone, Copy)]
 enum Act {

@@ -82,12 +82,41 @@ fn what_ffmpeg_writes_is_read_to_the_tick() {
     let Some(Output::Init(track)) = outputs.first() else {
         panic!("the track first")
     };
+    let Track::Video(track) = &**track else {
+        panic!("pictures")
+    };
     assert_eq!((track.config.width(), track.config.height()), (64, 36));
     let times: Vec<_> = samples_of(&outputs)
         .iter()
         .map(|sample| (sample.presentation_time(), sample.sync))
         .collect();
     assert_eq!(times, [(6_000, true), (9_000, true), (12_000, false)]);
+}
+
+#[test]
+fn sound_is_read_as_it_was_written() {
+    let config = AacConfig::parse(Bytes::from_static(&[0x11, 0x90, 0x56, 0xe5, 0x00])).unwrap();
+    let track = AudioTrack::new(AudioConfig::Aac(config));
+    let frame = |number: u64| Sample {
+        decode_time: 5_000 + number * 1_024,
+        duration: 1_024,
+        composition: 0,
+        sync: true,
+        data: Bytes::from(vec![0x21; 40]),
+    };
+    let mut file = cmaf::audio_init(&track).unwrap().to_vec();
+    for number in 0..3 {
+        file.extend(cmaf::fragment(1, &[frame(number)]).unwrap());
+    }
+    let (outputs, told) = read([&file[..]]);
+    assert_eq!(told, Ok(()));
+    let init = Output::Init(Box::new(Track::Audio(track)));
+    assert_eq!(outputs.first(), Some(&init));
+    assert_eq!(samples_of(&outputs), [0, 1, 2].map(frame));
+    let opus = crate::opus::OpusConfig::of_channels(2).unwrap();
+    let opus = AudioTrack::new(AudioConfig::Opus(opus));
+    let file = cmaf::audio_init(&opus).unwrap();
+    assert_eq!(read([&file[..]]).1, Err(ReadError::Track));
 }
 
 #[test]
@@ -175,7 +204,7 @@ proptest! {
         prop_assert_eq!(read, Ok(()));
         prop_assert_eq!(
             outputs.first(),
-            Some(&Output::Init(Box::new(track())))
+            Some(&Output::Init(Box::new(Track::Video(track()))))
         );
         prop_assert_eq!(samples_of(&outputs), fragments.concat());
     }

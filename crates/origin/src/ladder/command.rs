@@ -1,7 +1,7 @@
 //! How a rung's encoder is called.
 //!
 //! The program reads fragmented MP4 from its standard input and writes fragmented MP4 to its standard output, one
-//! fragment to a picture. What matters here is that times come out as they went in, to the tick, and that nothing waits:
+//! fragment to a picture or a frame of sound. What matters here is that times come out as they went in, to the tick, and that nothing waits:
 //!
 //! * `-copyts`, `-fps_mode passthrough`, `-enc_time_base 1:90000`: no picture is dropped, doubled or moved.
 //! * `-use_editlist 0 -avoid_negative_ts disabled` and `frag_discont`: fragments say the times themselves; without these,
@@ -9,6 +9,8 @@
 //! * `-force_key_frames source` with an endless `-g`: keyframes where the source has them, and nowhere else.
 //! * `-bf 0`, zero latency, and a decoder without frame threads: a picture is out as soon as it is in.
 //! * `-level:v`: the encoder would choose it by a frame rate that it has to guess, and its successor might guess another.
+//! * `atrim`, for sound: frames of AAC are where the frames of an encoder that had begun with the show would be, and what
+//!   lies before the first of them is cut off.
 //! * `-probesize 32768 -analyzeduration 0`: begins with the first picture. Never `-fflags nobuffer`, which drops the first
 //!   group of pictures.
 
@@ -16,7 +18,10 @@ use std::{path::Path, process::Stdio};
 
 use tokio::process::Command;
 
-use super::config::{Encoder, RungConfig};
+use super::{
+    config::{Encoder, RungConfig},
+    rung::{Feed, Job, Of},
+};
 
 /// Variables of the environment that the program needs to find its libraries and devices. It gets no other: they may
 /// hold the server's secrets.
@@ -30,16 +35,21 @@ pub(crate) const ENVIRONMENT: [&str; 4] = [
 /// Pictures above this many lines are decoded by several threads, each of which holds one back.
 const LINES_PER_DECODER: u16 = 1_440;
 
-/// The encoder of a rung for a source of this size.
-pub(super) fn command(
-    program: &Path,
-    encoder: Encoder,
-    rung: RungConfig,
-    (width, height): (u16, u16),
-) -> Command {
+/// The encoder of a rung that begins with this.
+pub(super) fn command(program: &Path, encoder: Encoder, job: &Job, first: &Feed) -> Command {
+    let arguments = match (job, first.source.of) {
+        (Job::Pictures(rung), Of::Pictures { size }) => arguments(encoder, *rung, size),
+        (Job::Sound { kilobits, .. }, Of::Sound { channels }) => {
+            sound_arguments(*kilobits, channels, first.begins_at)
+        }
+        // Nobody feeds a rung what it is not made of; such a program ends at once.
+        (Job::Pictures(_), Of::Sound { .. }) | (Job::Sound { .. }, Of::Pictures { .. }) => {
+            Vec::new()
+        }
+    };
     let mut command = Command::new(program);
     command
-        .args(arguments(encoder, rung, (width, height)))
+        .args(arguments)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -93,9 +103,27 @@ fn arguments(encoder: Encoder, rung: RungConfig, (width, height): (u16, u16)) ->
         ),
         &format!("-b:v {kilobits}k -maxrate {kilobits}k -bufsize {kilobits}k"),
         "-fps_mode passthrough -enc_time_base 1:90000 -video_track_timescale 90000",
-        "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1",
-        "-movflags +empty_moov+frag_every_frame+default_base_moof+frag_discont+skip_trailer",
-        "-f mp4 pipe:1",
+        OUTPUT,
+    ]
+    .join(" ")
+    .split_ascii_whitespace()
+    .map(str::to_owned)
+    .collect()
+}
+
+/// One fragment to a picture or a frame, with its own times, as soon as it is there.
+const OUTPUT: &str = "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1 \
+    -movflags +empty_moov+frag_every_frame+default_base_moof+frag_discont+skip_trailer -f mp4 pipe:1";
+
+/// Sound that begins at this tick.
+fn sound_arguments(kilobits: u32, channels: u16, begins_at: u64) -> Vec<String> {
+    [
+        "-hide_banner -nostats -loglevel warning -protocol_whitelist pipe",
+        "-copyts -probesize 32768 -analyzeduration 0 -threads 1 -f mp4 -i pipe:0",
+        "-map 0:a:0 -map_metadata -1",
+        &format!("-af atrim=start_pts={begins_at}"),
+        &format!("-c:a aac -ar 48000 -ac {channels} -b:a {kilobits}k"),
+        OUTPUT,
     ]
     .join(" ")
     .split_ascii_whitespace()

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::limits::{
     RUNG_KILOBITS_MAX, RUNG_KILOBITS_MIN, RUNG_LINES_MAX, RUNG_LINES_MIN, RUNGS_MAX,
+    SOUND_KILOBITS_MAX, SOUND_KILOBITS_MIN,
 };
 
 /// The ladder of every channel: what is encoded beside what the publisher sends.
@@ -20,6 +21,8 @@ pub struct LadderConfig {
     pub program: PathBuf,
     /// What encodes in it.
     pub encoder: Encoder,
+    /// Bitrate of the AAC that is made of a publisher's Opus, thousands of bits per second; `None` by default: none is made.
+    pub aac_kilobits: Option<u32>,
 }
 
 impl Default for LadderConfig {
@@ -29,6 +32,7 @@ impl Default for LadderConfig {
             rungs_max: std::thread::available_parallelism().map_or(1, usize::from),
             program: "ffmpeg".into(),
             encoder: Encoder::Libx264,
+            aac_kilobits: None,
         }
     }
 }
@@ -77,6 +81,9 @@ pub enum LadderError {
     /// A bitrate that no rung has.
     #[error("a rung of {0} kbit/s: it has to be {RUNG_KILOBITS_MIN} to {RUNG_KILOBITS_MAX}")]
     Kilobits(u32),
+    /// A bitrate that no AAC has.
+    #[error("AAC of {0} kbit/s: it has to be {SOUND_KILOBITS_MIN} to {SOUND_KILOBITS_MAX}")]
+    Sound(u32),
     /// Two rungs of one height, or one below a better one.
     #[error("the rung of {0} lines has to be below the one before it, in lines and in bitrate")]
     Order(u32),
@@ -98,6 +105,11 @@ impl LadderConfig {
             if !(RUNG_KILOBITS_MIN..=RUNG_KILOBITS_MAX).contains(&rung.kilobits) {
                 return Err(LadderError::Kilobits(rung.kilobits));
             }
+        }
+        if let Some(kilobits) = self.aac_kilobits
+            && !(SOUND_KILOBITS_MIN..=SOUND_KILOBITS_MAX).contains(&kilobits)
+        {
+            return Err(LadderError::Sound(kilobits));
         }
         for pair in self.rungs.windows(2) {
             if let [above, below] = pair
@@ -172,6 +184,19 @@ mod tests {
         ];
         for (ladder, error) in cases {
             assert_eq!(ladder.check(), Err(error));
+        }
+    }
+
+    #[test]
+    fn sound_has_a_bitrate_that_an_encoder_takes() {
+        let sound = |aac_kilobits| LadderConfig {
+            aac_kilobits,
+            ..LadderConfig::default()
+        };
+        assert_eq!(sound(Some(128)).check(), Ok(()));
+        for kilobits in [0, 31, 321] {
+            let refused = Err(LadderError::Sound(kilobits));
+            assert_eq!(sound(Some(kilobits)).check(), refused);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::{convert::Infallible, io, path::PathBuf, sync::Arc};
 
-use fanwave_media::fmp4::{ReadError, Reader};
+use fanwave_media::fmp4::{Output, ReadError, Reader};
 use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -126,12 +126,8 @@ async fn run(
 ) -> Option<Feed> {
     let number = first.run;
     let mut runs = rung.runs();
-    let mut command = command(
-        &program.path,
-        program.encoder,
-        rung.config,
-        first.source.size,
-    );
+    let begins_at = first.begins_at;
+    let mut command = command(&program.path, program.encoder, &rung.job, &first);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -157,7 +153,7 @@ async fn run(
             fail(rung, number, &error.into());
             None
         }),
-        failed = listen(rung, number, stdout) => {
+        failed = listen(rung, (number, begins_at), stdout) => {
             fail(rung, number, &failed);
             None
         }
@@ -165,14 +161,14 @@ async fn run(
     };
     // Dead or not, it is over, and its process is not left behind.
     if let Err(error) = child.kill().await {
-        tracing::debug!(rung = rung.config.name(), %error, "the encoder could not be ended");
+        tracing::debug!(rung = rung.job.name(), %error, "the encoder could not be ended");
     }
     drop(counted);
     next
 }
 
 fn fail(rung: &Rung, number: u64, failed: &Failed) {
-    tracing::warn!(rung = rung.config.name(), why = %failed, "a rung's encoder failed");
+    tracing::warn!(rung = rung.job.name(), why = %failed, "a rung's encoder failed");
     let why = match failed {
         Failed::Output(_) => Restart::Output,
         Failed::Ended | Failed::Io(_) | Failed::Silent => Restart::Crash,
@@ -198,7 +194,7 @@ async fn feed(
 }
 
 /// Reads what the encoder gives back, to its end.
-async fn listen(rung: &Rung, number: u64, mut stdout: ChildStdout) -> Failed {
+async fn listen(rung: &Rung, (number, begins_at): (u64, u64), mut stdout: ChildStdout) -> Failed {
     let mut reader = Reader::new();
     let mut buffer = vec![0; READ_BYTES];
     let mut deadline = Some(Instant::now() + RUNG_START_DEADLINE);
@@ -215,7 +211,12 @@ async fn listen(rung: &Rung, number: u64, mut stdout: ChildStdout) -> Failed {
             Some(Err(error)) => return error.into(),
             None => return Failed::Silent,
         };
-        let outputs = std::iter::from_fn(|| reader.poll_output()).collect();
+        let is_meant = |output: &Output| match output {
+            Output::Init(_) => true,
+            Output::Sample(sample) => sample.presentation_time() >= begins_at,
+        };
+        let outputs = std::iter::from_fn(|| reader.poll_output());
+        let outputs = outputs.filter(is_meant).collect();
         rung.handle_outputs(number, outputs);
         if let Err(error) = read {
             return error.into();
@@ -232,7 +233,7 @@ async fn log(rung: &Rung, mut stderr: ChildStderr) -> Infallible {
             Ok(bytes) => {
                 let said = String::from_utf8_lossy(buffer.get(..bytes).unwrap_or_default());
                 for said in said.lines() {
-                    tracing::debug!(rung = rung.config.name(), said, "encoder");
+                    tracing::debug!(rung = rung.job.name(), said, "encoder");
                 }
             }
         }

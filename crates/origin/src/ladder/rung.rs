@@ -22,7 +22,7 @@ use fanwave_live::{
     },
 };
 use fanwave_media::{
-    Sample,
+    AudioTrack, Sample, Track,
     cmaf::{self, WriteError},
     fmp4,
 };
@@ -35,26 +35,104 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    limits::RUNG_FEED_MAX,
+    limits::{RUNG_FEED_MAX, RUNG_SOUND_FEED_MAX},
     stream::{AddError, Made, Step, Stream, Turn},
 };
 
-/// What an encoder has to know of the source before its first picture.
+/// What an encoder has to know of the source before its first picture or frame of sound.
 #[derive(Debug)]
 pub(super) struct SourceInit {
     pub(super) bytes: Bytes,
-    /// Width and height.
-    pub(super) size: (u16, u16),
+    pub(super) of: Of,
 }
 
-/// A picture on its way to the encoder.
+/// What the encoder is told beside the bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of {
+    /// Of pictures.
+    Pictures {
+        /// Width and height.
+        size: (u16, u16),
+    },
+    /// Of sound.
+    Sound {
+        /// So many are to be made.
+        channels: u16,
+    },
+}
+
+/// What a rung is to be.
+#[derive(Debug, Clone)]
+pub(super) enum Job {
+    /// Smaller pictures.
+    Pictures(RungConfig),
+    /// Sound of another codec.
+    Sound {
+        /// What the rendition is called in URLs.
+        name: Box<str>,
+        /// Its bitrate, thousands of bits per second.
+        kilobits: u32,
+        /// What it is made from, whose language and label it has.
+        like: Box<AudioTrack>,
+    },
+}
+
+impl Job {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Pictures(config) => config.name(),
+            Self::Sound { name, .. } => name.to_string(),
+        }
+    }
+
+    fn kilobits(&self) -> u32 {
+        match self {
+            Self::Pictures(config) => config.kilobits,
+            Self::Sound { kilobits, .. } => *kilobits,
+        }
+    }
+
+    /// How much may wait for the encoder.
+    fn feed_max(&self) -> usize {
+        match self {
+            Self::Pictures(_) => RUNG_FEED_MAX,
+            Self::Sound { .. } => RUNG_SOUND_FEED_MAX,
+        }
+    }
+
+    /// What the encoder has made, if it is what it was told to.
+    fn made(&self, track: Track) -> Option<Track> {
+        match (self, track) {
+            (Self::Pictures(_), Track::Video(track)) => Some(Track::Video(track)),
+            (Self::Sound { like, .. }, Track::Audio(track)) => Some(Track::Audio(AudioTrack {
+                config: track.config,
+                language: like.language.clone(),
+                label: like.label.clone(),
+            })),
+            (Self::Pictures(_), Track::Audio(_)) | (Self::Sound { .. }, Track::Video(_)) => None,
+        }
+    }
+}
+
+/// A picture or a frame of sound on its way to the encoder.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) run: u64,
     /// Whether an encoder can begin with it.
     pub(super) sync: bool,
+    /// When one that begins with it shows its first; what it gives back of the time before is not meant.
+    pub(super) begins_at: u64,
     pub(super) source: Arc<SourceInit>,
     pub(super) fragment: Bytes,
+}
+
+/// The same as the source has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fed<'a> {
+    pub(super) source: &'a Arc<SourceInit>,
+    pub(super) sync: bool,
+    pub(super) begins_at: u64,
+    pub(super) fragment: &'a Bytes,
 }
 
 /// The present run.
@@ -78,7 +156,7 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 pub(super) struct Rung {
-    pub(super) config: RungConfig,
+    pub(super) job: Job,
     place: Place,
     state: Mutex<State>,
     run: watch::Sender<Run>,
@@ -115,12 +193,8 @@ enum Encoder {
 
 impl Rung {
     /// A rung of a stream whose source begins, and what its keeper has to feed to the encoder.
-    pub(super) fn new(
-        config: RungConfig,
-        place: Place,
-        turn: Turn,
-    ) -> (Arc<Self>, mpsc::Receiver<Feed>) {
-        let (feed, fed) = mpsc::channel(RUNG_FEED_MAX);
+    pub(super) fn new(job: Job, place: Place, turn: Turn) -> (Arc<Self>, mpsc::Receiver<Feed>) {
+        let (feed, fed) = mpsc::channel(job.feed_max());
         let state = State {
             shadow: Shadow::new(place.patience),
             turn,
@@ -136,7 +210,7 @@ impl Rung {
             after_failure: false,
         };
         let rung = Self {
-            config,
+            job,
             place,
             state: Mutex::new(state),
             run: watch::Sender::new(run),
@@ -153,22 +227,21 @@ impl Rung {
         &self.place.metrics
     }
 
-    /// The source has another picture: `sample`, and as a fragment.
-    pub(super) fn handle_source(&self, init: &Arc<SourceInit>, sample: &Sample, fragment: &Bytes) {
+    /// The source has more to be encoded, which fills these places.
+    pub(super) fn handle_source(&self, fed: &Fed<'_>, places: impl IntoIterator<Item = Source>) {
         let mut state = self.lock();
-        state.shadow.handle_source(Source {
-            decode_time: sample.decode_time,
-            duration: sample.duration,
-            presentation_time: sample.presentation_time(),
-        });
-        if state.encoder == Encoder::Waiting && !sample.sync {
+        for place in places {
+            state.shadow.handle_source(place);
+        }
+        if state.encoder == Encoder::Waiting && !fed.sync {
             return;
         }
         let feed = Feed {
             run: self.run.borrow().number,
-            sync: sample.sync,
-            source: Arc::clone(init),
-            fragment: fragment.clone(),
+            sync: fed.sync,
+            begins_at: fed.begins_at,
+            source: Arc::clone(fed.source),
+            fragment: fed.fragment.clone(),
         };
         match state.feed.try_send(feed) {
             Ok(()) if state.encoder == Encoder::Waiting => state.encoder = Encoder::Starting,
@@ -228,12 +301,13 @@ impl Rung {
                     let Place {
                         stream, rendition, ..
                     } = &self.place;
-                    let made = Made {
-                        track: *track,
-                        bandwidth: u64::from(self.config.kilobits) * 1_000,
-                    };
-                    if let Err(error) = stream.offer(state.turn, *rendition, made) {
-                        tracing::warn!(rung = self.config.name(), %error, "the encoder's output is not taken");
+                    let offered = self.job.made(*track).ok_or(AddError::OtherConfig);
+                    let offered = offered.and_then(|track| {
+                        let bandwidth = u64::from(self.job.kilobits()) * 1_000;
+                        stream.offer(state.turn, *rendition, Made { track, bandwidth })
+                    });
+                    if let Err(error) = offered {
+                        tracing::warn!(rung = self.job.name(), %error, "the encoder's output is not taken");
                         self.replace_encoder(&mut state, Restart::Output);
                         break;
                     }
@@ -283,7 +357,7 @@ impl Rung {
 
     fn replace_encoder(&self, state: &mut State, why: Restart) {
         tracing::info!(
-            rung = self.config.name(),
+            rung = self.job.name(),
             ?why,
             "the rung's encoder is replaced"
         );
@@ -327,7 +401,7 @@ impl Rung {
             Ok(()) | Err(AddError::Late | AddError::Superseded) => {}
             Err(AddError::Live(HandleError::Away)) => {}
             Err(error) => {
-                tracing::warn!(rung = self.config.name(), %error, "the rung's parts are not taken");
+                tracing::warn!(rung = self.job.name(), %error, "the rung's parts are not taken");
             }
         }
     }

@@ -20,7 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::{PackError, clocked::Join, millis};
 use crate::{
     channel::{Channel, OnAir},
-    ladder::{Rungs, SourceCut},
+    ladder::{Rungs, Sound, SourceCut},
     stream::{AddError, Step, Stream, Turn},
 };
 
@@ -90,7 +90,7 @@ impl Run {
             turn,
             rungs,
         } = on_air;
-        let mut rungs = Rungs::start(&channel, &rungs, &stream, turn);
+        let mut rungs = Rungs::start(&channel, &rungs, (&stream, turn), &tracks);
         rungs.set_source(&tracks)?;
         let config = stream.config();
         let queue = |track: TrackId| {
@@ -173,7 +173,31 @@ impl Run {
         if track == self.tracks.leader() {
             self.rungs.handle_source(&sample)?;
         }
-        self.queues[index].push(sample)
+        match self.make_sound(track, &sample)? {
+            Taken::Kept => self.queues[index].push(sample),
+            Taken::Skipped => Ok(()),
+        }
+    }
+
+    /// Has AAC made of a sample, where it is sound and some is to be. [`Taken::Skipped`]: the timeline broke over it.
+    fn make_sound(&mut self, track: TrackId, sample: &Sample) -> Result<Taken, PackError> {
+        let Some(due) = self.rungs.sound(track).map(|sound| sound.due(sample)) else {
+            return Ok(Taken::Kept);
+        };
+        for place in &due {
+            match self.cutter.handle(*place) {
+                Err(CutError::Broken(why)) if self.state == RunState::Made => {
+                    self.leaps += 1;
+                    self.restart(&why.to_string())?;
+                    return Ok(Taken::Skipped);
+                }
+                taken => taken?,
+            };
+        }
+        if let Some(sound) = self.rungs.sound(track) {
+            sound.handle_source(sample, &due)?;
+        }
+        Ok(Taken::Kept)
     }
 
     /// A track's configuration is another from here on: what follows needs a new init section, after a discontinuity.
@@ -263,7 +287,14 @@ impl Run {
         if decisions.is_empty() {
             return Ok(());
         }
-        let steps = decisions
+        let made: Vec<_> = self.rungs.sounds().iter().map(Sound::rendition).collect();
+        let is_sent = |decision: &Decision| match decision {
+            Decision::Part { rendition, .. } | Decision::SegmentEnd { rendition } => {
+                !made.contains(rendition)
+            }
+        };
+        let sent: Vec<_> = decisions.iter().copied().filter(is_sent).collect();
+        let steps = sent
             .iter()
             .map(|decision| self.step(*decision))
             .collect::<Result<Vec<_>, _>>()?;
@@ -286,7 +317,11 @@ impl Run {
             self.state = RunState::Starved { late: None };
             return Ok(());
         }
-        self.lead(decisions, added?);
+        self.lead(&sent, added?);
+        let next = |rendition| self.stream.next(rendition);
+        for sound in self.rungs.sounds() {
+            sound.handle_cuts(decisions, next);
+        }
         if !self.is_ready && self.stream.is_ready() {
             self.is_ready = true;
             self.channel.announce();

@@ -12,7 +12,7 @@ use fanwave_live::{
     Config, InitId, Live, Media, MediaSeq, Position, RenditionId, SegmentEntry,
     render::{AudioRendition, Form, Multivariant, Variant, VideoRange},
 };
-use fanwave_media::{AudioTrack, Range, TrackId, Tracks, VideoTrack};
+use fanwave_media::{AudioTrack, Range, Track, TrackId, TrackKind, Tracks, VideoTrack};
 
 use crate::{limits::UNSTORED_SEGMENTS_MAX, playlist::Playlist};
 
@@ -39,7 +39,7 @@ pub(super) struct Shelf {
 /// What an encoder makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
-    pub(crate) track: VideoTrack,
+    pub(crate) track: Track,
     /// What it was told to make, bits per second.
     pub(crate) bandwidth: u64,
 }
@@ -284,7 +284,8 @@ const USUAL_RATE_NEAR: u32 = 500;
 /// Sound is a rendition of its own beside the pictures, in a group with all sound of the same codec: a player changes
 /// between tracks of a group, but cannot change the codec within a variant. Every track of pictures is a variant with each
 /// group, and so is each rung that is made of them, once its encoder has said what it makes. The first group stands alone at
-/// the end as well, for those who only listen, or can get no more; where there are no pictures, every group does.
+/// the end as well, for those who only listen, or can get no more; where there are no pictures, every group does. AAC that is
+/// made of Opus is a group like any, behind what it is made from, and stands alone too: there are players that know no other.
 pub(super) fn multivariant(
     prefix: &str,
     config: &Config,
@@ -296,7 +297,7 @@ pub(super) fn multivariant(
         config,
         shelves,
     };
-    let groups = groups(tracks);
+    let groups = groups(tracks, config, shelves);
     let ids = tracks.ids().collect::<Vec<_>>();
     let pictures = ids
         .iter()
@@ -314,9 +315,12 @@ pub(super) fn multivariant(
         .and_then(|source| all.frame_rate_milli(tracks.leader(), source));
     let made = config.shadows().filter_map(|(id, spec)| {
         let made = shelves.get(id.index())?.made.as_ref()?;
+        let Track::Video(track) = &made.track else {
+            return None;
+        };
         Some(Pictures {
             name: spec.name.to_string(),
-            track: &made.track,
+            track,
             frame_rate_millihertz,
             told: made.bandwidth,
         })
@@ -329,10 +333,14 @@ pub(super) fn multivariant(
     if groups.is_empty() {
         variants.extend(listed.iter().map(|one| all.pictures(one, None)));
     }
-    let alone = if pictures.is_empty() { groups.len() } else { 1 };
-    variants.extend(groups.iter().take(alone).map(|group| all.sound(group)));
+    let alone = groups.iter().enumerate();
+    let alone = alone.filter(|(place, group)| {
+        pictures.is_empty() || *place == 0 || group.tracks.iter().any(|heard| heard.told > 0)
+    });
+    variants.extend(alone.map(|(_, group)| all.sound(group)));
     // Sound alone, and one track of it: there is nothing to choose from.
-    let is_plain = pictures.is_empty() && tracks.audio.len() == 1;
+    let is_plain =
+        pictures.is_empty() && groups.iter().map(|group| group.tracks.len()).sum::<usize>() == 1;
     if is_plain {
         variants.iter_mut().for_each(|variant| variant.audio = None);
     }
@@ -349,25 +357,56 @@ struct Group<'a> {
     /// GROUP-ID: `audio`, `audio-2`.
     id: String,
     codec: String,
-    tracks: Vec<(TrackId, &'a AudioTrack)>,
+    tracks: Vec<Heard<'a>>,
 }
 
-fn groups(tracks: &Tracks) -> Vec<Group<'_>> {
+/// Sound to choose, as the publisher sends it or made of that.
+struct Heard<'a> {
+    name: String,
+    /// The publisher's number of it, from 1 on.
+    number: u16,
+    track: &'a AudioTrack,
+    /// What its encoder was told to make, bits per second; 0 of what the publisher sends.
+    told: u64,
+}
+
+fn groups<'a>(tracks: &'a Tracks, config: &Config, shelves: &'a [Shelf]) -> Vec<Group<'a>> {
+    let sent = tracks.ids().filter_map(|id| {
+        Some(Heard {
+            name: id.to_string(),
+            number: u16::from(id.index) + 1,
+            track: tracks.audio(id)?,
+            told: 0,
+        })
+    });
+    let made = config.sounds().filter_map(|(made, source)| {
+        let (_, spec) = config.renditions().find(|(id, _)| *id == made)?;
+        let sent = tracks.ids().find(|id| {
+            id.kind == TrackKind::Audio && config.rendition(&id.to_string()) == Some(source)
+        })?;
+        let made = shelves.get(made.index())?.made.as_ref()?;
+        match &made.track {
+            Track::Video(_) => None,
+            Track::Audio(track) => Some(Heard {
+                name: spec.name.to_string(),
+                number: u16::from(sent.index) + 1,
+                track,
+                told: made.bandwidth,
+            }),
+        }
+    });
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for id in tracks.ids() {
-        let Some(track) = tracks.audio(id) else {
-            continue;
-        };
-        let codec = track.config.codec();
+    for heard in sent.chain(made) {
+        let codec = heard.track.config.codec();
         match groups.iter_mut().find(|group| group.codec == codec) {
-            Some(group) => group.tracks.push((id, track)),
+            Some(group) => group.tracks.push(heard),
             None => groups.push(Group {
                 id: match groups.len() {
                     0 => "audio".to_owned(),
                     earlier => format!("audio-{}", earlier + 1),
                 },
                 codec,
-                tracks: vec![(id, track)],
+                tracks: vec![heard],
             }),
         }
     }
@@ -376,15 +415,16 @@ fn groups(tracks: &Tracks) -> Vec<Group<'_>> {
 
 impl Group<'_> {
     fn renditions(&self, prefix: &str) -> Vec<AudioRendition> {
-        let rendition = |(place, (id, track)): (usize, &(TrackId, &AudioTrack))| {
-            let number = u16::from(id.index) + 1;
+        let rendition = |(place, heard): (usize, &Heard<'_>)| {
+            let (number, track) = (heard.number, heard.track);
             let plain = || match number {
                 1 => "Audio".to_owned(),
                 number => format!("Audio {number}"),
             };
             // Names within a group have to differ (section 4.4.6.1.1), and two tracks may be of one language.
             let called = |name: String| {
-                let is_taken = self.tracks.iter().take(place).any(|(_, earlier)| {
+                let is_taken = self.tracks.iter().take(place).any(|earlier| {
+                    let earlier = earlier.track;
                     (&earlier.label, &earlier.language) == (&track.label, &track.language)
                 });
                 if is_taken {
@@ -397,7 +437,7 @@ impl Group<'_> {
             let said = track.label.clone().or_else(|| language.clone());
             AudioRendition {
                 group: self.id.clone(),
-                uri: format!("{prefix}/{id}.m3u8"),
+                uri: format!("{prefix}/{}.m3u8", heard.name),
                 name: said.map_or_else(plain, called),
                 language,
                 is_default: place == 0,
@@ -445,8 +485,12 @@ impl Listing<'_> {
     /// Of the track that takes most.
     fn group_rate(&self, group: Option<&Group<'_>>, of: fn(&Rate) -> u64) -> u64 {
         let tracks = group.into_iter().flat_map(|group| &group.tracks);
+        // Of what is made, nothing may have been measured yet.
         tracks
-            .map(|(id, _)| self.rate(&id.to_string(), of))
+            .map(|heard| match self.rate(&heard.name, of) {
+                0 => heard.told,
+                measured => measured,
+            })
             .max()
             .unwrap_or(0)
     }
@@ -482,12 +526,10 @@ impl Listing<'_> {
 
     /// Sound alone, which is the default track of its group.
     fn sound(&self, group: &Group<'_>) -> Variant {
-        let id = group
-            .tracks
-            .first()
-            .map_or(TrackId::audio(0), |(id, _)| *id);
+        let first = group.tracks.first();
+        let name = first.map_or("audio", |heard| &heard.name);
         Variant {
-            uri: format!("{}/{id}.m3u8", self.prefix),
+            uri: format!("{}/{name}.m3u8", self.prefix),
             bandwidth: self.group_rate(Some(group), Rate::stated_peak),
             average_bandwidth: self.group_rate(Some(group), Rate::average),
             codecs: vec![group.codec.clone()],

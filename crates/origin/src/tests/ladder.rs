@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Long enough for a machine that does other things; what is tested is what comes, not when.
-const PATIENT: Duration = Duration::from_secs(30);
+pub(super) const PATIENT: Duration = Duration::from_secs(30);
 
 fn ladder(rungs: &[(u32, u32)]) -> LadderConfig {
     let rung = |&(lines, kilobits)| RungConfig { lines, kilobits };
@@ -55,7 +55,7 @@ fn ffmpeg_publisher(show: &Show, seconds: u32) -> Child {
 }
 
 /// What has to be the same in the playlists of all rungs: numbers, dates and durations of segments and parts.
-fn cuts(playlist: &str) -> Vec<String> {
+pub(super) fn cuts(playlist: &str) -> Vec<String> {
     let line = |line: &str| -> Option<String> {
         let told = [
             "#EXT-X-MEDIA-SEQUENCE",
@@ -138,7 +138,7 @@ async fn rungs_are_cut_where_their_source_is_and_shown_when_it_is() {
 }
 
 /// The process of this one that was told so.
-fn child(argument: &str) -> Option<u32> {
+pub(super) fn child(argument: &str) -> Option<u32> {
     let this = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").unwrap();
     processes.flatten().find_map(|process| {

@@ -134,10 +134,12 @@ export class HlsEngine implements Engine {
 
   #reportQualities(): void {
     const { levels, autoLevelEnabled, manualLevel, currentLevel } = this.#hls;
+    const rungs = levels.map(({ height, bitrate, audioCodec }) => ({ height, bitrate, sound: audioCodec ?? '' }));
+    const playing = currentLevel < 0 ? null : currentLevel;
     this.events.qualities({
-      choices: choicesOf(levels.map(({ height, bitrate }) => ({ height, bitrate }))),
+      choices: choicesOf(rungs, playing),
       chosen: autoLevelEnabled ? null : manualLevel,
-      playing: currentLevel < 0 ? null : currentLevel,
+      playing,
     });
   }
 

@@ -4,6 +4,8 @@
 export interface Rung {
   readonly height: number;
   readonly bitrate: number;
+  /** Codec of its sound; empty where it has none, or that is not known. */
+  readonly sound: string;
 }
 
 /** A choice in the menu. */
@@ -27,10 +29,16 @@ export interface QualityState {
 /** Before anything is loaded. */
 export const noQualities: QualityState = { choices: [], chosen: null, playing: null };
 
-/** The choices that a ladder offers, best first. */
-export function choicesOf(rungs: readonly Rung[]): readonly Quality[] {
+/**
+ * The choices that a ladder offers, best first. One that has every rung once for each codec of sound is offered with the codec
+ * that plays, or would be the first to: nobody should have to choose between two of the same picture.
+ */
+export function choicesOf(rungs: readonly Rung[], playing: number | null = null): readonly Quality[] {
+  const sound = (rungs[playing ?? 0] ?? rungs[0])?.sound;
+  const offered = rungs.filter((rung) => rung.sound === sound);
   return rungs
-    .map((rung, index) => ({ rung: index, label: labelOf(rung, rungs), height: rung.height, bitrate: rung.bitrate }))
+    .map((rung, index) => ({ rung: index, label: labelOf(rung, offered), height: rung.height, bitrate: rung.bitrate, sound: rung.sound }))
+    .filter((choice) => choice.sound === sound)
     .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate)
     .map(({ rung, label }) => ({ rung, label }));
 }
