@@ -11,8 +11,9 @@ import { run } from "../harness/child.mjs";
 import { get } from "../harness/hls.mjs";
 import { untilPlaying } from "../harness/player.mjs";
 import { publish, underWay } from "../harness/publisher.mjs";
+import { decode, lines, media, recordings } from "../harness/recordings.mjs";
 import { scene } from "../harness/scene.mjs";
-import { binary, CHANNEL, Server } from "../harness/server.mjs";
+import { binary, Server } from "../harness/server.mjs";
 import { newSecret, sign } from "../harness/tokens.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -21,54 +22,13 @@ const SEGMENTS = 5;
 const WRITTEN_MS = 15_000;
 /** The recording is some ten seconds long, and is played at its pace. */
 const PLAYED_MS = 40_000;
-/** ffmpeg reads it at any pace. */
-const DECODED_MS = 60_000;
+/** The judge takes a second, and what it has to read first. */
+const JUDGED_MS = 60_000;
 
 const RECORDED = `
 [recording]
 channels = ["*"]
 `;
-
-/**
- * @typedef {{ id: string, playlist: string, from: number, to: number, ended: boolean, clip: boolean }} Recording
- * @param {Server} server
- * @returns {Promise<Recording[]>}
- */
-async function recordings(server) {
-  const { text } = await get(`${server.url}/api/v1/channels/${CHANNEL}/recordings`);
-  return JSON.parse(text).recordings;
-}
-
-/**
- * @param {Server} server
- * @param {Recording} recording
- * @param {string} name
- */
-async function lines(server, recording, name) {
-  const { status, text } = await get(new URL(`${name}.m3u8`, server.url + recording.playlist).href);
-  assert.equal(status, 200, text);
-  return text.trimEnd().split("\n");
-}
-
-/** @param {string[]} playlist */
-const media = (playlist) => playlist.filter((line) => line.endsWith(".m4s"));
-
-/**
- * Decodes a playlist to its end; gives back how many seconds that were.
- *
- * @param {string} url
- */
-async function decode(url) {
-  const decoded = await run(
-    "ffmpeg",
-    ["-hide_banner", "-nostdin", "-v", "warning", "-xerror", "-i", url, "-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-progress", "pipe:1", "-"],
-    { deadlineMs: DECODED_MS },
-  );
-  assert.equal(decoded.stderr, "", "ffmpeg decodes it without a warning");
-  assert.equal(decoded.code, 0);
-  const times = [...decoded.stdout.matchAll(/^out_time_us=(\d+)$/gm)];
-  return Number(times.at(-1)?.[1] ?? Number.NaN) / 1e6;
-}
 
 scene("a killed server leaves a recording that plays to its end, with the chat beside it, and can be cut", async (scene) => {
   const secret = newSecret();
@@ -121,7 +81,7 @@ scene("a killed server leaves a recording that plays to its end, with the chat b
   assert.ok(Math.abs(length - seconds) < 0.5, `the browser plays ${length} s of ${seconds} s`);
   assert.deepEqual((await report(page)).errors, []);
 
-  const judged = await run(binary(), ["judge", url, "--for", "1s"], { deadlineMs: DECODED_MS });
+  const judged = await run(binary(), ["judge", url, "--for", "1s"], { deadlineMs: JUDGED_MS });
   assert.equal(judged.code, 0, judged.stdout + judged.stderr);
 
   const chat = JSON.parse((await get(`${server.url}/api/v1/recordings/${recording.id}/messages`)).text);
@@ -133,7 +93,7 @@ scene("a killed server leaves a recording that plays to its end, with the chat b
   const [from, to] = [recording.from + 2_500, recording.from + 5_000];
   const cut = await fetch(`${server.url}/api/v1/recordings/${recording.id}/clips`, { method: "POST", headers: staff, body: JSON.stringify({ from, to }) });
   assert.equal(cut.status, 201);
-  const clip = /** @type {Recording} */ (await cut.json());
+  const clip = /** @type {import("../harness/recordings.mjs").Recording} */ (await cut.json());
   assert.ok(clip.clip && clip.from <= from && clip.to >= to);
   const gone = await fetch(`${server.url}/api/v1/recordings/${recording.id}`, { method: "DELETE", headers: staff });
   assert.equal(gone.status, 204);

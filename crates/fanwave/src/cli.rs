@@ -73,6 +73,10 @@ enum Command {
     CheckConfig {
         /// The TOML file
         file: PathBuf,
+        /// Also ask the bucket of recording.storage: a small file is written, read, listed and removed there
+        #[cfg(feature = "s3")]
+        #[arg(long)]
+        connect: bool,
     },
     /// Print every configuration key with its meaning, default and cost, as a file that can be used
     ConfigReference,
@@ -119,6 +123,7 @@ Next: `fanwave config-reference` shows everything that can be set.";
 
 const CHECK_EXAMPLES: &str = "\
 Every problem is named with its line. Exit code 0: the server would take it; 2: it would not.
+With --connect, also whether recordings can be kept in the bucket of recording.storage: 1 if they cannot.
 Next: `fanwave serve --config FILE`.";
 
 const TOKEN_EXAMPLES: &str = "\
@@ -178,6 +183,12 @@ enum StaffRole {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve { place, demo } => serve(&place, demo),
+        #[cfg(feature = "s3")]
+        Command::CheckConfig { file, connect } => check(&file).and_then(|code| match connect {
+            true => check_bucket(&file),
+            false => Ok(code),
+        }),
+        #[cfg(not(feature = "s3"))]
         Command::CheckConfig { file } => check(&file),
         Command::ConfigReference => {
             output::print(&reference::print());
@@ -232,6 +243,26 @@ fn check(file: &Path) -> Result<ExitCode, anyhow::Error> {
         plan.data_dir.display(),
         file.display(),
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the bucket what the server would ask of it.
+#[cfg(feature = "s3")]
+fn check_bucket(file: &Path) -> Result<ExitCode, anyhow::Error> {
+    let plan = config::load(Some(file), env::variables())?;
+    let Some(planned) = &plan.s3 else {
+        output::print("Recordings are kept in the data folder: there is no bucket to ask.\n");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let bucket = serve::bucket::open(planned, |name| std::env::var(name).ok())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no threads to be had")?;
+    runtime.block_on(serve::bucket::probe(planned, &bucket))?;
+    output::print(
+        "The bucket of recording.storage can be written, read, listed and deleted from.\n",
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -34,6 +34,12 @@ impl Secret {
         &self.0
     }
 
+    /// One of the environment.
+    #[must_use]
+    pub fn from_environment(text: String) -> Self {
+        Self(text)
+    }
+
     /// A new one: 256 random bits in hexadecimal.
     ///
     /// # Errors

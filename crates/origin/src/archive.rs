@@ -8,6 +8,9 @@
 //! CHANNEL/clip-ID/about.json, index/    a clip, which is of a recording's files
 //! ```
 //!
+//! What is recorded may be for a bucket ([`uploader`]): all of this is then true of the folder until a file is in the bucket and
+//! no playlist of a show that is on lists it. What viewers can go back to in such a show is read from the folder alone.
+//!
 //! Each stream has a keeper ([`keeper`]), which writes what has become whole, writes down what is recorded ([`recorder`]) and
 //! removes what is forgotten, one file after the other, on a task of its own. What an earlier process has left behind is
 //! adopted if it was recorded, and otherwise removed ([`tidy`]): nobody can go on watching a show whose playlists are
@@ -19,6 +22,7 @@ pub(crate) mod library;
 pub(crate) mod play;
 mod recorder;
 mod tidy;
+mod uploader;
 
 use std::{
     collections::BTreeMap,
@@ -39,12 +43,13 @@ use self::{
     catalogue::{Catalogue, Recording},
     keeper::Keeper,
     recorder::Recorder,
+    uploader::Uploader,
 };
 use crate::{
     channel::Channel,
     clock::Clock,
     config::{ArchiveConfig, RecordingConfig},
-    limits::STORED_ANSWERS_MAX,
+    limits::{LOOK_RETRIES, STORED_ANSWERS_MAX},
     metrics::storage::StorageMetrics,
     stream::{Keeping, Stream},
 };
@@ -62,6 +67,9 @@ pub(crate) struct Archive {
     /// True once keepers have to end.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+    /// True once no keeper writes any more.
+    written: watch::Sender<bool>,
+    uploads: Mutex<JoinSet<()>>,
 }
 
 /// Where the sheets of one stream are.
@@ -90,16 +98,21 @@ impl Archive {
             window,
             recording,
         } = config;
+        metrics.uploads.follow(vault.spool());
+        // Of what is only in a bucket it is not known at once what there is.
+        let catalogue = Catalogue::new(vault.spool().is_none());
         Self {
             vault,
             window,
             recording,
             waits,
             metrics,
-            catalogue: Arc::default(),
+            catalogue: Arc::new(catalogue),
             answers: Arc::new(Semaphore::new(STORED_ANSWERS_MAX)),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
+            written: watch::Sender::new(false),
+            uploads: Mutex::default(),
         }
     }
 
@@ -107,7 +120,10 @@ impl Archive {
     pub(crate) fn keeping(&self, channel: &RoomId) -> Keeping {
         let unstored = self.waits.unstored;
         match self.window {
-            _ if self.recording.channels.contains(channel) => Keeping::Recorded { unstored },
+            _ if self.recording.channels.contains(channel) => Keeping::Recorded {
+                unstored,
+                spooled: self.vault.spool().is_some(),
+            },
             Some(_) => Keeping::Window { unstored },
             None => Keeping::Memory,
         }
@@ -124,8 +140,12 @@ impl Archive {
             self.catalogue.add(&recording);
             Recorder::new(self.vault.clone(), Arc::clone(stream), recording)
         });
+        let vault = match recorder {
+            Some(_) => self.vault.clone(),
+            None => self.vault.near(),
+        };
         let keeper = Keeper::new(
-            (self.vault.clone(), self.waits.retry),
+            (vault, self.waits.retry),
             (channel.clone(), folder),
             Arc::clone(stream),
             recorder,
@@ -145,8 +165,13 @@ impl Archive {
             library: self.library(clock),
             recording: self.recording.clone(),
             channels,
+            retry: self.waits.retry * LOOK_RETRIES,
         };
         self.spawn(tidy.run(self.stop.subscribe()));
+        if let Some(uploader) = Uploader::new(&self.vault, self.waits.retry, &self.metrics) {
+            let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+            uploads.spawn(uploader.run(self.written.subscribe()));
+        }
     }
 
     /// Where the sheets of a stream's pictures are kept, if anything of it is.
@@ -184,7 +209,7 @@ impl Archive {
         span: Range<u64>,
     ) -> Result<Reading, VaultError> {
         let place = segment(&folder(channel, stream), rendition, msn);
-        self.vault.read(&place, Some(span)).await
+        self.vault.near().read(&place, Some(span)).await
     }
 
     /// What people do with recordings.
@@ -206,6 +231,10 @@ impl Archive {
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
+        self.written.send_replace(true);
+        let mut uploads =
+            std::mem::take(&mut *self.uploads.lock().unwrap_or_else(PoisonError::into_inner));
+        while uploads.join_next().await.is_some() {}
     }
 }
 

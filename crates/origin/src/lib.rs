@@ -281,6 +281,12 @@ impl Origin {
         self.shared.metrics.storage.failing.get() == 0
     }
 
+    /// Whether what is recorded gets to the bucket behind the folder, and in time; also where there is none.
+    #[must_use]
+    pub fn uploads(&self) -> bool {
+        self.shared.metrics.storage.uploads.is_well()
+    }
+
     /// Where encoders connect.
     #[must_use]
     pub fn rtmp_addr(&self) -> SocketAddr {

@@ -181,6 +181,21 @@ pub const RECORDINGS_LOADED_MAX: usize = 8;
 /// How long what a growing recording consists of is not read again.
 pub const RECORDING_FRESH: Duration = Duration::from_secs(2);
 
+/// After so many times [`STORAGE_RETRY`] it is tried again to read from a bucket which recordings there are.
+pub const LOOK_RETRIES: u32 = 10;
+
+/// Folders that are looked at at one time when the server starts.
+pub const LOOKS_MAX: usize = 8;
+
+/// Longest wait before an upload to a bucket that fails is tried again.
+pub const UPLOAD_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How long a server that stops still uploads.
+pub const UPLOAD_FAREWELL: Duration = Duration::from_secs(3);
+
+/// After so long, media that waits to be uploaded is said to be late: three of its segments, and the retries of one upload.
+pub const UPLOAD_LATE: Duration = Duration::from_secs(120);
+
 /// How often it is looked at which recordings have been kept for long enough.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -165,6 +165,8 @@ pub(crate) enum Keeping {
     Recorded {
         /// As above.
         unstored: Duration,
+        /// A bucket has it for good: the files nearby go when no playlist lists them.
+        spooled: bool,
     },
 }
 
@@ -173,7 +175,16 @@ impl Keeping {
     fn unstored(self) -> Option<Duration> {
         match self {
             Self::Memory => None,
-            Self::Window { unstored } | Self::Recorded { unstored } => Some(unstored),
+            Self::Window { unstored } | Self::Recorded { unstored, .. } => Some(unstored),
+        }
+    }
+
+    /// Whether a file nearby is wanted only as long as a playlist lists it.
+    fn forgets_files(self) -> bool {
+        match self {
+            Self::Memory => false,
+            Self::Window { .. } => true,
+            Self::Recorded { spooled, .. } => spooled,
         }
     }
 }
@@ -566,7 +577,7 @@ impl State {
                         .and_then(|shelf| shelf.segments.remove(&msn))
                         .unwrap_or_default();
                     self.bytes = self.bytes.saturating_sub(held.bytes());
-                    if held.is_stored() && matches!(self.keeping, Keeping::Window { .. }) {
+                    if held.is_stored() && self.keeping.forgets_files() {
                         self.removals.push_back((rendition, msn));
                     }
                 }

@@ -15,6 +15,7 @@ mod hostile;
 mod ladder;
 mod publisher;
 mod recording;
+mod recording_far;
 mod secure;
 mod sound;
 mod storage;

@@ -2,14 +2,19 @@
 //!
 //! A file is written whole or not at all, never changed, and read in chunks of bounded size. What the files mean is
 //! their owner's: nothing here knows a playlist, an encoder or HTTP. How much is read and written at one time is bounded
-//! for all shows together; whoever asks beyond that waits.
+//! for all shows together; whoever asks beyond that waits. A bucket stands behind a folder ([`spool`]): nobody who writes
+//! waits for it.
 
+#[cfg(feature = "s3")]
+pub mod bucket;
 pub mod limits;
 mod place;
 pub mod recording;
+pub mod spool;
 pub mod thumbnails;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
     ops::Range,
     os::unix::fs::FileExt,
@@ -31,6 +36,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 pub use self::place::Place;
+use self::spool::{BucketError, Spool};
 use crate::limits::{CHUNK_BYTES, READS_MAX, REMOVALS_MAX, WRITES_MAX};
 
 /// Why something could not be written, read or removed.
@@ -46,6 +52,9 @@ pub enum VaultError {
     /// The storage cannot do it now.
     #[error(transparent)]
     Storage(object_store::Error),
+    /// The bucket behind the folder cannot do it now.
+    #[error(transparent)]
+    Bucket(BucketError),
 }
 
 impl From<object_store::Error> for VaultError {
@@ -77,6 +86,8 @@ pub struct Vault {
     store: Arc<dyn ObjectStore>,
     /// Where the files are, if they are in a folder.
     root: Option<Arc<Path>>,
+    /// A bucket behind it.
+    spool: Option<Arc<Spool>>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
 }
@@ -123,9 +134,36 @@ impl Vault {
         Self {
             store,
             root: None,
+            spool: None,
             reads: Arc::new(Semaphore::new(READS_MAX)),
             writes: Arc::new(Semaphore::new(WRITES_MAX)),
         }
+    }
+
+    /// The same files with a bucket behind them, which has what is not here. At most so many bytes may wait to be uploaded;
+    /// somebody has to do that ([`Spool::next`]).
+    #[must_use]
+    pub fn backed_by(self, bucket: Arc<dyn ObjectStore>, waiting_bytes_max: u64) -> Self {
+        let spool = Spool::new(bucket, waiting_bytes_max);
+        Self {
+            spool: Some(Arc::new(spool)),
+            ..self
+        }
+    }
+
+    /// The files nearby alone: what is written here goes to no bucket.
+    #[must_use]
+    pub fn near(&self) -> Self {
+        Self {
+            spool: None,
+            ..self.clone()
+        }
+    }
+
+    /// What goes to the bucket, if there is one.
+    #[must_use]
+    pub fn spool(&self) -> Option<&Arc<Spool>> {
+        self.spool.as_ref()
     }
 
     /// Writes a file that consists of these pieces. Whoever reads it meanwhile has what was there before, or nothing.
@@ -137,7 +175,14 @@ impl Vault {
     pub async fn write(&self, place: &Place, pieces: Vec<Bytes>) -> Result<(), VaultError> {
         let _permit = self.writes.acquire().await;
         let payload: PutPayload = pieces.into_iter().collect();
+        let bytes = payload.content_length() as u64;
+        if let Some(spool) = &self.spool {
+            spool.check_room(place, bytes)?;
+        }
         self.store.put(&place.0, payload).await?;
+        if let Some(spool) = &self.spool {
+            spool.owe(place, bytes);
+        }
         Ok(())
     }
 
@@ -151,12 +196,21 @@ impl Vault {
         range: Option<Range<u64>>,
     ) -> Result<Reading, VaultError> {
         let permit = self.reads.acquire().await;
+        // Not every server understands a number as large as that.
+        let range = range.map(|range| match range.end {
+            u64::MAX => GetRange::Offset(range.start),
+            _ => GetRange::Bounded(range),
+        });
         let options = GetOptions {
-            range: range.map(GetRange::Bounded),
+            range,
             ..GetOptions::default()
         };
-        let found = self.store.get_opts(&place.0, options).await?;
+        let found = self.store.get_opts(&place.0, options.clone()).await;
         drop(permit);
+        let found = match (found.map_err(VaultError::from), &self.spool) {
+            (Err(VaultError::NotFound), Some(spool)) => return spool.read(place, options).await,
+            (found, _) => found?,
+        };
         let range = found.range;
         let length = range.end.saturating_sub(range.start);
         let body = match found.payload {
@@ -186,15 +240,27 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub async fn size(&self, place: &Place) -> Result<u64, VaultError> {
-        let _permit = self.reads.acquire().await;
-        Ok(self.store.head(&place.0).await?.size)
+        let permit = self.reads.acquire().await;
+        let found = self.store.head(&place.0).await;
+        drop(permit);
+        match (found.map_err(VaultError::from), &self.spool) {
+            (Err(VaultError::NotFound), Some(spool)) => spool.size(place).await,
+            (found, _) => Ok(found?.size),
+        }
     }
 
-    /// Removes a file, if it is there.
+    /// Removes a file, if it is there: from the bucket first, so that it can be tried again.
     ///
     /// # Errors
     /// [`VaultError`].
     pub async fn remove(&self, place: &Place) -> Result<(), VaultError> {
+        if let Some(spool) = &self.spool {
+            spool.forget(place).await;
+            if let Err(error) = spool.remove(place).await {
+                spool.resume(self, place).await?;
+                return Err(error);
+            }
+        }
         match self.store.delete(&place.0).await.map_err(VaultError::from) {
             Err(VaultError::NotFound) | Ok(()) => Ok(()),
             Err(error) => Err(error),
@@ -206,6 +272,13 @@ impl Vault {
     /// # Errors
     /// The first [`VaultError`]; the rest stays.
     pub async fn clear(&self, folder: &Place) -> Result<(), VaultError> {
+        if let Some(spool) = &self.spool {
+            spool.forget(folder).await;
+            if let Err(error) = spool.clear(folder).await {
+                spool.resume(self, folder).await?;
+                return Err(error);
+            }
+        }
         if let Some(root) = &self.root {
             // Also what a killed process had not written to the end, which the store does not list.
             let path: PathBuf = root.join(folder.to_string());
@@ -228,8 +301,15 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub async fn folders(&self, folder: &Place) -> Result<Vec<Place>, VaultError> {
-        let listed = self.store.list_with_delimiter(Some(&folder.0)).await?;
-        Ok(listed.common_prefixes.into_iter().map(Place).collect())
+        let mut folders: BTreeSet<_> = {
+            let listed = self.store.list_with_delimiter(Some(&folder.0)).await?;
+            listed.common_prefixes.into_iter().map(Place).collect()
+        };
+        if let Some(spool) = &self.spool {
+            let listed = spool.list(folder).await?;
+            folders.extend(listed.common_prefixes.into_iter().map(Place));
+        }
+        Ok(folders.into_iter().collect())
     }
 
     /// The files in a folder, those of its folders not included, each with its bytes.
@@ -237,9 +317,26 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub async fn files(&self, folder: &Place) -> Result<Vec<(Place, u64)>, VaultError> {
-        let listed = self.store.list_with_delimiter(Some(&folder.0)).await?;
         let file = |file: object_store::ObjectMeta| (Place(file.location), file.size);
-        Ok(listed.objects.into_iter().map(file).collect())
+        let listed = self.store.list_with_delimiter(Some(&folder.0)).await?;
+        let mut files = BTreeMap::new();
+        if let Some(spool) = &self.spool {
+            files.extend(spool.list(folder).await?.objects.into_iter().map(file));
+        }
+        // What is nearby is the newer one.
+        files.extend(listed.objects.into_iter().map(file));
+        Ok(files.into_iter().collect())
+    }
+
+    /// The files nearby at this place or below it, each with its bytes.
+    async fn files_below(&self, place: &Place) -> Result<Vec<(Place, u64)>, VaultError> {
+        let file = |file: object_store::ObjectMeta| (Place(file.location), file.size);
+        let below = self.store.list(Some(&place.0)).map_ok(file);
+        let mut files: Vec<_> = below.try_collect().await?;
+        if let Ok(own) = self.store.head(&place.0).await {
+            files.push(file(own));
+        }
+        Ok(files)
     }
 }
 
@@ -272,6 +369,11 @@ fn chunks(
 }
 
 fn unreadable(error: io::Error) -> VaultError {
+    // What the bucket says while it is read.
+    let error = match error.downcast::<VaultError>() {
+        Ok(told) => return told,
+        Err(error) => error,
+    };
     VaultError::from(object_store::Error::Generic {
         store: "vault",
         source: error.into(),
@@ -284,17 +386,17 @@ fn broken(what: &'static str) -> VaultError {
 
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
+
     use super::*;
 
-    async fn all(reading: Reading) -> Vec<u8> {
+    pub(crate) async fn all(reading: Reading) -> Vec<u8> {
         let pieces: Vec<Bytes> = reading.body.try_collect().await.unwrap();
         pieces.concat()
     }
 
-    #[tokio::test]
-    async fn what_is_written_is_read_whole_and_in_parts_until_it_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::in_folder(folder.path()).unwrap();
+    /// What everybody relies on, in a storage that has nothing.
+    pub(crate) async fn does_what_a_storage_does(vault: &Vault) {
         let place = Place::of(["demo", "k3x9", "video", "1.m4s"]);
         assert!(matches!(
             vault.read(&place, None).await,
@@ -329,8 +431,20 @@ mod tests {
             Err(VaultError::NotFound)
         ));
         vault.remove(&place).await.unwrap();
+        vault.write(&place, pieces).await.unwrap();
+        vault.remove(&place).await.unwrap();
+        assert_eq!(vault.files(&stream.join("video")).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_read_whole_and_in_parts_until_it_is_removed() {
+        does_what_a_storage_does(&Vault::over(Arc::new(InMemory::new()))).await;
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::in_folder(folder.path()).unwrap();
+        does_what_a_storage_does(&vault).await;
         // A folder goes with its last file.
         let other = Place::of(["other", "1.m4s"]);
+        let pieces = vec![Bytes::from_static(b"media")];
         vault.write(&other, pieces).await.unwrap();
         assert!(folder.path().join("other").exists());
         vault.remove(&other).await.unwrap();

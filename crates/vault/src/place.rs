@@ -21,6 +21,23 @@ impl Place {
         Self(self.0.clone().join(name))
     }
 
+    /// Whether it is a file that is written anew as time goes on. Media never changes.
+    pub(crate) fn is_note(&self) -> bool {
+        const MEDIA: [&str; 3] = ["m4s", "mp4", "jpg"];
+        let extension = self.name().rsplit_once('.').map(|(_, extension)| extension);
+        extension.is_none_or(|extension| !MEDIA.contains(&extension))
+    }
+
+    /// Whether it is that place, or lies in that folder.
+    pub(crate) fn is_in(&self, folder: &Self) -> bool {
+        self.0.prefix_matches(&folder.0)
+    }
+
+    /// Whether its text begins with that of the other.
+    pub(crate) fn begins_like(&self, other: &Self) -> bool {
+        self.0.as_ref().starts_with(other.0.as_ref())
+    }
+
     /// The last of its names.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -39,6 +39,9 @@ pub struct About {
     pub renditions: Vec<Rendition>,
     /// What there is to choose from: a multivariant playlist whose addresses are those of the renditions.
     pub multivariant: String,
+    /// How many chunks its index has, of one that nothing will be added to. Without it, chunks are read until there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<u32>,
     /// The first segments that are kept: (rendition, number), each to a last one. Empty: all there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
@@ -233,6 +236,7 @@ mod tests {
                 audio: false,
             }],
             multivariant: "#EXTM3U\n".to_owned(),
+            chunks: None,
             clip: None,
         };
         write_about(&vault, &place, &about).await.unwrap();

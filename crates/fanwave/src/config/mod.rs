@@ -29,6 +29,7 @@ pub mod plan;
 pub mod problem;
 mod recording;
 pub mod reference;
+pub mod s3;
 pub mod schema;
 pub mod settings;
 pub mod suggest;

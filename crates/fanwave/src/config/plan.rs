@@ -29,7 +29,7 @@ use super::{
     keys::CHANNELS,
     ladder,
     problem::{Fault, Problem},
-    recording,
+    recording, s3,
     schema::Config,
     settings::{KeyPath, Settings},
     thumbnails,
@@ -67,6 +67,9 @@ pub struct Plan {
     pub dvr_window: Option<Duration>,
     /// What is kept of shows when they are over.
     pub recording: RecordingConfig,
+    /// The bucket that recordings are kept in.
+    #[cfg(feature = "s3")]
+    pub s3: Option<s3::S3>,
     /// What is encoded beside what publishers send.
     pub ladder: LadderConfig,
     /// What pictures are made for whoever seeks.
@@ -177,6 +180,8 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         &config.shutdown.deadline,
         secs(1)..=secs(300),
     );
+    #[cfg(not(feature = "s3"))]
+    s3::plan(&mut check, &config);
     let plan = Plan {
         http: http::plan(&mut check, &config),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
@@ -201,6 +206,8 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         ),
         dvr_window: recording::dvr_window(&mut check, &config.dvr.window),
         recording: recording::plan(&mut check, &config.recording, &config.channels),
+        #[cfg(feature = "s3")]
+        s3: s3::plan(&mut check, &config),
         ladder: ladder::plan(&mut check, &config.ladder),
         thumbnails: thumbnails::plan(&mut check, &config.thumbnails, &config.channels),
         channels: channels(&mut check, &config),

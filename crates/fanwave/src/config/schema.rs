@@ -91,6 +91,19 @@ section!(
         channels: Vec<String> = Vec::new(),
         keep: String = "30d".to_owned(),
         gib_max: u64 = 0,
+        storage: String = String::new(),
+        waiting_gib_max: u64 = 100,
+    }
+);
+section!(
+    /// `[s3]`.
+    S3 {
+        endpoint: String = String::new(),
+        region: String = "us-east-1".to_owned(),
+        addressing: String = "path".to_owned(),
+        access_key: String = String::new(),
+        secret_key_file: String = String::new(),
+        tls_authorities: String = String::new(),
     }
 );
 section!(
@@ -261,6 +274,7 @@ section!(
         live: Live = Live::default(),
         dvr: Dvr = Dvr::default(),
         recording: Recording = Recording::default(),
+        s3: S3 = S3::default(),
         ladder: Ladder = Ladder::default(),
         thumbnails: Thumbnails = Thumbnails::default(),
         channels: Vec<Channel> = vec![

@@ -33,6 +33,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
+#[cfg(feature = "s3")]
+use super::bucket;
 use super::{
     authoriser,
     engine::Running,
@@ -126,6 +128,10 @@ pub enum StartError {
     /// The folder of the media of shows.
     #[error("the media folder cannot be used: {0}")]
     Media(fanwave_vault::VaultError),
+    /// The bucket that recordings are kept in.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    Bucket(bucket::BucketProblem),
     /// The certificate or the key of the HTTP port.
     #[error("TLS cannot be spoken at http.tls_listen: {0}")]
     HttpTls(fanwave_gateway::TlsError),
@@ -189,7 +195,8 @@ impl Server {
         let (doors, addresses) = doors(&plan.http).await?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
-        let origin = start_origin(plan, &channels, data.folder(), &mut registry)?;
+        let media = media(plan, data.folder()).await?;
+        let origin = start_origin(plan, &channels, media, &mut registry)?;
         let store = Store::open(&data.folder().database()).await?;
         let engine = Running::start(plan, &store, &mut registry).await?;
         let shared = engine.as_engine();
@@ -209,13 +216,7 @@ impl Server {
             shared,
             (Arc::clone(&origin), Arc::clone(&gateway)),
         );
-        let reactor = Arc::clone(&gateway);
-        let broadcast = Arc::clone(&origin);
-        let pulses = health::Pulses {
-            reactor: Arc::new(move || reactor.is_alive()),
-            engine: engine.pulse(),
-            storage: Arc::new(move || broadcast.stores()),
-        };
+        let pulses = pulses(&gateway, &engine, &origin);
         let pages = Router::new()
             .merge(gateway.router())
             .merge(fanwave_api::router(api))
@@ -330,6 +331,18 @@ impl Server {
         } else {
             Show::Real
         }
+    }
+}
+
+/// Who is asked how it is.
+fn pulses(gateway: &Arc<Gateway>, engine: &Running, origin: &Arc<Origin>) -> health::Pulses {
+    let reactor = Arc::clone(gateway);
+    let (broadcast, uploads) = (Arc::clone(origin), Arc::clone(origin));
+    health::Pulses {
+        reactor: Arc::new(move || reactor.is_alive()),
+        engine: engine.pulse(),
+        storage: Arc::new(move || broadcast.stores()),
+        bucket: Arc::new(move || uploads.uploads()),
     }
 }
 
@@ -570,10 +583,35 @@ fn srt(plan: &Srt) -> Result<SrtConfig, StartError> {
     })
 }
 
+/// Where media is kept: in the data folder, and recordings by way of it in a bucket, if one is configured.
+#[cfg_attr(
+    not(feature = "s3"),
+    expect(clippy::unused_async, reason = "only a bucket is waited for")
+)]
+async fn media(plan: &Plan, folder: &DataDir) -> Result<Vault, StartError> {
+    let vault = Vault::in_folder(&folder.media()?).map_err(StartError::Media)?;
+    #[cfg(feature = "s3")]
+    if let Some(planned) = &plan.s3 {
+        let opened = bucket::open(planned, |name| std::env::var(name).ok());
+        let opened = opened.map_err(StartError::Bucket)?;
+        match bucket::probe(planned, &opened).await {
+            // Not the end: shows are recorded nearby until it can be reached, and whoever watches sees the log.
+            Err(error) if error.may_pass() => {
+                tracing::error!(%error, "the bucket cannot be used yet; until it can, recordings wait in the data folder");
+            }
+            probed => probed.map_err(StartError::Bucket)?,
+        }
+        return Ok(vault.backed_by(opened.store(), planned.waiting_bytes_max));
+    }
+    #[cfg(not(feature = "s3"))]
+    let _: &Plan = plan;
+    Ok(vault)
+}
+
 fn start_origin(
     plan: &Plan,
     channels: &[ServedChannel],
-    folder: &DataDir,
+    vault: Vault,
     registry: &mut Registry,
 ) -> Result<Arc<Origin>, StartError> {
     let channels = channels.iter().map(|channel| ChannelConfig {
@@ -584,7 +622,7 @@ fn start_origin(
     });
     // The folder is looked through also when nothing is kept any more: what was kept is played.
     let archive = ArchiveConfig {
-        vault: Vault::in_folder(&folder.media()?).map_err(StartError::Media)?,
+        vault,
         window: plan.dvr_window,
         recording: plan.recording.clone(),
     };

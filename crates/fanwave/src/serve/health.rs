@@ -26,17 +26,22 @@ use prometheus_client::{encoding::text, registry::Registry};
 /// Prometheus' text format in the `OpenMetrics` dialect.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Ready, and not well: all servers may be in the same place, and taking them out of service would help nobody.
-const WITHOUT_BROKER: &str =
-    "ready, but the broker cannot be reached: messages are refused until it can\n";
-
-/// The same of the media of shows.
-const WITHOUT_STORAGE: &str =
-    "ready, but media cannot be stored: viewers can go back less far until it can\n";
-
-/// Of both.
-const WITHOUT_BOTH: &str = "ready, but the broker cannot be reached, and media cannot be stored: messages are refused, and viewers can go back less \
-     far, until they can\n";
+/// What may not be well on a server that is ready, and what follows from it. All servers may be in the same place, and
+/// taking them out of service would help nobody.
+const WITHOUT: [(&str, &str); 3] = [
+    (
+        "the broker cannot be reached",
+        "messages are refused until it can",
+    ),
+    (
+        "media cannot be stored",
+        "viewers can go back less far until it can",
+    ),
+    (
+        "recordings do not get to their bucket",
+        "they wait in the data folder until they do",
+    ),
+];
 
 /// What the server is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +108,8 @@ pub struct Pulses {
     pub engine: Pulse,
     /// Whether the media of shows can be stored.
     pub storage: Pulse,
+    /// Whether what is recorded gets to its bucket.
+    pub bucket: Pulse,
 }
 
 impl fmt::Debug for Pulses {
@@ -143,14 +150,23 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         return answer(stage.words());
     }
     let Pulses {
-        engine, storage, ..
+        engine,
+        storage,
+        bucket,
+        ..
     } = &health.pulses;
-    answer(match (engine(), storage()) {
-        (true, true) => stage.words(),
-        (false, true) => (true, WITHOUT_BROKER),
-        (true, false) => (true, WITHOUT_STORAGE),
-        (false, false) => (true, WITHOUT_BOTH),
-    })
+    let well = [engine(), storage(), bucket()];
+    let without = WITHOUT.iter().zip(well).filter(|(_, well)| !well);
+    let (what, follows): (Vec<_>, Vec<_>) = without.map(|(words, _)| *words).unzip();
+    if what.is_empty() {
+        return answer(stage.words());
+    }
+    let text = format!(
+        "ready, but {}: {}\n",
+        what.join(", and "),
+        follows.join(", and ")
+    );
+    answer((true, &text))
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
@@ -168,13 +184,13 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
-fn answer((good, body): (bool, &'static str)) -> Response {
+fn answer((good, body): (bool, &str)) -> Response {
     let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let status = match good {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, uncached, body).into_response()
+    (status, uncached, body.to_owned()).into_response()
 }
 
 #[cfg(test)]

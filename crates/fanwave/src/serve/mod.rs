@@ -7,6 +7,8 @@
 pub mod assembly;
 mod authoriser;
 pub mod banner;
+#[cfg(feature = "s3")]
+pub mod bucket;
 pub mod descriptors;
 mod engine;
 mod gateway;

@@ -6,10 +6,13 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use fanwave_live::{Moment, RenditionName};
+use fanwave_live::{Media, Moment, RenditionName};
 use fanwave_vault::{
     Place, Vault, VaultError,
     recording::{self, About, Chunk, Segment},
@@ -23,8 +26,10 @@ use crate::{
 };
 
 /// All recordings and clips, by their ids.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Catalogue {
+    /// Whether there are no others.
+    complete: AtomicBool,
     recordings: Mutex<BTreeMap<String, Arc<Recording>>>,
     /// Those whose segments are in memory, the one that was asked for last at the end.
     loaded: Mutex<Vec<Arc<Recording>>>,
@@ -74,6 +79,17 @@ pub(crate) struct Contents {
 impl Contents {
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.chunks.iter().flat_map(|chunk| &chunk.segments)
+    }
+
+    /// How many bytes a segment has, if it is one of these; 0: it is a gap.
+    pub(crate) fn bytes(&self, rendition: &str, media: Media) -> Option<u64> {
+        let Media::Segment(msn) = media else {
+            return None;
+        };
+        let mut renditions = self.about.renditions.iter();
+        let place = renditions.position(|known| known.name == rendition)?;
+        let is_it = |one: &&Segment| usize::from(one.rendition) == place && one.number == msn.0;
+        self.segments().find(is_it).map(|one| one.bytes)
     }
 
     /// The playlist of a rendition, or the multivariant one under an empty name.
@@ -190,8 +206,12 @@ impl Recording {
             let full = contents.chunks.iter().take_while(|chunk| chunk.is_full());
             full.cloned().collect()
         });
+        let most = about.chunks.filter(|_| about.ended).unwrap_or(u32::MAX);
         loop {
             let number = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+            if number >= most {
+                break;
+            }
             let Some(chunk) = recording::read_chunk(vault, &self.folder, number).await? else {
                 break;
             };
@@ -220,11 +240,30 @@ impl Recording {
 }
 
 /// What a recording is called in URLs. A channel's id may have dots, a folder has none.
-fn id(channel: &RoomId, folder: &str) -> String {
+pub(super) fn id(channel: &RoomId, folder: &str) -> String {
     format!("{channel}.{folder}")
 }
 
 impl Catalogue {
+    /// An empty one, to which others may come that are there already.
+    pub(crate) fn new(complete: bool) -> Self {
+        Self {
+            complete: AtomicBool::new(complete),
+            recordings: Mutex::default(),
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// All that are there have been added.
+    pub(super) fn complete(&self) {
+        self.complete.store(true, Ordering::Release);
+    }
+
+    /// Whether what is not in it is nowhere.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
     pub(crate) fn add(&self, recording: &Arc<Recording>) {
         let id = recording.id().to_owned();
         self.lock().insert(id, Arc::clone(recording));

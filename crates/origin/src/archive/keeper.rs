@@ -105,14 +105,19 @@ impl Keeper {
                 }
             }
         }
-        if self.recorder.is_none() && self.stream.is_finished() {
-            self.clear().await;
+        if self.stream.is_finished() {
+            match self.recorder {
+                Some(_) => self.release().await,
+                None => self.clear().await,
+            }
         }
     }
 
     /// Whether nothing more will come that has to be kept.
     fn is_done(&self) -> bool {
-        self.stream.is_finished() || (self.recorder.is_some() && self.stream.is_ended())
+        // Of one that a bucket has, files are to be removed for as long as it is shown.
+        let is_kept = self.recorder.is_some() && self.vault.spool().is_none();
+        self.stream.is_finished() || (is_kept && self.stream.is_ended())
     }
 
     async fn step(&mut self) -> Result<Done, Failure> {
@@ -173,12 +178,29 @@ impl Keeper {
     /// A file that cannot be removed now is left to [`Keeper::clear`].
     async fn remove(&self, rendition: RenditionId, msn: MediaSeq) {
         if let Some(place) = self.place(rendition, msn)
-            && let Err(error) = self.vault.remove(&place).await
+            && let Err(error) = self.let_go(&place).await
         {
             self.metrics.failures.inc();
             tracing::warn!(channel = %self.channel, %place, %error, "a segment cannot be removed from the storage");
         }
         self.stream.removed();
+    }
+
+    async fn let_go(&self, place: &Place) -> Result<(), VaultError> {
+        match self.vault.spool() {
+            Some(spool) => spool.release(&self.vault, place).await,
+            None => self.vault.remove(place).await,
+        }
+    }
+
+    /// What is recorded is not wanted nearby any more, if a bucket has it.
+    async fn release(&self) {
+        if let Some(spool) = self.vault.spool()
+            && let Err(error) = spool.release_folder(&self.vault, &self.folder).await
+        {
+            self.metrics.failures.inc();
+            tracing::warn!(channel = %self.channel, folder = %self.folder, %error, "what is in the bucket cannot be removed from the folder");
+        }
     }
 
     /// Removes all there is; what cannot be removed now is when the server starts anew.

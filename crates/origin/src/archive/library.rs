@@ -71,6 +71,9 @@ pub enum LibraryError {
     /// The storage cannot do it now.
     #[error("the storage cannot do it now: {0}")]
     Storage(#[from] VaultError),
+    /// Which recordings there are is not known yet.
+    #[error("which recordings there are has not been read from the bucket yet")]
+    Unread,
 }
 
 impl Library {
@@ -85,13 +88,25 @@ impl Library {
 
     /// What a recording consists of.
     pub(crate) async fn contents(&self, id: &str) -> Result<Arc<Contents>, LibraryError> {
-        let recording = self.catalogue.get(id).ok_or(LibraryError::Unknown)?;
-        Ok(self.read(&recording).await?)
+        Ok(self.read(&self.find(id)?).await?)
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Recording>, LibraryError> {
+        let missing = || match self.catalogue.is_complete() {
+            true => LibraryError::Unknown,
+            false => LibraryError::Unread,
+        };
+        self.catalogue.get(id).ok_or_else(missing)
     }
 
     async fn read(&self, recording: &Arc<Recording>) -> Result<Arc<Contents>, VaultError> {
+        // All that is said about one that grows is nearby: it is played without the bucket, as long as its segments are.
+        let vault = match recording.sums().ended {
+            true => self.vault.clone(),
+            false => self.vault.near(),
+        };
         self.catalogue
-            .contents(recording, &self.vault, self.clock.now())
+            .contents(recording, &vault, self.clock.now())
             .await
     }
 
@@ -100,17 +115,23 @@ impl Library {
         Ok(play::timeline(&*self.contents(id).await?))
     }
 
-    /// What is recorded of a stream's rendition, and whether that is sound; `None` if nothing is.
+    /// What is recorded of a stream's rendition, and whether that is sound.
     pub(crate) async fn rendition(
         &self,
         channel: &RoomId,
         prefix: &str,
         rendition: &RenditionName,
-    ) -> Option<(Arc<Contents>, bool)> {
+    ) -> Result<(Arc<Contents>, bool), LibraryError> {
         let recordings = self.catalogue.of_stream(channel, prefix);
-        let contents = self.read(recordings.first()?).await.ok()?;
-        let audio = is_audio(&contents.about, rendition)?;
-        Some((contents, audio))
+        let Some(recording) = recordings.first() else {
+            return Err(match self.catalogue.is_complete() {
+                true => LibraryError::Unknown,
+                false => LibraryError::Unread,
+            });
+        };
+        let contents = self.read(recording).await?;
+        let audio = is_audio(&contents.about, rendition).ok_or(LibraryError::Unknown)?;
+        Ok((contents, audio))
     }
 
     /// The place of a recorded stream's file.
@@ -161,7 +182,7 @@ impl Library {
 
     /// Deletes a recording, or a clip. What a clip shows of a recording stays.
     pub(crate) async fn delete(&self, id: &str) -> Result<(), LibraryError> {
-        let recording = self.catalogue.get(id).ok_or(LibraryError::Unknown)?;
+        let recording = self.find(id)?;
         if !recording.sums().ended {
             return Err(LibraryError::Growing);
         }
@@ -221,7 +242,7 @@ impl Library {
         from_ms: u64,
         to_ms: u64,
     ) -> Result<RecordingInfo, LibraryError> {
-        let recording = self.catalogue.get(id).ok_or(LibraryError::Unknown)?;
+        let recording = self.find(id)?;
         if recording.is_clip() {
             return Err(LibraryError::OfClip);
         }
@@ -256,10 +277,14 @@ impl Library {
             }),
             ..contents.about.clone()
         };
+        let mut chunks = chunked(segments);
+        let about = About {
+            chunks: u32::try_from(chunks.len()).ok(),
+            ..about
+        };
         let name = format!("clip-{}", crate::channel::random_prefix());
         let place = Place::of([recording.channel().as_str(), &name]);
         let clip = Recording::of(place.clone(), &about, recording.channel());
-        let mut chunks = chunked(segments);
         if let Some(first) = chunks.first_mut() {
             first.happenings = happenings;
         }
@@ -268,6 +293,9 @@ impl Library {
         }
         // Without this there is no clip, and so it comes last.
         recording::write_about(&self.vault, &place, &about).await?;
+        if let Some(spool) = self.vault.spool() {
+            spool.release_folder(&self.vault, &place).await?;
+        }
         let clip = Arc::new(clip);
         clip.adopt(&*clip.contents(&self.vault, self.clock.now()).await?);
         self.catalogue.add(&clip);

@@ -138,6 +138,11 @@ impl Recorder {
                 .unwrap_or(u32::MAX),
             renditions: renditions.collect(),
             multivariant: self.stream.choices(),
+            // The one that grows is written after this.
+            chunks: self
+                .stream
+                .is_ended()
+                .then_some(self.number.saturating_add(1)),
             clip: None,
         }
     }

@@ -45,8 +45,7 @@ pub(super) async fn playlist(
     };
     let contents = match archive.library(shared.clock).contents(&recording).await {
         Ok(contents) => contents,
-        Err(LibraryError::Storage(error)) => return unreadable(&error),
-        Err(_) => return unknown(),
+        Err(error) => return missing(&error).unwrap_or_else(unknown),
     };
     let name = if name == "index" { "" } else { name };
     match contents.playlist(name) {
@@ -77,13 +76,24 @@ pub(super) async fn media(
         // Parts are for those who follow a show that is on.
         Media::Part(_) => return None,
     };
-    let (contents, is_audio) = library.rendition(&channel, prefix, &rendition).await?;
+    let (contents, is_audio) = match library.rendition(&channel, prefix, &rendition).await {
+        Ok(found) => found,
+        Err(error) => return missing(&error),
+    };
     let place = Library::place(&channel, prefix, &rendition, file);
     let vault = library.vault();
-    let size = match vault.size(&place).await {
-        Ok(size) => size,
-        Err(VaultError::NotFound) => return None,
-        Err(error) => return Some(unreadable(&error)),
+    // Of a segment it is written down, and a bucket need not be asked.
+    let known = vault
+        .spool()
+        .and_then(|_| contents.bytes(rendition.as_str(), media));
+    let size = match known {
+        Some(0) => return None,
+        Some(size) => size,
+        None => match vault.size(&place).await {
+            Ok(size) => size,
+            Err(VaultError::NotFound) => return None,
+            Err(error) => return Some(unreadable(&error)),
+        },
     };
     let open = async |span| vault.read(&place, Some(span)).await;
     let mut response = match stored::send(archive, 0..size, range, open).await {
@@ -105,6 +115,15 @@ pub(super) async fn media(
 
 pub(super) fn lifetime_of(about: &About, kind: Kind) -> Lifetime {
     lifetime::of(kind, Duration::from_secs(about.target_duration_s.into()))
+}
+
+/// What is answered where nothing can be read: 503, or `None` for what is known to be nowhere.
+fn missing(error: &LibraryError) -> Option<Response> {
+    match error {
+        LibraryError::Storage(error) => Some(unreadable(error)),
+        LibraryError::Unread => Some(unavailable()),
+        _ => None,
+    }
 }
 
 pub(super) fn unreadable(error: &VaultError) -> Response {

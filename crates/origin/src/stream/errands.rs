@@ -32,7 +32,7 @@ pub(crate) enum Errand {
         rendition: RenditionId,
         whole: Whole,
     },
-    /// A segment's file is not needed any more.
+    /// A segment's file is not needed nearby any more.
     Remove {
         rendition: RenditionId,
         msn: MediaSeq,
@@ -62,7 +62,7 @@ impl Stream {
     /// A segment is in the storage, or written down.
     pub(crate) fn stored(&self, rendition: RenditionId, msn: MediaSeq, has_file: bool) {
         let mut state = self.lock();
-        let is_window = matches!(state.keeping, Keeping::Window { .. });
+        let forgets = state.keeping.forgets_files();
         let Some(shelf) = state.shelves.get_mut(rendition.index()) else {
             return;
         };
@@ -73,7 +73,7 @@ impl Stream {
             Some(Held::Here { stored, .. }) if has_file => *stored = true,
             Some(_) => {}
             // Forgotten while it was written.
-            None if has_file && is_window => {
+            None if has_file && forgets => {
                 state.removals.push_back((rendition, msn));
             }
             None => {}

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{ArchiveConfig, LibraryError, RecordingConfig, RecordingInfo, shared::Patience};
 
-fn recording() -> RecordingConfig {
+pub(super) fn recording() -> RecordingConfig {
     RecordingConfig {
         channels: ["demo".parse().unwrap()].into(),
         ..RecordingConfig::default()
     }
 }
 
-async fn start(vault: Vault, recording: RecordingConfig, patience: Patience) -> Show {
+pub(super) async fn start(vault: Vault, recording: RecordingConfig, patience: Patience) -> Show {
     Show::start_so(&mut Registry::default(), patience, |config| {
         config.reconnect_window = Duration::from_millis(50);
         config.archive = Some(ArchiveConfig {
@@ -34,26 +34,26 @@ async fn start(vault: Vault, recording: RecordingConfig, patience: Patience) -> 
 
 impl Show {
     /// The only recording.
-    fn recorded(&self) -> RecordingInfo {
+    pub(super) fn recorded(&self) -> RecordingInfo {
         let mut all = self.origin.recordings();
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
     }
 
-    async fn until_over(&self) {
+    pub(super) async fn until_over(&self) {
         until("the recording is over", async || {
             self.origin.recordings().iter().all(|one| one.ended)
         })
         .await;
     }
 
-    async fn vod(&self, id: &str, name: &str) -> String {
+    pub(super) async fn vod(&self, id: &str, name: &str) -> String {
         self.get(&format!("/vod/{id}/{name}.m3u8")).await.text()
     }
 }
 
 /// Addresses of a recording's media, as they are on the server.
-fn addresses(playlist: &str) -> Vec<String> {
+pub(super) fn addresses(playlist: &str) -> Vec<String> {
     let address = |uri: &String| format!("/{}", uri.strip_prefix("../../").unwrap());
     segments(playlist).iter().map(address).collect()
 }

@@ -8,7 +8,10 @@ use fanwave_vault::object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory,
     path::Path,
 };
-use futures_util::stream::BoxStream;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::sync::watch;
 
 /// How a storage takes what is written.
@@ -22,6 +25,8 @@ pub(super) enum Mood {
     Full,
     /// It does not answer.
     Stuck,
+    /// It can neither be written nor read.
+    Gone,
 }
 
 #[derive(Debug)]
@@ -40,6 +45,18 @@ impl Default for Storage {
 }
 
 impl Storage {
+    pub(super) fn files(&self) -> &InMemory {
+        &self.files
+    }
+
+    fn check(&self) -> Result<()> {
+        let mood = *self.mood.borrow();
+        match mood {
+            Mood::Gone => Err(fault(std::io::ErrorKind::ConnectionRefused)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn set(&self, mood: Mood) {
         self.mood.send_replace(mood);
     }
@@ -71,6 +88,7 @@ impl ObjectStore for Storage {
         let mood = answers.map_or(Mood::Broken, |mood| *mood);
         match mood {
             Mood::Well | Mood::Stuck => self.files.put_opts(location, payload, options).await,
+            Mood::Gone => Err(fault(std::io::ErrorKind::ConnectionRefused)),
             Mood::Broken => Err(fault(std::io::ErrorKind::PermissionDenied)),
             Mood::Full => Err(fault(std::io::ErrorKind::StorageFull)),
         }
@@ -85,6 +103,7 @@ impl ObjectStore for Storage {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.check()?;
         self.files.get_opts(location, options).await
     }
 
@@ -92,14 +111,21 @@ impl ObjectStore for Storage {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        match self.check() {
+            Ok(()) => self.files.delete_stream(locations),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        match self.check() {
+            Ok(()) => self.files.list(prefix),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.check()?;
         self.files.list_with_delimiter(prefix).await
     }
 
