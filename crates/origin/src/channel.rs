@@ -261,12 +261,17 @@ impl Channel {
             .cloned()
     }
 
-    /// Whether the storage's folder of that name is of a stream shown now or before.
-    pub(crate) fn keeps(&self, folder: &str) -> bool {
+    /// The stream shown now or before whose files are in that folder of the storage.
+    pub(crate) fn stream_in(&self, folder: &str) -> Option<Arc<Stream>> {
         let state = self.lock();
         let current = state.current.as_ref().map(|current| &current.stream);
         let mut streams = current.into_iter().chain(&state.ended);
-        streams.any(|stream| stream.folder() == folder)
+        streams.find(|stream| stream.folder() == folder).cloned()
+    }
+
+    /// Whether the storage's folder of that name is of a stream shown now or before.
+    pub(crate) fn keeps(&self, folder: &str) -> bool {
+        self.stream_in(folder).is_some()
     }
 
     /// Lets a publisher in, as the channel's policy has it.

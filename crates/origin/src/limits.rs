@@ -261,7 +261,7 @@ pub const SHEET_PICTURES: usize = (SHEET_COLUMNS * SHEET_ROWS) as usize;
 pub const SHEET_BYTES_MAX: usize = 4 << 20;
 
 /// Pictures of one stream that are in memory, each of 4 KB at 90 lines: those of the next sheet, and as many again while sheets
-/// cannot be stored.
+/// cannot be stored. Those of the newest sheet are besides.
 pub const SINGLES_MAX: usize = 2 * SHEET_PICTURES;
 
 /// Sheets of one stream that are known, 400 bytes each in memory and in the recording's index: a week of pictures ten seconds

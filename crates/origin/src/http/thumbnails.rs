@@ -37,7 +37,8 @@ pub(super) async fn live(
     else {
         return unknown();
     };
-    let cues = strip.cues(&format!("{}/{FOLDER}", stream.prefix()));
+    // Named by the folder of the files, which no other server has: twins number their segments alike, and not their pictures.
+    let cues = strip.cues(&format!("{}/{FOLDER}", stream.folder()));
     let text = track::live(stream.since(), &cues, strip.interval());
     send_track(text, lifetime_of(stream, Kind::PlainPlaylist))
 }
@@ -69,14 +70,14 @@ fn send_track(text: String, lifetime: Lifetime) -> Response {
 /// A picture or a sheet, of a stream or of a recording; `None` if there is none.
 pub(super) async fn picture(
     shared: &Shared,
-    (channel, prefix): (&str, &str),
+    (channel, folder): (&str, &str),
     file: &str,
     headers: &HeaderMap,
 ) -> Option<Response> {
     let name = file.strip_suffix(".jpg")?;
     let range = headers.get(header::RANGE);
     let channel = shared.channel(channel)?;
-    let stream = channel.stream(prefix);
+    let stream = channel.stream_in(folder);
     if let Some(number) = name.strip_prefix("at-") {
         let stream = stream?;
         let jpeg = stream.thumbnails()?.single(number_of(number)?)?;
@@ -86,15 +87,15 @@ pub(super) async fn picture(
     let number: u32 = number_of(name)?;
     let archive = shared.archive.as_ref()?;
     let library = archive.library(shared.clock);
-    let (folder, lifetime) = match &stream {
-        Some(stream) => (stream.folder().to_owned(), lifetime_of(stream, Kind::Media)),
+    let lifetime = match &stream {
+        Some(stream) => lifetime_of(stream, Kind::Media),
         // A stream that is not shown any more may be recorded.
         None => {
-            let about = library.about(channel.id(), prefix).await?;
-            (prefix.to_owned(), vod::lifetime_of(&about, Kind::Media))
+            let about = library.about(channel.id(), folder).await?;
+            vod::lifetime_of(&about, Kind::Media)
         }
     };
-    let place = thumbnails::sheet_place(&Library::folder(channel.id(), &folder), number);
+    let place = thumbnails::sheet_place(&Library::folder(channel.id(), folder), number);
     let vault = library.vault();
     let size = match vault.size(&place).await {
         Ok(size) => size,

@@ -14,7 +14,7 @@ use super::{
     dvr::{patience, until},
     publisher::Publisher,
 };
-use crate::{ArchiveConfig, RecordingConfig, ThumbnailsConfig};
+use crate::{ArchiveConfig, RecordingConfig, ThumbnailsConfig, limits::DVR_WINDOW_MIN};
 
 const RED: [u8; 3] = [254, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 1];
@@ -215,4 +215,52 @@ async fn pictures_that_cannot_be_made_cost_the_show_nothing() {
             .status,
         404
     );
+}
+
+#[tokio::test]
+async fn sheets_go_when_their_time_has_left_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::in_folder(folder.path()).unwrap();
+    let show = Show::start_so(
+        &mut Registry::default(),
+        patience(Duration::from_secs(60)),
+        |config| {
+            config.thumbnails = ThumbnailsConfig {
+                channels: ["demo".parse().unwrap()].into(),
+                interval: Duration::from_secs(2),
+                lines: 36,
+            };
+            config.archive = Some(ArchiveConfig {
+                vault,
+                window: Some(DVR_WINDOW_MIN),
+                recording: RecordingConfig::default(),
+            });
+        },
+    )
+    .await;
+    // Ten minutes in half a one: more pictures than fit on a sheet before the first of them leaves the window.
+    let arguments = format!(
+        "-hide_banner -loglevel error -f lavfi -i color=gray:size=160x96:rate=5:duration=600,realtime=speed=20 \
+         -c:v libx264 -preset ultrafast -g 10 -keyint_min 10 -sc_threshold 0 -pix_fmt yuv420p -f flv rtmp://{}/live/{KEY}",
+        show.rtmp()
+    );
+    let _encoder = Command::new("ffmpeg")
+        .args(arguments.split_ascii_whitespace())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("ffmpeg is installed");
+    show.until(|status| status.live).await;
+    let sheet = format!("{}/thumbnails/0.jpg", show.folder().await);
+    until("there is a sheet", async || {
+        show.get(&sheet).await.status == 200
+    })
+    .await;
+    until("it is gone", async || show.get(&sheet).await.status == 404).await;
+    let track = show.get("/live/demo/thumbnails.vtt").await.text();
+    let listed = cues(&track);
+    assert!(listed.len() > 25, "{track}");
+    assert!(!track.contains("/thumbnails/0.jpg"), "{track}");
+    let (_, file, _) = &listed[0];
+    assert_eq!(show.get(&format!("/live/demo/{file}")).await.status, 200);
 }

@@ -140,7 +140,7 @@ impl Keeper {
                 self.failed(&why);
                 return;
             }
-            self.strip.settle(&pictures);
+            self.strip.settle(pictures);
             if let Err(why) = self.write_down(&shelf).await {
                 self.failed(&why);
             }

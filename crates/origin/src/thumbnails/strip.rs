@@ -27,6 +27,8 @@ struct State {
     sheets: VecDeque<Sheet>,
     /// Oldest first; at most [`SINGLES_MAX`].
     singles: VecDeque<Single>,
+    /// Those of the newest sheet: a viewer may have read before that they are files of their own. At most [`SHEET_PICTURES`].
+    settled: Vec<Single>,
     /// Number of the next picture.
     next: u64,
     /// Number of the next sheet.
@@ -91,7 +93,7 @@ impl Strip {
     }
 
     /// These pictures are on a sheet now, which is stored.
-    pub(super) fn settle(&self, pictures: &[Single]) {
+    pub(super) fn settle(&self, pictures: Vec<Single>) {
         let (Some(first), Some(last)) = (pictures.first(), pictures.last()) else {
             return;
         };
@@ -105,6 +107,7 @@ impl Strip {
         };
         state.next_sheet += 1;
         state.sheets.push_back(sheet);
+        state.settled = pictures;
     }
 
     /// Lets go of what is all before this time; says which sheets are to be removed. Where everything is kept, only as
@@ -140,7 +143,8 @@ impl Strip {
     /// A picture that is in memory.
     pub(crate) fn single(&self, number: u64) -> Option<Bytes> {
         let state = self.lock();
-        let found = state.singles.iter().find(|single| single.number == number);
+        let mut known = state.singles.iter().chain(&state.settled);
+        let found = known.find(|single| single.number == number);
         found.map(|single| single.jpeg.clone())
     }
 
@@ -215,11 +219,14 @@ mod tests {
         }
         let sheet = strip.next_sheet(false).unwrap();
         assert_eq!(sheet.len(), SHEET_PICTURES);
-        strip.settle(&sheet);
+        strip.settle(sheet);
         assert_eq!(files(&strip), ["x/0.jpg", "x/at-25.jpg", "x/at-26.jpg"]);
         let cues = strip.cues("x");
         assert_eq!((cues[6].place, cues[6].size), ((160, 90), (160, 90)));
         assert_eq!(strip.single(25).unwrap(), "late");
+        // Read of before they were on a sheet.
+        assert_eq!(strip.single(0).unwrap(), "0");
+        strip.settle(strip.next_sheet(true).unwrap());
         assert_eq!(strip.single(0), None);
     }
 
@@ -235,9 +242,9 @@ mod tests {
         let strip = strip(SINGLES_MAX as u64 + 5);
         assert_eq!(strip.cues("x").len(), SINGLES_MAX);
         let sheet = strip.next_sheet(false).unwrap();
-        strip.settle(&sheet);
-        assert_eq!(strip.trim(None), Vec::<u32>::new());
         let last = sheet.last().unwrap().at;
+        strip.settle(sheet);
+        assert_eq!(strip.trim(None), Vec::<u32>::new());
         assert_eq!(strip.trim(Some(last.after(TEN))), Vec::<u32>::new());
         let behind = last.after(TEN).after(Duration::from_millis(1));
         assert_eq!(strip.trim(Some(behind)), [0]);
