@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { hearEvents, heardEvents, report, servePlayer } from "../harness/bare-page.mjs";
 import { openPage, startBrowser } from "../harness/browser.mjs";
-import { run } from "../harness/child.mjs";
-import { playlists } from "../harness/hls.mjs";
+import { Child, run } from "../harness/child.mjs";
+import { get, playlists } from "../harness/hls.mjs";
 import { untilPlaying } from "../harness/player.mjs";
 import { publish, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
@@ -67,6 +67,22 @@ for (const player of /** @type {const} */ (["hls", "shaka"])) {
     assert.deepEqual((await report(page)).errors, []);
   });
 }
+
+scene("a channel that is sound alone has its events in the sound", async (scene) => {
+  const secret = newSecret();
+  const server = await Server.start(scene, { secret });
+  new Child(scene, "encoder", "ffmpeg", ["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-f", "lavfi", "-i",
+    "sine=frequency=440:sample_rate=44100", "-c:a", "aac", "-b:a", "96k", "-f", "flv", `${server.rtmpUrl}/${server.streamKey}`]);
+  await until("the show is on the air", HEARD_MS, async () => (await get(server.playlistUrl)).status === 200);
+  const browser = await startBrowser(scene);
+  const url = await servePlayer(scene, "hls", server.playlistUrl);
+  const { page } = await openPage(scene, browser, url, { name: "hls" });
+  await untilPlaying(page);
+  await hearEvents(page, "hls");
+  await announce(server, secret, { id: "ahead", start: Date.now() + 2_000 });
+  const { timeS, expectedS } = await until("the player has found it", HEARD_MS, async () => (await heardEvents(page)).get("ahead"));
+  assert.ok(Math.abs(timeS - expectedS) < APART_S, `it is at ${timeS}, the playlists say ${expectedS}`);
+});
 
 scene("players without a browser play a show and its recording with events among the media", async (scene) => {
   const secret = newSecret();
