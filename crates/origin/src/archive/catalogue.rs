@@ -64,6 +64,8 @@ pub(crate) struct Sums {
     pub(crate) to_ms: u64,
     pub(crate) bytes: u64,
     pub(crate) ended: bool,
+    /// An earlier process has begun it.
+    pub(crate) adopted: bool,
     chunks: u32,
 }
 
@@ -232,6 +234,7 @@ impl Recording {
         let chunks = u32::try_from(contents.chunks.len()).unwrap_or(u32::MAX);
         // Whoever has recorded it is gone.
         self.written(chunks, true);
+        self.lock().adopted = true;
     }
 
     pub(super) async fn unload(&self) {

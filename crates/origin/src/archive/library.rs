@@ -101,7 +101,8 @@ impl Library {
 
     async fn read(&self, recording: &Arc<Recording>) -> Result<Arc<Contents>, VaultError> {
         // All that is said about one that grows is nearby: it is played without the bucket, as long as its segments are.
-        let vault = match recording.sums().ended {
+        let sums = recording.sums();
+        let vault = match sums.ended || sums.adopted {
             true => self.vault.clone(),
             false => self.vault.near(),
         };

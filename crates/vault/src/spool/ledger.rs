@@ -78,6 +78,8 @@ impl Ledger {
             self.bytes = self.bytes - entry.bytes + bytes;
             entry.bytes = bytes;
             entry.maybe &= maybe;
+            // Whoever writes it wants it nearby.
+            entry.leaves &= maybe;
             entry.again |= entry.place == Queue::Flying;
             return;
         }
@@ -313,6 +315,7 @@ mod tests {
             Settled::Stays,
             "it has changed all the same"
         );
+        ledger.release(now, &index());
         assert_eq!(ledger.next(now).unwrap().bytes, 4);
         assert_eq!(ledger.done(now, &index()), Settled::Leaves);
         assert_eq!(ledger.sums(), (0, 0, None));
