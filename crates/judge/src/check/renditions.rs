@@ -3,7 +3,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{secs, signed_secs};
-use crate::{address::Address, finding::Fault, parse::Media, rules::Rule};
+use crate::{
+    address::Address,
+    finding::Fault,
+    parse::{Media, Segment},
+    rules::Rule,
+};
 
 /// Positions and versions that are remembered of each rendition.
 const HISTORY_MAX: usize = 128;
@@ -13,6 +18,8 @@ const LAGS_MAX: usize = 16;
 const VERSIONS_MIN: usize = 8;
 /// How far the timestamps of the same content may be apart: encoders' delays of audio.
 const TIMES_DIFFER: i64 = 100_000;
+/// Segments of another rendition before and behind a date that may have the same content.
+const NEIGHBOURS_MAX: usize = 8;
 
 /// Media sequence number, and parts of it.
 type Place = (u64, u64);
@@ -302,21 +309,48 @@ fn heads(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
     }
 }
 
-fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
-    for segment in &media.segments {
-        let Some(date) = segment.date else { continue };
-        // What is cut short at the end of an encoder may be as short as a quarter of what follows it.
-        let near = |other: &crate::parse::Segment| {
-            u64::try_from((segment.duration.min(other.duration) / 4).as_micros())
-                .unwrap_or(u64::MAX)
-        };
-        let same = other
+/// Segments of a rendition by their dates.
+struct ByDate<'a>(Vec<(i64, &'a Segment)>);
+
+impl<'a> ByDate<'a> {
+    fn new(media: &'a Media) -> Self {
+        let dated = media
             .segments
             .iter()
-            .filter_map(|other| Some((other.date?.abs_diff(date), other)))
+            .filter_map(|one| Some((one.date?, one)));
+        let mut dated: Vec<_> = dated.collect();
+        // Most playlists have them in order.
+        dated.sort_by_key(|(date, _)| *date);
+        Self(dated)
+    }
+
+    /// The segment that has the content of that date: the nearest whose date is near for both durations.
+    fn same_as(&self, date: i64, duration: Duration) -> Option<&'a Segment> {
+        let near = |other: &Segment| {
+            // What is cut short at the end of an encoder may be as short as a quarter of what follows it.
+            u64::try_from((duration.min(other.duration) / 4).as_micros()).unwrap_or(u64::MAX)
+        };
+        self.around(date)
+            .map(|(of, other)| (of.abs_diff(date), other))
             .filter(|(apart, other)| *apart < near(other))
-            .min_by_key(|(apart, _)| *apart);
-        let Some((_, same)) = same else {
+            .min_by_key(|(apart, _)| *apart)
+            .map(|(_, other)| other)
+    }
+
+    /// The few that lie next to a date on both sides: however many are listed, no more are looked at.
+    fn around(&self, date: i64) -> impl Iterator<Item = (i64, &'a Segment)> {
+        let behind = self.0.partition_point(|(of, _)| *of < date);
+        let from = behind.saturating_sub(NEIGHBOURS_MAX);
+        let to = behind.saturating_add(NEIGHBOURS_MAX).min(self.0.len());
+        self.0.get(from..to).unwrap_or_default().iter().copied()
+    }
+}
+
+fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
+    let other = ByDate::new(other);
+    for segment in &media.segments {
+        let Some(date) = segment.date else { continue };
+        let Some(same) = other.same_as(date, segment.duration) else {
             continue;
         };
         if same.discontinuity != segment.discontinuity {
@@ -332,6 +366,10 @@ fn discontinuities(media: &Media, other: &Media, faults: &mut Vec<Fault>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::parse::{Content, parse};
 
@@ -357,5 +395,85 @@ mod tests {
         };
         assert_eq!(found(&interrupted(3), &interrupted(3)), 0);
         assert_eq!(found(&interrupted(3), &interrupted(4)), 1);
+    }
+
+    /// A playlist of segments that begin so long after each other and last so long, milliseconds; 0: without a date.
+    fn listed(segments: &[(u64, u64, u64)]) -> Media {
+        let mut text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n".to_owned();
+        let (mut at, mut number) = (0, 0);
+        for (after, lasts, discontinuity) in segments {
+            at += after;
+            let (minutes, seconds) = (at / 60_000, at % 60_000);
+            if *discontinuity > 0 {
+                text += "#EXT-X-DISCONTINUITY\n";
+            }
+            writeln!(
+                text,
+                "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T{:02}:{:02}:{:02}.{:03}Z\n#EXTINF:{}.{:03},\n{number}.m4s",
+                minutes / 60,
+                minutes % 60,
+                seconds / 1_000,
+                seconds % 1_000,
+                lasts / 1_000,
+                lasts % 1_000
+            )
+            .unwrap();
+            number += 1;
+        }
+        let Content::Media(media) = parse(text.as_bytes()).content else {
+            unreachable!("it has media")
+        };
+        *media
+    }
+
+    /// As it says in the words of the rule, with every segment compared with every other.
+    fn of_all(other: &Media, date: i64, duration: Duration) -> Option<&Segment> {
+        let apart = |one: &&Segment| one.date.unwrap_or(i64::MAX).abs_diff(date);
+        let near =
+            |one: &&Segment| u128::from(apart(one)) < (duration.min(one.duration) / 4).as_micros();
+        other.segments.iter().filter(near).min_by_key(apart)
+    }
+
+    fn segments() -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
+        // Each begins where the one before it ends, or somewhat later.
+        let one = (0..300_u64, 100..4_000_u64, 0..2_u64);
+        prop::collection::vec(one, 1..60).prop_map(|list| {
+            let mut before = 0;
+            let place = |(gap, lasts, discontinuity)| {
+                let after = std::mem::replace(&mut before, lasts) + gap;
+                (after, lasts, discontinuity)
+            };
+            list.into_iter().map(place).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_few_that_are_looked_at_are_enough(a in segments(), b in segments()) {
+            let (media, other) = (listed(&a), listed(&b));
+            let by_date = ByDate::new(&other);
+            for segment in &media.segments {
+                let date = segment.date.unwrap();
+                let found = by_date.same_as(date, segment.duration);
+                let expected = of_all(&other, date, segment.duration);
+                prop_assert_eq!(found.map(|one| one.msn), expected.map(|one| one.msn));
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_are_looked_at_however_many_are_listed() {
+        // Two hours, and as many at one time.
+        for segments in [vec![(2_000, 2_000, 0); 3_600], vec![(0, 2_000, 0); 3_600]] {
+            let media = listed(&segments);
+            let by_date = ByDate::new(&media);
+            for segment in &media.segments {
+                let looks = by_date.around(segment.date.unwrap()).count();
+                assert!(looks <= 2 * NEIGHBOURS_MAX, "{looks}");
+            }
+            let mut faults = Vec::new();
+            discontinuities(&media, &media, &mut faults);
+            assert_eq!(faults.len(), 0);
+        }
     }
 }
