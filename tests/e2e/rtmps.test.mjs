@@ -1,21 +1,36 @@
-/** RTMP over TLS: an encoder publishes to rtmps://, and whoever speaks no TLS there is cut off. */
+/** RTMP over TLS: an encoder publishes to rtmps://, whoever speaks no TLS there is cut off, and a renewed certificate is shown. */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { run } from "../harness/child.mjs";
+import { connect } from "node:tls";
+import { makeCertificate } from "../harness/certificate.mjs";
 import { onAir, startEncoder } from "../harness/publisher.mjs";
 import { RawPeer } from "../harness/raw.mjs";
 import { freePorts, scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
+import { until } from "../harness/wait.mjs";
 
 const CUT_OFF_MS = 15_000;
+/** The files are looked at every five seconds. */
+const RENEWED_MS = 20_000;
+
+/**
+ * Which certificate is shown at a port.
+ *
+ * @param {number} port
+ * @returns {Promise<string>}
+ */
+function shown(port) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });
+}
 
 scene("an encoder publishes over TLS", async (scene) => {
-  const [certificate, key] = [join(scene.folder, "cert.pem"), join(scene.folder, "key.pem")];
-  const made = await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-    "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
-  { deadlineMs: 15_000 });
-  assert.equal(made.code, 0, made.stderr);
+  const { certificate, key } = await makeCertificate(scene.folder);
   const [port] = /** @type {[number]} */ (await freePorts(1));
   const server = await Server.start(scene, {
     rtmp: `tls_listen = "127.0.0.1:${port}"\ntls_certificate = "${certificate}"\ntls_key = "${key}"\n`,
@@ -26,4 +41,9 @@ scene("an encoder publishes over TLS", async (scene) => {
   await onAir(server, encoder);
   assert.ok(encoder.running);
   await stranger.untilEnded(CUT_OFF_MS);
+
+  const before = await shown(port);
+  await makeCertificate(scene.folder);
+  await until("another certificate is shown", RENEWED_MS, async () => (await shown(port)) !== before);
+  assert.ok(encoder.running, "who is there stays");
 });

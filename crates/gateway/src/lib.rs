@@ -73,7 +73,7 @@ pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms, Subscr
 pub use drain::{Drain, Progress};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
-pub use tls::{TlsAcceptor, TlsError, TlsFiles, TlsIo, quic_config};
+pub use tls::{TlsAcceptor, TlsError, TlsFiles, TlsIo, bare_config, quic_config};
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
 #[derive(Debug)]

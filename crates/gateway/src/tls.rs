@@ -1,10 +1,11 @@
-//! The certificate and the key of the reactors' own ports, and what TLS is spoken there.
+//! Certificates and their keys, and what TLS is spoken at the ports of the server.
 //!
 //! TLS 1.3 and 1.2 by rustls. Key exchange is hybrid post-quantum first, then X25519, then P-256 for the oldest clients.
 //! One session ticket per handshake, sealed by a key that turns by itself and that no other process knows; nothing is
 //! kept of a session that is over. The files are read at start, and anew when they have changed ([`Served`]).
 //!
-//! An HTTP server speaks the same TLS through [`TlsAcceptor`], so that a WebSocket can be taken out of it.
+//! An HTTP server speaks the same TLS through [`TlsAcceptor`], so that a WebSocket can be taken out of it. Whoever serves something
+//! else is handed what this makes of the files ([`bare_config`]), and need not know of certificates.
 
 use std::{
     io,
@@ -89,6 +90,15 @@ pub fn quic_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     config.alpn_protocols = vec![HTTP_3.to_vec()];
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
+}
+
+/// The same for a protocol that no name is agreed for, such as RTMP.
+///
+/// # Errors
+///
+/// [`TlsError`] names the file, and what is wrong with it.
+pub fn bare_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    config_for(files, &[])
 }
 
 /// HTTP/1.1, as ALPN names it (RFC 7301, section 6).

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,6 +12,7 @@ use fanwave_live::{ConfigError, MediaSeq, Numbering, Settings, WallTime};
 use fanwave_vault::Vault;
 use fanwave_wire::RoomId;
 use thiserror::Error;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::{
     authorise::AuthoriserConfig,
@@ -20,7 +22,6 @@ use crate::{
         AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, CONNECTIONS_PER_PEER, DVR_WINDOW_MAX, DVR_WINDOW_MIN,
         RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
     },
-    rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
     thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
@@ -37,8 +38,9 @@ pub struct OriginConfig {
     pub rtmp_listen: SocketAddr,
     /// Most connections of encoders from one IPv4 address or one IPv6 /64 network, through whichever door; 16 by default.
     pub connections_per_peer: usize,
-    /// Where encoders connect over TLS, and with which certificate; see [`crate::Origin::rtmps_addr`].
-    pub rtmps: Option<(SocketAddr, TlsFiles)>,
+    /// Where encoders connect over TLS, and what is shown to them; see [`crate::Origin::rtmps_addr`]. Which certificate that is, and
+    /// when it is another one, is of whoever made it.
+    pub rtmps: Option<(SocketAddr, Arc<ServerConfig>)>,
     /// Where encoders call by SRT; by default nowhere.
     pub srt: Option<SrtConfig>,
     /// Where encoders and browsers publish by WHIP; by default nowhere.
@@ -281,9 +283,6 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The certificate for RTMPS cannot be used.
-    #[error("RTMPS cannot be served: {0}")]
-    Tls(#[from] TlsError),
     /// The part target makes no valid stream.
     #[error(transparent)]
     Live(#[from] ConfigError),

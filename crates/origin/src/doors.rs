@@ -3,14 +3,12 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::task::JoinSet;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use crate::{
     config::{OriginConfig, StartError},
     ingest::Admitted,
-    rtmp::{
-        Listener,
-        tls::{self, TlsFiles},
-    },
+    rtmp::Listener,
     shared::Shared,
     srt::{self, SrtConfig},
     whip::{self, WhipConfig},
@@ -20,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) rtmp: SocketAddr,
-    pub(crate) rtmps: Option<(SocketAddr, TlsFiles)>,
+    pub(crate) rtmps: Option<(SocketAddr, Arc<ServerConfig>)>,
     pub(crate) srt: Option<SrtConfig>,
     pub(crate) whip: Option<WhipConfig>,
     /// Most connections from one peer, through all of them together.
@@ -71,9 +69,10 @@ pub(crate) fn open(doors: &Doors, shared: &Arc<Shared>) -> Result<Opened, StartE
         whip: None,
     };
     let mut listeners = vec![listener];
-    if let Some((addr, files)) = &doors.rtmps {
+    if let Some((addr, tls)) = &doors.rtmps {
         let failed = bind("RTMPS", *addr);
-        let listener = listen(*addr, Some(tls::acceptor(files)?)).map_err(failed)?;
+        let tls = TlsAcceptor::from(Arc::clone(tls));
+        let listener = listen(*addr, Some(tls)).map_err(failed)?;
         addresses.rtmps = Some(listener.local_addr().map_err(failed)?);
         listeners.push(listener);
     }

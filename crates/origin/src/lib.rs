@@ -75,7 +75,6 @@ pub use crate::{
     },
     http::{ViewerRequest, Viewing, Woken},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
-    rtmp::tls::{TlsError, TlsFiles},
     srt::SrtConfig,
     thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,

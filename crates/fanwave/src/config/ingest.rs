@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use fanwave_origin::{TlsFiles, WhipConfig, limits::WHIP_ADDRESSES_MAX};
+use fanwave_gateway::TlsFiles;
+use fanwave_origin::{WhipConfig, limits::WHIP_ADDRESSES_MAX};
 
 use super::{check::Check, schema, settings::KeyPath};
 

@@ -244,7 +244,7 @@ pub const KEYS: &[Key] = &[
         "rtmp",
         "tls_certificate",
         Kind::Text,
-        "A PEM file with the certificate chain for rtmp.tls_listen, read at start: after a renewal the server is started anew.",
+        "A PEM file with the certificate chain for rtmp.tls_listen. After a renewal it is shown to whoever connects next, within 5 s, without a restart.",
         "",
     ),
     key(

@@ -52,7 +52,7 @@ pub struct Plan {
     /// Most of them from one address, through whichever door.
     pub connections_per_peer: usize,
     /// Where they connect over TLS, and with which certificate.
-    pub rtmps: Option<(SocketAddr, fanwave_origin::TlsFiles)>,
+    pub rtmps: Option<(SocketAddr, fanwave_gateway::TlsFiles)>,
     /// Where encoders call by SRT.
     pub srt: Option<ingest::Srt>,
     /// Where browsers and encoders publish by WHIP.

@@ -18,7 +18,7 @@ use fanwave_api::{
     Publisher, Recording, ShowEvent, ShowState, ShowStatus, Stretch,
 };
 use fanwave_bus::{BoxFuture, Engine};
-use fanwave_gateway::{Gateway, TlsAcceptor};
+use fanwave_gateway::{Gateway, TlsAcceptor, TlsFiles};
 use fanwave_origin::{
     AnnounceError, ArchiveConfig, AttributeValue, ChannelConfig, ChannelStatus, DateRange,
     DateRangeSpec, Origin, OriginConfig, PublisherStatus, RecordingInfo, SrtConfig, Takeover,
@@ -31,6 +31,7 @@ use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_rustls::rustls;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 #[cfg(feature = "s3")]
@@ -135,6 +136,9 @@ pub enum StartError {
     /// The certificate or the key of the HTTP port.
     #[error("TLS cannot be spoken at http.tls_listen: {0}")]
     HttpTls(fanwave_gateway::TlsError),
+    /// The certificate or the key of the RTMPS port.
+    #[error("TLS cannot be spoken at rtmp.tls_listen: {0}")]
+    RtmpsTls(fanwave_gateway::TlsError),
     /// It is configured, and not in this build.
     #[cfg(not(feature = "http3"))]
     #[error("http.h3_listen is set, and this build has no HTTP/3: build it with the feature http3")]
@@ -566,6 +570,14 @@ fn served_channels(plan: &Plan, folder: &DataDir) -> Result<Vec<ServedChannel>, 
     served.collect()
 }
 
+/// The origin shows what the gateway reads, so that a renewed certificate is shown there as well.
+fn rtmps(
+    (address, files): &(SocketAddr, TlsFiles),
+) -> Result<(SocketAddr, Arc<rustls::ServerConfig>), StartError> {
+    let config = fanwave_gateway::bare_config(files).map_err(StartError::RtmpsTls)?;
+    Ok((*address, config))
+}
+
 fn srt(plan: &Srt) -> Result<SrtConfig, StartError> {
     let passphrase = plan.passphrase_file.as_deref();
     let passphrase = passphrase.map(|path| secret::read(path, SRT_PASSPHRASE_CHARS_MIN));
@@ -629,7 +641,7 @@ fn start_origin(
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
         connections_per_peer: plan.connections_per_peer,
-        rtmps: plan.rtmps.clone(),
+        rtmps: plan.rtmps.as_ref().map(rtmps).transpose()?,
         srt: plan.srt.as_ref().map(srt).transpose()?,
         whip: plan.whip.clone(),
         part_target: plan.part_target,

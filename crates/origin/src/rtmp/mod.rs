@@ -4,6 +4,5 @@ mod connection;
 mod introduction;
 mod listener;
 pub(crate) mod session;
-pub(crate) mod tls;
 
 pub(crate) use listener::Listener;
