@@ -121,6 +121,55 @@ zebra = 1
     insta::assert_snapshot!(complaints(text, &[]));
 }
 
+#[cfg(feature = "s3")]
+#[test]
+fn a_bucket_is_planned_whole_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "canary-secret\n").unwrap();
+    let only_mine = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&secret, only_mine).unwrap();
+    let file = secret.display();
+    let text = format!(
+        "[recording]\nstorage = \"s3://shows/eu/one/\"\nwaiting_gib_max = 2\n\n[s3]\nendpoint = \"https://s3.example:9000\"\n\
+         addressing = \"host\"\naccess_key = \"id\"\nsecret_key_file = \"{file}\"\n"
+    );
+    let planned = plan(&text, &[("FANWAVE__S3__REGION", "eu-central-1")]);
+    let s3 = planned.s3.as_ref().unwrap();
+    assert_eq!((&*s3.bucket, &*s3.prefix), ("shows", "eu/one"));
+    assert_eq!(s3.endpoint.as_deref(), Some("https://s3.example:9000"));
+    assert_eq!(
+        (&*s3.region, s3.waiting_bytes_max),
+        ("eu-central-1", 2 << 30)
+    );
+    assert!(!format!("{planned:?}").contains("canary"));
+    assert!(plan("", &[]).s3.is_none());
+    for (mistake, words) in [
+        ("[recording]\nstorage = \"shows\"\n", "s3://BUCKET"),
+        ("[recording]\nstorage = \"s3://\"\n", "s3://BUCKET"),
+        (
+            "[recording]\nstorage = \"s3://shows/../x\"\n",
+            "s3://BUCKET",
+        ),
+        ("[recording]\nwaiting_gib_max = 0\n", "1 to 1000000"),
+        ("[s3]\naddressing = \"both\"\n", "\"path\" or \"host\""),
+        ("[s3]\nregion = \"\"\n", "must be a region"),
+        (
+            "[s3]\naccess_key = \"id\"\n",
+            "must be set with s3.access_key",
+        ),
+        (
+            "[s3]\nendpoint = \"https://canary:pass@s3.example\"\n",
+            "without a path",
+        ),
+        ("[s3]\nendpoint = \"s3.example\"\n", "http:// or https://"),
+    ] {
+        let complaint = complaints(mistake, &[]);
+        assert!(complaint.contains(words), "{mistake}: {complaint}");
+        assert!(!complaint.contains("canary"), "{complaint}");
+    }
+}
+
 #[test]
 fn a_numbering_that_there_is_not_is_refused() {
     let complaint = complaints("[[channels]]\nid = \"a\"\nnumbering = \"clocks\"\n", &[]);

@@ -79,6 +79,25 @@ async fn a_bucket_does_what_a_folder_does() {
 }
 
 #[tokio::test]
+async fn a_bucket_can_be_called_by_its_own_host() {
+    let server = Server::start(None).await;
+    let (_, port) = server.endpoint().rsplit_once(':').unwrap();
+    let by_host = BucketConfig {
+        addressing: Addressing::Host,
+        ..config(&format!("http://localhost:{port}"))
+    };
+    probe(&by_host).await.unwrap();
+    let elsewhere = BucketConfig {
+        name: "another".to_owned(),
+        ..by_host
+    };
+    assert_eq!(
+        refused(probe(&elsewhere).await),
+        (404, "NoSuchBucket".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_bucket_says_why_it_refuses() {
     let server = Server::start(None).await;
     let good = config(server.endpoint());

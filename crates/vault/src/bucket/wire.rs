@@ -145,7 +145,13 @@ async fn dial(uri: Uri, tls: TlsConnector) -> io::Result<Line> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let socket = TcpStream::connect((host, port)).await?;
+    // Names below localhost are this machine's (RFC 6761, section 6.3), which not every resolver knows.
+    let name = if host.ends_with(".localhost") {
+        "localhost"
+    } else {
+        host
+    };
+    let socket = TcpStream::connect((name, port)).await?;
     socket.set_nodelay(true)?;
     if !is_tls {
         return Ok(Line(Box::pin(socket)));

@@ -60,7 +60,9 @@ impl Server {
     /// Starts it, again with what it had.
     pub(super) async fn run(&mut self) {
         let mut command = Command::new(program());
-        command.args(["--quiet", "--port", &format!("127.0.0.1:{}", self.port)]);
+        let at = format!("127.0.0.1:{}", self.port);
+        let domain = format!("localhost:{}", self.port);
+        command.args(["--quiet", "--port", &at, "--virtual-domain", &domain]);
         if self.is_tls {
             command
                 .arg("--cert")
