@@ -7,6 +7,7 @@
 //! | `GET /api/v1/channels/{id}` | one of them |
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
 //! | `GET /api/v1/channels/{id}/ingest` | how well its publisher sends; for staff |
+//! | `GET /api/v1/channels/{id}/ingest/events` | what happens to its show and encoder, as it does; for staff |
 //! | `GET /api/v1/channels/{id}/recordings` | its recordings and clips, newest first |
 //! | `GET`, `DELETE /api/v1/recordings/{id}` | one of them; deleting is for staff |
 //! | `POST /api/v1/recordings/{id}/clips` | a clip between two times; for staff |
@@ -20,6 +21,7 @@
 
 mod channels;
 mod events;
+mod follow;
 mod guests;
 mod ingest;
 pub mod limits;
@@ -40,9 +42,11 @@ use axum::{
 };
 use fanwave_bus::Engine;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
+use futures_util::stream::BoxStream;
 
 pub use self::{
     events::{EventRefusal, EventValue, ShowEvent},
+    follow::Told,
     ingest::{Health, Ingest, Publisher},
     nodes::NodeList,
     problem::Problem,
@@ -56,6 +60,9 @@ pub trait ShowStatus: Send + Sync + 'static {
 
     /// How a configured channel is fed at this moment. Must not block.
     fn ingest(&self, channel: &RoomId) -> Ingest;
+
+    /// What happens to a configured channel from now on. The stream ends when nothing more can.
+    fn follow(&self, channel: &RoomId) -> BoxStream<'static, Told>;
 
     /// Announces that something happens at a time of a configured channel's show. Must not block.
     ///
@@ -133,6 +140,7 @@ pub fn router(api: Api) -> Router {
         .route("/channels/{id}", get(channels::show))
         .route("/channels/{id}/events", post(events::create))
         .route("/channels/{id}/ingest", get(ingest::show))
+        .route("/channels/{id}/ingest/events", get(follow::show))
         .route("/channels/{id}/messages", get(messages::page))
         .route("/channels/{id}/recordings", get(recordings::list))
         .route(

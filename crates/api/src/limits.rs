@@ -16,6 +16,10 @@ pub const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Messages on one history page when the request names no limit.
 pub const PAGE_DEFAULT: usize = 50;
 
+/// Those who follow channels at one time. Each holds a connection, and the events that it has not taken yet: they are shared by
+/// all, 300 KB.
+pub const FOLLOWERS_MAX: usize = 64;
+
 const _: () = assert!(
     NAME_CHARS_MAX * 12 + TOKEN_BYTES_MAX + 256 <= BODY_BYTES_MAX,
     "a legal request fits its limit"

@@ -12,6 +12,7 @@ use fanwave_wire::{
     Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, UserId,
     token::{Claims, TokenKey},
 };
+use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -136,6 +137,15 @@ impl ShowStatus for Shows {
             ("demo", _) => Err(EventRefusal::Refused("a date range needs an id".into())),
             _ => Err(EventRefusal::NotLive),
         }
+    }
+
+    fn follow(&self, channel: &RoomId) -> BoxStream<'static, Told> {
+        let told = |number| Told {
+            id: format!("run-{number}"),
+            kind: "encoder.lost",
+            body: format!("{{\"channel\":\"{channel}\",\"number\":{number}}}"),
+        };
+        stream::iter([1, 2].map(told)).boxed()
     }
 
     fn ingest(&self, channel: &RoomId) -> Ingest {
@@ -450,7 +460,7 @@ async fn bad_guest_requests_are_refused_with_a_problem() {
 
 #[tokio::test]
 async fn a_body_that_never_arrives_is_answered_in_bounded_time() {
-    let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    let never = stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
     let request = Request::post("/api/v1/guests")
         .body(Body::from_stream(never))
         .unwrap();
@@ -632,6 +642,56 @@ async fn the_staff_sees_how_a_channel_is_fed() {
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     let answer = staff_get("/api/v1/channels/demo/ingest", None).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_staff_follows_what_happens_to_a_channel() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let ask = async |path: &str, token: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let log = Log {
+            head: 0,
+            fails: false,
+        };
+        let request = request.body(Body::empty()).unwrap();
+        app(log).oneshot(request).await.unwrap()
+    };
+    let path = "/api/v1/channels/demo/ingest/events";
+    let staff = token(Role::Staff, &key(), later);
+    let answer = ask(path, Some(&staff)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let one = |number| {
+        format!(
+            "id: run-{number}\nevent: encoder.lost\ndata: {{\"channel\":\"demo\",\"number\":{number}}}\n\n"
+        )
+    };
+    assert_eq!(String::from_utf8_lossy(&body), one(1) + &one(2));
+    let fan = token(Role::Fan, &key(), later);
+    assert_eq!(ask(path, Some(&fan)).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(ask(path, None).await.status(), StatusCode::UNAUTHORIZED);
+    let none = "/api/v1/channels/none/ingest/events";
+    assert_eq!(
+        ask(none, Some(&staff)).await.status(),
+        StatusCode::NOT_FOUND
+    );
+    // Those who have gone have left their places: one more than there are finds one.
+    for _ in 0..=limits::FOLLOWERS_MAX {
+        let answer = ask(path, Some(&staff)).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    let mut all = Vec::new();
+    for _ in 0..limits::FOLLOWERS_MAX {
+        all.push(ask(path, Some(&staff)).await);
+    }
+    let crowded = ask(path, Some(&staff)).await;
+    assert_eq!(crowded.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(all.iter().all(|answer| answer.status() == StatusCode::OK));
 }
 
 async fn nodes(authorization: Option<&str>) -> Answer {

@@ -20,3 +20,4 @@ pub mod secret;
 pub mod serve;
 pub mod telemetry;
 pub mod viewers;
+pub mod webhook;

@@ -9,7 +9,8 @@
 //!   encoder and a server differ by a few parts in a hundred thousand, so the best is forgotten by [`FORGET_PER_MILLE`].
 //! * **Starving** begins when the lag exceeds [`STARVING`]: viewers will run dry. It ends below half of that.
 //! * **Dropped pictures** are those that would have fitted between two that came further apart than usual; of an encoder
-//!   that varies its rate on purpose the count is an upper bound.
+//!   that varies its rate on purpose the count is an upper bound. [`DROPPED_MANY`] of them within [`WINDOW`] are told of,
+//!   once until a whole window has had none.
 //! * **Drift** is how far sound has moved against the pictures since the first [`WINDOW`]: a constant distance is how an
 //!   encoder interleaves, a growing one is two clocks.
 
@@ -22,6 +23,9 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 
 /// The lag at which a publisher starves its viewers: with parts of a second they have at least two left.
 pub const STARVING: Duration = Duration::from_secs(1);
+
+/// Pictures missing within [`WINDOW`] that are told of: at 30 a second one of ten, which is seen.
+pub const DROPPED_MANY: u64 = 30;
 
 /// How much of the time passed the best arrival is forgotten by: twenty times what two bad quartz clocks differ by.
 pub const FORGET_PER_MILLE: u32 = 1;
@@ -59,7 +63,17 @@ pub enum Change {
     Starving,
     /// It has caught up.
     Recovered,
+    /// Its timestamps leapt.
+    Jumped,
+    /// So many pictures were missing within [`WINDOW`].
+    Dropping {
+        /// At least [`DROPPED_MANY`].
+        pictures: u64,
+    },
 }
+
+/// Changes that wait to be drained: one input causes at most two.
+const CHANGES_MAX: usize = 4;
 
 /// How a publisher does; rates are of the last [`WINDOW`], counts of its whole stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,6 +109,7 @@ struct Bucket {
     audio_bytes: u64,
     pictures: u64,
     picture_time: Duration,
+    dropped: u64,
 }
 
 /// The newest picture, and what is usual.
@@ -156,6 +171,8 @@ pub struct Health {
     pace: Option<Pace>,
     drift: Drift,
     report: Report,
+    /// Whether it is told that pictures are missing.
+    dropping: bool,
     changes: VecDeque<Change>,
 }
 
@@ -170,7 +187,8 @@ impl Health {
                 bucket.video_bytes = bucket.video_bytes.saturating_add(bytes);
                 bucket.pictures += 1;
                 bucket.picture_time = bucket.picture_time.saturating_add(arrival.duration);
-                self.picture(&arrival);
+                let dropped = self.picture(&arrival);
+                self.note_dropped(now, dropped);
             }
             TrackKind::Audio => bucket.audio_bytes = bucket.audio_bytes.saturating_add(bytes),
         }
@@ -183,6 +201,7 @@ impl Health {
     /// Takes note of a leap of the timestamps; times after it are compared with none before it.
     pub fn handle_jump(&mut self) {
         self.report.timestamp_jumps = self.report.timestamp_jumps.saturating_add(1);
+        self.change(Change::Jumped);
         self.pictures = Pictures::default();
         self.pace = None;
         self.drift = Drift::default();
@@ -223,6 +242,7 @@ impl Health {
             audio_bytes: sum.audio_bytes.saturating_add(bucket.audio_bytes),
             pictures: sum.pictures + bucket.pictures,
             picture_time: sum.picture_time.saturating_add(bucket.picture_time),
+            dropped: sum.dropped.saturating_add(bucket.dropped),
         });
         let span = now.saturating_sub(began);
         Some(Report {
@@ -259,7 +279,28 @@ impl Health {
         &mut self.buckets[newest]
     }
 
-    fn picture(&mut self, arrival: &Arrival) {
+    /// Tells of missing pictures, once there are many.
+    fn note_dropped(&mut self, now: Duration, dropped: u64) {
+        let bucket = self.bucket(now);
+        bucket.dropped = bucket.dropped.saturating_add(dropped);
+        let pictures = self.buckets.iter().map(|bucket| bucket.dropped).sum();
+        if pictures >= DROPPED_MANY && !self.dropping {
+            self.dropping = true;
+            self.change(Change::Dropping { pictures });
+        } else if pictures == 0 {
+            self.dropping = false;
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.changes.push_back(change);
+        // Nobody who drains after every input ever sees so many.
+        self.changes.truncate(CHANGES_MAX);
+    }
+
+    /// Takes note of a picture; says how many are missing before it.
+    fn picture(&mut self, arrival: &Arrival) -> u64 {
+        let mut dropped = 0;
         let Pictures {
             last,
             keyframe,
@@ -269,10 +310,8 @@ impl Health {
             if let Some(usual) = median(distances)
                 && distance <= HOLE_MAX
             {
-                self.report.dropped_pictures = self
-                    .report
-                    .dropped_pictures
-                    .saturating_add(missing(distance, usual));
+                dropped = missing(distance, usual);
+                self.report.dropped_pictures = self.report.dropped_pictures.saturating_add(dropped);
             }
             distances.push_back(distance);
             if distances.len() > DISTANCES_MAX {
@@ -286,6 +325,7 @@ impl Health {
             self.report.keyframe_interval_max = self.report.keyframe_interval_max.max(interval);
             *keyframe = Some(arrival.decode);
         }
+        dropped
     }
 
     fn pace(&mut self, now: Duration, arrival: &Arrival) {
@@ -305,13 +345,11 @@ impl Health {
         let lag = self.pace.map_or(Duration::ZERO, |pace| pace.lag(now));
         if !self.report.starving && lag > STARVING {
             self.report.starving = true;
-            self.changes.push_back(Change::Starving);
+            self.change(Change::Starving);
         } else if self.report.starving && lag < STARVING / 2 {
             self.report.starving = false;
-            self.changes.push_back(Change::Recovered);
+            self.change(Change::Recovered);
         }
-        // Nobody who drains after every input ever sees two.
-        self.changes.truncate(2);
     }
 }
 

@@ -51,6 +51,7 @@ use crate::{
     config::{ArchiveConfig, RecordingConfig},
     limits::{LOOK_RETRIES, STORED_ANSWERS_MAX},
     metrics::storage::StorageMetrics,
+    news::Teller,
     stream::{Keeping, Stream},
 };
 
@@ -61,6 +62,7 @@ pub(crate) struct Archive {
     recording: RecordingConfig,
     waits: Waits,
     metrics: StorageMetrics,
+    teller: Teller,
     catalogue: Arc<Catalogue>,
     /// One permit for each answer that is read from the storage.
     pub(crate) answers: Arc<Semaphore>,
@@ -92,7 +94,12 @@ pub(crate) struct Waits {
 }
 
 impl Archive {
-    pub(crate) fn new(config: ArchiveConfig, waits: Waits, metrics: StorageMetrics) -> Self {
+    pub(crate) fn new(
+        config: ArchiveConfig,
+        waits: Waits,
+        metrics: StorageMetrics,
+        teller: Teller,
+    ) -> Self {
         let ArchiveConfig {
             vault,
             window,
@@ -108,6 +115,7 @@ impl Archive {
             waits,
             metrics,
             catalogue: Arc::new(catalogue),
+            teller,
             answers: Arc::new(Semaphore::new(STORED_ANSWERS_MAX)),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
@@ -138,7 +146,8 @@ impl Archive {
             let known = self.catalogue.get(recording.id());
             let recording = known.unwrap_or_else(|| Arc::new(recording));
             self.catalogue.add(&recording);
-            Recorder::new(self.vault.clone(), Arc::clone(stream), recording)
+            let (vault, teller) = (self.vault.clone(), self.teller.clone());
+            Recorder::new(vault, Arc::clone(stream), recording, teller)
         });
         let vault = match recorder {
             Some(_) => self.vault.clone(),

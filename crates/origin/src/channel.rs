@@ -39,6 +39,7 @@ use crate::{
     config::{ChannelConfig, Secret, Takeover},
     ladder::{self, Chosen, Ladder, config::RungConfig},
     limits::ENDED_STREAMS_MAX,
+    news::{self, Calm, Teller, What},
     stream::{AddError, Keeping, Stream, Turn},
     thumbnails::Thumbnails,
 };
@@ -129,6 +130,9 @@ pub(crate) struct Channel {
     state: Mutex<State>,
     status: watch::Sender<ChannelStatus>,
     wake: Notify,
+    teller: Teller,
+    /// Locked for moments, also while the state is.
+    calm: Mutex<Calm>,
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +143,8 @@ struct State {
     standby: Option<Arc<Holder>>,
     current: Option<Current>,
     ended: VecDeque<Arc<Stream>>,
+    /// Whether it was told that the encoder is lost, and not yet that it is back.
+    away: bool,
 }
 
 /// A stream that a publisher has begun or goes on with.
@@ -165,6 +171,7 @@ impl Channel {
         settings: &Settings,
         (ladder, thumbnails, archive): (Arc<Ladder>, Arc<Thumbnails>, Option<Arc<Archive>>),
         (waits, clock): (Waits, Clock),
+        teller: Teller,
     ) -> Self {
         let offline = ChannelStatus {
             live: false,
@@ -188,6 +195,8 @@ impl Channel {
             state: Mutex::default(),
             status: watch::Sender::new(offline),
             wake: Notify::new(),
+            teller,
+            calm: Mutex::default(),
         }
     }
 
@@ -222,9 +231,34 @@ impl Channel {
         self.status.subscribe()
     }
 
+    /// Tells whoever runs the show what happened to it.
+    pub(crate) fn tell(&self, what: What) {
+        let now = self.clock.now();
+        let mut calm = self.calm.lock().unwrap_or_else(PoisonError::into_inner);
+        calm.handle(now, what);
+        self.hand_on(&mut calm);
+        if calm.poll_timeout().is_some() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Tells what was held back for long enough; says when to look again.
+    fn tell_held(&self, now: Moment) -> Option<Moment> {
+        let mut calm = self.calm.lock().unwrap_or_else(PoisonError::into_inner);
+        calm.handle_timeout(now);
+        self.hand_on(&mut calm);
+        calm.poll_timeout()
+    }
+
+    fn hand_on(&self, calm: &mut Calm) {
+        while let Some((what, withheld)) = calm.poll_output() {
+            self.teller.tell(&self.id, what, withheld);
+        }
+    }
+
     /// Tells who watches how the channel is doing, if that changed.
     pub(crate) fn announce(&self) {
-        let state = self.lock();
+        let mut state = self.lock();
         let publisher = match (&state.holder, &state.current) {
             (Some(_), _) => PublisherStatus::Connected,
             (None, Some(_)) => PublisherStatus::Lost,
@@ -238,8 +272,22 @@ impl Channel {
             standby: state.standby.is_some(),
         };
         // Told while the state is locked, so that the last word is about the latest state.
-        self.status
-            .send_if_modified(|told| std::mem::replace(told, status) != status);
+        let mut before = status;
+        self.status.send_if_modified(|told| {
+            before = std::mem::replace(told, status);
+            before != status
+        });
+        if !before.live && status.live {
+            self.tell(What::ShowLive);
+        }
+        if before.publisher != status.publisher && publisher == PublisherStatus::Lost {
+            state.away = true;
+            self.tell(What::EncoderLost);
+        }
+        if before.live && !status.live {
+            state.away = false;
+            self.tell(What::ShowEnded);
+        }
     }
 
     /// The stream shown now.
@@ -289,20 +337,25 @@ impl Channel {
                 holder.replace();
                 state.promote(now);
                 state.standby = None;
+                self.tell(What::Takeover(news::Takeover::Silent));
             }
             (Takeover::Replace, Some(holder), _) => {
                 holder.replace();
                 state.lose(now);
                 state.holder = None;
+                self.tell(What::Takeover(news::Takeover::Replaced));
             }
             (Takeover::Refuse, Some(holder), _) if silent(holder) => {
                 holder.replace();
                 state.lose(now);
                 state.holder = None;
+                self.tell(What::Takeover(news::Takeover::Silent));
             }
             (Takeover::Refuse | Takeover::Backup, Some(_), _) => return Err(Busy),
         }
         let holder = state.seat(now);
+        let standby = !state.is_held_by(&holder);
+        self.tell(What::PublishStarted { standby });
         drop(state);
         self.announce();
         self.wake.notify_one();
@@ -315,16 +368,28 @@ impl Channel {
         self.lock().holder.as_ref()?.report(now)
     }
 
-    /// Says in the log what has become of a publisher.
-    fn tell_health(&self, changes: &[Change]) {
+    /// Says in the log what has become of a publisher, and of the one that is shown to whoever listens.
+    fn tell_health(&self, changes: &[Change], shown: bool) {
         for change in changes {
-            match change {
+            let what = match change {
                 Change::Starving => {
                     tracing::warn!(channel = %self.id, "the encoder sends less than it should: viewers will run dry");
+                    What::Starving
                 }
                 Change::Recovered => {
                     tracing::info!(channel = %self.id, "the encoder has caught up");
+                    What::Recovered
                 }
+                Change::Jumped => What::TimestampJump,
+                Change::Dropping { pictures } => {
+                    tracing::warn!(channel = %self.id, pictures, "the encoder leaves out pictures");
+                    What::PicturesDropped {
+                        pictures: *pictures,
+                    }
+                }
+            };
+            if shown {
+                self.tell(what);
             }
         }
     }
@@ -348,9 +413,16 @@ impl Channel {
             state.retire(now);
             tracing::info!(channel = %self.id, "the publisher did not return: the stream has ended");
         }
-        let publishers = [&state.holder, &state.standby].into_iter().flatten();
-        let (looks, changes): (Vec<_>, Vec<_>) = publishers.map(|holder| holder.look(now)).unzip();
-        let rotates = state.rotate(now, self.waits, &self.id);
+        let publishers = [(&state.holder, true), (&state.standby, false)];
+        let publishers = publishers
+            .into_iter()
+            .filter_map(|(holder, shown)| Some((holder.as_ref()?, shown)));
+        let looked = publishers.map(|(holder, shown)| (holder.look(now), shown));
+        let looked: Vec<_> = looked.collect();
+        let (rotates, why) = state.rotate(now, self.waits, &self.id);
+        if let Some(why) = why {
+            self.tell(What::Takeover(why));
+        }
         let starves = state.starve(now, self.waits.starving, &self.id);
         let ended: Vec<_> = state
             .ended
@@ -367,13 +439,16 @@ impl Channel {
         let forgets = current.and_then(|current| current.stream.handle_time(now));
         drop(state);
         self.announce();
-        changes.iter().for_each(|changes| self.tell_health(changes));
-        let looks = looks.into_iter().flatten();
+        for ((_, changes), shown) in &looked {
+            self.tell_health(changes, *shown);
+        }
+        let looks = looked.iter().filter_map(|((look, _), _)| *look);
         let others = window_ends
             .into_iter()
             .chain(rotates)
             .chain(starves)
-            .chain(looks);
+            .chain(looks)
+            .chain(self.tell_held(now));
         ended.into_iter().chain(others).chain(forgets).min()
     }
 
@@ -437,11 +512,15 @@ impl Channel {
             let turn = current.stream.turn();
             current.stream.resume(now, turn, tracks, anchor)?;
             current.lost_at = None;
-            return Ok(OnAir {
+            let on_air = OnAir {
                 stream: Arc::clone(&current.stream),
                 turn,
                 rungs: current.chosen.rungs().to_vec(),
-            });
+            };
+            if std::mem::take(&mut state.away) {
+                self.tell(What::EncoderBack);
+            }
+            return Ok(on_air);
         }
         // Other tracks, or none before: players that know the old stream are told that it is over.
         state.retire(now);
@@ -486,12 +565,17 @@ impl Channel {
     fn release(&self, holder: &Arc<Holder>) {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.is_held_by(holder) {
+        let standby = !state.is_held_by(holder);
+        if !standby {
             state.promote(now);
         } else if let Some(standby) = &state.standby
             && Arc::ptr_eq(standby, holder)
         {
             state.standby = None;
+        }
+        self.tell(What::PublishStopped { standby });
+        if !standby && state.holder.is_some() {
+            self.tell(What::Takeover(news::Takeover::Gone));
         }
         drop(state);
         self.announce();
@@ -532,34 +616,39 @@ impl State {
         self.lose(now);
     }
 
-    /// Has the right one of two encoders shown; says when to look again.
-    fn rotate(&mut self, now: Moment, waits: Waits, id: &RoomId) -> Option<Moment> {
+    /// Has the right one of two encoders shown; says when to look again, and why it is another one.
+    fn rotate(
+        &mut self,
+        now: Moment,
+        waits: Waits,
+        id: &RoomId,
+    ) -> (Option<Moment>, Option<news::Takeover>) {
         let (Some(holder), Some(standby)) = (&self.holder, &self.standby) else {
-            return None;
+            return (None, None);
         };
         let silent_at = |holder: &Holder| holder.heard().after(waits.silence);
         if silent_at(standby) <= now {
             // Nothing to show instead. It is looked at again when it would be heard of.
-            return Some(now.after(waits.silence));
+            return (Some(now.after(waits.silence)), None);
         }
         if silent_at(holder) <= now {
             tracing::warn!(channel = %id, "the encoder starves: the other one is shown");
             std::mem::swap(&mut self.holder, &mut self.standby);
             self.lose(now);
-            return Some(now.after(waits.silence));
+            return (Some(now.after(waits.silence)), Some(news::Takeover::Silent));
         }
         let due = silent_at(holder);
         if standby.rank == Rank::Backup {
-            return Some(due);
+            return (Some(due), None);
         }
         let well_at = standby.well_since().after(waits.recovery);
         if well_at > now {
-            return Some(due.min(well_at));
+            return (Some(due.min(well_at)), None);
         }
         tracing::info!(channel = %id, "the main encoder is well again and is shown");
         // The other one's turn goes on until the main encoder's next independent picture.
         std::mem::swap(&mut self.holder, &mut self.standby);
-        Some(due)
+        (Some(due), Some(news::Takeover::Recovered))
     }
 
     /// Has the playlists go on as gap while a connected publisher sends nothing; says when to look again.

@@ -24,6 +24,7 @@ mod ingest;
 mod ladder;
 pub mod limits;
 mod metrics;
+mod news;
 mod packager;
 mod playlist;
 mod rtmp;
@@ -46,7 +47,7 @@ use fanwave_media::health::Report;
 use fanwave_wire::RoomId;
 use prometheus_client::registry::Registry;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, broadcast, watch},
     task::JoinSet,
 };
 
@@ -59,6 +60,7 @@ use crate::{
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
+    news::Teller,
     shared::{Patience, Shared, stopped},
     thumbnails::Thumbnails,
 };
@@ -67,7 +69,7 @@ pub use crate::{
         library::{LibraryError, RecordingInfo},
         play::Stretch,
     },
-    authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys},
+    authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys, sign},
     channel::{AnnounceError, ChannelStatus, PublisherStatus},
     config::{
         ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, RecordingConfig, Secret,
@@ -75,6 +77,7 @@ pub use crate::{
     },
     http::{ViewerRequest, Viewing, Woken},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
+    news::{News, Takeover as ShownInstead, What},
     srt::SrtConfig,
     thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
@@ -127,13 +130,16 @@ impl Origin {
             unstored: patience.unstored,
             retry: patience.storage,
         };
-        let archive = config
-            .archive
-            .map(|config| Arc::new(Archive::new(config, storage_waits, metrics.storage.clone())));
+        let teller = Teller::new(clock);
+        let archive = config.archive.map(|config| {
+            let metrics = metrics.storage.clone();
+            let archive = Archive::new(config, storage_waits, metrics, teller.clone());
+            Arc::new(archive)
+        });
         let channel = |channel: ChannelConfig| {
             let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
             let makes = (ladder, Arc::clone(&thumbnails), archive.clone());
-            let channel = Channel::new(channel, &settings, makes, (waits, clock));
+            let channel = Channel::new(channel, &settings, makes, (waits, clock), teller.clone());
             (id, Arc::new(channel))
         };
         let channels: Arc<BTreeMap<_, _>> =
@@ -154,6 +160,7 @@ impl Origin {
             archive,
             clock,
             metrics,
+            teller: teller.clone(),
             patience,
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
             stop: watch::Sender::new(false),
@@ -209,6 +216,13 @@ impl Origin {
     #[must_use]
     pub fn health(&self, channel: &RoomId) -> Option<Report> {
         self.shared.channels.get(channel)?.health()
+    }
+
+    /// What happens to the shows and their encoders, from now on. A listener who takes too little misses the oldest, and
+    /// is told how much; nobody else notices.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<News> {
+        self.shared.teller.listen()
     }
 
     /// Announces that something happens at a time of the channel's show: it stands as EXT-X-DATERANGE in every playlist of
@@ -322,6 +336,7 @@ impl Origin {
         if let Some(archive) = &self.shared.archive {
             archive.shutdown().await;
         }
+        self.shared.teller.close();
     }
 }
 

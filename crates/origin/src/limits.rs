@@ -290,6 +290,19 @@ pub const THUMBNAIL_PAUSE: Duration = Duration::from_secs(30);
 /// How long a picture stays after its time has left the playlists: for whoever has read the track before.
 pub const THUMBNAIL_GRACE: Duration = Duration::from_secs(60);
 
+/// News that wait for a listener who does not take them; 300 bytes each, 300 KB for all. The oldest are given up for newer ones.
+pub const NEWS_WAITING_MAX: usize = 1_024;
+
+/// So many things of one topic of a channel (an encoder lost and back, say) are told of at once within
+/// [`NEWS_INTERVAL`]; what is more is counted, and the newest told of later.
+pub const NEWS_BURST: usize = 4;
+/// See [`NEWS_BURST`].
+pub const NEWS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Topics of a channel that are remembered: its own seven, and one for each rendition that is made. A name that is new beyond
+/// that takes the place of those that nothing was told of for long.
+pub const NEWS_TOPICS_MAX: usize = 64;
+
 /// Longest reconnect window: longer, and every stream that ended by mistake would look live.
 pub const RECONNECT_WINDOW_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -306,6 +319,7 @@ const _: () = assert!(STARVING_SILENCE.as_secs() < IDLE_TIMEOUT.as_secs());
 const _: () = assert!(TAKEOVER_SILENCE.as_secs() < RECOVERY.as_secs());
 const _: () = assert!(UNSTORED_MAX.as_secs() < DVR_WINDOW_MIN.as_secs());
 const _: () = assert!(STORAGE_DEADLINE.as_secs() < UNSTORED_MAX.as_secs());
+const _: () = assert!(NEWS_TOPICS_MAX > 7 + 4 * fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_PEER < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);

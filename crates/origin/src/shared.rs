@@ -23,6 +23,7 @@ use crate::{
         STORAGE_RETRY, TAKEOVER_SILENCE, UNSTORED_MAX,
     },
     metrics::Metrics,
+    news::Teller,
 };
 
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+    pub(crate) teller: Teller,
     pub(crate) patience: Patience,
     /// One permit per request that may wait.
     pub(crate) waiting: Arc<Semaphore>,

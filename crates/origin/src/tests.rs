@@ -13,6 +13,7 @@ mod events;
 mod faults;
 mod hostile;
 mod ladder;
+mod news;
 mod publisher;
 mod recording;
 mod recording_far;

@@ -100,6 +100,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "authorise",
         "Who may publish, where that is decided by a server of yours. Without one, the stream keys decide.",
     ),
+    (
+        "webhook",
+        "Who is told what happens to the shows and their encoders (docs/webhooks.md). Without one, the log, the metrics and the API tell it.",
+    ),
     ("live", "The broadcast. Fixed at start."),
     (
         "dvr",
@@ -343,6 +347,27 @@ pub const KEYS: &[Key] = &[
         "recheck",
         Kind::Text,
         "How often your server is asked whether a publisher may go on, 1s to 1h; a no ends it. \"0s\": never.",
+        "",
+    ),
+    key(
+        "webhook",
+        "url",
+        Kind::Text,
+        "Where each event is posted: \"https://crew.example/events\". No redirect is followed. Empty: nobody is told.",
+        "4 MiB of events that wait",
+    ),
+    key(
+        "webhook",
+        "timeout",
+        Kind::Text,
+        "Longest wait for the answer, 100ms to 30s. Without one, the event is sent again later.",
+        "",
+    ),
+    key(
+        "webhook",
+        "secret_file",
+        Kind::Text,
+        "A file that holds the secret that the events are signed with, in the header Fanwave-Signature; readable by its owner alone. Empty: they are not signed.",
         "",
     ),
     key(

@@ -37,6 +37,7 @@ pub mod suggest;
 mod tests;
 mod thumbnails;
 pub mod tokens;
+pub mod webhook;
 
 use std::{
     fmt::Write,

@@ -34,6 +34,7 @@ use super::{
     settings::{KeyPath, Settings},
     thumbnails,
     tokens::{self, Tokens},
+    webhook::{self, Webhook},
 };
 
 /// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
@@ -59,6 +60,8 @@ pub struct Plan {
     pub whip: Option<fanwave_origin::WhipConfig>,
     /// Who decides about publishers, beside the stream keys.
     pub authorise: Option<Authorise>,
+    /// Who is told what happens.
+    pub webhook: Option<Webhook>,
     /// Target duration of a part.
     pub part_target: Duration,
     /// How long a vanished publisher may take to return.
@@ -194,6 +197,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         srt: ingest::srt(&mut check, &config.srt),
         whip: ingest::whip(&mut check, &config.whip),
         authorise: authorise::plan(&mut check, &config.authorise),
+        webhook: webhook::plan(&mut check, &config.webhook),
         part_target: check.duration(
             KeyPath::of("live", "part_target"),
             &config.live.part_target,

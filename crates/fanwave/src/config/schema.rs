@@ -73,6 +73,14 @@ section!(
     }
 );
 section!(
+    /// `[webhook]`.
+    Webhook {
+        url: String = String::new(),
+        timeout: String = "5s".to_owned(),
+        secret_file: String = String::new(),
+    }
+);
+section!(
     /// `[live]`.
     Live {
         part_target: String = "1s".to_owned(),
@@ -271,6 +279,7 @@ section!(
         srt: Srt = Srt::default(),
         whip: Whip = Whip::default(),
         authorise: Authorise = Authorise::default(),
+        webhook: Webhook = Webhook::default(),
         live: Live = Live::default(),
         dvr: Dvr = Dvr::default(),
         recording: Recording = Recording::default(),

@@ -324,6 +324,46 @@ fn one_port_cannot_be_both() {
 }
 
 #[test]
+fn whoever_is_told_what_happens_is_checked_whether_or_not_there_is_an_address() {
+    assert!(plan("", &[]).webhook.is_none());
+    let text = "[webhook]\nurl = \"https://crew.example/events?key=7\"\n";
+    let webhook = plan(text, &[]).webhook.unwrap();
+    assert_eq!(webhook.timeout, Duration::from_secs(5));
+    assert!(!format!("{webhook:?}").contains("crew"));
+    let refused = complaints("[webhook]\ntimeout = \"50ms\"\n", &[]);
+    assert!(
+        refused.contains("`webhook.timeout` must be from 100ms to 30s"),
+        "{refused}"
+    );
+    let refused = complaints(
+        "[webhook]\nurl = \"http://ana:canary@crew.example/\"\n",
+        &[],
+    );
+    assert!(
+        refused.contains("`webhook.url` must be an address"),
+        "{refused}"
+    );
+    assert!(!refused.contains("canary"));
+}
+
+#[test]
+fn aac_beside_opus_is_a_bitrate() {
+    assert_eq!(plan("", &[]).ladder.aac_kilobits, None);
+    let text = "[ladder]\naac = \"96k\"\n";
+    assert_eq!(plan(text, &[]).ladder.aac_kilobits, Some(96));
+    for (aac, complaint) in [
+        ("96", "must be a bitrate"),
+        ("8k", "asks for AAC of 8 kbit/s"),
+    ] {
+        let refused = complaints(&format!("[ladder]\naac = \"{aac}\"\n"), &[]);
+        assert!(
+            refused.contains(&format!("`ladder.aac` {complaint}")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn whoever_decides_about_publishers_is_checked_whether_or_not_there_is_an_address() {
     assert!(plan("", &[]).authorise.is_none());
     let text = "[authorise]\nurl = \"https://crew.example/may\"\nform = \"nginx-rtmp\"\nrecheck = \"30s\"\n";

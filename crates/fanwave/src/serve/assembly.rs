@@ -15,7 +15,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 use axum::{Router, http::HeaderValue};
 use fanwave_api::{
     Api, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError, NodeList,
-    Publisher, Recording, ShowEvent, ShowState, ShowStatus, Stretch,
+    Publisher, Recording, ShowEvent, ShowState, ShowStatus, Stretch, Told,
 };
 use fanwave_bus::{BoxFuture, Engine};
 use fanwave_gateway::{Gateway, TlsAcceptor, TlsFiles};
@@ -28,6 +28,7 @@ use fanwave_room::census::Node;
 use fanwave_store::Store;
 use fanwave_vault::Vault;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
+use futures_util::stream::BoxStream;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -42,6 +43,8 @@ use super::{
     gateway,
     health::{self, Readiness, Stage},
     http::{self, Door, HttpServer},
+    news::{self, Reporter, Run},
+    webhook,
 };
 use crate::{
     assets, clock,
@@ -123,6 +126,9 @@ pub enum StartError {
         "the passphrase for SRT has more than {SRT_PASSPHRASE_CHARS_MAX} characters: srt.passphrase_file needs a shorter one"
     )]
     SrtPassphraseLong,
+    /// The secret that events are signed with.
+    #[error("the webhook's secret cannot be read: {0}")]
+    WebhookSecret(SecretError),
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
@@ -181,6 +187,8 @@ pub struct Server {
     data: Locked,
     /// Reads the keys of others, if tokens of others are taken.
     key_follower: Option<Follower>,
+    /// Tells the operator's server what happens, if there is one.
+    reporter: Option<Reporter>,
 }
 
 impl Server {
@@ -201,6 +209,8 @@ impl Server {
         let http_metrics = HttpMetrics::register(&mut registry);
         let media = media(plan, data.folder()).await?;
         let origin = start_origin(plan, &channels, media, &mut registry)?;
+        let run = Run::new();
+        let reporter = reporter(plan, &origin, &run, &mut registry)?;
         let store = Store::open(&data.folder().database()).await?;
         let engine = Running::start(plan, &store, &mut registry).await?;
         let shared = engine.as_engine();
@@ -218,7 +228,7 @@ impl Server {
             &channels,
             token_key.clone(),
             shared,
-            (Arc::clone(&origin), Arc::clone(&gateway)),
+            (Arc::clone(&origin), Arc::clone(&gateway), run),
         );
         let pulses = pulses(&gateway, &engine, &origin);
         let pages = Router::new()
@@ -247,6 +257,7 @@ impl Server {
             demo: None,
             data,
             key_follower,
+            reporter,
         };
         if show == Show::Demo {
             server.demo = Some(server.start_demo(plan)?);
@@ -351,7 +362,7 @@ fn pulses(gateway: &Arc<Gateway>, engine: &Running, origin: &Arc<Origin>) -> hea
 }
 
 /// Answers [`ShowStatus`] from the origin.
-struct OriginShows(Arc<Origin>);
+struct OriginShows(Arc<Origin>, Run);
 
 impl ShowStatus for OriginShows {
     fn state(&self, channel: &RoomId) -> ShowState {
@@ -386,6 +397,10 @@ impl ShowStatus for OriginShows {
                 AnnounceError::NoChannel | AnnounceError::NotLive => EventRefusal::NotLive,
                 other => EventRefusal::Refused(other.to_string()),
             })
+    }
+
+    fn follow(&self, channel: &RoomId) -> BoxStream<'static, Told> {
+        news::follow(&self.0, self.1.clone(), channel.clone())
     }
 
     fn ingest(&self, channel: &RoomId) -> Ingest {
@@ -679,12 +694,24 @@ fn start_origin(
     Ok(Arc::new(origin))
 }
 
+/// Has the operator's server told what happens, if there is one.
+fn reporter(
+    plan: &Plan,
+    origin: &Origin,
+    run: &Run,
+    registry: &mut Registry,
+) -> Result<Option<Reporter>, StartError> {
+    let webhook = webhook::start(plan.webhook.as_ref(), registry);
+    let webhook = webhook.map_err(StartError::WebhookSecret)?;
+    Ok(webhook.map(|webhook| Reporter::start(origin, run.clone(), webhook)))
+}
+
 fn api(
     plan: &Plan,
     channels: &[ServedChannel],
     key: TokenKey,
     engine: Arc<dyn Engine>,
-    (origin, gateway): (Arc<Origin>, Arc<Gateway>),
+    (origin, gateway, run): (Arc<Origin>, Arc<Gateway>, Run),
 ) -> Api {
     let infos = channels.iter().map(|c| ChannelInfo {
         id: c.id.clone(),
@@ -696,7 +723,7 @@ fn api(
         guest_ttl: plan.guest_ttl,
         key,
         engine,
-        shows: Arc::new(OriginShows(Arc::clone(&origin))),
+        shows: Arc::new(OriginShows(Arc::clone(&origin), run)),
         library: Arc::new(OriginLibrary(origin)),
         nodes: Arc::new(GatewayNodes(gateway)),
         now: clock::now,

@@ -15,8 +15,10 @@ mod gateway;
 pub mod health;
 pub mod http;
 pub mod machine;
+mod news;
 mod signals;
 mod stopping;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -172,6 +172,33 @@ fn a_clock_that_is_a_little_slow_is_no_lag() {
 }
 
 #[test]
+fn many_missing_pictures_are_told_of_once_until_it_is_over() {
+    let mut encoder = Encoder::new();
+    // Every fifth for ten seconds, and again a minute later.
+    encoder.play(seconds(90), steady, |number| {
+        number % 5 == 1 && (matches!(number, 250..500) || number >= 1_750)
+    });
+    let told: Vec<_> = encoder.changes.iter().map(|(at, _)| at.as_secs()).collect();
+    let many = Change::Dropping {
+        pictures: DROPPED_MANY,
+    };
+    assert!(encoder.changes.iter().all(|(_, change)| *change == many));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!((10..20).contains(&told[0]) && told[1] >= 70, "{told:?}");
+    let mut few = Encoder::new();
+    few.play(seconds(60), steady, |number| number % 20 == 19);
+    assert_eq!(few.changes, []);
+}
+
+#[test]
+fn a_leap_is_told_of() {
+    let mut health = Health::default();
+    health.handle_jump();
+    assert_eq!(health.poll_output(), Some(Change::Jumped));
+    assert_eq!(health.poll_output(), None);
+}
+
+#[test]
 fn missing_pictures_are_counted() {
     let mut encoder = Encoder::new();
     encoder.play(seconds(30), steady, |number| {
@@ -226,7 +253,7 @@ fn a_leap_is_counted_and_compared_with_nothing_before_it() {
     encoder.play(seconds(70), |_| Duration::ZERO, none);
     let report = encoder.health.report(seconds(70)).unwrap();
     assert_eq!((report.timestamp_jumps, report.dropped_pictures), (1, 0));
-    assert_eq!(encoder.changes, []);
+    assert_eq!(encoder.changes, [(seconds(65), Change::Jumped)]);
 }
 
 proptest! {

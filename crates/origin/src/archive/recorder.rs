@@ -9,7 +9,10 @@ use fanwave_vault::{
 };
 
 use super::{catalogue::Recording, init};
-use crate::stream::{Stream, Whole};
+use crate::{
+    news::{Teller, What},
+    stream::{Stream, Whole},
+};
 
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -26,10 +29,16 @@ pub(super) struct Recorder {
     inits: BTreeSet<(RenditionId, InitId)>,
     /// Things that happened and are in a chunk.
     happenings: usize,
+    teller: Teller,
 }
 
 impl Recorder {
-    pub(super) fn new(vault: Vault, stream: Arc<Stream>, recording: Arc<Recording>) -> Self {
+    pub(super) fn new(
+        vault: Vault,
+        stream: Arc<Stream>,
+        recording: Arc<Recording>,
+        teller: Teller,
+    ) -> Self {
         Self {
             vault,
             folder: recording.folder().clone(),
@@ -41,6 +50,7 @@ impl Recorder {
             about: None,
             inits: BTreeSet::new(),
             happenings: 0,
+            teller,
         }
     }
 
@@ -102,6 +112,7 @@ impl Recorder {
             self.happenings += 1;
         }
         let about = self.describe();
+        let is_over = about.ended && self.about.as_ref().is_none_or(|known| !known.ended);
         // What there is to choose from changes with every measurement: it is written with each chunk, and at the end.
         let is_new = self.about.as_ref().is_none_or(|known| {
             self.chunk.is_full()
@@ -119,6 +130,11 @@ impl Recorder {
             self.number += 1;
         }
         self.recording.written(self.number, self.stream.is_ended());
+        if is_over {
+            let recording = self.recording.id().into();
+            let ready = What::RecordingReady { recording };
+            self.teller.tell(self.recording.channel(), ready, 0);
+        }
         Ok(())
     }
 

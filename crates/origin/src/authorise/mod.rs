@@ -26,6 +26,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use self::signature::sign;
 use crate::{
     clock::Clock,
     config::Secret,
@@ -212,10 +213,10 @@ impl Authoriser {
             Form::Fanwave => (own::CONTENT_TYPE, own::write(publisher, occasion)),
             Form::NginxRtmp => (nginx::CONTENT_TYPE, nginx::write(publisher, occasion)),
         };
-        let sign = |secret: &Secret| signature::sign(secret, crate::clock::machine(), &body);
+        let signed = |secret: &Secret| sign(secret, crate::clock::machine(), &body);
         let post = Post {
             content_type,
-            signature: self.config.secret.as_ref().map(sign),
+            signature: self.config.secret.as_ref().map(signed),
             body: body.clone(),
         };
         Ok(self.config.endpoint.post(post).await?)

@@ -1,4 +1,4 @@
-//! The signature of a question: `t=1795000000,v1=HEX`, an HMAC-SHA256 of the time in seconds, a dot and the body.
+//! The signature of a question, or of whatever else is told: `t=1795000000,v1=HEX`, an HMAC-SHA256 of the time in seconds, a dot and the body.
 //!
 //! The time is signed with it, so that whoever checks can refuse what is old: a question that was overheard cannot be
 //! asked again later.
@@ -8,7 +8,9 @@ use fanwave_live::WallTime;
 
 use crate::config::Secret;
 
-pub(super) fn sign(secret: &Secret, now: WallTime, body: &[u8]) -> String {
+/// Signs a body for the header `Fanwave-Signature`.
+#[must_use]
+pub fn sign(secret: &Secret, now: WallTime, body: &[u8]) -> String {
     let seconds = now.0 / 1_000;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let mut context = hmac::Context::with_key(&key);

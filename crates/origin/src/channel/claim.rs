@@ -170,12 +170,23 @@ impl Claim {
             health.handle(now.0, arrival);
             std::iter::from_fn(|| health.poll_output()).collect()
         };
-        self.channel.tell_health(&changes);
+        self.tell(&changes);
     }
 
     /// The publisher's timeline has a leap or a hole here.
     pub(crate) fn note_jump(&self) {
-        self.holder.health().handle_jump();
+        let changes: Vec<_> = {
+            let mut health = self.holder.health();
+            health.handle_jump();
+            std::iter::from_fn(|| health.poll_output()).collect()
+        };
+        self.tell(&changes);
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.channel.tell_health(changes, self.duty() == Duty::Show);
+        }
     }
 
     /// Whether the publisher is the one that is shown.

@@ -19,6 +19,17 @@ pub(crate) enum Restart {
     Output,
 }
 
+impl Restart {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Crash => "crash",
+            Self::Slow => "slow",
+            Self::Output => "output",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Label {
     reason: &'static str,
@@ -83,12 +94,7 @@ impl LadderMetrics {
     }
 
     pub(crate) fn restarted(&self, why: Restart) {
-        let reason = match why {
-            Restart::Start => "start",
-            Restart::Crash => "crash",
-            Restart::Slow => "slow",
-            Restart::Output => "output",
-        };
+        let reason = why.name();
         self.restarts.get_or_create(&Label { reason }).inc();
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use fanwave_live::{
-    HandleError, Independence, Moment, PartIndex, Position, RenditionId,
+    HandleError, Independence, Moment, PartIndex, Position, RenditionId, RenditionName,
     cut::{
         Sync,
         shadow::{Output, Picture, Placed, Shadow, Source},
@@ -36,6 +36,7 @@ use super::{
 use crate::{
     channel::Channel,
     limits::{RUNG_FEED_MAX, RUNG_SOUND_FEED_MAX},
+    news::What,
     stream::{AddError, Made, Step, Stream, Turn},
 };
 
@@ -178,6 +179,8 @@ struct State {
     sequence: u32,
     /// Whether the stream was playable when it was last looked at.
     is_ready: bool,
+    /// Whether it was told that the encoder failed, and not yet that there is one again.
+    has_failed: bool,
 }
 
 /// What is known of the present run's encoder.
@@ -204,6 +207,7 @@ impl Rung {
             behind: Position::default(),
             sequence: 0,
             is_ready: false,
+            has_failed: false,
         };
         let run = Run {
             number: 0,
@@ -314,6 +318,9 @@ impl Rung {
                 }
                 fmp4::Output::Sample(sample) => {
                     state.encoder = Encoder::Running;
+                    if std::mem::take(&mut state.has_failed) {
+                        self.tell(|rung| What::RungBack { rung });
+                    }
                     state.shadow.handle_picture(Picture {
                         presentation_time: sample.presentation_time(),
                         sync: if sample.sync { Sync::Sync } else { Sync::Delta },
@@ -362,9 +369,20 @@ impl Rung {
             "the rung's encoder is replaced"
         );
         self.place.metrics.restarted(why);
+        state.has_failed = true;
+        self.tell(|rung| What::RungFailed {
+            rung,
+            reason: why.name(),
+        });
         state.shadow.handle_lost();
         state.encoder = Encoder::Waiting;
         self.next_run(true);
+    }
+
+    fn tell(&self, what: impl FnOnce(RenditionName) -> What) {
+        if let Ok(name) = self.job.name().parse() {
+            self.place.channel.tell(what(name));
+        }
     }
 
     fn next_run(&self, after_failure: bool) {

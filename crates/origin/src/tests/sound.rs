@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use fanwave_live::RenditionName;
 use prometheus_client::registry::Registry;
 use tokio::process::{Child, Command};
 
@@ -9,9 +10,10 @@ use super::{
     KEY, Show, count,
     encoder::{collect, judge},
     ladder::{PATIENT, child, cuts},
+    news::next,
     parts, segments,
 };
-use crate::{LadderConfig, PublisherStatus, SrtConfig, shared::Patience};
+use crate::{LadderConfig, PublisherStatus, SrtConfig, What, shared::Patience};
 
 /// How far the two may be apart where a cut falls between frames of either, seconds.
 const FRAME_S: f64 = 0.022;
@@ -159,6 +161,7 @@ async fn a_killed_encoder_leaves_a_gap_in_the_aac_alone_and_the_next_goes_on_to_
     let _publisher = publisher(&show, 120);
     show.until(|status| status.live).await;
     let folder = show.folder().await;
+    let mut news = show.origin.listen();
     let pid = child("atrim=").expect("the encoder runs");
     let killed = Command::new("kill")
         .args(["-9", &pid.to_string()])
@@ -178,6 +181,18 @@ async fn a_killed_encoder_leaves_a_gap_in_the_aac_alone_and_the_next_goes_on_to_
         }
     }
     let msn = ends.expect("a gap, and media behind it");
+    let told = [next(&mut news).await, next(&mut news).await];
+    let rung: RenditionName = "audio-aac".parse().unwrap();
+    assert_eq!(
+        told,
+        [
+            What::RungFailed {
+                rung: rung.clone(),
+                reason: "crash",
+            },
+            What::RungBack { rung },
+        ]
+    );
     for rendition in ["audio", "video"] {
         let path = format!("{folder}/{rendition}.m3u8?_HLS_msn={msn}");
         let text = show.get(&path).await.text();

@@ -168,7 +168,8 @@ impl Twin {
         );
         let makes = (Arc::new(ladder), Arc::new(thumbnails), None);
         let clock = Clock::start(showtime);
-        let channel = Channel::new(config, &settings, makes, (waits, clock));
+        let teller = crate::news::Teller::new(clock);
+        let channel = Channel::new(config, &settings, makes, (waits, clock), teller);
         let channel = Arc::new(channel);
         let packager = Packager::new(channel.claim().unwrap(), Counter::default());
         Self { channel, packager }

@@ -51,7 +51,13 @@ impl Server {
         let broadcast = async {
             // Players that wait for its next part get their answer, which the HTTP server waits for.
             bounded("the broadcast", left(), self.origin.shutdown()).await;
-            self.http.stop(left()).await;
+            // The last of what happened is told while answers under way are finished.
+            let told = async {
+                if let Some(reporter) = self.reporter {
+                    bounded("the webhook", left(), reporter.finish()).await;
+                }
+            };
+            tokio::join!(told, self.http.stop(left()));
         };
         let (gateway, ()) = tokio::join!(self.gateway.shutdown(left()), broadcast);
         if let Err(error) = gateway {
