@@ -31,7 +31,8 @@ const PLAYERS = {
   hls: {
     script: "hls.js/dist/hls.min.js",
     start: `
-      const hls = new Hls({ lowLatencyMode: true });
+      // A player that was late once stays so, unless it may play a little faster: our own page allows it as much.
+      const hls = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.05 });
       seen.player = hls;
       hls.on(Hls.Events.ERROR, (_, data) => seen.errors.push(data.details));
       seen.latency = () => hls.playingDate ? (Date.now() - hls.playingDate.getTime()) / 1000 : undefined;
