@@ -232,11 +232,17 @@ pub const ARRIVAL_WORK_TLS: u32 = 8;
 /// full TLS record.
 pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
 
-/// By how much sealing makes a piece longer at most: header, tag, explicit nonce and content type of a record.
+/// The same for an HTTP server's answers: several records go to the socket at once, where a part of a show is ten of them.
+pub const HTTPS_WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Most plain bytes in a record (RFC 8446, section 5.1).
+pub const TLS_RECORD_BYTES_MAX: usize = 16 * 1024;
+
+/// By how much sealing makes a record longer at most: header, tag, explicit nonce and content type.
 pub const TLS_RECORD_OVERHEAD_MAX: usize = 64;
 
-/// Sealed bytes that may wait for one socket: a piece, and what TLS itself had to say meanwhile.
-pub const TLS_OUT_BYTES_MAX: usize = 24 * 1024;
+/// Sealed bytes that may wait for one socket beside a piece: its overhead, and what TLS itself had to say meanwhile.
+pub const TLS_OUT_SPARE_BYTES: usize = 8 * 1024;
 
 /// Pause after a failed accept: descriptors come back when connections end, not by asking again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@
 //! rustls keeps its place in the very bytes that it was shown and not told to discard, so every call shows it those
 //! again: what is kept of them is [`TlsStream::incoming`], as rustls left it.
 //!
-//! Plain bytes are sealed when they are written, at most [`TLS_WRITE_BYTES_MAX`](limits::TLS_WRITE_BYTES_MAX) at a time,
+//! Plain bytes are sealed when they are written, at most [`Socket::WRITE_BYTES_MAX`] at a time,
 //! and count as taken: what the socket leaves is kept here and goes first. So a fan who does not read costs one such
 //! piece beside the room's log, and never a queue.
 
@@ -28,11 +28,16 @@ use crate::limits;
 
 /// What TLS is spoken over: a socket that never blocks.
 pub(crate) trait Socket: Read + Write + fmt::Debug {
+    /// Plain bytes that are sealed at once, and go with one write where the socket takes them.
+    const WRITE_BYTES_MAX: usize;
+
     /// Ends our half of it.
     fn end(&self) -> io::Result<()>;
 }
 
 impl Socket for TcpStream {
+    const WRITE_BYTES_MAX: usize = limits::TLS_WRITE_BYTES_MAX;
+
     fn end(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -261,8 +266,8 @@ impl<S: Socket> TlsStream<S> {
                 full: true,
             });
         }
-        let first = &first[..first.len().min(limits::TLS_WRITE_BYTES_MAX)];
-        let second = &second[..second.len().min(limits::TLS_WRITE_BYTES_MAX - first.len())];
+        let first = &first[..first.len().min(S::WRITE_BYTES_MAX)];
+        let second = &second[..second.len().min(S::WRITE_BYTES_MAX - first.len())];
         let mut sealed = std::mem::take(&mut scratch.sealed);
         sealed.clear();
         let sent = self
@@ -282,7 +287,9 @@ impl<S: Socket> TlsStream<S> {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
                         let start = sealed.len();
-                        sealed.resize(start + piece.len() + limits::TLS_RECORD_OVERHEAD_MAX, 0);
+                        let records = piece.len().div_ceil(limits::TLS_RECORD_BYTES_MAX);
+                        let overhead = records * limits::TLS_RECORD_OVERHEAD_MAX;
+                        sealed.resize(start + piece.len() + overhead, 0);
                         let written = traffic
                             .encrypt(piece, &mut sealed[start..])
                             .map_err(io::Error::other)?;
@@ -319,7 +326,7 @@ impl<S: Socket> TlsStream<S> {
             })
         });
         // Only TLS' own answers come on top of a piece: a peer that provokes more of them than it reads is cut.
-        if outgoing.bytes.len() + rest.len() > limits::TLS_OUT_BYTES_MAX {
+        if outgoing.bytes.len() + rest.len() > S::WRITE_BYTES_MAX + limits::TLS_OUT_SPARE_BYTES {
             return Err(io::ErrorKind::WriteZero.into());
         }
         outgoing.bytes.reserve_exact(rest.len());

@@ -134,7 +134,7 @@ impl TlsIo {
         }
     }
 
-    /// Writes what one record holds of these two pieces.
+    /// Writes as much of these two pieces as is sealed at once.
     fn poll_seal(
         &mut self,
         context: &mut Context<'_>,
@@ -191,7 +191,7 @@ impl Write for TlsIo {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A header and the begin of its body: more than that rarely goes into one record.
+        // A header and its body, of which more is rarely there at once.
         let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
         let first = pieces.next().map_or(&[][..], |piece| piece);
         let second = pieces.next().map_or(&[][..], |piece| piece);
@@ -239,6 +239,8 @@ impl io::Write for Watched {
 }
 
 impl Socket for Watched {
+    const WRITE_BYTES_MAX: usize = limits::HTTPS_WRITE_BYTES_MAX;
+
     fn end(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Write)
     }
