@@ -154,8 +154,10 @@ impl Spool {
 
     /// Nothing is written anew any more: everything that waits may be uploaded now.
     pub fn hurry(&self) {
-        self.lock().hurry(Instant::now());
-        self.written.notify_one();
+        // Whoever uploads may ask for it again and again, and is not to be woken by that itself.
+        if self.lock().hurry(Instant::now()) {
+            self.written.notify_one();
+        }
     }
 
     /// Uploads a file of the folder. One that is not there any more needs no upload.

@@ -8,6 +8,7 @@ use fanwave_vault::{
 };
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::{
     DEADLINE, Show, count,
@@ -235,8 +236,10 @@ async fn a_killed_process_leaves_what_the_next_one_plays_at_once_and_uploads() {
     let show = both.show().await;
     let (_publisher, _) = on_air(&show, 10).await;
     let id = show.recorded().id;
+    // What is dropped here is not killed: nothing may be on its way to the disk.
     until("it is written down", async || {
-        plays(&show, &id, "audio").await.0 >= 9
+        let listed = plays(&show, &id, "audio").await.0 + plays(&show, &id, "video").await.0;
+        listed as u64 == show.stored() && show.stream().next_errand().is_none()
     })
     .await;
     drop(show);
@@ -395,4 +398,21 @@ async fn a_show_that_is_not_recorded_goes_to_no_bucket() {
     })
     .await;
     drop(show);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_does_not_wait_for_a_bucket_that_does_not_answer() {
+    let both = Both::new();
+    let show = both.show().await;
+    let (_publisher, _) = on_air(&show, 3).await;
+    let id = show.recorded().id;
+    both.bucket.set(Mood::Stuck);
+    until("it is written down", async || {
+        let text = show.get(&format!("/vod/{id}/video.m3u8")).await;
+        text.status == 200
+    })
+    .await;
+    let stopped = timeout(DEADLINE, show.origin.shutdown()).await;
+    assert!(stopped.is_ok());
+    assert!(both.waiting() > 0, "it is left to the next process");
 }

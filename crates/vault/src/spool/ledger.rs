@@ -144,16 +144,19 @@ impl Ledger {
         self.notes.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Nothing waits for its time any more.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        let waiting: Vec<Place> = self.notes.values().cloned().collect();
-        self.notes.clear();
-        for place in waiting {
+    /// Nothing waits for its time any more; says whether something did.
+    pub(super) fn hurry(&mut self, now: Instant) -> bool {
+        let early = self.notes.iter().filter(|((at, _), _)| *at > now);
+        let early: Vec<_> = early.map(|(key, place)| (*key, place.clone())).collect();
+        let any = !early.is_empty();
+        for (key, place) in early {
+            self.notes.remove(&key);
             let queue = self.queue(now, &place, true);
             if let Some(entry) = self.entries.get_mut(&place) {
                 entry.place = queue;
             }
         }
+        any
     }
 
     /// A file is in the bucket.
@@ -416,6 +419,7 @@ mod tests {
                     },
                     Act::Hurry => {
                         ledger.hurry(now);
+                        prop_assert!(!ledger.hurry(now));
                         prop_assert!(ledger.due().is_none_or(|at| at <= now));
                     }
                     Act::Pass => now += SETTLE,
