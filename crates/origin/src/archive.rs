@@ -190,8 +190,13 @@ impl Archive {
             Keeping::Window { .. } => false,
             Keeping::Recorded { .. } => true,
         };
+        // What goes with its show goes to no bucket.
+        let vault = match is_recorded {
+            true => self.vault.clone(),
+            false => self.vault.near(),
+        };
         Some(SheetShelf {
-            vault: self.vault.clone(),
+            vault,
             folder: folder(channel, stream.folder()),
             is_recorded,
         })

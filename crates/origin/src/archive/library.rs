@@ -92,11 +92,20 @@ impl Library {
     }
 
     fn find(&self, id: &str) -> Result<Arc<Recording>, LibraryError> {
-        let missing = || match self.catalogue.is_complete() {
+        self.catalogue.get(id).ok_or_else(|| self.missing())
+    }
+
+    /// A recording or a clip of a stream.
+    fn find_of(&self, channel: &RoomId, prefix: &str) -> Result<Arc<Recording>, LibraryError> {
+        let mut of_stream = self.catalogue.of_stream(channel, prefix).into_iter();
+        of_stream.next().ok_or_else(|| self.missing())
+    }
+
+    fn missing(&self) -> LibraryError {
+        match self.catalogue.is_complete() {
             true => LibraryError::Unknown,
             false => LibraryError::Unread,
-        };
-        self.catalogue.get(id).ok_or_else(missing)
+        }
     }
 
     async fn read(&self, recording: &Arc<Recording>) -> Result<Arc<Contents>, VaultError> {
@@ -123,14 +132,7 @@ impl Library {
         prefix: &str,
         rendition: &RenditionName,
     ) -> Result<(Arc<Contents>, bool), LibraryError> {
-        let recordings = self.catalogue.of_stream(channel, prefix);
-        let Some(recording) = recordings.first() else {
-            return Err(match self.catalogue.is_complete() {
-                true => LibraryError::Unknown,
-                false => LibraryError::Unread,
-            });
-        };
-        let contents = self.read(recording).await?;
+        let contents = self.read(&self.find_of(channel, prefix)?).await?;
         let audio = is_audio(&contents.about, rendition).ok_or(LibraryError::Unknown)?;
         Ok((contents, audio))
     }
@@ -154,11 +156,14 @@ impl Library {
         folder(channel, stream)
     }
 
-    /// What a recording of a stream is, if there is one.
-    pub(crate) async fn about(&self, channel: &RoomId, prefix: &str) -> Option<About> {
-        let recordings = self.catalogue.of_stream(channel, prefix);
-        let contents = self.read(recordings.first()?).await.ok()?;
-        Some(contents.about.clone())
+    /// What a recording of a stream is.
+    pub(crate) async fn about(
+        &self,
+        channel: &RoomId,
+        prefix: &str,
+    ) -> Result<About, LibraryError> {
+        let contents = self.read(&self.find_of(channel, prefix)?).await?;
+        Ok(contents.about.clone())
     }
 
     /// The track of a recording's pictures for whoever seeks, beside which `../../live` is where streams are.
@@ -166,7 +171,7 @@ impl Library {
         &self,
         id: &str,
     ) -> Result<(String, Arc<Contents>), LibraryError> {
-        let recording = self.catalogue.get(id).ok_or(LibraryError::Unknown)?;
+        let recording = self.find(id)?;
         let contents = self.read(&recording).await?;
         let (channel, prefix) = (recording.channel(), recording.prefix());
         let sheets = thumbnails::read(&self.vault, &folder(channel, prefix)).await?;

@@ -52,9 +52,8 @@ pub(super) async fn recorded(shared: &Shared, id: &str) -> Response {
         Ok((text, contents)) => {
             send_track(text, vod::lifetime_of(&contents.about, Kind::PlainPlaylist))
         }
-        Err(LibraryError::Storage(VaultError::NotFound) | LibraryError::Unknown) => unknown(),
-        Err(LibraryError::Storage(error)) => vod::unreadable(&error),
-        Err(_) => unknown(),
+        Err(LibraryError::Storage(VaultError::NotFound)) => unknown(),
+        Err(error) => vod::missing(&error).unwrap_or_else(unknown),
     }
 }
 
@@ -90,10 +89,10 @@ pub(super) async fn picture(
     let lifetime = match &stream {
         Some(stream) => lifetime_of(stream, Kind::Media),
         // A stream that is not shown any more may be recorded.
-        None => {
-            let about = library.about(channel.id(), folder).await?;
-            vod::lifetime_of(&about, Kind::Media)
-        }
+        None => match library.about(channel.id(), folder).await {
+            Ok(about) => vod::lifetime_of(&about, Kind::Media),
+            Err(error) => return vod::missing(&error),
+        },
     };
     let place = thumbnails::sheet_place(&Library::folder(channel.id(), folder), number);
     let vault = library.vault();

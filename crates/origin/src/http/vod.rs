@@ -118,7 +118,7 @@ pub(super) fn lifetime_of(about: &About, kind: Kind) -> Lifetime {
 }
 
 /// What is answered where nothing can be read: 503, or `None` for what is known to be nowhere.
-fn missing(error: &LibraryError) -> Option<Response> {
+pub(super) fn missing(error: &LibraryError) -> Option<Response> {
     match error {
         LibraryError::Storage(error) => Some(unreadable(error)),
         LibraryError::Unread => Some(unavailable()),
