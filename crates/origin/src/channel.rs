@@ -78,6 +78,9 @@ pub(crate) enum BeginError {
     /// It did not take its beginning.
     #[error(transparent)]
     Add(#[from] AddError),
+    /// What is shown while the encoder is away is not like the show.
+    #[error("it would be another stream than the show's")]
+    NotAlike,
 }
 
 /// Why an event was not announced.
@@ -157,12 +160,22 @@ pub(crate) struct OnAir {
     pub(crate) rungs: Vec<RungConfig>,
 }
 
+/// What a show is like whose encoder is away.
+#[derive(Debug)]
+pub(crate) struct Away {
+    pub(crate) tracks: Tracks,
+    /// Of its pictures.
+    pub(crate) bits_per_second: u64,
+}
+
 #[derive(Debug)]
 struct Current {
     stream: Arc<Stream>,
     chosen: Chosen,
     /// When its publisher was lost; `None` while there is one.
     lost_at: Option<Moment>,
+    /// The same of its encoder: what is shown while that is away is none.
+    away_since: Option<Moment>,
 }
 
 impl Channel {
@@ -259,7 +272,7 @@ impl Channel {
     /// Tells who watches how the channel is doing, if that changed.
     pub(crate) fn announce(&self) {
         let mut state = self.lock();
-        let publisher = match (&state.holder, &state.current) {
+        let publisher = match (state.encoder(), &state.current) {
             (Some(_), _) => PublisherStatus::Connected,
             (None, Some(_)) => PublisherStatus::Lost,
             (None, None) => PublisherStatus::Absent,
@@ -327,6 +340,7 @@ impl Channel {
         let now = self.clock.now();
         let silent = |holder: &Holder| holder.heard().after(self.waits.silence) <= now;
         let mut state = self.lock();
+        state.end_slate(now);
         match (self.takeover, &state.holder, &state.standby) {
             (_, None, _) | (Takeover::Backup, Some(_), None) => {}
             (Takeover::Backup, Some(_), Some(standby)) if silent(standby) => {
@@ -362,10 +376,28 @@ impl Channel {
         Ok(Claim::new(Arc::clone(self), holder))
     }
 
+    /// Has what is shown while the encoder is away shown, if it still is; says what the show is like.
+    pub(crate) fn claim_for_slate(self: &Arc<Self>) -> Option<(Claim, Away)> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let current = state.current.as_ref()?;
+        if state.holder.is_some() || current.away_since.is_none() {
+            return None;
+        }
+        let away = Away {
+            tracks: current.stream.tracks(),
+            bits_per_second: current.stream.average(),
+        };
+        let holder = Arc::new(Holder::new(Rank::Slate, now));
+        state.holder = Some(Arc::clone(&holder));
+        drop(state);
+        Some((Claim::new(Arc::clone(self), holder), away))
+    }
+
     /// How well the publisher that is shown sends, once its first sample has come.
     pub(crate) fn health(&self) -> Option<Report> {
         let now = self.clock.now();
-        self.lock().holder.as_ref()?.report(now)
+        self.lock().encoder()?.report(now)
     }
 
     /// Says in the log what has become of a publisher, and of the one that is shown to whoever listens.
@@ -404,19 +436,21 @@ impl Channel {
         let now = self.clock.now();
         let mut state = self.lock();
         if let Some(Current {
-            lost_at: Some(lost_at),
+            away_since: Some(away_since),
             ..
         }) = state.current
-            && state.holder.is_none()
-            && lost_at.after(self.waits.reconnect_window) <= now
+            && state.encoder().is_none()
+            && away_since.after(self.waits.reconnect_window) <= now
         {
+            state.end_slate(now);
             state.retire(now);
             tracing::info!(channel = %self.id, "the publisher did not return: the stream has ended");
         }
         let publishers = [(&state.holder, true), (&state.standby, false)];
         let publishers = publishers
             .into_iter()
-            .filter_map(|(holder, shown)| Some((holder.as_ref()?, shown)));
+            .filter_map(|(holder, shown)| Some((holder.as_ref()?, shown)))
+            .filter(|(holder, _)| holder.is_encoder());
         let looked = publishers.map(|(holder, shown)| (holder.look(now), shown));
         let looked: Vec<_> = looked.collect();
         let (rotates, why) = state.rotate(now, self.waits, &self.id);
@@ -432,10 +466,10 @@ impl Channel {
         state.ended.retain(|stream| !stream.is_finished());
         let current = state.current.as_ref();
         // A publisher that has just returned is given the time to show what it sends; it has a deadline of its own.
-        let lost_at = current
-            .filter(|_| state.holder.is_none())
-            .and_then(|current| current.lost_at);
-        let window_ends = lost_at.map(|lost| lost.after(self.waits.reconnect_window));
+        let away_since = current
+            .filter(|_| state.encoder().is_none())
+            .and_then(|current| current.away_since);
+        let window_ends = away_since.map(|away| away.after(self.waits.reconnect_window));
         let forgets = current.and_then(|current| current.stream.handle_time(now));
         drop(state);
         self.announce();
@@ -476,6 +510,17 @@ impl Channel {
         }
     }
 
+    /// What a publisher of these tracks has, and what is made of its sound.
+    fn sources(&self, tracks: &Tracks) -> Result<Config, ConfigError> {
+        let sources = Config::new(self.settings.clone(), renditions(tracks))?;
+        if self.numbering() == Numbering::Clock {
+            // Where a frame of AAC begins depends on what was heard before.
+            return Ok(sources);
+        }
+        let sounds = self.ladder.sounds(tracks, &sources);
+        sources.with_sounds(sounds)
+    }
+
     /// Starts a stream for the holder of the claim, or goes on with the one that waits.
     fn begin(
         &self,
@@ -485,14 +530,7 @@ impl Channel {
     ) -> Result<OnAir, BeginError> {
         let now = self.clock.now();
         let counted = self.numbering() == Numbering::Counted;
-        let sources = Config::new(self.settings.clone(), renditions(&tracks))?;
-        let sources = if counted {
-            let sounds = self.ladder.sounds(&tracks, &sources);
-            sources.with_sounds(sounds)?
-        } else {
-            // Where a frame of AAC begins depends on what was heard before.
-            sources
-        };
+        let sources = self.sources(&tracks)?;
         let room = RENDITIONS_MAX.saturating_sub(sources.renditions().count());
         let pictures = ladder::source(&tracks);
         let mut state = self.lock();
@@ -512,15 +550,21 @@ impl Channel {
             let turn = current.stream.turn();
             current.stream.resume(now, turn, tracks, anchor)?;
             current.lost_at = None;
+            if holder.is_encoder() {
+                current.away_since = None;
+            }
             let on_air = OnAir {
                 stream: Arc::clone(&current.stream),
                 turn,
                 rungs: current.chosen.rungs().to_vec(),
             };
-            if std::mem::take(&mut state.away) {
+            if holder.is_encoder() && std::mem::take(&mut state.away) {
                 self.tell(What::EncoderBack);
             }
             return Ok(on_air);
+        }
+        if !holder.is_encoder() {
+            return Err(BeginError::NotAlike);
         }
         // Other tracks, or none before: players that know the old stream are told that it is over.
         state.retire(now);
@@ -554,6 +598,7 @@ impl Channel {
             stream: Arc::clone(&stream),
             chosen,
             lost_at: None,
+            away_since: None,
         });
         Ok(OnAir {
             stream,
@@ -573,7 +618,9 @@ impl Channel {
         {
             state.standby = None;
         }
-        self.tell(What::PublishStopped { standby });
+        if holder.is_encoder() {
+            self.tell(What::PublishStopped { standby });
+        }
         if !standby && state.holder.is_some() {
             self.tell(What::Takeover(news::Takeover::Gone));
         }
@@ -592,6 +639,19 @@ impl State {
         self.holder
             .as_ref()
             .is_some_and(|held| Arc::ptr_eq(held, holder))
+    }
+
+    /// Whose media is shown, if that is an encoder's.
+    fn encoder(&self) -> Option<&Arc<Holder>> {
+        self.holder.as_ref().filter(|holder| holder.is_encoder())
+    }
+
+    /// What is shown while the encoder is away is not any more.
+    fn end_slate(&mut self, now: Moment) {
+        if let Some(slate) = self.holder.take_if(|holder| !holder.is_encoder()) {
+            slate.replace();
+            self.lose(now);
+        }
     }
 
     /// A place for a publisher that comes: on the air, or beside whoever is.
@@ -680,6 +740,7 @@ impl State {
         {
             current.stream.lose(now);
             current.lost_at = Some(now);
+            current.away_since.get_or_insert(now);
         }
     }
 

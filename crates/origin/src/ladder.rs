@@ -16,7 +16,7 @@ pub(crate) mod metrics;
 mod rung;
 mod sound;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use fanwave_live::{
     Config, Position, RenditionId, RenditionName,
@@ -32,7 +32,7 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(crate) use self::sound::Sound;
+pub(crate) use self::{command::child, sound::Sound};
 use self::{
     config::{LadderConfig, RungConfig},
     keeper::Program,
@@ -72,6 +72,12 @@ impl Ladder {
             places,
             patience,
         }
+    }
+
+    /// What is shown while an encoder is away, if anything, and the program that makes it.
+    pub(crate) fn slate(&self) -> Option<(&Path, &Path)> {
+        let file = self.config.slate.as_deref()?;
+        Some((file, &self.config.program))
     }
 
     /// AAC that is made for these tracks: of each of Opus, where none of the publisher's is AAC; its name, what it is made

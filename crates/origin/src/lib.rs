@@ -29,6 +29,7 @@ mod packager;
 mod playlist;
 mod rtmp;
 mod shared;
+mod slate;
 mod srt;
 mod stream;
 mod thumbnails;
@@ -166,11 +167,7 @@ impl Origin {
             stop: watch::Sender::new(false),
         });
         let mut opened = doors::open(&doors, &shared)?;
-        for channel in shared.channels.values() {
-            opened
-                .tasks
-                .spawn(keep(Arc::clone(channel), clock, shared.stop.subscribe()));
-        }
+        keep_channels(&shared, &mut opened.tasks);
         let addresses = opened.addresses;
         tracing::info!(rtmp = %addresses.rtmp, rtmps = ?addresses.rtmps, srt = ?addresses.srt, whip = ?addresses.whip, channels = shared.channels.len(), "listening for encoders");
         Ok(Self {
@@ -343,6 +340,18 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.stop.send_replace(true);
+    }
+}
+
+/// Keeps every channel, and what it shows while its encoder is away.
+fn keep_channels(shared: &Shared, tasks: &mut JoinSet<()>) {
+    for channel in shared.channels.values() {
+        let stop = || shared.stop.subscribe();
+        tasks.spawn(keep(Arc::clone(channel), shared.clock, stop()));
+        if channel.ladder().slate().is_some() {
+            let parts = shared.metrics.parts.clone();
+            tasks.spawn(slate::keep(Arc::clone(channel), parts, stop()));
+        }
     }
 }
 

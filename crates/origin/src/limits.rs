@@ -226,6 +226,17 @@ pub const RUNG_KILOBITS_MAX: u32 = 40_000;
 /// that falls further behind is replaced.
 pub const RUNG_FEED_MAX: usize = 128;
 
+/// An encoder that is away for so long is stood in for by the slate, where there is one; shorter, it costs viewers nothing.
+pub const SLATE_AFTER: Duration = Duration::from_secs(2);
+
+/// After so long a slate that could not be shown is tried again.
+pub const SLATE_RETRY: Duration = Duration::from_secs(5);
+
+/// Least and most bitrate of the slate's pictures, thousands of bits per second; between them it is by the show's.
+pub const SLATE_KILOBITS_MIN: u64 = 50;
+/// See [`SLATE_KILOBITS_MIN`].
+pub const SLATE_KILOBITS_MAX: u64 = 1_500;
+
 /// Packets of sound that wait for the encoder of their AAC: 2.5 s of the shortest, which have 2.5 ms, and 20 s of the usual
 /// ones; 400 KB.
 pub const RUNG_SOUND_FEED_MAX: usize = 1_024;

@@ -400,6 +400,19 @@ impl Stream {
         state.turn = Turn(state.turn.0.wrapping_add(1));
     }
 
+    /// The tracks that it shows.
+    pub(crate) fn tracks(&self) -> Tracks {
+        self.lock().tracks.clone()
+    }
+
+    /// Bits per second of the publisher's pictures until now, or of its sound where there are none.
+    pub(crate) fn average(&self) -> u64 {
+        let state = self.lock();
+        let leader = self.config.rendition(&state.tracks.leader().to_string());
+        let shelf = leader.and_then(|leader| state.shelves.get(leader.index()));
+        shelf.map_or(0, |shelf| shelf.rate.average())
+    }
+
     /// Whether these are the tracks that it shows.
     pub(crate) fn has_tracks(&self, tracks: &Tracks) -> bool {
         self.lock().tracks == *tracks

@@ -18,6 +18,7 @@ mod publisher;
 mod recording;
 mod recording_far;
 mod secure;
+mod slate;
 mod sound;
 mod storage;
 mod takeover;

@@ -498,6 +498,13 @@ pub const KEYS: &[Key] = &[
         "a process for each audio track, which takes some hundredths of a core",
     ),
     key(
+        "ladder",
+        "slate",
+        Kind::Text,
+        "A picture (PNG, JPEG, WebP) or a film that is shown, over and over and silent, while the encoder of a show is away. Empty: a gap.",
+        "a process for each show whose encoder is away, which takes as much as a rung of the show's own size",
+    ),
+    key(
         "thumbnails",
         "channels",
         Kind::TextList,

@@ -46,6 +46,7 @@ pub(super) fn plan(check: &mut Check<'_>, ladder: &schema::Ladder) -> LadderConf
         program: check.path(key("program"), &ladder.program),
         encoder,
         aac_kilobits,
+        slate: (!ladder.slate.is_empty()).then(|| check.path(key("slate"), &ladder.slate)),
     };
     match planned.check() {
         Ok(()) => {}

@@ -122,6 +122,7 @@ section!(
         program: String = "ffmpeg".to_owned(),
         encoder: String = "x264".to_owned(),
         aac: String = String::new(),
+        slate: String = String::new(),
     }
 );
 section!(

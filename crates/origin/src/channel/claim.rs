@@ -21,6 +21,8 @@ pub(super) enum Rank {
     Main,
     /// The one that waits, until the other starves.
     Backup,
+    /// None at all, but what is shown while they are away.
+    Slate,
 }
 
 /// Who has a claim, as the channel sees it.
@@ -53,6 +55,11 @@ impl Holder {
             health: Mutex::default(),
             replaced: Notify::new(),
         }
+    }
+
+    /// Whether it is more than what is shown while there is none.
+    pub(super) fn is_encoder(&self) -> bool {
+        self.rank != Rank::Slate
     }
 
     /// When it last sent media.
@@ -184,7 +191,7 @@ impl Claim {
     }
 
     fn tell(&self, changes: &[Change]) {
-        if !changes.is_empty() {
+        if !changes.is_empty() && self.holder.is_encoder() {
             self.channel.tell_health(changes, self.duty() == Duty::Show);
         }
     }

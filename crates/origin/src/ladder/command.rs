@@ -47,9 +47,15 @@ pub(super) fn command(program: &Path, encoder: Encoder, job: &Job, first: &Feed)
             Vec::new()
         }
     };
+    let mut command = child(program);
+    command.args(arguments);
+    command
+}
+
+/// A child process that is told nothing yet, and ends with whoever has it.
+pub(crate) fn child(program: &Path) -> Command {
     let mut command = Command::new(program);
     command
-        .args(arguments)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -23,6 +23,8 @@ pub struct LadderConfig {
     pub encoder: Encoder,
     /// Bitrate of the AAC that is made of a publisher's Opus, thousands of bits per second; `None` by default: none is made.
     pub aac_kilobits: Option<u32>,
+    /// A picture or a film that is shown while the encoder of a show is away; `None` by default: a gap.
+    pub slate: Option<PathBuf>,
 }
 
 impl Default for LadderConfig {
@@ -33,6 +35,7 @@ impl Default for LadderConfig {
             program: "ffmpeg".into(),
             encoder: Encoder::Libx264,
             aac_kilobits: None,
+            slate: None,
         }
     }
 }
