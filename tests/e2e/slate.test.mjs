@@ -24,7 +24,7 @@ scene("a film is shown while the encoder is away, and nothing is wrong with it",
     { deadlineMs: 60_000 },
   );
   assert.equal(made.code, 0, made.stderr);
-  const server = await Server.start(scene, { extra: `[ladder]\nslate = "${film}"\nrungs = ["144p 150k"]\n`, reconnectWindow: "60s" });
+  const server = await Server.start(scene, { extra: `[ladder]\nslate = "${film}"\n`, reconnectWindow: "60s" });
   const encoder = await publish(scene, server);
   await underWay(server, 3);
   const browser = await startBrowser(scene);

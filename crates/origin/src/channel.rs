@@ -178,6 +178,17 @@ struct Current {
     away_since: Option<Moment>,
 }
 
+impl Current {
+    /// What its publisher has of it.
+    fn on_air(&self) -> OnAir {
+        OnAir {
+            stream: Arc::clone(&self.stream),
+            turn: self.stream.turn(),
+            rungs: self.chosen.rungs().to_vec(),
+        }
+    }
+}
+
 impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
@@ -553,11 +564,7 @@ impl Channel {
             if holder.is_encoder() {
                 current.away_since = None;
             }
-            let on_air = OnAir {
-                stream: Arc::clone(&current.stream),
-                turn,
-                rungs: current.chosen.rungs().to_vec(),
-            };
+            let on_air = current.on_air();
             if holder.is_encoder() && std::mem::take(&mut state.away) {
                 self.tell(What::EncoderBack);
             }
@@ -593,18 +600,13 @@ impl Channel {
         if let Some(archive) = &self.archive {
             self.thumbnails.keep(&self.id, &stream, archive);
         }
-        let (turn, rungs) = (stream.turn(), chosen.rungs().to_vec());
-        state.current = Some(Current {
-            stream: Arc::clone(&stream),
+        let current = Current {
+            stream,
             chosen,
             lost_at: None,
             away_since: None,
-        });
-        Ok(OnAir {
-            stream,
-            turn,
-            rungs,
-        })
+        };
+        Ok(state.current.insert(current).on_air())
     }
 
     fn release(&self, holder: &Arc<Holder>) {
