@@ -239,6 +239,16 @@ impl Archive {
         &self.metrics
     }
 
+    /// Ends everything where it is, as a killed process does.
+    #[cfg(test)]
+    pub(crate) async fn kill(&self) {
+        for tasks in [&self.tasks, &self.uploads] {
+            let mut tasks =
+                std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            tasks.shutdown().await;
+        }
+    }
+
     /// Has the keepers write what is whole, and returns when they have.
     pub(crate) async fn shutdown(&self) {
         self.stop.send_replace(true);
