@@ -1,6 +1,6 @@
 /**
- * Shows that are kept in a bucket. The S3 server is killed in the middle of one and comes back later: nothing is lost, though the
- * server's own disk is empty afterwards. What is wrong with a bucket is said at the start, in words that say what to do, and no secret
+ * Shows that are kept in a bucket. The S3 server is killed in the middle of one and comes back later: nothing is lost, pictures for
+ * whoever seeks included, though the server's own disk is empty afterwards. What is wrong with a bucket is said at the start, in words that say what to do, and no secret
  * is in any of them.
  */
 
@@ -30,6 +30,32 @@ const NOTICED_MS = 60_000;
 /** The recording is some half a minute long, and is played at its pace. */
 const PLAYED_MS = 90_000;
 const CHECKED_MS = 20_000;
+
+const PICTURES = `
+[thumbnails]
+channels = ["*"]
+interval = "2s"
+`;
+
+/**
+ * The pictures of a recording: how many there are, once every sheet of them has been fetched and is one.
+ *
+ * @param {Server} server
+ * @param {{ id: string }} recording
+ */
+async function pictures(server, { id }) {
+  const track = `${server.url}/vod/${id}/thumbnails.vtt`;
+  const { status, text } = await get(track);
+  assert.equal(status, 200, text);
+  const files = [...text.matchAll(/\n(\S+)#xywh=\d+,\d+,160,90\n/g)].map(([, file]) => file ?? "");
+  for (const file of new Set(files)) {
+    const sheet = new URL(file, track).href;
+    const probed = await run("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name,width", "-of", "csv=p=0", sheet], { deadlineMs: CHECKED_MS });
+    const [codec, width] = probed.stdout.trim().split(",");
+    assert.deepEqual([codec, Number(width) % 160], ["mjpeg", 0], `${sheet}: ${probed.stdout}${probed.stderr}`);
+  }
+  return files.length;
+}
 
 /**
  * @param {Server} server
@@ -80,7 +106,7 @@ async function keepsSecrets(scene, bucket, texts) {
 scene("a show outlives the S3 server's absence, and then the server's own disk", async (scene) => {
   const bucket = await Bucket.start(scene);
   const secret = newSecret();
-  const server = await Server.start(scene, { extra: bucket.recorded(), secret, logLevel: "debug" });
+  const server = await Server.start(scene, { extra: bucket.recorded() + PICTURES, secret, logLevel: "debug" });
   const encoder = await publish(scene, server);
   await underWay(server, 2);
   const growing = await recorded(server, SEGMENTS);
@@ -96,6 +122,8 @@ scene("a show outlives the S3 server's absence, and then the server's own disk",
   assert.ok((await waiting(server)) > SEGMENTS);
   const during = media(await lines(server, growing, "video"));
   for (const line of during) assert.equal((await get(new URL(line, server.url + growing.playlist).href)).status, 200, line);
+  const shown = await get(`${server.url}/live/demo/thumbnails.vtt`);
+  assert.match(shown.text, /#xywh=0,0,160,90\n/);
 
   await bucket.run();
   await until("uploads go on", NOTICED_MS, async () => (await readiness(server)) === "ready\n");
@@ -130,6 +158,9 @@ scene("a show outlives the S3 server's absence, and then the server's own disk",
   assert.ok(Math.abs(decoded - seconds) < 0.5, `${decoded} s of ${seconds} s are decoded`);
   const probed = await run("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", url], { deadlineMs: CHECKED_MS });
   assert.match(probed.stdout, /h264[\s\S]*aac/);
+  // One each two seconds, but for those that a busy machine did not come to.
+  const seekable = await pictures(server, recording);
+  assert.ok(seekable > seconds / 4, `${seekable} pictures of ${seconds} s`);
   assert.deepEqual(await readdir(join(dataFolder, "media")), [], "nothing is fetched to stay");
 
   const browser = await startBrowser(scene);

@@ -80,8 +80,23 @@ pub(crate) struct SheetShelf {
     pub(crate) vault: Vault,
     /// Of the stream.
     pub(crate) folder: Place,
+    /// Where they stay when the stream is over: who knows whether anybody wants them then.
+    catalogue: Option<Arc<Catalogue>>,
+    channel: RoomId,
+    stream: Box<str>,
+}
+
+impl SheetShelf {
     /// Whether they stay when the stream is over.
-    pub(crate) is_recorded: bool,
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.catalogue.is_some()
+    }
+
+    /// Whether the recording that they are of has been deleted, and no clip of it is left.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        let catalogue = self.catalogue.as_ref();
+        catalogue.is_some_and(|known| known.of_stream(&self.channel, &self.stream).is_empty())
+    }
 }
 
 /// How long the storage is waited for.
@@ -185,20 +200,18 @@ impl Archive {
 
     /// Where the sheets of a stream's pictures are kept, if anything of it is.
     pub(crate) fn shelf_of(&self, channel: &RoomId, stream: &Stream) -> Option<SheetShelf> {
-        let is_recorded = match stream.keeping() {
+        let (vault, catalogue) = match stream.keeping() {
             Keeping::Memory => return None,
-            Keeping::Window { .. } => false,
-            Keeping::Recorded { .. } => true,
-        };
-        // What goes with its show goes to no bucket.
-        let vault = match is_recorded {
-            true => self.vault.clone(),
-            false => self.vault.near(),
+            // What is not recorded is not for a bucket.
+            Keeping::Window { .. } => (self.vault.near(), None),
+            Keeping::Recorded { .. } => (self.vault.clone(), Some(Arc::clone(&self.catalogue))),
         };
         Some(SheetShelf {
             vault,
             folder: folder(channel, stream.folder()),
-            is_recorded,
+            catalogue,
+            channel: channel.clone(),
+            stream: stream.folder().into(),
         })
     }
 

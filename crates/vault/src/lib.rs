@@ -1,7 +1,7 @@
 //! Where the media of shows is kept: files under names, in a folder or in any other storage that `object_store` knows.
 //!
-//! A file is written whole or not at all, never changed, and read in chunks of bounded size. What the files mean is
-//! their owner's: nothing here knows a playlist, an encoder or HTTP. How much is read and written at one time is bounded
+//! A file is written whole or not at all, and read in chunks of bounded size. Media never changes; what is written down about it is
+//! replaced as a whole. What the files mean is their owner's: nothing here knows a playlist, an encoder or HTTP. How much is read and written at one time is bounded
 //! for all shows together; whoever asks beyond that waits. A bucket stands behind a folder ([`spool`]): nobody who writes
 //! waits for it.
 

@@ -21,7 +21,7 @@ impl Place {
         Self(self.0.clone().join(name))
     }
 
-    /// Whether it is a file that is written anew as time goes on. Media never changes.
+    /// Whether it is a file that is written anew as time goes on. Media never changes, sheets of pictures included.
     pub(crate) fn is_note(&self) -> bool {
         const MEDIA: [&str; 3] = ["m4s", "mp4", "jpg"];
         let extension = self.name().rsplit_once('.').map(|(_, extension)| extension);
@@ -54,6 +54,19 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_never_changes_and_what_is_said_about_it_does() {
+        let stream = Place::of(["demo", "k3x9"]);
+        for media in ["video/1.m4s", "video/init-0.mp4", "thumbnails/0.jpg"] {
+            let (folder, name) = media.split_once('/').unwrap();
+            assert!(!stream.join(folder).join(name).is_note(), "{media}");
+        }
+        for note in ["index", "thumbnails"] {
+            assert!(stream.join(note).join("index.json").is_note(), "{note}");
+        }
+        assert!(stream.join("about.json").is_note());
+    }
 
     #[test]
     fn no_name_leads_out_of_its_folder() {

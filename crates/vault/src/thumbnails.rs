@@ -80,6 +80,15 @@ pub async fn read(vault: &Vault, folder: &Place) -> Result<Sheets, VaultError> {
     }
 }
 
+/// Removes a sheet, and what is written down about all sheets.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn remove(vault: &Vault, folder: &Place, number: u32) -> Result<(), VaultError> {
+    vault.remove(&index_place(folder)).await?;
+    vault.remove(&sheet_place(folder, number)).await
+}
+
 fn malformed(error: &serde_json::Error) -> VaultError {
     crate::unreadable(std::io::Error::new(
         std::io::ErrorKind::InvalidData,
@@ -122,5 +131,8 @@ mod tests {
             sheet_place(&place, 3).to_string(),
             "demo/k3x9/thumbnails/3.jpg"
         );
+        remove(&vault, &place, 3).await.unwrap();
+        let missing = read(&vault, &place).await;
+        assert!(matches!(missing, Err(VaultError::NotFound)));
     }
 }

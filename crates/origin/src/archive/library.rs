@@ -95,12 +95,7 @@ impl Library {
         self.catalogue.get(id).ok_or_else(|| self.missing())
     }
 
-    /// A recording or a clip of a stream.
-    fn find_of(&self, channel: &RoomId, prefix: &str) -> Result<Arc<Recording>, LibraryError> {
-        let mut of_stream = self.catalogue.of_stream(channel, prefix).into_iter();
-        of_stream.next().ok_or_else(|| self.missing())
-    }
-
+    /// What is said of a recording that is not known.
     fn missing(&self) -> LibraryError {
         match self.catalogue.is_complete() {
             true => LibraryError::Unknown,
@@ -109,15 +104,18 @@ impl Library {
     }
 
     async fn read(&self, recording: &Arc<Recording>) -> Result<Arc<Contents>, VaultError> {
-        // All that is said about one that grows is nearby: it is played without the bucket, as long as its segments are.
+        self.catalogue
+            .contents(recording, &self.source(recording), self.clock.now())
+            .await
+    }
+
+    /// All that is said about a recording that grows is nearby: it is played without the bucket, as long as its segments are.
+    fn source(&self, recording: &Recording) -> Vault {
         let sums = recording.sums();
-        let vault = match sums.ended || sums.adopted {
+        match sums.ended || sums.adopted {
             true => self.vault.clone(),
             false => self.vault.near(),
-        };
-        self.catalogue
-            .contents(recording, &vault, self.clock.now())
-            .await
+        }
     }
 
     /// How times of the show become times in a player.
@@ -132,7 +130,7 @@ impl Library {
         prefix: &str,
         rendition: &RenditionName,
     ) -> Result<(Arc<Contents>, bool), LibraryError> {
-        let contents = self.read(&self.find_of(channel, prefix)?).await?;
+        let contents = self.of_stream(channel, prefix).await?;
         let audio = is_audio(&contents.about, rendition).ok_or(LibraryError::Unknown)?;
         Ok((contents, audio))
     }
@@ -156,14 +154,15 @@ impl Library {
         folder(channel, stream)
     }
 
-    /// What a recording of a stream is.
-    pub(crate) async fn about(
+    /// What a recording of a stream consists of, or a clip of it.
+    pub(crate) async fn of_stream(
         &self,
         channel: &RoomId,
         prefix: &str,
-    ) -> Result<About, LibraryError> {
-        let contents = self.read(&self.find_of(channel, prefix)?).await?;
-        Ok(contents.about.clone())
+    ) -> Result<Arc<Contents>, LibraryError> {
+        let recordings = self.catalogue.of_stream(channel, prefix);
+        let recording = recordings.first().ok_or_else(|| self.missing())?;
+        Ok(self.read(recording).await?)
     }
 
     /// The track of a recording's pictures for whoever seeks, beside which `../../live` is where streams are.
@@ -174,7 +173,8 @@ impl Library {
         let recording = self.find(id)?;
         let contents = self.read(&recording).await?;
         let (channel, prefix) = (recording.channel(), recording.prefix());
-        let sheets = thumbnails::read(&self.vault, &folder(channel, prefix)).await?;
+        let source = self.source(&recording);
+        let sheets = thumbnails::read(&source, &folder(channel, prefix)).await?;
         let address = format!("../../live/{channel}/{prefix}/{}", thumbnails::FOLDER);
         let cues = strip::cues_of(&sheets.sheets, &address);
         let interval = Duration::from_millis(sheets.interval_ms);

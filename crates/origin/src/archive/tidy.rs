@@ -17,6 +17,7 @@ use fanwave_vault::{
     Place, Vault, VaultError,
     recording::{self, About, Chunk, Segment},
     spool::BucketError,
+    thumbnails,
 };
 use fanwave_wire::RoomId;
 use tokio::{sync::watch, time::sleep};
@@ -171,6 +172,13 @@ impl Tidy {
         };
         if !about.ended {
             let closed = async {
+                if is_lost && let Err(error) = close_sheets(vault, &folder).await {
+                    // It is played without them, if need be.
+                    if matches!(error, VaultError::Bucket(_)) {
+                        return Err(error);
+                    }
+                    tracing::warn!(%folder, %error, "the pictures of a recording cannot be read");
+                }
                 let chunks = close(&source, vault, (&folder, &about, is_lost)).await?;
                 let ended = About {
                     ended: true,
@@ -220,6 +228,24 @@ fn unread() -> VaultError {
     VaultError::Bucket(BucketError::Unreachable(
         "some of it was not read".to_owned(),
     ))
+}
+
+/// Where the folder is lost, the bucket may know of sheets that did not get there.
+async fn close_sheets(vault: &Vault, folder: &Place) -> Result<(), VaultError> {
+    let mut sheets = match thumbnails::read(vault, folder).await {
+        Err(VaultError::NotFound) => return Ok(()),
+        read => read?,
+    };
+    let files = vault.files(&folder.join(thumbnails::FOLDER)).await?;
+    let there: BTreeSet<Place> = files.into_iter().map(|(place, _)| place).collect();
+    let known = sheets.sheets.len();
+    sheets
+        .sheets
+        .retain(|sheet| there.contains(&thumbnails::sheet_place(folder, sheet.number)));
+    if sheets.sheets.len() < known {
+        thumbnails::write(vault, folder, &sheets).await?;
+    }
+    Ok(())
 }
 
 /// Counts the chunks of a recording that was being recorded. Where the folder is lost, the bucket may have an index that names

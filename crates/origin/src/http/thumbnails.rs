@@ -86,16 +86,18 @@ pub(super) async fn picture(
     let number: u32 = number_of(name)?;
     let archive = shared.archive.as_ref()?;
     let library = archive.library(shared.clock);
-    let lifetime = match &stream {
-        Some(stream) => lifetime_of(stream, Kind::Media),
-        // A stream that is not shown any more may be recorded.
-        None => match library.about(channel.id(), folder).await {
-            Ok(about) => vod::lifetime_of(&about, Kind::Media),
+    // What is shown is read from nearby; what is shown no longer may be recorded.
+    let (lifetime, vault) = match stream.filter(|stream| !stream.is_finished()) {
+        Some(stream) => (lifetime_of(&stream, Kind::Media), library.vault().near()),
+        None => match library.of_stream(channel.id(), folder).await {
+            Ok(contents) => {
+                let lifetime = vod::lifetime_of(&contents.about, Kind::Media);
+                (lifetime, library.vault().clone())
+            }
             Err(error) => return vod::missing(&error),
         },
     };
     let place = thumbnails::sheet_place(&Library::folder(channel.id(), folder), number);
-    let vault = library.vault();
     let size = match vault.size(&place).await {
         Ok(size) => size,
         Err(VaultError::NotFound) => return None,

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fanwave_vault::Vault;
+use fanwave_vault::{
+    Place, Vault,
+    thumbnails::{self, Sheet, Sheets},
+};
 use prometheus_client::registry::Registry;
 
 use super::{
@@ -232,6 +235,57 @@ async fn what_could_not_be_stored_is_a_gap_of_the_recording() {
     }
 }
 
+/// Puts pictures of a recording where its keeper would: one of each second, on two sheets.
+pub(super) async fn put_pictures(vault: &Vault, path: &str, recording: &RecordingInfo) {
+    let stream = Place::of(path.strip_prefix("/live/").unwrap().split('/'));
+    let middle = recording.from_ms + 8_000;
+    let sheet = |number, from: u64, to: u64| Sheet {
+        number,
+        width: 160,
+        height: 90,
+        at_ms: (from..to).step_by(1_000).collect(),
+    };
+    let sheets = Sheets {
+        format: thumbnails::FORMAT,
+        interval_ms: 1_000,
+        sheets: vec![
+            sheet(0, recording.from_ms, middle),
+            sheet(1, middle, recording.to_ms),
+        ],
+    };
+    for number in [0, 1] {
+        let place = thumbnails::sheet_place(&stream, number);
+        let jpeg = format!("sheet {number}").into();
+        vault.write(&place, vec![jpeg]).await.unwrap();
+    }
+    thumbnails::write(vault, &stream, &sheets).await.unwrap();
+}
+
+/// Whether the track of a recording or a clip has so many pictures, and every sheet of them is there.
+pub(super) async fn has_pictures(show: &Show, id: &str, pictures: usize) {
+    let track = show.get(&format!("/vod/{id}/thumbnails.vtt")).await;
+    let text = track.text();
+    assert_eq!(track.status, 200, "{text}");
+    assert_eq!(text.matches(" --> ").count(), pictures, "{text}");
+    for line in text.lines().filter(|line| line.contains("#xywh=")) {
+        let file = line
+            .strip_prefix("../..")
+            .unwrap()
+            .split('#')
+            .next()
+            .unwrap();
+        let sheet = show.get(file).await;
+        assert_eq!(sheet.header("content-type"), "image/jpeg", "{file}");
+        let number = file
+            .rsplit_once('/')
+            .unwrap()
+            .1
+            .strip_suffix(".jpg")
+            .unwrap();
+        assert_eq!(sheet.text(), format!("sheet {number}"));
+    }
+}
+
 #[tokio::test]
 async fn a_clip_stays_when_its_recording_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
@@ -248,6 +302,9 @@ async fn a_clip_stays_when_its_recording_is_deleted() {
     }
     let clip = show.origin.clip(&whole.id, from, to).await.unwrap();
     assert!(clip.clip && clip.ended);
+    put_pictures(&vault, &path, &whole).await;
+    // Three segments of 2 s.
+    has_pictures(&show, &clip.id, 6).await;
     assert!(clip.from_ms <= from && clip.to_ms >= to, "{clip:?}");
     assert!(matches!(
         show.origin.clip(&clip.id, from, to).await,
@@ -282,11 +339,16 @@ async fn a_clip_stays_when_its_recording_is_deleted() {
         assert_eq!(show.get(&address).await.status, 200, "{address}");
     }
     assert_eq!((status(&show, 2).await, status(&show, 3).await), (404, 200));
+    has_pictures(&show, &clip.id, 6).await;
+    let track = format!("/vod/{}/thumbnails.vtt", whole.id);
+    assert_eq!(show.get(&track).await.status, 404);
     assert_eq!(
         show.get(&format!("{path}/video/init-0.mp4")).await.status,
         200
     );
     show.origin.delete_recording(&clip.id).await.unwrap();
+    let sheet = show.get(&format!("{path}/thumbnails/0.jpg")).await;
+    assert_eq!(sheet.status, 404);
     assert_eq!(
         std::fs::read_dir(folder.path().join("demo"))
             .unwrap()

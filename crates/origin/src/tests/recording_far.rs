@@ -3,82 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use fanwave_vault::{
-    Place, Vault,
-    object_store::{ObjectStore, ObjectStoreExt, path::Path},
+    Place,
+    object_store::{ObjectStoreExt, path::Path},
 };
-use futures_util::TryStreamExt;
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::{
     DEADLINE, Show, count,
     dvr::{on_air, patience, until},
-    recording::{addresses, recording, start},
+    recording::{addresses, has_pictures, put_pictures},
     segments,
-    storage::{Mood, Storage},
+    storage::{Both, Mood},
 };
 use crate::{LibraryError, RecordingConfig};
-
-/// A folder and the bucket behind it.
-struct Both {
-    folder: TempDir,
-    bucket: Arc<Storage>,
-    vault: Vault,
-}
-
-impl Both {
-    fn new() -> Self {
-        Self::with(Arc::default())
-    }
-
-    /// An empty folder in front of a bucket.
-    fn with(bucket: Arc<Storage>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let near = Vault::in_folder(folder.path()).unwrap();
-        Self {
-            folder,
-            vault: near.backed_by(Arc::clone(&bucket) as _, u64::MAX),
-            bucket,
-        }
-    }
-
-    /// The same folder and bucket, as another process finds them.
-    fn again(self) -> Self {
-        let near = Vault::in_folder(self.folder.path()).unwrap();
-        let vault = near.backed_by(Arc::clone(&self.bucket) as _, u64::MAX);
-        Self { vault, ..self }
-    }
-
-    async fn show(&self) -> Show {
-        start(self.vault.clone(), recording(), patience(DEADLINE)).await
-    }
-
-    fn waiting(&self) -> usize {
-        self.vault.spool().unwrap().waiting().files
-    }
-
-    async fn until_uploaded(&self) {
-        until("everything is in the bucket", async || {
-            self.vault.spool().unwrap().hurry();
-            self.waiting() == 0
-        })
-        .await;
-    }
-
-    /// The names of all files in the bucket.
-    async fn names(&self) -> Vec<String> {
-        let listed: Vec<_> = self.bucket.files().list(None).try_collect().await.unwrap();
-        listed
-            .iter()
-            .map(|file| file.location.to_string())
-            .collect()
-    }
-
-    fn is_folder_empty(&self) -> bool {
-        let media = std::fs::read_dir(self.folder.path()).unwrap();
-        media.count() == 0
-    }
-}
 
 /// Ends a process of ours without a word to it: nothing of it runs when this returns.
 async fn kill(show: Show) {
@@ -255,7 +192,7 @@ async fn a_killed_process_leaves_what_the_next_one_plays_at_once_and_uploads() {
     let both = Both::new();
     both.bucket.set(Mood::Gone);
     let show = both.show().await;
-    let (_publisher, _) = on_air(&show, 10).await;
+    let (_publisher, path) = on_air(&show, 10).await;
     let id = show.recorded().id;
     // What is dropped here is not killed: nothing may be on its way to the disk.
     until("it is written down", async || {
@@ -263,19 +200,38 @@ async fn a_killed_process_leaves_what_the_next_one_plays_at_once_and_uploads() {
         listed > 0 && listed as u64 == show.stored() && show.stream().next_errand().is_none()
     })
     .await;
+    // While it is on, what is not nearby is nowhere.
+    let track = format!("/vod/{id}/thumbnails.vtt");
+    assert_eq!(show.get(&track).await.status, 404);
+    let sheet = show.get(&format!("{path}/thumbnails/0.jpg")).await;
+    assert_eq!(sheet.status, 404);
+    let before = show.recorded();
+    put_pictures(&both.vault, &path, &before).await;
+    assert_eq!(show.get(&track).await.status, 200);
     kill(show).await;
 
     let both = both.again();
     let show = both.show().await;
     until("it is found", async || !show.origin.recordings().is_empty()).await;
     assert!(plays(&show, &id, "video").await.0 >= 9);
+    // One of each second that is still there.
+    let to_ms = before.to_ms.min(show.recorded().to_ms);
+    let seconds = usize::try_from((to_ms - before.from_ms) / 1_000).unwrap();
+    assert!(seconds >= 18);
+    has_pictures(&show, &id, seconds).await;
     // What else there is nobody knows until the bucket can be read.
     let unknown = show.get("/vod/demo.nothing/index.m3u8").await;
     assert_eq!(
         (unknown.status, unknown.header("cache-control")),
         (503, "no-store")
     );
-    assert_eq!(show.get("/live/demo/nothing/video/1.m4s").await.status, 503);
+    for address in [
+        "/live/demo/nothing/video/1.m4s",
+        "/live/demo/nothing/thumbnails/0.jpg",
+        "/vod/demo.nothing/thumbnails.vtt",
+    ] {
+        assert_eq!(show.get(address).await.status, 503, "{address}");
+    }
     assert!(matches!(
         show.origin.delete_recording("demo.nothing").await,
         Err(LibraryError::Unread)
@@ -288,8 +244,15 @@ async fn a_killed_process_leaves_what_the_next_one_plays_at_once_and_uploads() {
         show.get("/vod/demo.nothing/index.m3u8").await.status == 404
     })
     .await;
-    assert_eq!(show.get("/live/demo/nothing/video/1.m4s").await.status, 404);
+    for address in [
+        "/live/demo/nothing/video/1.m4s",
+        "/live/demo/nothing/thumbnails/0.jpg",
+        "/vod/demo.nothing/thumbnails.vtt",
+    ] {
+        assert_eq!(show.get(address).await.status, 404, "{address}");
+    }
     assert!(plays(&show, &id, "video").await.0 >= 9);
+    has_pictures(&show, &id, seconds).await;
 }
 
 #[tokio::test]
@@ -302,12 +265,15 @@ async fn a_lost_folder_costs_what_was_not_uploaded_and_nothing_else() {
         listed(&show, &id, "audio").await >= 9
     })
     .await;
+    put_pictures(&both.vault, &path, &show.recorded()).await;
     both.until_uploaded().await;
     let folder = path.strip_prefix("/live/").unwrap();
     kill(show).await;
-    // As if the index had been quicker than a segment.
-    let lost = Path::from(format!("{folder}/video/4.m4s"));
-    both.bucket.files().delete(&lost).await.unwrap();
+    // As if what is said about them had been quicker than a segment and a sheet.
+    for lost in ["video/4.m4s", "thumbnails/1.jpg"] {
+        let lost = Path::from(format!("{folder}/{lost}"));
+        both.bucket.files().delete(&lost).await.unwrap();
+    }
 
     let both = Both::with(Arc::clone(&both.bucket));
     let show = both.show().await;
@@ -316,6 +282,7 @@ async fn a_lost_folder_costs_what_was_not_uploaded_and_nothing_else() {
     let (listed, gaps) = plays(&show, &id, "video").await;
     assert!(listed >= 9 && gaps == 1, "{listed} segments, {gaps} gaps");
     assert_eq!(plays(&show, &id, "audio").await.1, 0);
+    has_pictures(&show, &id, 8).await;
     // That is written down for the next one.
     both.until_uploaded().await;
     kill(show).await;
@@ -323,6 +290,23 @@ async fn a_lost_folder_costs_what_was_not_uploaded_and_nothing_else() {
     let show = both.show().await;
     until("it is found", async || !show.origin.recordings().is_empty()).await;
     assert_eq!(plays(&show, &id, "video").await, (listed, 1));
+    has_pictures(&show, &id, 8).await;
+    both.bucket.set(Mood::Gone);
+    for address in [
+        format!("{path}/thumbnails/0.jpg"),
+        format!("/vod/{id}/thumbnails.vtt"),
+    ] {
+        let away = show.get(&address).await;
+        let told = (away.status, away.header("cache-control"));
+        assert_eq!(told, (503, "no-store"), "{address}");
+    }
+}
+
+/// How many files of pictures are in the bucket.
+async fn pictures(both: &Both) -> usize {
+    let names = both.names().await;
+    let of = names.iter().filter(|name| name.contains("/thumbnails/"));
+    of.count()
 }
 
 #[tokio::test]
@@ -338,6 +322,7 @@ async fn what_is_deleted_is_gone_from_the_bucket_but_for_what_a_clip_shows() {
         .clip(&whole.id, whole.from_ms + 5_250, whole.from_ms + 9_000)
         .await
         .unwrap();
+    put_pictures(&both.vault, &path, &whole).await;
     both.until_uploaded().await;
     both.bucket.set(Mood::Gone);
     let refused = show.origin.delete_recording(&whole.id).await;
@@ -356,8 +341,8 @@ async fn what_is_deleted_is_gone_from_the_bucket_but_for_what_a_clip_shows() {
     };
     assert_eq!(
         of_stream(&both).await.len(),
-        8,
-        "three segments of two renditions and their init sections"
+        11,
+        "three segments of two renditions and their init sections, two sheets and what is said about them"
     );
     kill(show).await;
 
@@ -368,6 +353,7 @@ async fn what_is_deleted_is_gone_from_the_bucket_but_for_what_a_clip_shows() {
         assert_eq!(show.get(&address).await.status, 200, "{address}");
     }
     assert_eq!(show.get(&format!("{path}/video/2.m4s")).await.status, 404);
+    has_pictures(&show, &clip.id, 6).await;
     show.origin.delete_recording(&clip.id).await.unwrap();
     assert_eq!(both.names().await, [""; 0]);
 }
@@ -376,10 +362,12 @@ async fn what_is_deleted_is_gone_from_the_bucket_but_for_what_a_clip_shows() {
 async fn what_is_old_enough_goes_from_the_bucket() {
     let both = Both::new();
     let show = both.show().await;
-    let (publisher, _) = on_air(&show, 3).await;
+    let (publisher, path) = on_air(&show, 3).await;
     drop(publisher);
     show.until_over().await;
+    put_pictures(&both.vault, &path, &show.recorded()).await;
     both.until_uploaded().await;
+    assert_eq!(pictures(&both).await, 3);
     kill(show).await;
     let both = Both::with(Arc::clone(&both.bucket));
     let show = both.show().await;

@@ -1,18 +1,28 @@
-//! A storage in memory that fails as the test says.
+//! A storage in memory that fails as the test says, also as a bucket behind a folder.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use fanwave_vault::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory,
-    path::Path,
+use fanwave_vault::{
+    Vault,
+    object_store::{
+        CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+        ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+        memory::InMemory, path::Path,
+    },
 };
 use futures_util::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use tempfile::TempDir;
 use tokio::sync::watch;
+
+use super::{
+    DEADLINE, Show,
+    dvr::{patience, until},
+    recording::{recording, start},
+};
 
 /// How a storage takes what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,5 +141,66 @@ impl ObjectStore for Storage {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.files.copy_opts(from, to, options).await
+    }
+}
+
+/// A folder and the bucket behind it.
+pub(super) struct Both {
+    pub(super) folder: TempDir,
+    pub(super) bucket: Arc<Storage>,
+    pub(super) vault: Vault,
+}
+
+impl Both {
+    pub(super) fn new() -> Self {
+        Self::with(Arc::default())
+    }
+
+    /// An empty folder in front of a bucket.
+    pub(super) fn with(bucket: Arc<Storage>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let near = Vault::in_folder(folder.path()).unwrap();
+        Self {
+            folder,
+            vault: near.backed_by(Arc::clone(&bucket) as _, u64::MAX),
+            bucket,
+        }
+    }
+
+    /// The same folder and bucket, as another process finds them.
+    pub(super) fn again(self) -> Self {
+        let near = Vault::in_folder(self.folder.path()).unwrap();
+        let vault = near.backed_by(Arc::clone(&self.bucket) as _, u64::MAX);
+        Self { vault, ..self }
+    }
+
+    pub(super) async fn show(&self) -> Show {
+        start(self.vault.clone(), recording(), patience(DEADLINE)).await
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.vault.spool().unwrap().waiting().files
+    }
+
+    pub(super) async fn until_uploaded(&self) {
+        until("everything is in the bucket", async || {
+            self.vault.spool().unwrap().hurry();
+            self.waiting() == 0
+        })
+        .await;
+    }
+
+    /// The names of all files in the bucket.
+    pub(super) async fn names(&self) -> Vec<String> {
+        let listed: Vec<_> = self.bucket.files().list(None).try_collect().await.unwrap();
+        listed
+            .iter()
+            .map(|file| file.location.to_string())
+            .collect()
+    }
+
+    pub(super) fn is_folder_empty(&self) -> bool {
+        let media = std::fs::read_dir(self.folder.path()).unwrap();
+        media.count() == 0
     }
 }

@@ -1,8 +1,8 @@
 //! Small pictures for whoever seeks: made by a real `ffmpeg` of what a real `ffmpeg` publishes, and judged by their colours.
 
-use std::{process::Stdio, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
-use fanwave_vault::Vault;
+use fanwave_vault::{Place, Vault, thumbnails};
 use prometheus_client::registry::Registry;
 use tokio::{
     io::AsyncWriteExt,
@@ -13,8 +13,11 @@ use super::{
     KEY, Show,
     dvr::{patience, until},
     publisher::Publisher,
+    storage::{Both, Mood},
 };
 use crate::{ArchiveConfig, RecordingConfig, ThumbnailsConfig, limits::DVR_WINDOW_MIN};
+
+const INTERVAL: Duration = Duration::from_secs(4);
 
 const RED: [u8; 3] = [254, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 1];
@@ -29,7 +32,7 @@ async fn start(vault: Vault) -> Show {
             config.reconnect_window = Duration::from_millis(50);
             config.thumbnails = ThumbnailsConfig {
                 channels: ["demo".parse().unwrap()].into(),
-                interval: Duration::from_secs(4),
+                interval: INTERVAL,
                 lines: 90,
             };
             config.archive = Some(ArchiveConfig {
@@ -67,6 +70,21 @@ fn colours(show: &Show) -> Child {
             &pictures,
         ])
         .args(rest.split_ascii_whitespace())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("ffmpeg is installed")
+}
+
+/// Ten minutes in half a one.
+fn hurried(show: &Show) -> Child {
+    let arguments = format!(
+        "-hide_banner -loglevel error -f lavfi -i color=gray:size=160x96:rate=5:duration=600,realtime=speed=20 \
+         -c:v libx264 -preset ultrafast -g 10 -keyint_min 10 -sc_threshold 0 -pix_fmt yuv420p -f flv rtmp://{}/live/{KEY}",
+        show.rtmp()
+    );
+    Command::new("ffmpeg")
+        .args(arguments.split_ascii_whitespace())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -219,8 +237,8 @@ async fn pictures_that_cannot_be_made_cost_the_show_nothing() {
 
 #[tokio::test]
 async fn sheets_go_when_their_time_has_left_the_window() {
-    let folder = tempfile::tempdir().unwrap();
-    let vault = Vault::in_folder(folder.path()).unwrap();
+    let both = Both::new();
+    let vault = both.vault.clone();
     let show = Show::start_so(
         &mut Registry::default(),
         patience(Duration::from_secs(60)),
@@ -238,24 +256,16 @@ async fn sheets_go_when_their_time_has_left_the_window() {
         },
     )
     .await;
-    // Ten minutes in half a one: more pictures than fit on a sheet before the first of them leaves the window.
-    let arguments = format!(
-        "-hide_banner -loglevel error -f lavfi -i color=gray:size=160x96:rate=5:duration=600,realtime=speed=20 \
-         -c:v libx264 -preset ultrafast -g 10 -keyint_min 10 -sc_threshold 0 -pix_fmt yuv420p -f flv rtmp://{}/live/{KEY}",
-        show.rtmp()
-    );
-    let _encoder = Command::new("ffmpeg")
-        .args(arguments.split_ascii_whitespace())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("ffmpeg is installed");
+    // More pictures than fit on a sheet before the first of them leaves the window.
+    let _encoder = hurried(&show);
     show.until(|status| status.live).await;
     let sheet = format!("{}/thumbnails/0.jpg", show.folder().await);
     until("there is a sheet", async || {
         show.get(&sheet).await.status == 200
     })
     .await;
+    // What is not recorded goes to no bucket.
+    assert_eq!((both.waiting(), both.names().await.len()), (0, 0));
     until("it is gone", async || show.get(&sheet).await.status == 404).await;
     let track = show.get("/live/demo/thumbnails.vtt").await.text();
     let listed = cues(&track);
@@ -263,4 +273,99 @@ async fn sheets_go_when_their_time_has_left_the_window() {
     assert!(!track.contains("/thumbnails/0.jpg"), "{track}");
     let (_, file, _) = &listed[0];
     assert_eq!(show.get(&format!("/live/demo/{file}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn sheets_go_to_the_bucket_behind_the_show_and_are_shown_from_there() {
+    let both = Both::new();
+    let show = start(both.vault.clone()).await;
+    let mut encoder = hurried(&show);
+    show.until(|status| status.live).await;
+    let path = show.folder().await;
+    let stream = Place::of(path.strip_prefix("/live/").unwrap().split('/'));
+    let far = Vault::over(Arc::clone(&both.bucket) as _);
+    both.bucket.set(Mood::Gone);
+    let id = show.origin.recordings()[0].id.clone();
+    let track = format!("/vod/{id}/thumbnails.vtt");
+    until("there is a sheet", async || {
+        show.get(&track).await.status == 200
+    })
+    .await;
+    let first = show.get(&format!("{path}/thumbnails/0.jpg")).await.bytes();
+    both.bucket.set(Mood::Well);
+    until("the bucket has it", async || {
+        both.vault.spool().unwrap().hurry();
+        thumbnails::read(&far, &stream).await.is_ok()
+    })
+    .await;
+    until("there are pictures that are on no sheet", async || {
+        let live = show.get("/live/demo/thumbnails.vtt").await.text();
+        live.contains("/thumbnails/at-")
+    })
+    .await;
+    encoder.kill().await.unwrap();
+    until("the recording is over", async || {
+        show.origin.recordings().iter().all(|one| one.ended)
+    })
+    .await;
+    let nearby = async || thumbnails::read(&both.vault.near(), &stream).await.unwrap();
+    until("the last sheet is stored", async || {
+        nearby().await.sheets.len() > 1
+    })
+    .await;
+    show.origin.shutdown().await;
+    let sheets = nearby().await;
+    both.until_uploaded().await;
+    let before = show.get(&track).await.text();
+    drop(show);
+    assert_eq!(thumbnails::read(&far, &stream).await.unwrap(), sheets);
+
+    // Nothing else is left.
+    let both = Both::with(Arc::clone(&both.bucket));
+    let show = start(both.vault.clone()).await;
+    until("the recording is found", async || {
+        show.get(&track).await.status == 200
+    })
+    .await;
+    let text = show.get(&track).await.text();
+    assert_eq!(text, before);
+    let pictures: usize = sheets.sheets.iter().map(|sheet| sheet.at_ms.len()).sum();
+    assert_eq!(cues(&text).len(), pictures);
+    for (_, file, _) in cues(&text) {
+        let address = format!("/{}", file.strip_prefix("../../").unwrap());
+        let sheet = show.get(&address).await;
+        assert_eq!(sheet.header("content-type"), "image/jpeg", "{address}");
+        assert!(!address.ends_with("/0.jpg") || sheet.bytes() == first);
+    }
+    assert!(both.is_folder_empty(), "nothing is fetched to stay");
+    show.origin.delete_recording(&id).await.unwrap();
+    assert_eq!(both.names().await, [""; 0]);
+    until("it is gone", async || show.get(&track).await.status == 404).await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_deleted_at_once_leaves_no_pictures() {
+    let both = Both::new();
+    let show = start(both.vault.clone()).await;
+    let mut encoder = hurried(&show);
+    show.until(|status| status.live).await;
+    until("there is a picture", async || {
+        let track = show.get("/live/demo/thumbnails.vtt").await.text();
+        track.contains("/thumbnails/at-")
+    })
+    .await;
+    encoder.kill().await.unwrap();
+    // Its last sheet is made from now on.
+    until("the recording is over", async || {
+        show.origin.recordings().iter().all(|one| one.ended)
+    })
+    .await;
+    let id = show.origin.recordings()[0].id.clone();
+    show.origin.delete_recording(&id).await.unwrap();
+    show.origin.shutdown().await;
+    assert_eq!((both.waiting(), both.names().await.len()), (0, 0));
+    let files = both.vault.near().files(&Place::of(["demo"])).await;
+    assert_eq!(files.unwrap(), []);
+    let folders = both.vault.near().folders(&Place::of(["demo"])).await;
+    assert_eq!(folders.unwrap(), [], "nothing of it is left");
 }

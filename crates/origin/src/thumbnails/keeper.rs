@@ -130,10 +130,11 @@ impl Keeper {
             return;
         };
         while let Some(pictures) = self.strip.next_sheet(is_last) {
+            let number = self.strip.sheet_number();
             let stored = async {
                 let jpegs: Vec<_> = pictures.iter().map(|one| one.jpeg.clone()).collect();
                 let sheet = self.child.sheet(&jpegs).await?;
-                let place = thumbnails::sheet_place(&shelf.folder, self.strip.sheet_number());
+                let place = thumbnails::sheet_place(&shelf.folder, number);
                 bounded(shelf.vault.write(&place, vec![sheet])).await
             };
             if let Err(why) = stored.await {
@@ -144,11 +145,18 @@ impl Keeper {
             if let Err(why) = self.write_down(&shelf).await {
                 self.failed(&why);
             }
+            // The last sheet is made when the recording is over, which may be deleted from then on.
+            if shelf.is_orphaned()
+                && let Err(why) =
+                    bounded(thumbnails::remove(&shelf.vault, &shelf.folder, number)).await
+            {
+                tracing::warn!(folder = %shelf.folder, %why, "the pictures of a deleted recording are not removed");
+            }
         }
     }
 
     async fn write_down(&self, shelf: &SheetShelf) -> Result<(), NoSheet> {
-        if !shelf.is_recorded {
+        if !shelf.is_recorded() {
             return Ok(());
         }
         let interval = self.strip.interval().as_millis();
@@ -162,7 +170,7 @@ impl Keeper {
 
     /// What has left the playlists a while ago goes, but for what is recorded.
     async fn trim(&mut self) {
-        let is_recorded = self.shelf.as_ref().is_some_and(|shelf| shelf.is_recorded);
+        let is_recorded = self.shelf.as_ref().is_some_and(SheetShelf::is_recorded);
         let begins = self.stream.begins_at().filter(|_| !is_recorded);
         let before = begins.map(|begins| {
             let grace = u64::try_from(THUMBNAIL_GRACE.as_millis()).unwrap_or(u64::MAX);

@@ -1,5 +1,7 @@
 //! Files on their way to a bucket that is there, away, or slow.
 
+mod pictures;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -118,6 +120,11 @@ impl Scene {
             near,
             vault,
         }
+    }
+
+    /// What is in the bucket, and nothing else.
+    fn far_alone(&self) -> Vault {
+        Vault::over(Arc::clone(&self.far) as _)
     }
 
     fn spool(&self) -> &Arc<Spool> {
