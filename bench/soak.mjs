@@ -5,7 +5,7 @@
  * again and again, and at one that ends; no rule may be found broken.
  *
  * players: hls.js and shaka-player, each on a page of another site, play the ladder and change between its qualities every
- * 20 s. They may not wait, and have to stay where the playlist tells them to be.
+ * 20 s. They may not wait, and have to stay where the playlist tells them to be once they have had a minute to get there.
  *
  * Writes artifacts/soak.json, artifacts/soak-latency.svg and a report of the judge for each show.
  */
@@ -37,6 +37,8 @@ const JUDGE_MINUTES = Math.min(10, minutes);
 const SWITCH_EVERY_MS = 20_000;
 const SAMPLE_EVERY_MS = 1_000;
 const REPORT_EVERY_MS = 60_000;
+/** A player that begins further behind than it should plays a little faster until it is there: so long is not counted. */
+const SETTLES_S = Math.min(60, (minutes * 60) / 2);
 /** How much older than in the median the picture may be in the worst hundredth of the time. */
 const SPREAD_MAX_S = 0.5;
 /** An encoder is away for so long, twice during the judge's time. */
@@ -149,7 +151,7 @@ async function play(scene, server, name) {
   }
   const { waitedAtS, frozen, longestFrozenMs } = await stalls(page);
   const { errors } = await report(page);
-  const latencies = samples.map((sample) => sample.latencyS);
+  const latencies = samples.filter(({ atS }) => atS > SETTLES_S).map(({ latencyS }) => latencyS);
   return { name, switches, qualities: all, shown: [...shown], waitedAtS, frozen, longestFrozenMs, errors,
     p50S: percentile(latencies, 0.5), p95S: percentile(latencies, 0.95), p99S: percentile(latencies, 0.99), samples };
 }
