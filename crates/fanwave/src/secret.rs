@@ -17,6 +17,9 @@ use thiserror::Error;
 /// Largest secret, bytes.
 pub const SECRET_BYTES_MAX: usize = 1024;
 
+/// Shortest secret that signs what others are told, characters: it can be guessed at leisure.
+const SIGNING_CHARS_MIN: usize = 16;
+
 /// Bytes of randomness in a generated secret: beyond guessing.
 const RANDOM_BYTES: usize = 32;
 
@@ -142,6 +145,16 @@ pub fn read(path: &Path, least: usize) -> Result<Secret, SecretError> {
     } else {
         Err(content())
     }
+}
+
+/// Reads what signs the messages to a server of the operator's, if there is a file with it.
+///
+/// # Errors
+///
+/// See [`SecretError`].
+pub fn read_signing(path: Option<&Path>) -> Result<Option<fanwave_origin::Secret>, SecretError> {
+    let secret = path.map(|path| read(path, SIGNING_CHARS_MIN)).transpose()?;
+    Ok(secret.map(|secret| fanwave_origin::Secret::new(secret.expose())))
 }
 
 /// Reads a secret, or makes one with `make` when there is no file yet.

@@ -384,6 +384,14 @@ fn broken(what: &'static str) -> VaultError {
     unreadable(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 
+/// What is written down cannot be read, or could not be written.
+fn malformed(error: &serde_json::Error) -> VaultError {
+    unreadable(io::Error::new(
+        io::ErrorKind::InvalidData,
+        error.to_string(),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use object_store::memory::InMemory;

@@ -162,7 +162,7 @@ pub async fn write_chunk(
 }
 
 async fn write(vault: &Vault, place: &Place, value: &impl Serialize) -> Result<(), VaultError> {
-    let text = serde_json::to_vec(value).map_err(|error| malformed(&error))?;
+    let text = serde_json::to_vec(value).map_err(|error| crate::malformed(&error))?;
     vault.write(place, vec![Bytes::from(text)]).await
 }
 
@@ -174,7 +174,7 @@ pub async fn read_about(vault: &Vault, folder: &Place) -> Result<About, VaultErr
     let text = vault
         .read_whole(&about_place(folder), INDEX_FILE_BYTES_MAX)
         .await?;
-    let about: About = serde_json::from_slice(&text).map_err(|error| malformed(&error))?;
+    let about: About = serde_json::from_slice(&text).map_err(|error| crate::malformed(&error))?;
     if about.format == FORMAT {
         Ok(about)
     } else {
@@ -198,17 +198,10 @@ pub async fn read_chunk(
     match vault.read_whole(&place, INDEX_FILE_BYTES_MAX).await {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|error| malformed(&error)),
+            .map_err(|error| crate::malformed(&error)),
         Err(VaultError::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn malformed(error: &serde_json::Error) -> VaultError {
-    crate::unreadable(std::io::Error::new(
-        std::io::ErrorKind::InvalidData,
-        error.to_string(),
-    ))
 }
 
 #[cfg(test)]

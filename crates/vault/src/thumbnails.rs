@@ -59,7 +59,7 @@ fn index_place(folder: &Place) -> Place {
 /// # Errors
 /// [`VaultError`].
 pub async fn write(vault: &Vault, folder: &Place, sheets: &Sheets) -> Result<(), VaultError> {
-    let text = serde_json::to_vec(sheets).map_err(|error| malformed(&error))?;
+    let text = serde_json::to_vec(sheets).map_err(|error| crate::malformed(&error))?;
     let place = index_place(folder);
     vault.write(&place, vec![Bytes::from(text)]).await
 }
@@ -72,7 +72,7 @@ pub async fn read(vault: &Vault, folder: &Place) -> Result<Sheets, VaultError> {
     let text = vault
         .read_whole(&index_place(folder), INDEX_FILE_BYTES_MAX)
         .await?;
-    let sheets: Sheets = serde_json::from_slice(&text).map_err(|error| malformed(&error))?;
+    let sheets: Sheets = serde_json::from_slice(&text).map_err(|error| crate::malformed(&error))?;
     if sheets.format == FORMAT {
         Ok(sheets)
     } else {
@@ -87,13 +87,6 @@ pub async fn read(vault: &Vault, folder: &Place) -> Result<Sheets, VaultError> {
 pub async fn remove(vault: &Vault, folder: &Place, number: u32) -> Result<(), VaultError> {
     vault.remove(&index_place(folder)).await?;
     vault.remove(&sheet_place(folder, number)).await
-}
-
-fn malformed(error: &serde_json::Error) -> VaultError {
-    crate::unreadable(std::io::Error::new(
-        std::io::ErrorKind::InvalidData,
-        error.to_string(),
-    ))
 }
 
 #[cfg(test)]

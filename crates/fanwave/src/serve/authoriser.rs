@@ -14,9 +14,6 @@ use crate::{
     secret::{self, SecretError},
 };
 
-/// Shortest secret, characters: what signs can be guessed at leisure.
-const SECRET_CHARS_MIN: usize = 16;
-
 const SIGNATURE: HeaderName = HeaderName::from_static("fanwave-signature");
 
 /// The plan in the origin's terms.
@@ -24,16 +21,11 @@ pub(super) fn config(plan: Option<&Authorise>) -> Result<Option<AuthoriserConfig
     let Some(plan) = plan else {
         return Ok(None);
     };
-    let secret = plan
-        .secret_file
-        .as_deref()
-        .map(|path| secret::read(path, SECRET_CHARS_MIN))
-        .transpose()?;
     Ok(Some(AuthoriserConfig {
         endpoint: Arc::new(HttpEndpoint(plan.url.clone())),
         form: plan.form,
         timeout: plan.timeout,
-        secret: secret.map(|secret| fanwave_origin::Secret::new(secret.expose())),
+        secret: secret::read_signing(plan.secret_file.as_deref())?,
         stream_keys: plan.stream_keys,
         recheck: plan.recheck,
     }))

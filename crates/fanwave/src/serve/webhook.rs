@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     config::webhook::Webhook as Planned,
     secret::{self, SecretError},
-    webhook::{Webhook, WebhookConfig, limits::SECRET_CHARS_MIN},
+    webhook::{Webhook, WebhookConfig},
 };
 
 /// Starts it, if there is one.
@@ -16,15 +16,10 @@ pub(super) fn start(
     let Some(plan) = plan else {
         return Ok(None);
     };
-    let secret = plan
-        .secret_file
-        .as_deref()
-        .map(|path| secret::read(path, SECRET_CHARS_MIN))
-        .transpose()?;
     let config = WebhookConfig {
         url: plan.url.clone(),
         timeout: plan.timeout,
-        secret: secret.map(|secret| fanwave_origin::Secret::new(secret.expose())),
+        secret: secret::read_signing(plan.secret_file.as_deref())?,
     };
     Ok(Some(Webhook::start(config, registry)))
 }

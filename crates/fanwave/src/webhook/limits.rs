@@ -22,9 +22,6 @@ pub const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Longest answer that is read, bytes; nothing in it matters.
 pub const ANSWER_BYTES_MAX: usize = 16 << 10;
 
-/// Shortest secret, characters: what signs can be guessed at leisure.
-pub const SECRET_CHARS_MIN: usize = 16;
-
 /// How long a server that stops goes on sending what waits.
 pub const FLUSH_MAX: Duration = Duration::from_secs(2);
 

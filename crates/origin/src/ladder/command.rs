@@ -25,7 +25,7 @@ use super::{
 
 /// Variables of the environment that the program needs to find its libraries and devices. It gets no other: they may
 /// hold the server's secrets.
-pub(crate) const ENVIRONMENT: [&str; 4] = [
+const ENVIRONMENT: [&str; 4] = [
     "PATH",
     "LD_LIBRARY_PATH",
     "LIBVA_DRIVER_NAME",

@@ -137,6 +137,16 @@ async fn rungs_are_cut_where_their_source_is_and_shown_when_it_is() {
     assert_eq!((&times[1], &times[2]), (&times[0], &times[0]));
 }
 
+/// Ends a process without a word to it.
+pub(super) async fn kill(pid: u32) {
+    let killed = Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .await
+        .unwrap();
+    assert!(killed.success());
+}
+
 /// The process of this one that was told so.
 pub(super) fn child(argument: &str) -> Option<u32> {
     let this = std::process::id().to_string();
@@ -158,12 +168,7 @@ async fn a_killed_encoder_leaves_a_gap_in_its_rung_alone_and_is_followed_by_anot
     show.until(|status| status.live).await;
     let folder = show.folder().await;
     let pid = child("scale=356:200").expect("the rung's encoder runs");
-    let killed = Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .await
-        .unwrap();
-    assert!(killed.success());
+    kill(pid).await;
     // Each answer comes when the segment is there.
     let mut last = String::new();
     let mut ends = None;

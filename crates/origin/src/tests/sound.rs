@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use super::{
     KEY, Show, count,
     encoder::{collect, judge},
-    ladder::{PATIENT, child, cuts},
+    ladder::{PATIENT, child, cuts, kill},
     news::next,
     parts, segments,
 };
@@ -163,12 +163,7 @@ async fn a_killed_encoder_leaves_a_gap_in_the_aac_alone_and_the_next_goes_on_to_
     let folder = show.folder().await;
     let mut news = show.origin.listen();
     let pid = child("atrim=").expect("the encoder runs");
-    let killed = Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .await
-        .unwrap();
-    assert!(killed.success());
+    kill(pid).await;
     let mut last = String::new();
     let mut ends = None;
     for msn in 2..40 {

@@ -4,7 +4,7 @@
 //! of every new configuration. So it is started for each, which takes less than a tenth of a second of a core, and none of
 //! them outlives [`THUMBNAIL_DEADLINE`].
 
-use std::{io, path::PathBuf, process::Stdio, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    ladder::command::ENVIRONMENT,
+    ladder,
     limits::{SHEET_BYTES_MAX, SHEET_COLUMNS, SHEET_ROWS, THUMBNAIL_DEADLINE},
 };
 
@@ -113,7 +113,7 @@ impl Child {
     }
 
     fn command(&self, input: &str, filter: &str) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = ladder::child(&self.program);
         let before = "-hide_banner -nostats -loglevel error -protocol_whitelist pipe -threads 1";
         let after = "-frames:v 1 -map_metadata -1 -c:v mjpeg -q:v 5 -f image2pipe pipe:1";
         let words = |text: &str| -> Vec<String> {
@@ -123,17 +123,7 @@ impl Child {
             .args(words(before))
             .args(words(input))
             .args(["-i", "pipe:0", "-map", "0:v:0", "-vf", filter])
-            .args(words(after))
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        for name in ENVIRONMENT {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+            .args(words(after));
         command
     }
 }
