@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
-/// Why a log could not be opened. Every message names the file, and says what to do about it.
+/// Why a log could not be opened. Every message names the file or the database, and says what to do about it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -72,9 +72,46 @@ pub enum OpenError {
         /// What the database said.
         cause: Cause,
     },
+    /// A database server does not answer, or does not let us in.
+    #[error(
+        "cannot reach the database {place}: {cause}; check that the server runs, its address, the user and the password"
+    )]
+    Away {
+        /// Which database, where.
+        place: String,
+        /// What the system or the server said.
+        cause: Cause,
+    },
+    /// A database that only reads.
+    #[error(
+        "the database {place} only reads: it is a standby, or has been made read-only; give the address of the primary"
+    )]
+    ReadOnly {
+        /// Which database, where.
+        place: String,
+    },
+    /// The schema is of another program, or a migration of it was left half done by hand.
+    #[error(
+        "the schema {schema} of the database {place} is not a message log of this program; choose another schema"
+    )]
+    ForeignSchema {
+        /// Which database, where.
+        place: String,
+        /// The schema.
+        schema: String,
+    },
+    /// Anything else that a database server may say.
+    #[error("cannot open the message log in the database {place}: {cause}")]
+    Database {
+        /// Which database, where.
+        place: String,
+        /// What the server said.
+        cause: Cause,
+    },
 }
 
-/// Why an open store did not do what it was asked. Nothing is written when an error is answered.
+/// Why an open store did not do what it was asked. Nothing is written when an error is answered, but for
+/// [`StoreError::Unknown`].
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -90,6 +127,19 @@ pub enum StoreError {
     /// As many writes are waiting as the queue holds, or all readers are busy. It passes.
     #[error("the message log is overloaded")]
     Busy,
+    /// The database is not there, or does not answer. It passes by itself once it is back.
+    #[error("the database of the message log cannot be reached: {0}")]
+    Unreachable(Cause),
+    /// The database takes no writes. It passes once it does, or the address is that of one that does.
+    #[error(
+        "the database of the message log only reads: it is a standby, or has been made read-only"
+    )]
+    ReadOnly,
+    /// The database was lost while it committed, and is not back: what was to be written is there, or it is not.
+    #[error(
+        "the database of the message log was lost while it committed, and it is not known whether it did: {0}"
+    )]
+    Unknown(Cause),
     /// An append did not begin right after the newest message: somebody else has written to the channel.
     #[error("the channel's log has moved on")]
     Moved,

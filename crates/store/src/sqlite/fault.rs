@@ -21,7 +21,7 @@ pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
 }
 
 /// Sorts an error of an open log.
-pub(super) fn fault(error: sqlx::Error) -> StoreError {
+pub(crate) fn fault(error: sqlx::Error) -> StoreError {
     match primary_code(&error) {
         Some(code::FULL) => StoreError::Full,
         Some(code::IOERR) => StoreError::Io(Cause::new(error)),

@@ -7,31 +7,27 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::fault::{code, primary_code};
+use super::{
+    Readers,
+    fault::{code, primary_code},
+    transact::Transactions,
+};
 use crate::{
     Cause, OpenError,
-    limits::{LOCK_WAIT_MAX, READERS_MAX},
+    limits::{LOCK_WAIT_MAX, READ_MAX, READERS_MAX},
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// "FANW": tells our files from other programs' databases.
 const APPLICATION_ID: i32 = 0x4641_4E57;
 
-/// All that an open log is made of.
-pub(super) struct Opened {
-    pub(super) options: SqliteConnectOptions,
-    pub(super) connection: SqliteConnection,
-    pub(super) readers: SqlitePool,
-    pub(super) lock: File,
-}
-
-pub(super) async fn open(path: &Path) -> Result<Opened, OpenError> {
+pub(crate) async fn open(path: &Path) -> Result<(Readers, Transactions), OpenError> {
     let lock = lock(path)?;
     let options = writer_options(path);
     let refused = |error| refusal(path, error);
@@ -46,12 +42,10 @@ pub(super) async fn open(path: &Path) -> Result<Opened, OpenError> {
         .connect_with(reader_options(path))
         .await
         .map_err(refused)?;
-    Ok(Opened {
-        options,
-        connection,
-        readers,
-        lock,
-    })
+    Ok((
+        Readers(readers),
+        Transactions::new(options, connection, lock),
+    ))
 }
 
 /// How the one writer connects. A commit in WAL mode flushes the disk only under `synchronous=FULL`
@@ -64,6 +58,8 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(LOCK_WAIT_MAX)
+        // What is deleted is written over, and not only let go of.
+        .pragma("secure_delete", "ON")
 }
 
 fn reader_options(path: &Path) -> SqliteConnectOptions {
@@ -71,6 +67,8 @@ fn reader_options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .read_only(true)
         .busy_timeout(LOCK_WAIT_MAX)
+        // A whole answer fits: no reader's thread waits in the middle of one for whoever takes the rows.
+        .row_buffer_size(READ_MAX)
 }
 
 /// Two processes that number the messages of one log would give one offset twice. The system lets go of the lock when

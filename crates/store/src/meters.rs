@@ -1,0 +1,98 @@
+//! What is counted of the writer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{StoreError, damage::Finds};
+
+/// What is counted. Clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Meters {
+    /// Requests that wait.
+    pub(crate) queue: Gauge,
+    /// Messages of each transaction.
+    messages: Histogram,
+    /// How long each transaction took, seconds.
+    seconds: Histogram,
+    failures: Counter,
+    fails: Arc<AtomicBool>,
+    /// What could not be read.
+    pub(crate) finds: Finds,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            queue: Gauge::default(),
+            messages: Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0]),
+            seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0]),
+            failures: Counter::default(),
+            fails: Arc::default(),
+            finds: Finds::default(),
+        }
+    }
+}
+
+impl Meters {
+    /// A transaction has ended.
+    pub(crate) fn transaction(
+        &self,
+        messages: usize,
+        took: Duration,
+        committed: &Result<(), StoreError>,
+    ) {
+        // No group comes near where this is not exact.
+        self.messages
+            .observe(f64::from(u32::try_from(messages).unwrap_or(u32::MAX)));
+        self.seconds.observe(took.as_secs_f64());
+        if committed.is_err() {
+            self.failures.inc();
+        }
+        self.fails.store(committed.is_err(), Ordering::Release);
+    }
+
+    /// Whether the last transaction failed.
+    pub(crate) fn fails(&self) -> bool {
+        self.fails.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("fanwave_log");
+        registry.register(
+            "queue",
+            "Writes that wait for the chat log",
+            self.queue.clone(),
+        );
+        registry.register(
+            "group_messages",
+            "Messages of each transaction of the chat log",
+            self.messages.clone(),
+        );
+        registry.register_with_unit(
+            "transaction",
+            "How long each transaction of the chat log took",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        registry.register(
+            "failures",
+            "Transactions of the chat log that failed",
+            self.failures.clone(),
+        );
+        registry.register(
+            "damaged",
+            "Messages of the chat log that were found damaged, each once, and are left out",
+            self.finds.count.clone(),
+        );
+    }
+}

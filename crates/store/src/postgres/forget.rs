@@ -1,0 +1,3 @@
+//! Forgetting a person in PostgreSQL.
+
+crate::forget::forgetting!(sqlx::PgConnection);

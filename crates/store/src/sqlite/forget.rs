@@ -1,0 +1,3 @@
+//! Forgetting a person in `SQLite`.
+
+crate::forget::forgetting!(sqlx::SqliteConnection);
