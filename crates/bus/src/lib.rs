@@ -6,6 +6,7 @@
 //! * `kafka` (with the feature of that name): such a broker over Apache Kafka.
 //! * `nats` (with the feature of that name): such a broker over NATS JetStream, one server or a cluster.
 //! * `redis` (with the feature of that name): such a broker over Redis 7, one server, Sentinel or Cluster.
+//! * [`recorder`]: writes what is said over a broker down in an archive.
 //! * [`clock`]: the rooms' time, which the machine's clock may not make leap.
 //! * `conformance` (with the feature of that name): the cases that every engine passes.
 //!
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod recorder;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod shared;

@@ -198,6 +198,25 @@ pub const NATS_ERASURES_MAX: usize = 1_024;
 /// How long the chat lanes' messages are kept in NATS, unless configured otherwise: 30 days.
 pub const NATS_CHAT_AGE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
+/// How long messages gather before they are recorded, unless they are a full page: a commit of the archive is for many.
+pub const RECORD_GATHER: Duration = Duration::from_millis(100);
+
+/// Messages that are read for the archive, or recorded, at once, of all lanes: 2 MB of usual ones. What the archive has at once it
+/// writes in one transaction.
+pub const RECORD_MESSAGES_MAX: usize = 4_096;
+
+/// Pages that are read from the broker at once.
+pub const RECORD_READS_MAX: usize = 16;
+
+/// After how long what could not be recorded is tried again, at first; doubled each time.
+pub const RECORD_RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// How often that wait is doubled: up to 4 s.
+pub const RECORD_RETRY_DOUBLINGS_MAX: u32 = 4;
+
+/// How often the server that records asks whether it still may, and the others whether they may.
+pub const RECORD_LEASE_EVERY: Duration = Duration::from_secs(1);
+
 // The store must never be the one to say that too many appends wait: the sequencers hold them back, one each.
 const _: () = assert!(APPENDS_MAX < fanwave_store::limits::WRITE_QUEUE_MAX);
 // A sequencer's batch must fit an append of the store.
@@ -205,8 +224,11 @@ const _: () = assert!(fanwave_room::limits::APPEND_BATCH_MAX <= fanwave_store::l
 // Whoever is still waiting for an answer must find the channel open.
 const _: () =
     assert!(fanwave_room::limits::APPEND_WAIT_MAX.as_millis() < CHANNEL_IDLE_MAX.as_millis());
+// A page of history is one record.
+const _: () = assert!(HISTORY_PAGE_MAX <= fanwave_store::limits::APPEND_MAX);
 // A page of history is one read.
 const _: () = assert!(HISTORY_PAGE_MAX <= fanwave_store::limits::READ_MAX);
+const _: () = assert!(HISTORY_PAGE_MAX <= RECORD_MESSAGES_MAX);
 const _: () = assert!(EVENTS_PAGE_MAX <= fanwave_store::limits::EVENTS_READ_MAX);
 // What a node has to say in a tick is one batch on the wire.
 const _: () =

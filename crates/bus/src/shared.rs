@@ -14,7 +14,7 @@
 mod broker;
 mod driver;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod follower;
 mod lane;
 mod outbox;

@@ -74,6 +74,10 @@ pub const PINS_MAX: usize = 16;
 /// Messages that wait for review. While so many do, no more are held; worst 2.5 MB.
 pub const HELD_MAX: usize = 1_000;
 
+/// Acts of moderation of which a room knows that they were undone: 32 bytes each, 130 KB. Of older ones the log still has
+/// the event.
+pub const UNDONE_MAX: usize = 4_096;
+
 /// When to send again what found no place among the held messages.
 pub const HOLD_RETRY: Duration = Duration::from_secs(30);
 

@@ -17,6 +17,7 @@ mod penalties;
 mod refusal;
 #[cfg(test)]
 mod tests;
+pub mod undo;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -26,9 +27,11 @@ use fanwave_wire::{
 };
 
 use self::penalties::Penalties;
-pub use self::refusal::Refusal;
+pub use self::{penalties::Penalty, refusal::Refusal};
 use crate::{
-    limits::{BANS_MAX, HELD_MAX, MUTES_MAX, PINS_MAX, SHIELD_FOLLOW_MINUTES, SHIELD_SLOW},
+    limits::{
+        BANS_MAX, HELD_MAX, MUTES_MAX, PINS_MAX, SHIELD_FOLLOW_MINUTES, SHIELD_SLOW, UNDONE_MAX,
+    },
     words::{Lists, Words},
 };
 
@@ -45,6 +48,8 @@ pub struct Policy {
     /// By offset in the staff lane, at most [`HELD_MAX`].
     held: BTreeMap<Offset, Held>,
     lists: Lists,
+    /// What was undone, and by which event of the same lane; at most [`UNDONE_MAX`].
+    undone: BTreeMap<(Lane, Offset), Offset>,
 }
 
 /// A message that waits for review.
@@ -108,6 +113,7 @@ impl Default for Policy {
             pins: Vec::new(),
             held: BTreeMap::new(),
             lists: Lists::default(),
+            undone: BTreeMap::new(),
         }
     }
 }
@@ -155,6 +161,40 @@ impl Policy {
         self.held.len() < HELD_MAX
     }
 
+    /// How many messages wait for review.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Who is banned at a time, in the order of the user ids.
+    pub fn bans(&self, now: UnixMillis) -> impl Iterator<Item = (&UserId, &Penalty)> {
+        self.bans.all_in_force(now)
+    }
+
+    /// Who is muted at a time, in the order of the user ids.
+    pub fn mutes(&self, now: UnixMillis) -> impl Iterator<Item = (&UserId, &Penalty)> {
+        self.mutes.all_in_force(now)
+    }
+
+    /// The ban of a user at a time.
+    #[must_use]
+    pub fn ban_of(&self, now: UnixMillis, user: &UserId) -> Option<&Penalty> {
+        self.bans.in_force(now, user)
+    }
+
+    /// The mute of a user at a time.
+    #[must_use]
+    pub fn mute_of(&self, now: UnixMillis, user: &UserId) -> Option<&Penalty> {
+        self.mutes.in_force(now, user)
+    }
+
+    /// The event that has undone an act of a lane, if one has, and it is one of the newest [`UNDONE_MAX`].
+    #[must_use]
+    pub fn undone_by(&self, lane: Lane, act: Offset) -> Option<Offset> {
+        self.undone.get(&(lane, act)).copied()
+    }
+
     /// The words that may not be said.
     #[must_use]
     pub fn lists(&self) -> &Lists {
@@ -178,6 +218,7 @@ impl Policy {
         let Some(event) = publication.draft.body.as_event() else {
             return Effect::None;
         };
+        self.note_undone(lane, event, publication);
         match lane {
             Lane::Room => self.fold_open(event, publication),
             Lane::Staff => self.fold_staff(event, publication),
@@ -186,15 +227,14 @@ impl Policy {
     }
 
     fn fold_open(&mut self, event: &Event, publication: &Arc<Publication>) -> Effect {
-        let (at, by) = (publication.at, publication.draft.sender.role);
         match event {
             Event::Deleted { .. } | Event::Cleared { .. } => return Effect::Erase,
-            Event::Muted { user, until } => self.mutes.impose(user, *until, by, at),
+            Event::Muted { user, until } => self.mutes.impose(user, *until, publication),
             Event::Banned { user, until } => {
-                self.bans.impose(user, *until, by, at);
+                self.bans.impose(user, *until, publication);
                 return Effect::Eject {
                     user: user.clone(),
-                    below: by,
+                    below: publication.draft.sender.role,
                 };
             }
             Event::Pardoned { user } => {
@@ -223,6 +263,20 @@ impl Policy {
             | Event::Words { .. } => {}
         }
         Effect::None
+    }
+
+    /// Takes note of what an event says it undoes, by its id. What a fan can write says nothing.
+    fn note_undone(&mut self, lane: Lane, event: &Event, publication: &Publication) {
+        let draft = &publication.draft;
+        let act = undo::undone(&draft.id).filter(|act| *act < publication.offset);
+        let Some(act) = act.filter(|_| draft.sender.role.may_moderate() && undo::may_undo(event))
+        else {
+            return;
+        };
+        self.undone.entry((lane, act)).or_insert(publication.offset);
+        if self.undone.len() > UNDONE_MAX {
+            self.undone.pop_first();
+        }
     }
 
     fn fold_staff(&mut self, event: &Event, publication: &Publication) -> Effect {

@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use aho_corasick::{AhoCorasick, MatchKind};
 use fanwave_wire::Language;
 
-use self::letters::{Accents, Reading, Run};
+use self::letters::{Accents, Folded, Reading, Run};
 
 /// The lists of a room, one a language; together at most 16 lists of what one call can carry, 0.5 MB.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +36,12 @@ impl Lists {
         } else {
             self.0.insert(language, words.to_vec());
         }
+    }
+
+    /// The list of one language; empty where there is none.
+    #[must_use]
+    pub fn of(&self, language: Language) -> &[Arc<str>] {
+        self.0.get(&language).map_or(&[], Vec::as_slice)
     }
 
     /// The words whose accents are read this way.
@@ -80,16 +86,21 @@ impl Words {
     /// Whether a text contains a listed word.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        self.automata
-            .iter()
-            .any(|automaton| automaton.finds(&Reading::new(text, automaton.accents)))
+        let folded = Folded::new(text);
+        let mut before = None;
+        self.automata.iter().any(|automaton| {
+            let reading = folded.read(automaton.accents, before.take());
+            automaton.finds(before.insert(reading))
+        })
     }
 }
 
 impl Automaton {
     /// Nothing, when no word is read this way.
     fn compile(accents: Accents, lists: &Lists) -> Option<Self> {
-        let readings = lists.words(accents).map(|word| Reading::new(word, accents));
+        let readings = lists
+            .words(accents)
+            .map(|word| Folded::new(word).read(accents, None));
         let (texts, patterns): (Vec<_>, Vec<_>) = readings
             .map(Reading::into_pattern)
             .filter(|(text, _)| !text.trim().is_empty())

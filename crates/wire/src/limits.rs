@@ -4,7 +4,12 @@
 //! the limits consistent with each other: a change that breaks one does not compile. Limits that concern one crate
 //! alone are in that crate's own `limits` module.
 
+use std::time::Duration;
+
 use crate::id::ID_BYTES_MAX;
+
+/// The room in whose lane the servers of a platform tell each other what has to arrive, and that no channel can have.
+pub const SYSTEM_ROOM: &str = "fanwave.system";
 
 /// Most bytes of one WebSocket message from a client, all fragments together: 64 KiB.
 ///
@@ -57,6 +62,15 @@ pub const JWKS_BYTES_MAX: usize = 64 * 1024;
 
 /// Most keys in such a set.
 pub const JWKS_KEYS_MAX: usize = 32;
+
+/// Most bytes of the ID token that somebody comes back from their issuer with: some have all the groups of a large house in it.
+pub const ID_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// How much the clocks of an issuer and of this machine may differ.
+pub const ID_TOKEN_SKEW_MAX: Duration = Duration::from_secs(60);
+
+/// Most bytes of what an issuer calls a person (`OpenID` Connect Core 1.0, section 2).
+pub const SUBJECT_BYTES_MAX: usize = 255;
 
 /// Most bytes of a key's name; a key with a longer one is not taken.
 pub const KID_BYTES_MAX: usize = 256;

@@ -15,11 +15,13 @@ use crate::{
     },
 };
 
+mod identity;
 mod jwks;
 mod key;
 mod payload;
 mod ring;
 
+pub use identity::{Identity, IdentityRules};
 pub use jwks::{Jwks, JwksError};
 pub use key::{KEY_BYTES_MIN, KeyTooShort, TokenKey};
 pub use ring::{Algorithm, KeyRing, Rules, TooManyKeys};
@@ -182,6 +184,9 @@ pub enum TokenError {
     /// It was issued by somebody else.
     #[error("token is by another issuer")]
     Issuer,
+    /// It was made for another login than this one.
+    #[error("token is for another login")]
+    Nonce,
     /// It names somebody who cannot be.
     #[error("token has an illegal claim: {0}")]
     Claims(#[from] ClaimsError),

@@ -63,18 +63,22 @@ pub(super) struct Effects {
 }
 
 impl OpenChannel {
-    /// Goes on where the log stands.
-    pub(super) fn resume(standing: Standing, newest: Vec<Arc<Publication>>) -> Self {
-        // The log gives the newest RECENT_MAX that there are; fewer are all of them.
+    /// Goes on where the log stands, whose texts may be gone up to `kept_after`.
+    pub(super) fn resume(
+        standing: Standing,
+        kept_after: Offset,
+        newest: Vec<Arc<Publication>>,
+    ) -> Self {
+        // The log gives the newest RECENT_MAX that there are; fewer are all that have not been let go of.
         let floor = match newest.first() {
             Some(oldest) if newest.len() >= RECENT_MAX => Offset(oldest.offset.0 - 1),
-            Some(_) | None => Offset(0),
+            Some(_) | None => kept_after.min(standing.head),
         };
         // What was appended between the two reads is not taken in: nothing of this process appends to a channel that is
         // being opened.
         let publications = newest
             .into_iter()
-            .filter(|publication| publication.offset <= standing.head)
+            .filter(|publication| publication.offset <= standing.head && publication.offset > floor)
             .collect();
         let stretch = Stretch {
             floor,

@@ -155,7 +155,9 @@ impl Slot {
         let open = async || {
             let standing = store.standing(&self.channel).await?;
             let newest = store.tail(&self.channel, RECENT_MAX).await?;
-            Ok(Mutex::new(OpenChannel::resume(standing, newest)))
+            // After the messages: what is let go of in between is then known to be gone.
+            let floor = store.floor(&self.channel).await?;
+            Ok(Mutex::new(OpenChannel::resume(standing, floor, newest)))
         };
         self.open.get_or_try_init(open).await.map(drop)
     }

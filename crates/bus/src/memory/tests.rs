@@ -1,5 +1,8 @@
-use std::path::PathBuf;
+mod postgres;
 
+use std::{path::PathBuf, time::Duration};
+
+use fanwave_store::Retention;
 use fanwave_wire::{Body, ClientMessageId, Role, Sender, Text, UnixMillis, UserId};
 use tempfile::TempDir;
 
@@ -230,4 +233,31 @@ async fn an_engine_that_is_behind_its_log_catches_up() {
     assert_eq!(delivered, store.tail(&lane(1), 9).await.unwrap());
     assert_eq!(delivered.len(), 3);
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_log_has_let_go_of_is_not_recovered() {
+    let mut disk = OnDisk::new();
+    let store = disk.open_store().await;
+    let engine = MemoryEngine::open(store.clone());
+    for index in 0..10 {
+        let draft = draft(&index.to_string());
+        engine.publish(&lane(1), draft).await.unwrap();
+    }
+    engine.stop().await;
+    let retention = Retention {
+        default: Some(Duration::from_secs(1)),
+        ..Retention::default()
+    };
+    let tomorrow = UnixMillis(now().0 + 86_400_000);
+    store.sweep(&retention, tomorrow).await.unwrap();
+
+    let engine = MemoryEngine::open(store.clone());
+    engine.publish(&lane(1), draft("newest")).await.unwrap();
+    // Whoever has 9 or less has missed what is not there any more.
+    let snapshot = engine.subscribe(&lane(1)).await.unwrap();
+    assert_eq!((snapshot.floor, snapshot.head), (Offset(10), Offset(11)));
+    assert_eq!(snapshot.recent.len(), 1);
+    engine.stop().await;
+    store.close().await;
 }

@@ -27,7 +27,7 @@ const UNHEARD: usize = 5;
 
 /// The log of all servers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct FakeLog(Arc<Mutex<Log>>);
+pub(crate) struct FakeLog(Arc<Mutex<Log>>);
 
 #[derive(Debug, Default)]
 struct Log {
@@ -54,7 +54,7 @@ struct Ear {
 
 /// One server's way to the log.
 #[derive(Debug)]
-pub(super) struct FakeBroker {
+pub(crate) struct FakeBroker {
     log: FakeLog,
     ear: usize,
     pub(super) reads: AtomicUsize,
@@ -62,7 +62,7 @@ pub(super) struct FakeBroker {
 
 impl FakeLog {
     /// One more server.
-    pub(super) fn connect(&self) -> (Arc<FakeBroker>, mpsc::Receiver<Signal>) {
+    pub(crate) fn connect(&self) -> (Arc<FakeBroker>, mpsc::Receiver<Signal>) {
         let (signals, receiver) = mpsc::channel(SIGNALS_MAX);
         let mut log = self.lock();
         let ear = log.ears.len();
@@ -79,7 +79,7 @@ impl FakeLog {
         (Arc::new(broker), receiver)
     }
 
-    pub(super) fn set_down(&self, down: bool) {
+    pub(crate) fn set_down(&self, down: bool) {
         let mut log = self.lock();
         log.down = down;
         for ear in &log.ears {
@@ -105,7 +105,7 @@ impl FakeLog {
         ear.resume();
     }
 
-    pub(super) fn lose_after(&self, channel: &Channel, offset: Offset) {
+    pub(crate) fn lose_after(&self, channel: &Channel, offset: Offset) {
         let mut log = self.lock();
         let kept = log.channels.get_mut(channel).expect("it has been used");
         kept.standing.head = offset;

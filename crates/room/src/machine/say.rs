@@ -6,7 +6,7 @@ use fanwave_wire::{
 
 use super::{Answer, Publish, Room, Say, Ticket};
 use crate::{
-    admit::{Attempt, Verdict as Admission},
+    admit::{Attempt, Gate, Verdict as Admission},
     language,
     limits::HOLD_RETRY,
     moderation::{Refusal, Verdict, Writer, is_exempt},
@@ -28,6 +28,8 @@ impl Room {
             id,
             text,
             reply_to,
+            unpaced,
+            held,
         } = say;
         let writer = Writer {
             user: &sender.user,
@@ -47,7 +49,9 @@ impl Room {
             role: sender.role,
             text: &text,
         };
-        let text = match pace.gate.admit(now, &self.settings.rules, attempt) {
+        let mut rested = Gate::new();
+        let gate = if unpaced { &mut rested } else { &mut pace.gate };
+        let text = match gate.admit(now, &self.settings.rules, attempt) {
             Admission::Admit { text } => text,
             refused => return Err(refusal_of(&refused)),
         };
@@ -58,6 +62,9 @@ impl Room {
         };
         let words = self.words();
         let publish = match self.policy.judge_text(sender.role, &text.text, &words) {
+            Verdict::Welcome if held && !is_exempt(sender.role) => {
+                self.hold(id, sender, text, HoldReason::Room)?
+            }
             Verdict::Welcome => {
                 let body = Body::Text(text);
                 stored(lane, Draft { id, sender, body })

@@ -113,6 +113,8 @@ impl World {
             id: id(&format!("m{}", self.tickets)),
             text: text.into(),
             reply_to: None,
+            unpaced: false,
+            held: false,
         });
         self.ask(|ticket| Input::Say { ticket, say })
     }
@@ -183,6 +185,8 @@ fn what_is_said_is_stored_and_then_shown_in_its_language() {
         id: id("x"),
         text: "hi".into(),
         reply_to: None,
+        unpaced: false,
+        held: false,
     });
     assert_eq!(
         world.ask(|ticket| Input::Say { ticket, say }),
@@ -710,4 +714,37 @@ fn a_room_that_is_opened_elsewhere_knows_the_rules() {
         panic!("it is cleared");
     };
     assert_eq!(*through, Offset(1));
+}
+
+#[test]
+fn a_back_end_is_not_paced_and_is_held_to_all_else() {
+    let mut world = World::new();
+    let say = |n: u32| {
+        Box::new(Say {
+            lane: Lane::Chat,
+            sender: sender("bridge", Role::Fan),
+            follows_since: None,
+            id: id(&format!("b{n}")),
+            text: "hello".into(),
+            reply_to: None,
+            unpaced: true,
+            held: false,
+        })
+    };
+    for n in 0..100 {
+        let say = say(n);
+        assert!(world.ask(|ticket| Input::Say { ticket, say }).is_ok());
+    }
+    let slow = Mode {
+        slow_seconds: 5,
+        ..Mode::default()
+    };
+    let moderator = sender("mod", Role::Moderator);
+    assert!(world.act(&moderator, mode(slow)).is_ok());
+    let say = say(100);
+    let refused = world.ask(|ticket| Input::Say { ticket, say });
+    assert!(
+        matches!(refused, Err(Refusal::TooFast { .. })),
+        "{refused:?}"
+    );
 }

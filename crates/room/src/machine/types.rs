@@ -122,6 +122,11 @@ pub struct Say {
     pub text: Arc<str>,
     /// The message it answers.
     pub reply_to: Option<Box<ReplyTo>>,
+    /// It comes from a back end, which answers for how much that is: the sender's burst is not looked at. All other rules
+    /// hold.
+    pub unpaced: bool,
+    /// A moderator is to see it first, whatever the room's own rules make of it; for those whom they bind.
+    pub held: bool,
 }
 
 /// Something to be done that is kept as an event.

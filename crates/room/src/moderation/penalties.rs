@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use fanwave_wire::{Role, UnixMillis, UserId};
+use fanwave_wire::{Offset, Publication, Role, UnixMillis, UserId};
 
 /// A mute or a ban.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Penalty {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Penalty {
     /// For ever, when missing.
-    pub(super) until: Option<UnixMillis>,
+    pub until: Option<UnixMillis>,
     /// The role of whoever imposed it.
-    pub(super) by: Role,
+    pub by: Role,
+    /// Who imposed it.
+    pub author: UserId,
+    /// The event that did, in the room's own lane.
+    pub event: Offset,
 }
 
 /// All mutes, or all bans, of a room. Bounded: the one that ends first makes way.
@@ -21,7 +25,7 @@ pub(super) struct Penalties {
 }
 
 impl Penalty {
-    fn is_in_force(self, now: UnixMillis) -> bool {
+    fn is_in_force(&self, now: UnixMillis) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
@@ -34,18 +38,23 @@ impl Penalties {
         }
     }
 
-    /// Imposes a penalty as of `at`, the time of its event: the present has no say in a fold.
+    /// Imposes a penalty as of the time of its event: the present has no say in a fold.
     pub(super) fn impose(
         &mut self,
         user: &UserId,
         until: Option<UnixMillis>,
-        by: Role,
-        at: UnixMillis,
+        publication: &Publication,
     ) {
         if self.by_user.len() >= self.max && !self.by_user.contains_key(user) {
-            self.make_room(at);
+            self.make_room(publication.at);
         }
-        self.by_user.insert(user.clone(), Penalty { until, by });
+        let penalty = Penalty {
+            until,
+            by: publication.draft.sender.role,
+            author: publication.draft.sender.user.clone(),
+            event: publication.offset,
+        };
+        self.by_user.insert(user.clone(), penalty);
     }
 
     pub(super) fn lift(&mut self, user: &UserId) {
@@ -53,13 +62,22 @@ impl Penalties {
     }
 
     /// The penalty of a user at a time, whoever they are.
-    pub(super) fn in_force(&self, now: UnixMillis, user: &UserId) -> Option<Penalty> {
-        let penalty = self.by_user.get(user).copied();
+    pub(super) fn in_force(&self, now: UnixMillis, user: &UserId) -> Option<&Penalty> {
+        let penalty = self.by_user.get(user);
         penalty.filter(|penalty| penalty.is_in_force(now))
     }
 
+    /// All that are in force at a time, in the order of the user ids.
+    pub(super) fn all_in_force(
+        &self,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = (&UserId, &Penalty)> {
+        let all = self.by_user.iter();
+        all.filter(move |(_, penalty)| penalty.is_in_force(now))
+    }
+
     /// The penalty that binds a user of this role at a time.
-    pub(super) fn binding(&self, now: UnixMillis, user: &UserId, role: Role) -> Option<Penalty> {
+    pub(super) fn binding(&self, now: UnixMillis, user: &UserId, role: Role) -> Option<&Penalty> {
         let penalty = self.in_force(now, user);
         penalty.filter(|penalty| role < penalty.by)
     }

@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use caseless::Caseless;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_security::confusable_detection::skeleton;
 
@@ -66,9 +67,48 @@ pub(super) struct Run {
     alone: bool,
 }
 
+/// A text without what no way to read tells apart.
+#[derive(Debug)]
+pub(super) struct Folded(Vec<char>);
+
+impl Folded {
+    pub(super) fn new(text: &str) -> Self {
+        let visible = text.chars().filter(|c| !is_invisible(*c));
+        let mut folded = Vec::with_capacity(text.len());
+        let mut has_cases = false;
+        for c in visible.nfkc() {
+            if c.is_ascii() || script_of(c) == Script::Unparted {
+                folded.push(c.to_ascii_lowercase());
+                has_cases |= c.is_ascii_uppercase();
+            } else {
+                folded.extend(iter::once(c).default_case_fold());
+                has_cases |= folded.last() != Some(&c);
+            }
+        }
+        // What has lost its case may compose with what comes after it.
+        if has_cases && !folded.iter().all(char::is_ascii) {
+            folded = folded.into_iter().nfkc().collect();
+        }
+        folded.retain(|c| !is_stray_mark(*c));
+        Self(folded)
+    }
+
+    /// As it is read in one way. What was read before is that too, if the ways do not differ in this text.
+    pub(super) fn read(&self, accents: Accents, before: Option<Reading>) -> Reading {
+        let mut chars = Vec::with_capacity(self.0.len());
+        chars.extend(self.0.iter().filter_map(|c| plain(*c, accents)));
+        match before {
+            Some(before) if before.chars == chars => before,
+            _ => Reading::new(chars),
+        }
+    }
+}
+
 /// A text as letters.
 #[derive(Debug)]
 pub(super) struct Reading {
+    /// What it was made of.
+    chars: Vec<char>,
     letters: Vec<Letter>,
     runs: Vec<Run>,
     /// One letter a run.
@@ -76,10 +116,10 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(text: &str, accents: Accents) -> Self {
-        let mut letters = letters(text, accents);
+    fn new(chars: Vec<char>) -> Self {
+        let mut letters = letters(&chars);
         join_single_letters(&mut letters);
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<Run> = Vec::with_capacity(letters.len());
         let mut byte = 0;
         for (first, letter) in letters.iter().enumerate() {
             let last = runs.last_mut().filter(|_| letter.gap != Gap::Space);
@@ -109,8 +149,10 @@ impl Reading {
             runs.push(Run { byte, ..run });
             byte += letter.letter.len_utf8();
         }
-        let text = runs.iter().map(|run| run.letter).collect();
+        let mut text = String::with_capacity(byte);
+        text.extend(runs.iter().map(|run| run.letter));
         Self {
+            chars,
             letters,
             runs,
             text,
@@ -214,18 +256,10 @@ fn is_single(stretch: &[Letter]) -> bool {
 }
 
 /// All letters of a text.
-fn letters(text: &str, accents: Accents) -> Vec<Letter> {
-    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
-    let composed: String = visible.nfkc().collect();
-    let folded = caseless::default_case_fold_str(&composed);
-    let chars: Vec<char> = folded
-        .nfkc()
-        .filter(|c| !is_stray_mark(*c))
-        .filter_map(|c| plain(c, accents))
-        .collect();
+fn letters(chars: &[char]) -> Vec<Letter> {
     let mut letters = Vec::with_capacity(chars.len());
     let mut gap = Gap::None;
-    for (c, unmasked) in chars.iter().zip(unmask(&chars)) {
+    for (c, unmasked) in chars.iter().zip(unmask(chars)) {
         let c = unmasked.unwrap_or(*c);
         if c.is_whitespace() {
             gap = Gap::Space;
@@ -259,7 +293,14 @@ fn push_letters(c: char, gap: Gap, letters: &mut Vec<Letter>) {
 }
 
 fn is_letter(c: char) -> bool {
-    c.is_alphabetic() || is_combining_mark(c)
+    is_alphabetic(c) || is_combining_mark(c)
+}
+
+/// The same as the character says itself: most of what is written is told without a look into tables.
+fn is_alphabetic(c: char) -> bool {
+    let is_common = matches!(c, 'a'..='z' | 'à'..='ö' | 'а'..='я' | 'ก'..='ะ' | 'ぁ'..='ゖ' | '\u{1100}'..='\u{11FF}'
+        | '一'..='鿿' | '가'..='힣');
+    is_common || c.is_alphabetic()
 }
 
 /// Marks that compose with nothing here: heaped up to hide a word. Vowel signs and tone marks of other scripts are
@@ -277,7 +318,7 @@ fn plain(c: char, accents: Accents) -> Option<char> {
         c if c.is_ascii() => Some(c),
         'ー' => None,
         'ァ'..='ヶ' => char::from_u32(u32::from(c) - 0x60),
-        c if c.is_alphabetic() && has_look_alikes(c) => {
+        c if has_look_alikes(c) && is_alphabetic(c) => {
             let base = match accents {
                 Accents::Kept => c,
                 Accents::Dropped => iter::once(c).nfd().next().unwrap_or(c),
@@ -356,5 +397,35 @@ fn script_of(letter: char) -> Script {
         | 0xF900..=0xFAFF
         | 0x20000..=0x3FFFF => Script::Unparted,
         _ => Script::Parted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_without_tables_is_what_they_say() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_alphabetic(c), c.is_alphabetic(), "{c:?}");
+            if script_of(c) == Script::Unparted {
+                assert!(iter::once(c).default_case_fold().eq([c]), "{c:?}");
+            }
+        }
+    }
+
+    /// Letters with and without a case, and marks that compose with some of them.
+    const ODD: &str = "[a-zA-ZÀ-ÿА-яİıßﬃǰẖ\u{300}-\u{345}\u{3b1}-\u{3c9}ͅ가-깋ㄱ-ㅣアｱﾞก-๛ \u{ff21}-\u{ff5a}]{0,12}";
+
+    proptest! {
+        #[test]
+        fn a_text_is_folded_as_the_standard_has_it(text in prop_oneof![ODD, "\\PC{0,12}"]) {
+            let visible = text.chars().filter(|c| !is_invisible(*c));
+            let folded: Vec<char> = visible.nfkc().default_case_fold().nfkc().collect();
+            let folded: Vec<char> = folded.into_iter().filter(|c| !is_stray_mark(*c)).collect();
+            prop_assert_eq!(Folded::new(&text).0, folded);
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::{
@@ -211,19 +212,14 @@ impl KeyRing {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::TooLong);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|error| of_kind(error.kind()))?;
-        // "If any of the listed extension Header Parameters are not understood and supported by the recipient, then
-        // the JWS is invalid" (RFC 7515, section 4.1.11): none is supported.
-        if header.crit.is_some() {
-            return Err(TokenError::Malformed);
+        let named = Named::of(token, &self.rules.algorithms)?;
+        let keys = self.own.iter().chain(self.public.keys());
+        let payload: Result<Payload, TokenError> = signed(token, &named, keys);
+        if payload.as_ref().err() == Some(&TokenError::UnknownKey) {
+            self.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let algorithm = Algorithm::ALL
-            .into_iter()
-            .find(|algorithm| jsonwebtoken::Algorithm::from(*algorithm) == header.alg)
-            .filter(|algorithm| self.rules.algorithms.contains(algorithm))
-            .ok_or(TokenError::Algorithm)?;
-        let payload = self.verify_signature(token, algorithm, header.kid.as_deref())?;
-        let presence = if algorithm.is_symmetric() {
+        let payload = payload?;
+        let presence = if named.algorithm.is_symmetric() {
             Presence::Optional
         } else {
             Presence::Required
@@ -237,38 +233,64 @@ impl KeyRing {
         payload.check_times(now)?;
         Ok(payload)
     }
+}
 
-    fn verify_signature(
-        &self,
-        token: &str,
-        algorithm: Algorithm,
-        kid: Option<&str>,
-    ) -> Result<Payload, TokenError> {
-        let keys = self.own.iter().chain(self.public.keys());
-        let keys = keys.filter(|key| key.algorithm == algorithm);
-        let is_named = |key: &VerifyingKey| key.kid.is_some() && key.kid.as_deref() == kid;
-        let known = keys.clone().any(is_named);
-        let validation = validation(algorithm);
-        let mut tried = false;
-        for key in keys.filter(|key| match kid {
-            Some(_) if known => is_named(key),
-            Some(_) => key.kid.is_none(),
-            None => true,
-        }) {
-            tried = true;
-            match jsonwebtoken::decode::<Payload>(token, &key.key, &validation) {
-                Ok(token) => return Ok(token.claims),
-                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(of_kind(error.kind())),
-            }
+/// What a token says that it is signed with.
+pub(super) struct Named {
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+impl Named {
+    /// Reads the header of a token, which names one of these algorithms.
+    pub(super) fn of(token: &str, algorithms: &[Algorithm]) -> Result<Self, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| of_kind(error.kind()))?;
+        // "If any of the listed extension Header Parameters are not understood and supported by the recipient, then
+        // the JWS is invalid" (RFC 7515, section 4.1.11): none is supported.
+        if header.crit.is_some() {
+            return Err(TokenError::Malformed);
         }
-        let unknown = if kid.is_some() { !known } else { !tried };
-        if unknown && !algorithm.is_symmetric() {
-            self.misses.fetch_add(1, Ordering::Relaxed);
-            return Err(TokenError::UnknownKey);
-        }
-        Err(TokenError::Signature)
+        let algorithm = Algorithm::ALL
+            .into_iter()
+            .find(|algorithm| jsonwebtoken::Algorithm::from(*algorithm) == header.alg)
+            .filter(|algorithm| algorithms.contains(algorithm))
+            .ok_or(TokenError::Algorithm)?;
+        Ok(Self {
+            algorithm,
+            kid: header.kid,
+        })
     }
+}
+
+/// What a token says that one of these keys has signed.
+pub(super) fn signed<'a, T: DeserializeOwned>(
+    token: &str,
+    named: &Named,
+    keys: impl Iterator<Item = &'a VerifyingKey> + Clone,
+) -> Result<T, TokenError> {
+    let (algorithm, kid) = (named.algorithm, named.kid.as_deref());
+    let keys = keys.filter(|key| key.algorithm == algorithm);
+    let is_named = |key: &VerifyingKey| key.kid.is_some() && key.kid.as_deref() == kid;
+    let known = keys.clone().any(is_named);
+    let validation = validation(algorithm);
+    let mut tried = false;
+    for key in keys.filter(|key| match kid {
+        Some(_) if known => is_named(key),
+        Some(_) => key.kid.is_none(),
+        None => true,
+    }) {
+        tried = true;
+        match jsonwebtoken::decode::<T>(token, &key.key, &validation) {
+            Ok(token) => return Ok(token.claims),
+            Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
+            Err(error) => return Err(of_kind(error.kind())),
+        }
+    }
+    let unknown = if kid.is_some() { !known } else { !tried };
+    if unknown && !algorithm.is_symmetric() {
+        return Err(TokenError::UnknownKey);
+    }
+    Err(TokenError::Signature)
 }
 
 /// The library compares with its own clock; we compare with the time we are told.

@@ -329,3 +329,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_follows_from_a_key_differs_by_key_and_purpose_and_is_no_token() {
+    let (one, other) = (
+        TokenKey::new(&[7; 32]).unwrap(),
+        TokenKey::new(&[8; 32]).unwrap(),
+    );
+    let derived = one.derive(b"webhook\0h-1");
+    assert_eq!(derived, one.derive(b"webhook\0h-1"));
+    assert_eq!(derived.len(), 43);
+    assert_ne!(derived, one.derive(b"webhook\0h-2"));
+    assert_ne!(derived, other.derive(b"webhook\0h-1"));
+}

@@ -3,6 +3,8 @@
 //! The keys are those of RFC 7515, appendix A.3 (P-256) and RFC 8037, appendix A.1 (Ed25519), and an RSA key that was
 //! made for these tests and protects nothing.
 
+mod identity;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
