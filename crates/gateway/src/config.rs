@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     num::{NonZeroU16, NonZeroUsize},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,13 +12,18 @@ use fanwave_room::admit::Rules;
 use fanwave_wire::{
     RoomId,
     envelope::NodeName,
-    limits::{FRAME_BYTES_MAX, SLOT_PREFER_BYTES_MAX},
+    limits::{FRAME_BYTES_MAX, SLOT_PREFER_BYTES_MAX, SYSTEM_ROOM},
     protocol::ReturnSlot,
     ws,
 };
 use thiserror::Error;
 
-use crate::{limits, origin::OriginPolicy, tls::TlsFiles};
+use crate::{
+    consult::{About, Consult},
+    limits,
+    origin::OriginPolicy,
+    tls::TlsFiles,
+};
 
 /// Settings of a gateway. The defaults are for one node with a mega-room; each field says what it costs.
 #[derive(Debug, Clone)]
@@ -85,6 +91,8 @@ pub struct GatewayConfig {
     pub governor: fanwave_room::governor::Settings,
     /// What may be tapped, and how fast.
     pub reactions: fanwave_room::reactions::Settings,
+    /// Who has a say in who connects, what they follow and what they say, beside tokens and rooms. Default: nobody.
+    pub consult: Option<Arc<dyn Consult>>,
 }
 
 /// Whether messages may be compressed.
@@ -172,7 +180,7 @@ impl Rooms {
     #[must_use]
     pub fn contains(&self, room: &RoomId) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any => room.as_str() != SYSTEM_ROOM,
             Self::Only(rooms) => rooms.contains(room),
         }
     }
@@ -207,6 +215,7 @@ impl Default for GatewayConfig {
             rules: Rules::default(),
             governor: fanwave_room::governor::Settings::default(),
             reactions: fanwave_room::reactions::Settings::default(),
+            consult: None,
         }
     }
 }
@@ -274,6 +283,12 @@ pub enum ConfigError {
 }
 
 impl GatewayConfig {
+    /// What somebody is consulted about.
+    pub(crate) fn consults(&self) -> About {
+        let consult = self.consult.as_deref();
+        consult.map(Consult::about).unwrap_or_default()
+    }
+
     /// What the rooms are told of it.
     pub(crate) fn room_settings(&self) -> fanwave_room::machine::Settings {
         fanwave_room::machine::Settings {

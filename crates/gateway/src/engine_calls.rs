@@ -11,10 +11,11 @@
 use std::sync::Arc;
 
 use fanwave_bus::{EngineError, History, HistoryQuery, Snapshot};
-use fanwave_wire::{Channel, Epoch, Offset, RoomId};
+use fanwave_wire::{Channel, Epoch, Offset, RoomId, Sender, protocol::SubscribeRequest};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use crate::{
+    consult::{Arrival, Consult, Permit, Ruling, Saying, Welcome},
     desk::{Desk, Outcome, Request, in_time},
     inbox::Inbox,
     limits,
@@ -46,6 +47,18 @@ pub(crate) enum Call {
     History(Asked, Channel, HistoryQuery, Option<Epoch>),
     /// Ask all reactors who follows a channel.
     Presence(Asked, Channel),
+    /// Ask whoever is consulted whether somebody may connect, or stay.
+    Welcome(Asked, Box<Arrival>),
+    /// Ask them whether somebody may follow a channel.
+    Permit(Asked, Box<Wanted>),
+}
+
+/// Somebody who wants to follow a channel.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) who: Sender,
+    pub(crate) channel: Channel,
+    pub(crate) request: SubscribeRequest,
 }
 
 /// Who asked, and under which command id the reply is owed.
@@ -72,6 +85,10 @@ pub(crate) enum Answer {
     Read(Asked, Option<Epoch>, Result<History, EngineError>),
     /// To [`Call::Presence`].
     Present(Asked, Result<Vec<Present>, EngineError>),
+    /// To [`Call::Welcome`].
+    Welcomed(Asked, Box<Arrival>, Welcome),
+    /// To [`Call::Permit`].
+    Permitted(Asked, Box<SubscribeRequest>, Permit),
 }
 
 /// The node has as many calls under way as it may; here is the one that has to wait or to be refused.
@@ -82,6 +99,8 @@ pub(crate) struct CallsFull(pub(crate) Box<Call>);
 #[derive(Debug)]
 pub(crate) struct EngineCalls {
     desk: Arc<Desk>,
+    /// Who has a say, if anybody has.
+    consult: Option<Arc<dyn Consult>>,
     /// Which reactor's calls these are.
     reactor: usize,
     inbox: Arc<Inbox>,
@@ -94,6 +113,7 @@ impl EngineCalls {
     pub(crate) fn new(desk: Arc<Desk>, inbox: Arc<Inbox>, runtime: Handle) -> Self {
         Self {
             desk,
+            consult: None,
             reactor: 0,
             inbox,
             runtime,
@@ -101,10 +121,15 @@ impl EngineCalls {
         }
     }
 
-    /// The same way, with the same bound, for another reactor's calls.
-    pub(crate) fn answering_to(&self, reactor: usize, inbox: Arc<Inbox>) -> Self {
+    /// The same way, with the same bound, for the calls of a reactor, about which somebody may have a say.
+    pub(crate) fn answering_to(
+        &self,
+        (reactor, consult): (usize, &Option<Arc<dyn Consult>>),
+        inbox: Arc<Inbox>,
+    ) -> Self {
         Self {
             desk: Arc::clone(&self.desk),
+            consult: consult.clone(),
             reactor,
             inbox,
             runtime: self.runtime.clone(),
@@ -123,12 +148,13 @@ impl EngineCalls {
             return Err(CallsFull(Box::new(call)));
         };
         let (desk, reactor) = (Arc::clone(&self.desk), self.reactor);
+        let consult = self.consult.clone();
         let owed = Owed {
             inbox: Arc::clone(&self.inbox),
             failure: Some(call.failure()),
         };
         self.runtime.spawn(async move {
-            let answer = call.perform(&desk, reactor).await;
+            let answer = call.perform(&desk, consult.as_deref(), reactor).await;
             // First, so that the reactor finds a place when the answer lets it start the next call.
             drop(place);
             owed.pay(answer);
@@ -153,9 +179,11 @@ impl Call {
     /// Who is owed a reply; a channel's own call owes none.
     pub(crate) fn asked(&self) -> Option<Asked> {
         match self {
-            Self::Ask(asked, ..) | Self::History(asked, ..) | Self::Presence(asked, ..) => {
-                Some(*asked)
-            }
+            Self::Ask(asked, ..)
+            | Self::History(asked, ..)
+            | Self::Presence(asked, ..)
+            | Self::Welcome(asked, ..)
+            | Self::Permit(asked, ..) => Some(*asked),
             Self::Open(..) | Self::Close(..) | Self::Refill(..) => None,
         }
     }
@@ -173,10 +201,22 @@ impl Call {
                 Answer::Read(*asked, epoch.clone(), Err(EngineError::Stopping))
             }
             Self::Presence(asked, _) => Answer::Present(*asked, Err(EngineError::Stopping)),
+            Self::Welcome(asked, arrival) => {
+                Answer::Welcomed(*asked, arrival.clone(), Welcome::Later)
+            }
+            Self::Permit(asked, wanted) => {
+                let request = Box::new(wanted.request.clone());
+                Answer::Permitted(*asked, request, Permit::Later)
+            }
         }
     }
 
-    async fn perform(self, desk: &Arc<Desk>, reactor: usize) -> Answer {
+    async fn perform(
+        self,
+        desk: &Arc<Desk>,
+        consult: Option<&dyn Consult>,
+        reactor: usize,
+    ) -> Answer {
         match self {
             Self::Open(key, channel) => Answer::Opened(key, desk.follow(reactor, &channel).await),
             Self::Close(key, channel) => {
@@ -187,7 +227,11 @@ impl Call {
                 Answer::Refilled(key, desk.shown_since(&channel, since).await)
             }
             Self::Ask(asked, form, room, request) => {
-                Answer::Answered(asked, form, desk.ask(&room, request).await)
+                let outcome = match ruled(consult, &room, request).await {
+                    Ok(request) => desk.ask(&room, request).await,
+                    Err(outcome) => outcome,
+                };
+                Answer::Answered(asked, form, outcome)
             }
             Self::History(asked, channel, query, epoch) => {
                 Answer::Read(asked, epoch, in_time(desk.history(&channel, query)).await)
@@ -195,8 +239,60 @@ impl Call {
             Self::Presence(asked, channel) => {
                 Answer::Present(asked, in_time(desk.call_roll(&channel)).await)
             }
+            Self::Welcome(asked, arrival) => {
+                let welcome = match consult {
+                    Some(consult) => consult.connect((*arrival).clone()).await,
+                    None => Welcome::ByToken,
+                };
+                Answer::Welcomed(asked, arrival, welcome)
+            }
+            Self::Permit(asked, wanted) => {
+                let Wanted {
+                    who,
+                    channel,
+                    request,
+                } = *wanted;
+                let permit = match consult {
+                    Some(consult) => consult.subscribe(&who, &channel).await,
+                    None => Permit::Yes,
+                };
+                Answer::Permitted(asked, Box::new(request), permit)
+            }
         }
     }
+}
+
+/// What a room is asked after those have had their say who are consulted about what is said; or the answer without asking it.
+async fn ruled(
+    consult: Option<&dyn Consult>,
+    room: &RoomId,
+    request: Request,
+) -> Result<Request, Outcome> {
+    let Some(consult) = consult.filter(|consult| consult.about().publish) else {
+        return Ok(request);
+    };
+    let mut say = match request {
+        Request::Say(say) => say,
+        other => return Ok(other),
+    };
+    let channel = Channel {
+        lane: say.lane,
+        room: room.clone(),
+    };
+    let saying = Saying {
+        who: &say.sender,
+        channel: &channel,
+        id: &say.id,
+        text: &say.text,
+    };
+    match consult.publish(saying).await {
+        Ruling::Yes => {}
+        Ruling::Instead(text) => say.text = text,
+        Ruling::Hold => say.held = true,
+        Ruling::No(why) => return Err(Outcome::Declined(why)),
+        Ruling::Later => return Err(Outcome::Failed(EngineError::Busy)),
+    }
+    Ok(Request::Say(say))
 }
 
 /// An answer that will be given: by [`Owed::pay`], or as a failure when the task ends any other way.

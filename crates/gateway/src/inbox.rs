@@ -13,11 +13,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use fanwave_wire::{Channel, Event, Notice, Publication, Role, RoomId, UserId, ws::WindowBits};
+use fanwave_wire::{
+    Channel, Event, Notice, Publication, Role, RoomId, UserId, protocol::DisconnectCode,
+    ws::WindowBits,
+};
 
 use crate::{
-    admission::Place, drain::Order, engine_calls::Answer, format::Format, limits,
-    reactor::stream::Stream, roll_call::RollCall, session::Passing, transport::SessionSecret,
+    admission::Place,
+    drain::Order,
+    engine_calls::Answer,
+    format::Format,
+    limits,
+    reactor::{revoked::Revocation, stream::Stream},
+    roll_call::RollCall,
+    session::Passing,
+    transport::SessionSecret,
 };
 
 /// A socket whose upgrade has been answered.
@@ -182,6 +192,10 @@ pub(crate) enum Item {
     Erase(Channel, Box<Event>),
     /// A user's connections to the room are closed, unless they stand this high.
     Eject(RoomId, UserId, Role),
+    /// A user's connections are closed, whatever they follow.
+    Dismiss(UserId, DisconnectCode),
+    /// A user's tokens of before are refused from now on.
+    Revoke(UserId, Revocation),
     /// Somebody comes to a small channel or goes from it.
     Passing(Channel, Arc<Passing>),
     /// The channel has lost its place: whoever follows it subscribes again.

@@ -48,7 +48,9 @@ use self::{
 
 mod admission;
 mod config;
+pub mod consult;
 mod desk;
+mod dismissal;
 mod drain;
 mod engine_calls;
 mod format;
@@ -65,14 +67,18 @@ mod reactor;
 mod reactors;
 mod roll_call;
 mod room_log;
+mod rooms;
 mod session;
 mod tls;
 mod transport;
 
 pub use config::{Compression, ConfigError, Dialect, GatewayConfig, Rooms, SubscribeTokens};
+pub use desk::Outcome;
+pub use dismissal::Return;
 pub use drain::{Drain, Progress};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
+pub use rooms::Followers;
 pub use tls::{TlsAcceptor, TlsError, TlsFiles, TlsIo, bare_config, quic_config};
 
 /// A running gateway. Dropped without [`Gateway::shutdown`], it tells its reactors to stop at once.
@@ -200,7 +206,7 @@ impl Gateway {
                 seat: seat.clone(),
                 listeners: listeners.pop().unwrap_or_default(),
                 tls: tls.clone(),
-                calls: calls.answering_to(number, Arc::clone(&seat.inbox)),
+                calls: calls.answering_to((number, &config.consult), Arc::clone(&seat.inbox)),
                 config: Arc::clone(&config),
                 metrics: metrics.clone(),
                 keys: keys.clone(),

@@ -262,6 +262,12 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of a stream that leave in one piece; held only while the piece is being written.
 pub const BODY_CHUNK_BYTES: usize = 16 * 1024;
 
+/// Users on each reactor whose older tokens are refused: 150 bytes each. They are refused for minutes.
+pub const REVOKED_MAX: usize = 4_096;
+
+/// When to try again to hear whom all servers are to send away, while the log cannot be reached.
+pub const DISMISSALS_RETRY: Duration = Duration::from_millis(500);
+
 /// What a busy feed gathers within a tick before it is compressed; about 1,000 messages.
 pub const GATHERED_BYTES_MAX: usize = 256 * 1024;
 

@@ -16,10 +16,11 @@ use fanwave_bus::{Engine, clock::now};
 use fanwave_room::{
     census::{Heard, Node},
     herald::{Crowds, Herald},
+    presence::{Page, Stats},
     reactions::Counts,
 };
 use fanwave_wire::{
-    RoomId, UnixMillis,
+    Channel, RoomId, UnixMillis, UserId,
     envelope::{About, Crowd, Hearsay, NodeId, NodeName, NodeState},
 };
 use tokio::{
@@ -140,6 +141,19 @@ impl Neighbours {
                 Vec::new()
             }
         }
+    }
+
+    /// How many follow a channel: here, and at all nodes.
+    pub(crate) fn stats(&self, channel: &Channel) -> (Stats, Stats) {
+        let here = self.shared.presence().stats(channel);
+        (here, self.shared.stats(channel))
+    }
+
+    /// Some of the users who follow a channel here.
+    pub(crate) fn page(&self, channel: &Channel, after: Option<&UserId>, limit: usize) -> Page {
+        let presence = self.shared.presence();
+        let audience = presence.audience(channel);
+        audience.map_or_else(Page::default, |audience| audience.page(after, limit))
     }
 
     /// All nodes that are there, this one first.

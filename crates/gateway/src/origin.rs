@@ -10,6 +10,8 @@ pub enum OriginPolicy {
     /// Only pages that were served under the very host and port of the request's `Host` header.
     #[default]
     SameHost,
+    /// Those, and these origins: the pages of other regions.
+    SameHostOr(Vec<String>),
     /// Only these origins, each as a browser writes it: `https://fans.example` or `http://localhost:8080`.
     Listed(Vec<String>),
 }
@@ -26,11 +28,15 @@ pub(crate) enum OriginVerdict {
 impl OriginPolicy {
     /// Judges a page by its origin and the host it asks, both as in the request's headers.
     pub(crate) fn judge(&self, origin: &[u8], host: Option<&[u8]>) -> OriginVerdict {
+        let is_own = || host.is_some_and(|host| is_same_host(origin, host));
+        let is_in = |list: &[String]| {
+            list.iter()
+                .any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin))
+        };
         let allowed = match self {
-            Self::SameHost => host.is_some_and(|host| is_same_host(origin, host)),
-            Self::Listed(list) => list
-                .iter()
-                .any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin)),
+            Self::SameHost => is_own(),
+            Self::SameHostOr(list) => is_own() || is_in(list),
+            Self::Listed(list) => is_in(list),
         };
         if allowed {
             OriginVerdict::Allowed
@@ -113,6 +119,19 @@ mod tests {
                 OriginVerdict::Refused,
                 "{origin}"
             );
+        }
+    }
+
+    #[test]
+    fn the_own_page_and_those_of_other_regions() {
+        let policy = OriginPolicy::SameHostOr(vec!["https://kr.fans.example".to_owned()]);
+        for origin in ["https://kr.fans.example", "https://eu.fans.example"] {
+            let verdict = judge(&policy, "eu.fans.example", origin);
+            assert_eq!(verdict, OriginVerdict::Allowed, "{origin}");
+        }
+        for origin in ["http://kr.fans.example", "https://us.fans.example"] {
+            let verdict = judge(&policy, "eu.fans.example", origin);
+            assert_eq!(verdict, OriginVerdict::Refused, "{origin}");
         }
     }
 

@@ -2,8 +2,13 @@
 
 mod support;
 
-use fanwave_gateway::GatewayConfig;
-use fanwave_wire::Role;
+use std::time::Duration;
+
+use fanwave_gateway::{GatewayConfig, Outcome, Return};
+use fanwave_room::machine::Act;
+use fanwave_wire::{
+    Action, Channel, ClientMessageId, Role, RoomId, Sender, UnixMillis, UserId, token::Claims,
+};
 use serde_json::{Value, json};
 use support::{Fan, Node, Position, config, now, offset_and_text, publications};
 
@@ -253,7 +258,7 @@ async fn a_slow_reader_of_the_chat_skips_ahead_and_is_told() {
     let node = Node::start(GatewayConfig {
         room_log_bytes: 20_000,
         socket_send_bytes: 4096,
-        tick: std::time::Duration::from_millis(1),
+        tick: Duration::from_millis(1),
         ..config()
     })
     .await;
@@ -278,4 +283,95 @@ async fn a_slow_reader_of_the_chat_skips_ahead_and_is_told() {
     }
     assert_eq!(read + missed, 400, "what was not sent is counted");
     assert!(missed > 200, "{missed}");
+}
+
+fn desk() -> Sender {
+    Sender::new(UserId("desk".into()), "Desk", Role::Staff)
+}
+
+#[tokio::test]
+async fn a_user_is_sent_away_whatever_they_follow() {
+    let node = Node::start(config()).await;
+    let mut in_a_room = node.follower("anna", "chat:demo").await;
+    let mut in_none = node.fan("anna").await;
+    let mut other = node.follower("bora", "chat:demo").await;
+    let dismiss = async |id: &str, back| {
+        let whom = (UserId("anna".into()), back);
+        let id = ClientMessageId(id.into());
+        node.gateway.dismiss(id, desk(), whom).await.unwrap()
+    };
+    dismiss("d1", Return::Unwanted).await;
+    let codes = (in_a_room.closed().await, in_none.closed().await);
+    assert_eq!(codes, (3503, 3503), "and they stay away");
+    let mut again = node.fan("anna").await;
+    dismiss("d2", Return::Welcome).await;
+    assert_eq!(again.closed().await, 3011, "and they come back");
+    other.say("chat:demo", "still here").await;
+}
+
+#[tokio::test]
+async fn whoever_is_to_come_back_with_a_new_token_cannot_with_an_old_one() {
+    let node = Node::start(config()).await;
+    let old = node.token("anna");
+    let mut anna = node.fan("anna").await;
+    let (mut refreshed, mut other) = (
+        node.fan("anna").await,
+        node.follower("bora", "chat:demo").await,
+    );
+    let whom = (
+        UserId("anna".into()),
+        Return::Anew(Duration::from_secs(300)),
+    );
+    let id = ClientMessageId("d1".into());
+    node.gateway.dismiss(id, desk(), whom).await.unwrap();
+    assert_eq!(
+        (anna.closed().await, refreshed.closed().await),
+        (3011, 3011)
+    );
+    let mut again = node.socket().await;
+    let refusal = again.refused("connect", json!({ "token": old })).await;
+    assert_eq!(
+        refusal, 109,
+        "as if it had expired: a client gets a new one"
+    );
+    // It says to the second when it was made.
+    let made = UnixMillis(now() + 1_000);
+    let sender = Sender::new(UserId("anna".into()), "anna", Role::Fan);
+    let claims = Claims::new(sender, made, UnixMillis(now() + 3_600_000)).unwrap();
+    let mut anew = node.socket().await;
+    anew.log_in(&node.key.issue(&claims)).await;
+    other.say("chat:demo", "still here").await;
+}
+
+#[tokio::test]
+async fn a_room_is_asked_without_a_socket() {
+    let node = Node::start(config()).await;
+    let room: RoomId = "demo".parse().unwrap();
+    let channel: Channel = "room:demo".parse().unwrap();
+    let mut anna = node.follower("anna", "room:demo").await;
+    let act = Act {
+        sender: desk(),
+        follows_since: None,
+        id: ClientMessageId("b1".into()),
+        action: Action::Ban {
+            user: UserId("bora".into()),
+            seconds: None,
+        },
+    };
+    let outcome = node.gateway.act(&room, act).await;
+    let Outcome::Stored { ack, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    next_of_type(&mut anna, "banned").await;
+    node.gateway.catch_up(&channel, ack.offset).await.unwrap();
+    let (policy, _) = node.gateway.rules(&room).await.unwrap();
+    let bans: Vec<_> = policy.bans(UnixMillis(now())).collect();
+    assert_eq!(bans.len(), 1);
+    assert_eq!(
+        (&*bans[0].1.author.0, bans[0].1.event),
+        ("desk", ack.offset)
+    );
+    assert_eq!(node.gateway.followers(&channel).here.num_users, 1);
+    let page = node.gateway.followers_page(&channel, None, 10);
+    assert_eq!(page.users, [(UserId("anna".into()), 1)]);
 }

@@ -24,16 +24,18 @@ use std::{
 use fanwave_bus::{
     BoxFuture, Engine, EngineError, History, HistoryQuery, Sink, Snapshot, clock::now,
 };
-use fanwave_room::machine::{Input, Output, Refusal, Settings};
+use fanwave_room::machine::{Input, Output, Refusal, Room, Settings};
 use fanwave_wire::{
     Channel, Notice, Offset, Publication, Role, RoomId, UnixMillis, UserId, envelope::Hearsay,
     limits::HISTORY_PAGE_MAX,
 };
 use tokio::runtime::Handle;
 
-pub(crate) use self::request::{Outcome, Request};
+pub use self::request::Outcome;
+pub(crate) use self::request::Request;
 use self::room::{DeskRoom, Open, Phase, Taken};
 use crate::{
+    dismissal::{self, Dismissals},
     inbox::Item,
     limits,
     neighbours::Neighbours,
@@ -53,6 +55,7 @@ pub(crate) struct Desk {
     reactors: Arc<Reactors>,
     runtime: Handle,
     settings: Settings,
+    pub(crate) dismissals: Dismissals,
     /// At most [`DESK_ROOMS_MAX`](limits::DESK_ROOMS_MAX).
     rooms: Mutex<HashMap<RoomId, Arc<DeskRoom>>>,
     stopping: AtomicBool,
@@ -109,12 +112,19 @@ impl Desk {
             reactors,
             runtime,
             settings,
+            dismissals: Dismissals::new(now()),
             rooms: Mutex::new(HashMap::new()),
             stopping: AtomicBool::new(false),
         });
         desk.engine
             .attach(Arc::new(DeskSink(Arc::downgrade(&desk))));
+        desk.runtime.spawn(dismissal::follow(Arc::downgrade(&desk)));
         desk
+    }
+
+    /// The engine, for what is not said in a room.
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
     }
 
     /// Hands something to all reactors.
@@ -130,9 +140,10 @@ impl Desk {
         for room in self.rooms().values() {
             room.wake.notify_one();
         }
+        self.dismissals.wake();
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
@@ -148,6 +159,45 @@ impl Desk {
         self.turn(&room, Some(request.into_input(ticket)));
         // A room that broke in between answers nobody.
         answer.await.unwrap_or(Outcome::Failed(EngineError::Busy))
+    }
+
+    /// Looks at a room, opened first when it is not.
+    pub(crate) async fn look<T>(
+        self: &Arc<Self>,
+        room: &RoomId,
+        look: impl FnOnce(&Room) -> T + Send,
+    ) -> Result<T, EngineError> {
+        let room = self.room(room).await?;
+        let phase = room.lock();
+        let seen = phase.open().map(|open| look(&open.machine));
+        seen.ok_or(EngineError::Busy)
+    }
+
+    /// Waits until a room knows everything of a lane up to an offset that the log has, as whoever has read that wants it
+    /// judged.
+    pub(crate) async fn catch_up(
+        self: &Arc<Self>,
+        channel: &Channel,
+        offset: Offset,
+    ) -> Result<(), EngineError> {
+        let room = self.room(&channel.room).await?;
+        let caught_up = async {
+            loop {
+                let heard = room.heard.notified();
+                let head = {
+                    let mut phase = room.lock();
+                    let open = phase.open_mut();
+                    let lane = open.and_then(|open| open.lane_mut(channel.lane));
+                    lane.map(|lane| lane.head())
+                };
+                match head {
+                    None => return Err(EngineError::Busy),
+                    Some(head) if head >= offset => return Ok(()),
+                    Some(_) => heard.await,
+                }
+            }
+        };
+        in_time(Box::pin(caught_up)).await
     }
 
     /// A reactor has somebody who follows a channel: where it stands, and everything that is shown after that comes to
@@ -254,6 +304,9 @@ impl Desk {
 
     /// A publication from the engine.
     fn deliver(self: &Arc<Self>, channel: &Channel, publication: &Arc<Publication>) {
+        if *channel == *dismissal::CHANNEL {
+            return self.dismiss(publication);
+        }
         let Some(room) = self.rooms().get(&channel.room).cloned() else {
             return;
         };
@@ -281,6 +334,9 @@ impl Desk {
 
     /// A channel does not go on where the room stands: the room is dropped and opened anew by whoever subscribes again.
     fn begin_anew(&self, channel: &Channel) {
+        if *channel == *dismissal::CHANNEL {
+            return self.dismissals.wake();
+        }
         let Some(room) = self.rooms().get(&channel.room).cloned() else {
             return;
         };
@@ -338,6 +394,7 @@ impl Desk {
                 open.note_idleness();
                 drop(phase);
                 room.wake.notify_one();
+                room.heard.notify_waiters();
             }
             Err(_) => {
                 tracing::error!("a room broke one of its invariants; it is opened anew");
@@ -382,6 +439,7 @@ impl Desk {
         }
         drop(rooms);
         room.wake.notify_one();
+        room.heard.notify_waiters();
         let Phase::Open(open) = broken else { return };
         for (lane, state) in open.lanes() {
             let channel = room.channel(lane);

@@ -1,6 +1,6 @@
 //! What a fan asks of a room, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use fanwave_bus::{Ack, EngineError};
 use fanwave_room::machine::{Act, Input, Refusal, Say, Ticket};
@@ -27,9 +27,9 @@ pub(crate) enum Request {
     },
 }
 
-/// What came of it.
+/// What came of something that a room was asked.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It is durable, and has its place.
     Stored {
         /// Under which id.
@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     Done,
     /// The room does not let it in.
     Refused(Refusal),
+    /// Whoever is consulted does not, for this reason.
+    Declined(Arc<str>),
     /// It is not known to be stored; asking again is safe.
     Failed(EngineError),
 }

@@ -25,6 +25,8 @@ pub(super) struct DeskRoom {
     pub(super) door: tokio::sync::Mutex<()>,
     /// Wakes the room's attendant: a deadline may have changed.
     pub(super) wake: Notify,
+    /// Tells whoever waits for the room to hear more that it may have.
+    pub(super) heard: Notify,
     phase: Mutex<Phase>,
 }
 
@@ -86,6 +88,7 @@ impl DeskRoom {
             id,
             door: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
+            heard: Notify::new(),
             phase: Mutex::new(Phase::Opening(Vec::new(), true)),
         }
     }

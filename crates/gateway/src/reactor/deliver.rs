@@ -42,6 +42,12 @@ impl Reactor {
                 self.handle_history(asked, epoch.as_ref(), result);
             }
             Answer::Present(asked, present) => self.handle_present(asked, present),
+            Answer::Welcomed(asked, arrival, welcome) => {
+                self.handle_welcome(asked, &arrival, welcome);
+            }
+            Answer::Permitted(asked, request, permit) => {
+                self.handle_permit(asked, &request, permit);
+            }
         }
     }
 
@@ -68,6 +74,14 @@ impl Reactor {
             }
             Item::Passing(channel, passing) => self.handle_passing(&channel, &passing),
             Item::Eject(room, user, below) => self.eject(&room, &user, below),
+            Item::Dismiss(user, code) => {
+                for index in self.by_user.of(&self.connections, &user) {
+                    self.disconnect(index, code);
+                }
+            }
+            Item::Revoke(user, revocation) => {
+                self.revoked.add(user, revocation, self.clock.unix);
+            }
             Item::Reset(channel) => {
                 if let Some(key) = self.rooms_by_channel.get(&channel).copied() {
                     self.reset_room(key);

@@ -40,6 +40,7 @@ use self::{
     feed::Feed,
     key::ConnectionKey,
     leaving::Leaving,
+    revoked::Revoked,
     room::RoomState,
     stream::Scratch,
     sweep::Sweeper,
@@ -70,6 +71,7 @@ pub(crate) mod feed;
 pub(crate) mod identity;
 pub(crate) mod key;
 mod leaving;
+pub(crate) mod revoked;
 pub(crate) mod room;
 pub(crate) mod socket;
 pub(crate) mod stream;
@@ -108,6 +110,7 @@ pub(crate) struct Reactor {
     /// What all writes and reads use in turn.
     pub(crate) scratch: Scratch,
     pub(crate) compression: Compression,
+    pub(crate) revoked: Revoked,
     pub(crate) emulated: Emulated,
     /// Where one publication is encoded before it goes into its channel's feeds.
     pub(crate) frames: Frames,
@@ -286,6 +289,7 @@ impl Reactor {
             },
             scratch: Scratch::default(),
             compression: Compression::default(),
+            revoked: Revoked::default(),
             emulated,
             frames: Frames::default(),
             node,

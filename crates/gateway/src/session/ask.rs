@@ -124,6 +124,8 @@ impl Reactor {
             id,
             text: message.text.into(),
             reply_to: message.reply_to.map(Box::new),
+            unpaced: false,
+            held: false,
         };
         self.ask(
             index,
@@ -189,6 +191,10 @@ impl Reactor {
             // Held for review, or counted: there is nothing more to tell.
             (Outcome::Done, _) => self.replies.reply(asked.command, Response::Done),
             (Outcome::Refused(refusal), _) => self.refuse_politely(asked.command, *refusal),
+            (Outcome::Declined(why), _) => {
+                self.replies
+                    .refuse_because(asked.command, ErrorCode::PermissionDenied, why);
+            }
             (Outcome::Failed(error), _) => {
                 self.replies
                     .refuse_because(asked.command, ErrorCode::Internal, explain(error));

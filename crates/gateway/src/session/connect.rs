@@ -18,6 +18,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl Reactor {
     /// The first command of a connection.
     pub(super) fn handle_connect(&mut self, index: usize, id: u32, request: &ConnectRequest) {
+        if self.config.consults().connect {
+            return self.ask_for_welcome(index, id, request);
+        }
         let Some(claims) = self.verify(index, id, &request.token) else {
             return;
         };
@@ -26,7 +29,7 @@ impl Reactor {
         };
         connection.identity = Some(Identity::new(&claims));
         let channels = self.server_side(claims.channels(), claims.sender().role);
-        self.connect_to(index, id, (channels, &request.subs));
+        self.connect_to(index, id, (channels, &request.subs), Vec::new());
     }
 
     /// Tells a client that it is connected, and what it follows by that.
@@ -61,9 +64,16 @@ impl Reactor {
 
     /// A new token for a connection that stays; it must be of the same user.
     pub(super) fn handle_refresh(&mut self, index: usize, id: u32, token: &TokenText) {
-        let Some(claims) = self.verify(index, id, token) else {
-            return;
-        };
+        if self.config.consults().connect {
+            return self.ask_to_stay(index, id, token);
+        }
+        if let Some(claims) = self.verify(index, id, token) {
+            self.stay(index, id, &claims);
+        }
+    }
+
+    /// Somebody who is connected is who these say from now on.
+    pub(super) fn stay(&mut self, index: usize, id: u32, claims: &Claims) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
@@ -76,7 +86,7 @@ impl Reactor {
             self.disconnect(index, DisconnectCode::InvalidToken);
             return;
         }
-        *identity = Identity::new(&claims);
+        *identity = Identity::new(claims);
         let ttl = seconds_until(identity.expires_at, self.clock.unix);
         let result = RefreshResult {
             client: &client,
@@ -86,15 +96,22 @@ impl Reactor {
         self.replies.reply(id, Response::Refresh(result));
     }
 
+    /// Whether it was made before its user was sent away to get another.
+    pub(super) fn is_revoked(&self, claims: &Claims) -> bool {
+        let user = &claims.sender().user;
+        self.revoked
+            .refuses(user, claims.issued_at(), self.clock.unix)
+    }
+
     /// What a token says, if it is good; otherwise the refusal has been written or the connection ended.
-    fn verify(&mut self, index: usize, id: u32, token: &TokenText) -> Option<Claims> {
+    pub(super) fn verify(&mut self, index: usize, id: u32, token: &TokenText) -> Option<Claims> {
         if token.is_empty() {
             self.replies.refuse(id, ErrorCode::Unauthorized);
             return None;
         }
         match self.keys.verify_connect(token.expose(), self.clock.unix) {
-            Ok(claims) => Some(claims),
-            Err(TokenError::Expired) => {
+            Ok(claims) if !self.is_revoked(&claims) => Some(claims),
+            Ok(_) | Err(TokenError::Expired) => {
                 // The client gets a new one and comes again.
                 self.replies.refuse(id, ErrorCode::TokenExpired);
                 None

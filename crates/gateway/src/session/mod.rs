@@ -23,6 +23,7 @@ use crate::{
 
 mod ask;
 mod connect;
+mod consulted;
 mod history;
 mod passing;
 pub(crate) mod permission;

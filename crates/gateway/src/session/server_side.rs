@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use fanwave_room::machine::Refusal;
 use fanwave_wire::{
     Channel, Epoch, Lane, Offset, Publication, Role,
-    protocol::{self, Command, DisconnectCode, ErrorCode, SubscribeRequest, SubscribeResult},
+    protocol::{
+        self, Command, ConnectRequest, DisconnectCode, ErrorCode, SubscribeRequest, SubscribeResult,
+    },
 };
 
 use super::{Obeyed, subscribe::missed};
@@ -28,12 +30,14 @@ use crate::{
 /// A connect that waits for its channels.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    command: u32,
+    pub(super) command: u32,
     /// At most as many as a token names, and where the client was in each.
-    channels: Vec<(ChannelKey, Option<Position>)>,
+    pub(super) channels: Vec<(ChannelKey, Option<Position>)>,
     /// What the client has sent behind its connect; at most
     /// [`CALLS_WAITING_PER_CONNECTION_MAX`](limits::CALLS_WAITING_PER_CONNECTION_MAX).
-    put_off: Vec<Command>,
+    pub(super) put_off: Vec<Command>,
+    /// What the client has asked for, while somebody is consulted about it.
+    pub(super) request: Option<Box<ConnectRequest>>,
 }
 
 /// Where a channel stands for somebody who begins to follow it.
@@ -91,6 +95,7 @@ impl Reactor {
         index: usize,
         command: u32,
         (channels, positions): (Vec<Channel>, &BTreeMap<String, SubscribeRequest>),
+        put_off: Vec<Command>,
     ) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
@@ -98,7 +103,8 @@ impl Reactor {
         if channels.is_empty() {
             connection.state = State::Open;
             self.by_user.insert(&self.connections, index);
-            return self.reply_connect(index, command, &[]);
+            self.reply_connect(index, command, &[]);
+            return self.obey_all(index, put_off);
         }
         connection.state = State::Connecting;
         connection.has_server_side = true;
@@ -108,7 +114,8 @@ impl Reactor {
             Connecting {
                 command,
                 channels: Vec::with_capacity(channels.len()),
-                put_off: Vec::new(),
+                put_off,
+                request: None,
             },
         );
         for channel in channels {
@@ -249,7 +256,12 @@ impl Reactor {
             .map(|standing| (standing.channel.clone(), standing.result()))
             .collect();
         self.reply_connect(index, connecting.command, &subs);
-        for command in connecting.put_off {
+        self.obey_all(index, connecting.put_off);
+    }
+
+    /// Does what a client has sent behind its connect, which is answered now.
+    fn obey_all(&mut self, index: usize, commands: Vec<Command>) {
+        for command in commands {
             if self.handle_command(index, command) == Obeyed::Ended {
                 return;
             }
@@ -300,7 +312,7 @@ impl Reactor {
         }
     }
 
-    fn find_connecting(&mut self, by: ConnectionKey) -> Option<usize> {
+    pub(super) fn find_connecting(&mut self, by: ConnectionKey) -> Option<usize> {
         let index = self.find(by)?;
         self.speak_to(index);
         (self.connections[index].state == State::Connecting).then_some(index)

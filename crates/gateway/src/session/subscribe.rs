@@ -34,6 +34,19 @@ impl Reactor {
         if !self.may_subscribe(index, id, &channel) {
             return;
         }
+        if self.config.consults().subscribe {
+            return self.ask_for_permit(index, id, (channel, request));
+        }
+        self.subscribe(index, id, (channel, request));
+    }
+
+    /// Whoever is consulted has said that somebody may follow a channel, or has no say.
+    pub(super) fn subscribe(
+        &mut self,
+        index: usize,
+        id: u32,
+        (channel, request): (Channel, &SubscribeRequest),
+    ) {
         let Some(permission) = self.permit(index, id, (&channel, &request.token)) else {
             return;
         };
