@@ -6,8 +6,8 @@
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::State,
+    http::{StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -15,8 +15,18 @@ use axum::{
 };
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Problem, limits::FOLLOWERS_MAX, staff::demand_staff};
+use crate::{
+    Api, Problem,
+    extract::{ChannelPath, InPath, Staff},
+    limits::FOLLOWERS_MAX,
+};
+
+/// The routes of this module.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(show))
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +42,25 @@ pub struct Told {
 /// One permit for each who follows a channel.
 static FOLLOWERS: Semaphore = Semaphore::const_new(FOLLOWERS_MAX);
 
-/// Follows one channel until nothing more can happen, or nobody listens.
-pub(crate) async fn show(
+/// Follows what happens to a channel
+///
+/// Server-sent events about its show and its encoder, each with the id, the name and the object that the webhook is sent. The
+/// answer goes on until nothing more can happen. For staff.
+#[utoipa::path(
+    get, path = "/channels/{id}/ingest/events", tag = "shows", operation_id = "followIngest",
+    params(ChannelPath), security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Server-sent events, as things happen.", body = String,
+            content_type = "text/event-stream"),
+        (status = 404, description = "`unknown_channel`: no channel of this id is configured."),
+        (status = 503, description = "`too_many_followers`: as many follow channels as may."),
+    ),
+)]
+async fn show(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
+    _: Staff,
+    InPath(ChannelPath { id }): InPath<ChannelPath>,
 ) -> Result<Response, Problem> {
-    demand_staff(&api, &headers, (api.now)())?;
     let channel = api.channel(&id)?.id.clone();
     let place = FOLLOWERS.try_acquire().map_err(|_| {
         Problem::new(

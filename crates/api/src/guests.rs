@@ -5,7 +5,7 @@
 //! that no longer verifies is no error: its bearer simply is a new guest. Only a fan's token counts as previous; an
 //! artist's or staff token is never prolonged or downgraded here.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -15,40 +15,83 @@ use axum::{
 };
 use fanwave_wire::{
     Role, Sender, UnixMillis, UserId,
+    limits::NAME_CHARS_MAX,
     token::{Claims, TokenKey},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{ToSchema, openapi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Problem, channels::fresh, limits, name};
+use crate::{
+    Api, Problem, channels::fresh, extract::InBody, limits, name, once::Ticket, random::random_hex,
+};
+
+/// The routes of this module.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(create))
+}
 
 /// Bytes of randomness in a guest id.
 const IDENTITY_BYTES: usize = 16;
 
-/// What a client sends. It has no `Debug`: the token is a secret.
-#[derive(Deserialize)]
+/// Somebody who wants to chat.
+// It has no `Debug`: the token is a secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewGuest)]
 struct Ask {
+    /// What to be called: at least one character that can be seen, none that steers the text around it.
+    #[schema(schema_with = wanted_name)]
     name: String,
+    /// The previous token, to stay the same fan. One that no longer counts makes a new guest.
     #[serde(default)]
     token: Option<String>,
 }
 
-/// What it gets.
-#[derive(Serialize)]
+pub(crate) fn wanted_name() -> openapi::Object {
+    openapi::ObjectBuilder::new()
+        .schema_type(openapi::schema::Type::String)
+        .description(Some(
+            "What to be called: at least one character that can be seen, none that steers the text around it.",
+        ))
+        .min_length(Some(1))
+        .max_length(Some(NAME_CHARS_MAX))
+        .pattern(Some(name::pattern()))
+        .examples([serde_json::json!("Mina")])
+        .build()
+}
+
+/// A fan who may chat.
+#[derive(Serialize, ToSchema)]
 struct Guest {
+    /// What to connect with; a secret.
     token: String,
+    /// Who they are to the chat.
+    #[schema(value_type = String)]
     user: UserId,
+    /// What they are called.
+    #[schema(value_type = String)]
     name: Arc<str>,
-    /// Unix time in milliseconds.
+    /// Until when the token is valid, milliseconds since 1970.
+    #[schema(value_type = u64)]
     expires_at: UnixMillis,
 }
 
-/// Issues a token. See the module.
-pub(crate) async fn create(
+/// Makes a guest
+///
+/// A name becomes a signed token for the chat.
+#[utoipa::path(
+    post, path = "/guests", tag = "guests", operation_id = "createGuest", request_body = Ask,
+    responses(
+        (status = 201, description = "The guest.", body = Guest),
+        (status = 422, description = "`name_empty`, `name_too_long` or `name_character`: the name cannot be had."),
+        (status = 500, description = "`internal`: no guest can be made right now."),
+    ),
+)]
+async fn create(
     State(api): State<Arc<Api>>,
-    request: Request,
+    InBody(ask): InBody<Ask>,
 ) -> Result<Response, Problem> {
-    let body = read(request, limits::BODY_WAIT_MAX).await?;
-    let ask: Ask = serde_json::from_slice(&body).map_err(|_| malformed())?;
     let name = name::parse(&ask.name).map_err(|error| {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -85,19 +128,32 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, fresh(guest)).into_response())
 }
 
-/// Reads the body within the limits of size and time.
+/// Reads the body within the limits of size and time, if it is not that of a request that was done before (see
+/// [`crate::once`]).
 pub(crate) async fn read(request: Request, wait: Duration) -> Result<Bytes, Problem> {
-    let reading = axum::body::to_bytes(request.into_body(), limits::BODY_BYTES_MAX);
+    read_up_to(limits::BODY_BYTES_MAX, request, wait).await
+}
+
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read_up_to(
+    bytes_max: usize,
+    request: Request,
+    wait: Duration,
+) -> Result<Bytes, Problem> {
+    let (head, body) = request.into_parts();
+    let reading = axum::body::to_bytes(body, bytes_max);
     match tokio::time::timeout(wait, reading).await {
-        Ok(Ok(body)) => Ok(body),
+        Ok(Ok(body)) => {
+            if let Some(ticket) = head.extensions.get::<Ticket>() {
+                ticket.show(&body)?;
+            }
+            Ok(body)
+        }
         // The body was larger than the limit, or broke off; in the second case nobody reads the answer.
         Ok(Err(_)) => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            format!(
-                "a request body has at most {} bytes",
-                limits::BODY_BYTES_MAX
-            ),
+            format!("a request body has at most {bytes_max} bytes here"),
         )),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -116,18 +172,8 @@ fn previous(key: &TokenKey, token: &str, now: UnixMillis) -> Option<UserId> {
 
 /// A new identity; 128 random bits never meet twice.
 fn identity() -> Result<UserId, Problem> {
-    let mut random = [0_u8; IDENTITY_BYTES];
-    getrandom::fill(&mut random).map_err(|error| {
-        tracing::error!(%error, "the system's random source failed");
-        internal()
-    })?;
-    let mut id = String::with_capacity(2 + 2 * IDENTITY_BYTES);
-    id.push_str("g-");
-    for byte in random {
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    Ok(UserId(id.into()))
+    let random = random_hex::<IDENTITY_BYTES>()?;
+    Ok(UserId(format!("g-{random}").into()))
 }
 
 fn internal() -> Problem {
@@ -135,13 +181,5 @@ fn internal() -> Problem {
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal",
         "no guest can be made right now",
-    )
-}
-
-fn malformed() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed_body",
-        "the body must be JSON: {\"name\": \"...\", \"token\": \"the previous token, if any\"}",
     )
 }

@@ -4,18 +4,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::{Path, State},
-    http::HeaderMap,
-};
+use axum::extract::State;
 use fanwave_wire::{RoomId, UnixMillis};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Api, Problem,
     channels::{Answer, fresh},
-    staff::demand_staff,
+    extract::{ChannelPath, InPath, Staff},
 };
+
+/// The routes of this module.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(show))
+}
 
 /// What a channel gets from its encoder, as the one who runs the shows knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub struct Ingest {
 }
 
 /// Whether a channel is published to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Publisher {
     /// Nobody publishes, and nobody is waited for.
@@ -63,37 +67,63 @@ pub struct Health {
     pub timestamp_jumps: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// How a channel is fed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ingest)]
 pub(crate) struct Described {
+    /// Milliseconds since 1970.
+    #[schema(value_type = u64)]
     now: UnixMillis,
+    /// The channel's id.
+    #[schema(value_type = String)]
     channel: RoomId,
     publisher: Publisher,
+    /// Null while nobody publishes.
     health: Option<Figures>,
 }
 
-#[derive(Debug, Serialize)]
+/// How well a publisher sends: rates of the last ten seconds, counts of its whole stay.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IngestHealth)]
 struct Figures {
+    /// Bits per second of pictures.
     video_bits_per_second: u64,
+    /// Bits per second of sound.
     audio_bits_per_second: u64,
     /// Pictures per second, to a thousandth.
     frame_rate: f64,
+    /// Between the last two keyframes.
     keyframe_interval_ms: Option<u64>,
+    /// The longest of them.
     keyframe_interval_max_ms: Option<u64>,
+    /// How far sound has moved ahead of the pictures since the beginning.
     drift_ms: i64,
+    /// How much later media arrives than it did at its best.
     lag_ms: u64,
+    /// Whether viewers run dry.
     starving: bool,
+    /// Pictures that are missing between others.
     dropped_pictures: u64,
+    /// Leaps of the timestamps.
     timestamp_jumps: u64,
 }
 
-/// How one channel is fed.
-pub(crate) async fn show(
+/// Reads how a channel is fed
+///
+/// How well its publisher sends. For staff.
+#[utoipa::path(
+    get, path = "/channels/{id}/ingest", tag = "shows", operation_id = "readIngest",
+    params(ChannelPath), security(("bearer" = [])),
+    responses(
+        (status = 200, description = "How it is fed.", body = Described),
+        (status = 404, description = "`unknown_channel`: no channel of this id is configured."),
+    ),
+)]
+async fn show(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
+    Staff { now }: Staff,
+    InPath(ChannelPath { id }): InPath<ChannelPath>,
 ) -> Result<Answer<Described>, Problem> {
-    let now = (api.now)();
-    demand_staff(&api, &headers, now)?;
     let channel = api.channel(&id)?.id.clone();
     let Ingest { publisher, health } = api.shows.ingest(&channel);
     Ok(fresh(Described {

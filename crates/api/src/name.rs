@@ -4,7 +4,7 @@
 //! characters that override or isolate text direction (Unicode Standard Annex 9) are refused rather than stripped, so
 //! that nobody gets a name they did not type. Everything else, in any script, is welcome.
 
-use std::sync::Arc;
+use std::{fmt::Write, ops::RangeInclusive, sync::Arc};
 
 use fanwave_wire::limits::NAME_CHARS_MAX;
 use thiserror::Error;
@@ -36,40 +36,74 @@ impl NameError {
     }
 }
 
-/// Trims a name and checks it.
+/// Control characters, line and paragraph separators, and the bidirectional marks, embeddings, overrides and isolates.
+const STEERING: &[RangeInclusive<char>] = &[
+    '\0'..='\u{1F}',
+    '\u{7F}'..='\u{9F}',
+    '\u{61C}'..='\u{61C}',
+    '\u{200E}'..='\u{200F}',
+    '\u{2028}'..='\u{202E}',
+    '\u{2066}'..='\u{2069}',
+];
+
+/// White space, and the characters of zero width that would make a name look empty. They stay legal inside a name:
+/// the zero-width joiner builds emoji, the non-joiner is part of Persian spelling.
+const INVISIBLE: &[RangeInclusive<char>] = &[
+    ' '..=' ',
+    '\u{A0}'..='\u{A0}',
+    '\u{AD}'..='\u{AD}',
+    '\u{1680}'..='\u{1680}',
+    '\u{2000}'..='\u{200D}',
+    '\u{202F}'..='\u{202F}',
+    '\u{205F}'..='\u{2060}',
+    '\u{3000}'..='\u{3000}',
+    '\u{3164}'..='\u{3164}',
+    '\u{FEFF}'..='\u{FEFF}',
+];
+
+/// Checks a name and trims it.
 ///
 /// # Errors
 ///
 /// See [`NameError`].
 pub fn parse(typed: &str) -> Result<Arc<str>, NameError> {
-    let name = typed.trim();
-    if name.chars().any(steers_text) {
+    up_to(NAME_CHARS_MAX, typed)
+}
+
+/// The same rule for what may be longer or shorter than a name.
+pub(crate) fn up_to(chars_max: usize, typed: &str) -> Result<Arc<str>, NameError> {
+    if typed.chars().any(|c| is_among(STEERING, c)) {
         return Err(NameError::Character);
     }
-    if name.chars().all(is_invisible) {
+    if typed.chars().all(|c| is_among(INVISIBLE, c)) {
         return Err(NameError::Empty);
     }
-    if name.chars().count() > NAME_CHARS_MAX {
+    if typed.chars().count() > chars_max {
         return Err(NameError::TooLong);
     }
-    Ok(name.into())
+    Ok(typed.trim().into())
 }
 
-/// Control characters, line and paragraph separators, and the bidirectional marks, embeddings, overrides and isolates.
-fn steers_text(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+fn is_among(ranges: &[RangeInclusive<char>], c: char) -> bool {
+    ranges.iter().any(|range| range.contains(&c))
 }
 
-/// White space, and the characters of zero width that would make a name look empty. They stay legal inside a name:
-/// the zero-width joiner builds emoji, the non-joiner is part of Persian spelling.
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}' | '\u{3164}'
-        )
+/// The same rule, but for the length, as a regular expression (ECMA-262) for whoever reads the description of the API.
+pub(crate) fn pattern() -> String {
+    let class = |ranges: &[RangeInclusive<char>]| {
+        let mut text = String::new();
+        for range in ranges {
+            // All of them are in the basic plane. Writing to a String cannot fail.
+            let (first, last) = (u32::from(*range.start()), u32::from(*range.end()));
+            let _ = write!(text, "\\u{first:04X}");
+            if first != last {
+                let _ = write!(text, "-\\u{last:04X}");
+            }
+        }
+        text
+    };
+    let (steering, invisible) = (class(STEERING), class(INVISIBLE));
+    format!("^[^{steering}]*[^{steering}{invisible}][^{steering}]*$")
 }
 
 #[cfg(test)]
@@ -100,6 +134,25 @@ mod tests {
         let longest = "한".repeat(NAME_CHARS_MAX);
         assert_eq!(parse(&longest).as_deref(), Ok(longest.as_str()));
         assert_eq!(parse(&format!("{longest}국")), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn no_control_character_and_no_space_is_left_out_of_the_tables() {
+        for c in '\0'..=char::MAX {
+            let known = is_among(STEERING, c) || is_among(INVISIBLE, c);
+            assert!(known || !(c.is_control() || c.is_whitespace()), "{c:?}");
+            assert!(!(is_among(STEERING, c) && is_among(INVISIBLE, c)), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_reads_well() {
+        let pattern = pattern();
+        assert!(
+            pattern.starts_with("^[^\\u0000-\\u001F\\u007F-\\u009F\\u061C"),
+            "{pattern}"
+        );
+        assert!(pattern.ends_with("\\u2066-\\u2069]*$"), "{pattern}");
     }
 
     #[test]

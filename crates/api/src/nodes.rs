@@ -5,19 +5,26 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap};
+use axum::extract::State;
 use fanwave_room::census::Node;
 use fanwave_wire::{
     UnixMillis,
     envelope::{NodeId, NodeState},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Api, Problem,
+    Api,
     channels::{Answer, fresh},
-    staff::demand_staff,
+    extract::Staff,
 };
+
+/// The routes of this module.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
 
 /// Who knows the servers of these rooms.
 pub trait NodeList: Send + Sync + 'static {
@@ -25,45 +32,63 @@ pub trait NodeList: Send + Sync + 'static {
     fn nodes(&self) -> Vec<Node>;
 }
 
-#[derive(Debug, Serialize)]
+/// The servers of these rooms.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Nodes {
-    /// Unix time in milliseconds, by the clock that `heard_at` goes by.
+    /// Milliseconds since 1970, by the clock that `heard_at` goes by.
+    #[schema(value_type = u64)]
     now: UnixMillis,
     nodes: Vec<Described>,
 }
 
-#[derive(Debug, Serialize)]
+/// One server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Node)]
 struct Described {
+    /// Drawn at its start.
+    #[schema(pattern = "^[0-9a-f]{16}$")]
     id: String,
+    /// What the operator calls it.
     name: String,
+    /// The release that it runs.
+    #[schema(value_type = String)]
     version: Arc<str>,
-    /// It has answered this request.
+    /// Whether it has answered this request.
     this: bool,
+    /// Whether it sends its fans away.
     draining: bool,
-    /// By its own clock.
+    /// When it was started, by its own clock, milliseconds since 1970.
+    #[schema(value_type = u64)]
     started_at: UnixMillis,
+    /// When the one that answers has heard of it last, milliseconds since 1970.
+    #[schema(value_type = u64)]
     heard_at: UnixMillis,
+    /// Fans that are connected.
     connections: u32,
+    /// As many as it takes.
     connections_max: u32,
+    /// Rooms that somebody follows there.
     rooms: u32,
-    /// How much of their time its reactors have worked lately, 0 to 100.
+    /// How much of their time its reactors have worked lately.
+    #[schema(minimum = 0, maximum = 100)]
     busy_percent: f64,
 }
 
-/// Every server, the one that answers first.
-pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-) -> Result<Answer<Nodes>, Problem> {
-    let now = (api.now)();
-    demand_staff(&api, &headers, now)?;
+/// Lists the servers
+///
+/// The servers of these rooms, as the one that answers knows them; it comes first. For staff.
+#[utoipa::path(
+    get, path = "/nodes", tag = "servers", operation_id = "listNodes", security(("bearer" = [])),
+    responses((status = 200, description = "The servers.", body = Nodes)),
+)]
+async fn list(State(api): State<Arc<Api>>, Staff { now }: Staff) -> Answer<Nodes> {
     let nodes = api.nodes.nodes();
     let own = nodes.first().map(|node| node.id);
     let nodes = nodes.into_iter().map(|node| describe(node, own));
-    Ok(fresh(Nodes {
+    fresh(Nodes {
         now,
         nodes: nodes.collect(),
-    }))
+    })
 }
 
 fn describe(node: Node, own: Option<NodeId>) -> Described {

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One refusal, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +18,24 @@ pub struct Problem {
     detail: String,
 }
 
-/// RFC 9457, section 3.1. With `about:blank` as type, the title is the status phrase.
-#[derive(Serialize)]
-struct Body<'a> {
+/// A refusal (RFC 9457). Branch on `code`; `title` and `detail` are for people and may change.
+// With `about:blank` as type, the title is the status phrase (section 4.2.1).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// Always `about:blank`: the code says more.
+    #[schema(example = "about:blank")]
     r#type: &'static str,
+    /// The status in words.
+    #[schema(example = "Not Found")]
     title: &'a str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
     status: u16,
+    /// What was wrong, and what to do about it.
     detail: &'a str,
+    /// What was wrong, for programs.
+    #[schema(pattern = "^[a-z_]+$", example = "unknown_channel")]
     code: &'static str,
 }
 
@@ -35,6 +47,21 @@ impl Problem {
             code,
             detail: detail.into(),
         }
+    }
+
+    /// Which kind of refusal it is.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a program branches on.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What a person reads.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The address leads nowhere.

@@ -7,22 +7,32 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode},
+    extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use fanwave_bus::{BoxFuture, HistoryQuery};
-use fanwave_wire::{Channel, Epoch, Offset, RoomId, UnixMillis, limits::HISTORY_PAGE_MAX};
+use fanwave_wire::{Channel, Epoch, Offset, RoomId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Api, Problem,
     channels::{Answer, fresh},
-    guests, limits,
+    extract::{ChannelPath, InBody, InPath, InQuery, PageLimit, RecordingPath, Staff, Whole},
     messages::{self, LaneName, Message},
-    staff::demand_staff,
 };
+
+/// The routes of this module.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, delete))
+        .routes(routes!(clip))
+        .routes(routes!(messages))
+}
 
 /// A recording or a clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,21 +105,41 @@ pub trait Library: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Recording, LibraryError>>;
 }
 
-#[derive(Debug, Serialize)]
+/// A recording or a clip.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recording)]
 pub(crate) struct Described {
+    /// Its name in addresses.
+    #[schema(example = "demo.12aea5675118b09b")]
     id: String,
+    /// The channel that showed it.
+    #[schema(value_type = String)]
     channel: RoomId,
+    /// Where it is played from.
+    #[schema(example = "/vod/demo.12aea5675118b09b/index.m3u8")]
     playlist: String,
+    /// When it begins, milliseconds since 1970.
+    #[schema(value_type = u64)]
     from: UnixMillis,
+    /// When it ends, milliseconds since 1970.
+    #[schema(value_type = u64)]
     to: UnixMillis,
+    /// Bytes of its segments.
     bytes: u64,
+    /// Whether nothing will be added.
     ended: bool,
+    /// Whether it is a clip.
     clip: bool,
 }
 
-#[derive(Debug, Serialize)]
+/// The recordings and clips of a channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recordings)]
 pub(crate) struct List {
+    /// The channel's id.
+    #[schema(value_type = String)]
     channel: RoomId,
+    /// The newest first.
     recordings: Vec<Described>,
 }
 
@@ -126,10 +156,19 @@ fn describe(recording: Recording) -> Described {
     }
 }
 
-/// The recordings of a channel, the newest first.
-pub(crate) async fn list(
+/// Lists the recordings of a channel
+///
+/// Recordings and clips, the newest first.
+#[utoipa::path(
+    get, path = "/channels/{id}/recordings", tag = "recordings", operation_id = "listRecordings", params(ChannelPath),
+    responses(
+        (status = 200, description = "All of them.", body = List),
+        (status = 404, description = "`unknown_channel`: no channel of this id is configured."),
+    ),
+)]
+async fn list(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    InPath(ChannelPath { id }): InPath<ChannelPath>,
 ) -> Result<Answer<List>, Problem> {
     let channel = api.channel(&id)?.id.clone();
     let mut recordings = api.library.list();
@@ -140,22 +179,42 @@ pub(crate) async fn list(
     }))
 }
 
-/// One recording.
-pub(crate) async fn show(
+/// Reads one recording or clip
+///
+/// When it begins and ends, and where it is played from.
+#[utoipa::path(
+    get, path = "/recordings/{id}", tag = "recordings", operation_id = "readRecording", params(RecordingPath),
+    responses(
+        (status = 200, description = "The recording or the clip.", body = Described),
+        (status = 404, description = "`unknown_recording`: there is no such recording."),
+    ),
+)]
+async fn show(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    InPath(RecordingPath { id }): InPath<RecordingPath>,
 ) -> Result<Answer<Described>, Problem> {
     let recording = api.library.get(&id).ok_or_else(unknown)?;
     Ok(fresh(describe(recording)))
 }
 
-/// Deletes a recording or a clip.
-pub(crate) async fn delete(
+/// Deletes a recording or a clip
+///
+/// Its media go when no clip needs them any more. For staff.
+#[utoipa::path(
+    delete, path = "/recordings/{id}", tag = "recordings", operation_id = "deleteRecording",
+    params(RecordingPath), security(("bearer" = [])),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, description = "`unknown_recording`: there is no such recording."),
+        (status = 409, description = "`conflict`: its show is on."),
+        (status = 503, description = "`storage_unavailable`: the storage cannot do it now."),
+    ),
+)]
+async fn delete(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
+    _: Staff,
+    InPath(RecordingPath { id }): InPath<RecordingPath>,
 ) -> Result<StatusCode, Problem> {
-    demand_staff(&api, &headers, (api.now)())?;
     api.library
         .delete(&id)
         .await
@@ -163,59 +222,88 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+/// The moments between which a clip is cut.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewClip)]
 struct Span {
-    from: UnixMillis,
-    to: UnixMillis,
+    /// Where it begins, milliseconds since 1970.
+    #[schema(value_type = u64, maximum = 9_007_199_254_740_991i64)]
+    from: Whole,
+    /// Where it ends, milliseconds since 1970; later.
+    #[schema(value_type = u64, maximum = 9_007_199_254_740_991i64)]
+    to: Whole,
 }
 
-/// Cuts a clip.
-pub(crate) async fn clip(
+/// Cuts a clip
+///
+/// The segments that hold anything between the two moments of the recording. For staff.
+#[utoipa::path(
+    post, path = "/recordings/{id}/clips", tag = "recordings", operation_id = "cutClip",
+    params(RecordingPath), security(("bearer" = [])), request_body = Span,
+    responses(
+        (status = 201, description = "The clip.", body = Described),
+        (status = 404, description = "`unknown_recording`: there is no such recording."),
+        (status = 422, description = "`refused`: nothing lies between the two moments, or it is a clip itself."),
+        (status = 503, description = "`storage_unavailable`: the storage cannot do it now."),
+    ),
+)]
+async fn clip(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    request: Request,
+    _: Staff,
+    InPath(RecordingPath { id }): InPath<RecordingPath>,
+    InBody(Span { from, to }): InBody<Span>,
 ) -> Result<Response, Problem> {
-    demand_staff(&api, &headers, (api.now)())?;
-    let body = guests::read(request, limits::BODY_WAIT_MAX).await?;
-    let Span { from, to } = serde_json::from_slice(&body).map_err(|_| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_body",
-            "the body must be JSON: {\"from\": MILLISECONDS, \"to\": MILLISECONDS}, both since 1970",
-        )
-    })?;
     let clip = api
         .library
-        .clip(&id, from, to)
+        .clip(&id, UnixMillis(from.0), UnixMillis(to.0))
         .await
         .map_err(|error| refused(&error))?;
     Ok((StatusCode::CREATED, fresh(describe(clip))).into_response())
 }
 
 /// The query string of the chat beside a recording.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
+    /// Which of the channel's lanes.
     #[serde(default)]
+    #[param(inline, required = false)]
     lane: LaneName,
-    /// Go on behind this message.
-    after: Option<Offset>,
-    /// Begin at this time in the player, milliseconds.
-    from_ms: Option<u64>,
-    limit: Option<usize>,
+    /// Go on behind this message: `next_after` of the page before.
+    #[param(inline)]
+    after: Option<Whole>,
+    /// Begin at this time in the player, milliseconds; without effect beside `after`.
+    #[param(inline)]
+    from_ms: Option<Whole>,
+    /// How many at most; 50, if that is not said.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    limit: PageLimit,
 }
 
-#[derive(Debug, Serialize)]
+/// A page of what was said while a recorded show was on, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordingMessagePage)]
 pub(crate) struct Page {
+    /// The recording's id.
     recording: String,
+    /// The lane, as the chat's protocol names it.
+    #[schema(example = "chat:demo")]
     channel: String,
+    /// Offsets are comparable only within one.
+    #[schema(value_type = String)]
     epoch: Epoch,
     messages: Vec<Timed>,
-    /// Cursor of the next, later page; absent when this one reaches the end of the recording.
+    /// Cursor of the next, later page; null when this one reaches the end of the recording.
+    #[schema(value_type = Option<u64>)]
     next_after: Option<Offset>,
 }
 
-#[derive(Debug, Serialize)]
+/// A message with its time in a player.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordingMessage)]
 struct Timed {
     /// When it was said, as time in a player, milliseconds.
     media_ms: u64,
@@ -223,19 +311,26 @@ struct Timed {
     message: Message,
 }
 
-/// What was said while the show was on.
-pub(crate) async fn messages(
+/// Reads the chat beside a recording
+///
+/// What was said while the show was on, oldest first, each message with its time in a player. `next_after` of one page is
+/// `after` of the next, later one.
+#[utoipa::path(
+    get, path = "/recordings/{id}/messages", tag = "recordings", operation_id = "listRecordingMessages",
+    params(RecordingPath, Ask),
+    responses(
+        (status = 200, description = "The page.", body = Page),
+        (status = 400, description = "`malformed_query`: the detail says what cannot be used."),
+        (status = 404, description = "`unknown_recording`: there is no such recording."),
+        (status = 503, description = "`history_unavailable` or `storage_unavailable`: it cannot be read right now."),
+    ),
+)]
+async fn messages(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    query: Result<Query<Ask>, QueryRejection>,
+    InPath(RecordingPath { id }): InPath<RecordingPath>,
+    InQuery(ask): InQuery<Ask>,
 ) -> Result<Answer<Page>, Problem> {
-    let Ok(Query(ask)) = query else {
-        return Err(malformed());
-    };
-    let limit = ask.limit.unwrap_or(limits::PAGE_DEFAULT);
-    if limit == 0 || limit > HISTORY_PAGE_MAX {
-        return Err(malformed());
-    }
+    let PageLimit(limit) = ask.limit;
     let recording = api.library.get(&id).ok_or_else(unknown)?;
     let stretches = api
         .library
@@ -246,9 +341,9 @@ pub(crate) async fn messages(
         lane: ask.lane.lane(),
         room: recording.channel,
     };
-    let from = wall_at(&stretches, ask.from_ms.unwrap_or(0)).unwrap_or(recording.from);
+    let from = wall_at(&stretches, ask.from_ms.map_or(0, |at| at.0)).unwrap_or(recording.from);
     let since = match ask.after {
-        Some(after) => after,
+        Some(after) => Offset(after.0),
         None => before(&api, &channel, from).await?,
     };
     let query = HistoryQuery {
@@ -256,8 +351,7 @@ pub(crate) async fn messages(
         limit,
         reverse: false,
     };
-    let history = api.engine.history(&channel, query).await;
-    let history = history.map_err(|error| messages::unavailable(&error))?;
+    let history = messages::history(&api, &channel, query).await?;
     let read = history.publications.len();
     let within = history
         .publications
@@ -288,8 +382,7 @@ async fn before(api: &Api, channel: &Channel, from: UnixMillis) -> Result<Offset
             limit: 1,
             reverse: false,
         };
-        let history = api.engine.history(channel, query).await;
-        history.map_err(|error| messages::unavailable(&error))
+        messages::history(api, channel, query).await
     };
     let head = first_after(0).await?.head.0;
     let (mut low, mut high) = (0, head);
@@ -305,7 +398,7 @@ async fn before(api: &Api, channel: &Channel, from: UnixMillis) -> Result<Offset
 }
 
 /// Time in a player at a time of the show. What was said while nothing was shown belongs to where the show goes on.
-fn media_at(stretches: &[Stretch], at: UnixMillis) -> u64 {
+pub(crate) fn media_at(stretches: &[Stretch], at: UnixMillis) -> u64 {
     let mut last = 0;
     for stretch in stretches {
         if at < stretch.starts_at {
@@ -321,14 +414,14 @@ fn media_at(stretches: &[Stretch], at: UnixMillis) -> u64 {
 }
 
 /// Time of the show at a time in a player.
-fn wall_at(stretches: &[Stretch], media_ms: u64) -> Option<UnixMillis> {
+pub(crate) fn wall_at(stretches: &[Stretch], media_ms: u64) -> Option<UnixMillis> {
     let within = |stretch: &&Stretch| stretch.media_ms <= media_ms;
     let stretch = stretches.iter().rev().find(within)?;
     let into = media_ms - stretch.media_ms;
     Some(UnixMillis(stretch.starts_at.0.saturating_add(into)))
 }
 
-fn unknown() -> Problem {
+pub(crate) fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "unknown_recording",
@@ -336,7 +429,7 @@ fn unknown() -> Problem {
     )
 }
 
-fn refused(error: &LibraryError) -> Problem {
+pub(crate) fn refused(error: &LibraryError) -> Problem {
     let (status, code) = match error {
         LibraryError::Unknown => return unknown(),
         LibraryError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
@@ -344,16 +437,6 @@ fn refused(error: &LibraryError) -> Problem {
         LibraryError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
     };
     Problem::new(status, code, error.to_string())
-}
-
-fn malformed() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed_query",
-        format!(
-            "the query takes lane=chat|room, after=OFFSET or from_ms=MILLISECONDS, and limit=1..{HISTORY_PAGE_MAX}"
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -2,20 +2,19 @@
 //!
 //! The token goes into the `Authorization` header, as `Bearer TOKEN`; one of our own secret, which no fan has.
 
-use axum::http::{HeaderMap, StatusCode, header};
-use fanwave_wire::{Role, UnixMillis};
+use axum::http::{HeaderMap, StatusCode};
+use fanwave_wire::{Role, Sender, UnixMillis};
 
-use crate::{Api, Problem};
+use crate::{Api, Problem, access::bearer};
 
 /// Lets a valid token of a member of staff pass that was signed with our own secret.
 pub(crate) fn demand_staff(api: &Api, headers: &HeaderMap, now: UnixMillis) -> Result<(), Problem> {
-    let authorization = headers.get(header::AUTHORIZATION);
-    let token = authorization
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
+    staff_of(api, headers, now).map(drop)
+}
+
+/// The same, and says who it is.
+pub(crate) fn staff_of(api: &Api, headers: &HeaderMap, now: UnixMillis) -> Result<Sender, Problem> {
+    let Some(token) = bearer(headers) else {
         let words =
             "this needs the token of a member of staff in the header: Authorization: Bearer TOKEN";
         return Err(Problem::unauthorized("token_missing", words));
@@ -24,8 +23,9 @@ pub(crate) fn demand_staff(api: &Api, headers: &HeaderMap, now: UnixMillis) -> R
         .key
         .verify(token, now)
         .map_err(|error| Problem::unauthorized("token_refused", error.to_string()))?;
-    match claims.sender().role {
-        Role::Staff => Ok(()),
+    let sender = claims.into_sender();
+    match sender.role {
+        Role::Staff => Ok(sender),
         Role::Fan | Role::Member | Role::Moderator | Role::Artist => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "not_staff",

@@ -1,5 +1,11 @@
 //! The API as a client sees it, over an engine made of a list.
 
+mod conduct;
+mod log;
+mod moderation;
+pub(crate) mod platform;
+mod server_api;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -19,13 +25,13 @@ use tower::ServiceExt;
 
 use super::*;
 
-const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+pub(crate) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 
 /// Holds messages 1 to `head` of `chat:demo`, or fails every read.
-struct Log {
-    head: u64,
-    fails: bool,
+pub(crate) struct Log {
+    pub(crate) head: u64,
+    pub(crate) fails: bool,
 }
 
 impl Engine for Log {
@@ -244,11 +250,14 @@ impl Library for TwoRecordings {
 
     fn clip<'a>(
         &'a self,
-        _: &'a str,
+        id: &'a str,
         from: UnixMillis,
         to: UnixMillis,
     ) -> BoxFuture<'a, Result<Recording, LibraryError>> {
         Box::pin(async move {
+            if id == "demo.slow" {
+                std::future::pending::<()>().await;
+            }
             if from >= to {
                 return Err(LibraryError::Refused("not so".to_owned()));
             }
@@ -263,16 +272,39 @@ impl Library for TwoRecordings {
     }
 }
 
-fn key() -> TokenKey {
+pub(crate) fn key() -> TokenKey {
     TokenKey::new(&[7; 32]).unwrap()
 }
 
 fn app(log: Log) -> Router {
+    limited_app(log, RateLimits::default())
+}
+
+fn limited_app(log: Log, rates: RateLimits) -> Router {
+    router(api(log, rates))
+}
+
+fn regions() -> Regions {
+    let region = |name: &str, url: &str| Region {
+        name: name.into(),
+        url: url.into(),
+    };
+    Regions {
+        here: Some("paris".into()),
+        ranked: vec![
+            region("seoul", "https://kr.fans.example"),
+            region("paris", "https://eu.fans.example"),
+        ],
+    }
+}
+
+/// What the API answers from, without accounts.
+pub(crate) fn api(log: Log, rates: RateLimits) -> Api {
     let channel = |id: &str, title: &str| ChannelInfo {
         id: id.parse().unwrap(),
         title: title.into(),
     };
-    router(Api {
+    Api {
         channels: vec![
             channel("demo", "The Demo"),
             channel("second", "Second stage"),
@@ -280,12 +312,34 @@ fn app(log: Log) -> Router {
         part_target: Duration::from_millis(500),
         guest_ttl: Duration::from_secs(86_400),
         key: key(),
+        keys: ApiKeys::default(),
         engine: Arc::new(log),
+        rooms: Arc::<platform::Platform>::default(),
         shows: Arc::new(Shows),
         library: Arc::new(TwoRecordings),
         nodes: Arc::new(TwoNodes),
+        regions: regions(),
+        rates,
+        accounts: None,
+        webhooks: None,
+        log: None,
+        recorded: false,
         now: || NOW,
-    })
+    }
+}
+
+#[tokio::test]
+async fn the_regions_are_told_in_their_order() {
+    let answer = get("/api/v1/regions").await;
+    assert_eq!(
+        (answer.status, &*answer.cache),
+        (StatusCode::OK, "no-store")
+    );
+    let ranked = json!([
+        { "name": "seoul", "url": "https://kr.fans.example" },
+        { "name": "paris", "url": "https://eu.fans.example" },
+    ]);
+    assert_eq!(answer.body, json!({ "here": "paris", "ranked": ranked }));
 }
 
 struct Answer {
@@ -868,7 +922,7 @@ async fn the_staff_announces_what_happens_in_a_show() {
     let later = UnixMillis(NOW.0 + DAY_MS);
     let staff = format!("Bearer {}", token(Role::Staff, &key(), later));
     let song = r#"{"id":"song-1","class":"org.example.song","duration_ms":1500,
-        "attributes":{"X-TITLE":"One","X-NUMBER":7}}"#;
+        "attributes":{"X-TITLE":"One","X-NUMBER":7.0}}"#;
     let answer = announce("demo", Some(&staff), song).await;
     assert_eq!(
         (answer.status, answer.cache.as_str()),
@@ -890,9 +944,11 @@ async fn the_staff_announces_what_happens_in_a_show() {
         "{}",
         r#"{"id":"a","end":1}"#,
         r#"{"id":"a","attributes":{"X-A":1.5}}"#,
+        r#"{"id":"a","attributes":{"X-A":null}}"#,
+        r#"["a"]"#,
     ] {
         let malformed = announce("demo", Some(&staff), body).await;
-        assert_problem(&malformed, StatusCode::BAD_REQUEST, "malformed");
+        assert_problem(&malformed, StatusCode::BAD_REQUEST, "malformed_body");
     }
     let nowhere = announce("none", Some(&staff), r#"{"id":"a"}"#).await;
     assert_problem(&nowhere, StatusCode::NOT_FOUND, "unknown_channel");

@@ -11,12 +11,15 @@ use std::{
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use fanwave_api::accounts;
+use fanwave_store::catalogue::Catalogue;
 use fanwave_wire::{Role, RoomId, Sender, UnixMillis, UserId, token::Claims};
 
 use crate::{
-    clock,
+    chat_log, clock,
     config::{self, ConfigError, env, plan::Plan, reference},
     datadir::DataDir,
+    embed::command as embed,
     judge, load, nodes, output,
     secret::Secret,
     serve::{self, assembly::Show},
@@ -39,6 +42,7 @@ Then:
   fanwave check-config fanwave.toml
   fanwave serve --config fanwave.toml
   fanwave token --role artist --name AURORA    lets an artist write to the room's own lane
+  fanwave embed --origin https://shop.example  lets that page show it in a frame
   fanwave load 127.0.0.1:8080                  a crowd of virtual fans, and a report of what they got
   fanwave viewers http://127.0.0.1:8080/live/demo/master.m3u8
                                                the same for the broadcast: viewers who ask as players do
@@ -83,6 +87,9 @@ enum Command {
     /// Make a token for an artist or a member of staff, signed with the data folder's secret
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(TokenArgs),
+    /// Make a signed address of a show for other pages, and the HTML to put there
+    #[command(after_help = embed::EXAMPLES)]
+    Embed(embed::EmbedArgs),
     /// Show a channel's stream key, or make a new one
     #[command(after_help = KEY_EXAMPLES)]
     StreamKey {
@@ -94,12 +101,24 @@ enum Command {
         #[arg(long)]
         rotate: bool,
     },
+    /// Make the one-time token with which the first member of staff makes their account
+    #[command(after_help = SETUP_EXAMPLES)]
+    SetupToken {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Put a server under load with virtual fans, and prove what it delivered
     #[command(after_help = load::EXAMPLES)]
     Load(Box<load::LoadArgs>),
     /// Put a broadcast under load with viewers who ask as players do, and measure what they got
     #[command(after_help = viewers::EXAMPLES)]
     Viewers(viewers::ViewersArgs),
+    /// Print the description of the HTTP API, OpenAPI 3.1, as every server has it at /api/v1/openapi.json
+    #[command(after_help = OPENAPI_EXAMPLES)]
+    Openapi,
+    /// Search and export the chat log, put rooms under legal hold, and forget a person
+    #[command(after_help = chat_log::EXAMPLES)]
+    Log(chat_log::LogArgs),
     /// List the servers of the same rooms, as one of them knows them
     #[command(after_help = nodes::EXAMPLES)]
     Nodes(nodes::NodesArgs),
@@ -110,6 +129,15 @@ enum Command {
     #[command(name = load::WORKER_COMMAND, hide = true)]
     LoadWorker,
 }
+
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  fanwave setup-token --config fanwave.toml
+  curl http://localhost:8080/api/v1/setup -H 'content-type: application/json' \\
+    -d '{\"token\": \"fws_...\", \"login\": \"boss\", \"password\": \"...\", \"name\": \"Boss\"}'
+
+The token is good for a day and for one account; a new one takes the place of the one before. accounts.registration must not
+be \"off\".";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +162,13 @@ Examples:
 The token is printed on one line. It is a secret: whoever has it is the artist until it expires.
 Next: give it to a client as its connect token, for example in npm `centrifuge`: new Centrifuge(url, { token }).";
 
+const OPENAPI_EXAMPLES: &str = "\
+Examples:
+  fanwave openapi > openapi.json
+  npx openapi-typescript openapi.json -o fanwave.d.ts
+
+Next: docs/api.md says how to authenticate, and what is true of all requests.";
+
 const KEY_EXAMPLES: &str = "\
 Examples:
   fanwave stream-key demo
@@ -143,7 +178,7 @@ Next: in OBS, Settings > Stream > Custom: server rtmp://HOST:1935/live, and this
 
 /// Which configuration and data folder.
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(crate) struct Place {
     /// The TOML file; without one, defaults and environment variables hold
     #[arg(long, value_name = "FILE", env = "FANWAVE_CONFIG")]
     config: Option<PathBuf>,
@@ -194,14 +229,21 @@ pub fn run() -> ExitCode {
             output::print(&reference::print());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Openapi => {
+            output::print(&fanwave_api::openapi::print());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Token(args) => token(&args),
+        Command::Embed(args) => embed::run(args),
         Command::StreamKey {
             channel,
             place,
             rotate,
         } => stream_key(&channel, &place, rotate),
+        Command::SetupToken { place } => setup_token(&place),
         Command::Load(args) => load::run(*args),
         Command::Viewers(args) => viewers::run(args),
+        Command::Log(args) => chat_log::run(args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Judge(args) => judge::run_judge(&args),
         Command::LoadWorker => load::run_worker(),
@@ -291,6 +333,33 @@ fn token(args: &TokenArgs) -> Result<ExitCode, anyhow::Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn setup_token(place: &Place) -> Result<ExitCode, anyhow::Error> {
+    let plan = place.plan()?;
+    let Some(planned) = &plan.accounts else {
+        anyhow::bail!(
+            "no accounts are kept here: set accounts.registration to \"closed\" or \"open\" first"
+        );
+    };
+    let database = serve::accounts::database(planned, &DataDir::open(&plan.data_dir)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no threads to be had")?;
+    let token = runtime.block_on(async {
+        let catalogue = Catalogue::open(&database).await?;
+        let token = accounts::invite_first(&catalogue, clock::now()).await?;
+        catalogue.close().await;
+        Ok::<_, anyhow::Error>(token)
+    })?;
+    let Some(token) = token else {
+        anyhow::bail!(
+            "there is a member of staff already: they make others, with PATCH /api/v1/accounts/ID"
+        );
+    };
+    output::print(&format!("{token}\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
 fn stream_key(channel: &RoomId, place: &Place, rotate: bool) -> Result<ExitCode, anyhow::Error> {
     let plan = place.plan()?;
     let known = plan.channels.iter().find(|planned| planned.id == *channel);
@@ -321,7 +390,8 @@ fn stream_key(channel: &RoomId, place: &Place, rotate: bool) -> Result<ExitCode,
 }
 
 impl Place {
-    fn plan(&self) -> Result<Plan, ConfigError> {
+    /// What is configured there.
+    pub(crate) fn plan(&self) -> Result<Plan, ConfigError> {
         let mut plan = config::load(self.config.as_deref(), env::variables())?;
         if let Some(dir) = &self.data_dir {
             plan.data_dir.clone_from(dir);

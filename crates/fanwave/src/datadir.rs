@@ -4,6 +4,7 @@
 //! data/
 //!   lock                   held while a server runs; its content means nothing
 //!   fanwave.db             the chat log (SQLite; -wal and -shm belong to it)
+//!   catalogue.db           accounts, webhooks and the audit log (SQLite), where they are kept
 //!   token-secret           signs the fans' tokens, mode 600
 //!   stream-keys/CHANNEL    one stream key per channel, mode 600
 //!   media/                 what viewers can go back to in shows that are on, and recordings
@@ -153,6 +154,12 @@ impl DataDir {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("fanwave.db")
+    }
+
+    /// Accounts, webhooks and the audit log.
+    #[must_use]
+    pub fn catalogue(&self) -> PathBuf {
+        self.root.join("catalogue.db")
     }
 
     /// The key that signs tokens, from `file` or from the folder, where it is made at the first call.

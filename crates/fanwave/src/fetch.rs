@@ -4,7 +4,11 @@
 //! An answer is read whole, up to a bound. Redirects are not followed: what is wanted is at the address that was given.
 //! Addresses and tokens may be secrets, and are in no error.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -26,6 +30,8 @@ use tokio_rustls::{
         ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName,
     },
 };
+
+use crate::outgoing::{Forbidden, Outgoing};
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -49,6 +55,11 @@ pub enum FetchError {
     /// The answer is too long, or broke off.
     #[error("answer is too long or broke off")]
     Body,
+    /// Somebody who is not the operator has set the address, and it is none that they may have called.
+    #[error(
+        "this address is not called, as it is {0}: name a public one, or allow its network in outgoing.allow"
+    )]
+    Forbidden(#[from] Forbidden),
 }
 
 /// What the other side says.
@@ -71,6 +82,8 @@ pub struct Question<'a> {
     pub token: Option<&'a str>,
     /// Longest body that is read.
     pub bytes_max: usize,
+    /// What the connection goes through, where the operator has not set the address.
+    pub outgoing: Option<&'a Outgoing>,
 }
 
 impl fmt::Debug for Question<'_> {
@@ -125,7 +138,10 @@ async fn exchange(question: Question<'_>, posted: Option<Posted>) -> Result<Answ
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_https = url.scheme() == Some(&Scheme::HTTPS);
     let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-    let socket = TcpStream::connect((host, port)).await?;
+    let socket = match question.outgoing {
+        Some(outgoing) => outgoing.connect(host, port).await?,
+        None => TcpStream::connect((host, port)).await?,
+    };
     if is_https {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::HostName)?;
         let stream = TlsConnector::from(tls()?).connect(name, socket).await?;
@@ -135,8 +151,24 @@ async fn exchange(question: Question<'_>, posted: Option<Posted>) -> Result<Answ
     }
 }
 
-/// The authorities that the machine trusts. They are read every time: it is done rarely, and certificates change.
+/// How long the authorities of the machine are believed that were read. They change rarely, and some addresses are called often.
+const AUTHORITIES_LIFE: Duration = Duration::from_secs(60);
+
+/// The authorities that the machine trusts, and sessions of TLS that can go on.
 fn tls() -> Result<Arc<ClientConfig>, FetchError> {
+    static READ: Mutex<Option<(Instant, Arc<ClientConfig>)>> = Mutex::new(None);
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, config)) = &*read
+        && at.elapsed() < AUTHORITIES_LIFE
+    {
+        return Ok(Arc::clone(config));
+    }
+    let config = read_authorities()?;
+    *read = Some((Instant::now(), Arc::clone(&config)));
+    Ok(config)
+}
+
+fn read_authorities() -> Result<Arc<ClientConfig>, FetchError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))

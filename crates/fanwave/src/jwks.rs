@@ -30,6 +30,7 @@ use tokio::{
 use crate::{
     config::tokens::Tokens,
     fetch::{self, Question},
+    outgoing::Outgoing,
 };
 
 /// Longest time of one fetch, from the name's resolution to the last byte.
@@ -254,10 +255,16 @@ impl Reader {
 ///
 /// See [`FetchError`].
 async fn fetch(url: &Uri) -> Result<Jwks, FetchError> {
+    fetch_by(url, None).await
+}
+
+/// The same by the way out for addresses that somebody else than the operator has set, if that is given.
+pub(crate) async fn fetch_by(url: &Uri, outgoing: Option<&Outgoing>) -> Result<Jwks, FetchError> {
     let question = Question {
         url,
         token: None,
         bytes_max: JWKS_BYTES_MAX,
+        outgoing,
     };
     let answer = fetch::get(question).await?;
     match answer.status {

@@ -115,6 +115,7 @@ pub(crate) fn run(args: &NodesArgs) -> Result<ExitCode, anyhow::Error> {
         url: &url,
         token: Some(&token),
         bytes_max: ANSWER_BYTES_MAX,
+        outgoing: None,
     };
     let answer = runtime
         .block_on(async { timeout(ANSWER_TIME_MAX, fetch::get(question)).await })

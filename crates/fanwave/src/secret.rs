@@ -17,6 +17,9 @@ use thiserror::Error;
 /// Largest secret, bytes.
 pub const SECRET_BYTES_MAX: usize = 1024;
 
+/// Largest file of several secrets, bytes: 64 keys with all their words take half of it.
+pub const SECRETS_BYTES_MAX: u64 = 64 * 1024;
+
 /// Shortest secret that signs what others are told, characters: it can be guessed at leisure.
 const SIGNING_CHARS_MIN: usize = 16;
 
@@ -118,6 +121,25 @@ pub enum SecretError {
 pub fn check_file(path: &Path) -> Result<(), SecretError> {
     let file = File::open(path).map_err(|source| failed(path, source))?;
     check_mode(path, &file)
+}
+
+/// Reads a file of several secrets, whose lines its reader judges.
+///
+/// # Errors
+///
+/// [`SecretError::Io`] and [`SecretError::OpenToOthers`]; a file of more than [`SECRETS_BYTES_MAX`] bytes, or none of text,
+/// is an error of the first kind.
+pub fn read_several(path: &Path) -> Result<String, SecretError> {
+    let file = File::open(path).map_err(|source| failed(path, source))?;
+    check_mode(path, &file)?;
+    let mut text = String::new();
+    file.take(SECRETS_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(|source| failed(path, source))?;
+    if text.len() as u64 > SECRETS_BYTES_MAX {
+        return Err(failed(path, io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(text)
 }
 
 /// Reads a secret of at least so many characters.

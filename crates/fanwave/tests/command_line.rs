@@ -48,7 +48,15 @@ fn help_teaches_the_first_steps() {
     ] {
         assert!(stdout(&help).contains(word), "{word}");
     }
-    for command in ["serve", "check-config", "token", "stream-key", "nodes"] {
+    for command in [
+        "serve",
+        "check-config",
+        "token",
+        "embed",
+        "stream-key",
+        "log",
+        "nodes",
+    ] {
         let help = fanwave(folder.path(), &[command, "--help"]);
         assert_eq!(help.status.code(), Some(0));
         assert!(
@@ -271,4 +279,32 @@ fn a_second_signal_ends_it_at_once() {
     serving.signal(Signal::INT);
     let code = serving.child.wait().unwrap().code();
     assert_eq!(code, Some(130), "{}", fs::read_to_string(&log).unwrap());
+}
+
+#[test]
+fn a_link_for_other_pages_is_signed_and_only_for_pages_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let embed = |arguments: &[&str]| {
+        let url = ["embed", "--url", "https://live.example"];
+        fanwave(folder.path(), &[&url[..], arguments].concat())
+    };
+    let made = embed(&["--origin", "https://shop.example", "--show", "chat"]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let lines = stdout(&made);
+    assert!(lines.starts_with(
+        "<iframe\n  src=\"https://live.example/embed/demo?origin=https://shop.example&amp;expires="
+    ));
+    assert!(lines.contains("&amp;show=chat&amp;theme=dark&amp;signature="));
+    let alone = embed(&["--origin", "https://shop.example", "--address-only"]);
+    assert!(stdout(&alone).starts_with("https://live.example/embed/demo?origin="));
+    for (wrong, says) in [
+        (["--origin", "*"], "is no origin"),
+        (["--origin", "https://shop.example/"], "is no origin"),
+    ] {
+        let refused = embed(&wrong);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains(says), "{}", stderr(&refused));
+    }
+    let unnamed = embed(&["--origin", "https://shop.example", "--channel", "other"]);
+    assert!(stderr(&unnamed).contains("there are: demo"));
 }

@@ -380,13 +380,10 @@ impl Packager {
             Some((_, join)) => {
                 let zero = clock::zero(wall, shown)
                     .map_err(|off_millis| PackError::NotTheClock { off_millis })?;
-                let channel = self.claim.channel();
-                let joined = self.early.iter().position(|output| {
-                    matches!(output, Output::Sample(id, sample)
-                        if *id == leader && join.may_begin(channel, zero, (sample, timescale)))
-                });
-                // What is behind it is behind it in time, too.
-                self.early.drain(..joined.unwrap_or(self.early.len()));
+                let picture = (leader, timescale);
+                if !join.find(self.claim.channel(), zero, picture, &mut self.early) {
+                    return Ok(());
+                }
                 zero
             }
         };

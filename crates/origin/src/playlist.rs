@@ -1,7 +1,7 @@
 //! A playlist as it goes out: rendered once, compressed once, shared by everybody who asks for that version.
 
 use std::{
-    io::Write,
+    cell::RefCell,
     sync::{Arc, OnceLock},
 };
 
@@ -11,7 +11,18 @@ use fanwave_live::{
     Snapshot,
     render::{self, Form, Multivariant},
 };
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+/// The largest window of deflate, bits (RFC 1951, section 2).
+const WINDOW_BITS: u8 = 15;
+
+thread_local! {
+    /// 380 KB, for all playlists that are compressed on this thread, one after the other. One of its own for each would be more
+    /// than the playlist; and the allocator of many systems (glibc before 2.38) does not find the place again that an aligned
+    /// block of that size leaves, so that each of them would stay for ever.
+    static PACKER: RefCell<Compress> =
+        RefCell::new(Compress::new_gzip(Compression::default(), WINDOW_BITS));
+}
 
 /// One version of one playlist. Whoever asks first does the work; the others take the same bytes.
 #[derive(Debug)]
@@ -85,17 +96,53 @@ impl Playlist {
     }
 
     pub(crate) fn gzip(&self) -> Bytes {
-        let compress = || {
-            let text = self.text();
-            let mut encoder =
-                GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::default());
-            // Writing to memory does not fail.
-            encoder
-                .write_all(&text)
-                .and_then(|()| encoder.finish())
-                .unwrap_or_default()
-                .into()
-        };
+        let compress = || PACKER.with_borrow_mut(|packer| pack(packer, &self.text()));
         self.gzip.get_or_init(compress).clone()
+    }
+}
+
+/// A text in gzip's form (RFC 1952); the same text always becomes the same bytes.
+fn pack(packer: &mut Compress, text: &[u8]) -> Bytes {
+    packer.reset();
+    let mut packed = Vec::with_capacity(text.len() / 4);
+    loop {
+        // It grows as vectors do, and the next call goes on where this one had to stop.
+        packed.reserve(text.len() / 4 + 64);
+        let taken = usize::try_from(packer.total_in()).unwrap_or(usize::MAX);
+        let left = text.get(taken..).unwrap_or_default();
+        match packer.compress_vec(left, &mut packed, FlushCompress::Finish) {
+            Ok(Status::Ok | Status::BufError) => {}
+            // Compressing in memory does not fail.
+            Ok(Status::StreamEnd) | Err(_) => return packed.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn one_compressor_packs_any_texts_one_after_the_other(
+            texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..2_000), 1..8),
+            times in 1_usize..40,
+        ) {
+            let mut packer = Compress::new_gzip(Compression::default(), WINDOW_BITS);
+            for text in texts {
+                let text = text.repeat(times);
+                let packed = pack(&mut packer, &text);
+                let mut unpacked = Vec::new();
+                GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+                prop_assert!(unpacked == text);
+                let mut other = Compress::new_gzip(Compression::default(), WINDOW_BITS);
+                prop_assert!(pack(&mut other, &text) == packed);
+            }
+        }
     }
 }

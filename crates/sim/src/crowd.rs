@@ -103,6 +103,8 @@ impl World {
                         .user(),
                 })
             }),
+            unpaced: false,
+            held: false,
         };
         let ticket = self.ticket();
         let say = Box::new(say);

@@ -86,6 +86,8 @@ impl World {
             id: ClientMessageId(format!("r{}", self.sent).into()),
             text: "thank you all".into(),
             reply_to: None,
+            unpaced: false,
+            held: false,
         });
         let ticket = self.ticket();
         self.drive(0, Input::Say { ticket, say });

@@ -91,7 +91,8 @@ pub(super) fn plan(check: &mut Check<'_>, authorise: &schema::Authorise) -> Opti
     })
 }
 
-pub(super) fn address(text: &str) -> Option<Uri> {
+/// An address that can be called over HTTP, in the clear or not.
+pub(crate) fn address(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
     let is_http = url.scheme() == Some(&Scheme::HTTP) || url.scheme() == Some(&Scheme::HTTPS);
     // Nothing would send a user and a password that are in the address.

@@ -137,7 +137,7 @@ fn tls(check: &mut Check<'_>, config: &Config) -> Option<HttpTls> {
 }
 
 /// Scheme, host and port and nothing behind them.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     let authority = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));

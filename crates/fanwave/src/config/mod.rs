@@ -10,7 +10,10 @@
 //!
 //! Nothing here opens sockets or creates files; reading the secret files' permissions is all it does to the disk.
 
+pub mod accounts;
+mod api;
 pub mod authorise;
+pub mod cassandra;
 mod check;
 pub mod demo;
 pub mod drain;
@@ -25,19 +28,24 @@ pub mod kafka;
 pub mod keys;
 mod ladder;
 pub mod nats;
+pub mod oidc;
 pub mod plan;
 pub mod problem;
+pub mod proxy;
 mod recording;
 pub mod reference;
+mod regions;
 pub mod s3;
 pub mod schema;
 pub mod settings;
+pub mod store;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
 mod thumbnails;
 pub mod tokens;
 pub mod webhook;
+pub mod webhooks;
 
 use std::{
     fmt::Write,

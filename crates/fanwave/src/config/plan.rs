@@ -14,10 +14,16 @@ use fanwave_origin::{
     LadderConfig, Numbering, RecordingConfig, Takeover, ThumbnailsConfig, limits::CONNECTIONS_MAX,
 };
 use fanwave_room::admit::Rules;
-use fanwave_wire::{RoomId, envelope::NodeName, limits::MESSAGE_TEXT_CHARS_MAX};
+use fanwave_wire::{
+    RoomId,
+    envelope::NodeName,
+    limits::{MESSAGE_TEXT_CHARS_MAX, SYSTEM_ROOM},
+};
 use tracing_subscriber::EnvFilter;
 
 use super::{
+    accounts::{self, Accounts},
+    api,
     authorise::{self, Authorise},
     check::Check,
     demo::{self, Demo},
@@ -29,13 +35,17 @@ use super::{
     keys::CHANNELS,
     ladder,
     problem::{Fault, Problem},
-    recording, s3,
+    proxy::{self, Proxy},
+    recording, regions, s3,
     schema::Config,
     settings::{KeyPath, Settings},
+    store::{self, Store},
     thumbnails,
     tokens::{self, Tokens},
     webhook::{self, Webhook},
+    webhooks::{self, Webhooks},
 };
+use crate::outgoing::Guard;
 
 /// Most channels of one server: each costs its packager's windows, some 30 MB while it is live.
 pub const CHANNELS_MAX: usize = 256;
@@ -48,6 +58,10 @@ pub const TITLE_CHARS_MAX: usize = 100;
 pub struct Plan {
     /// The HTTP port.
     pub http: Http,
+    /// How often one client may ask the API.
+    pub rates: fanwave_api::RateLimits,
+    /// Where else the same rooms and shows are.
+    pub regions: fanwave_api::Regions,
     /// Where publishers connect.
     pub rtmp_listen: SocketAddr,
     /// Most of them from one address, through whichever door.
@@ -62,6 +76,12 @@ pub struct Plan {
     pub authorise: Option<Authorise>,
     /// Who is told what happens.
     pub webhook: Option<Webhook>,
+    /// Webhooks of the API, if any are kept here.
+    pub webhooks: Option<Webhooks>,
+    /// Which addresses of users of the API may be called.
+    pub outgoing: Guard,
+    /// Who is asked about the chat.
+    pub proxy: Proxy,
     /// Target duration of a part.
     pub part_target: Duration,
     /// How long a vanished publisher may take to return.
@@ -85,14 +105,20 @@ pub struct Plan {
     pub gateway: Gateway,
     /// What makes the rooms of servers one.
     pub engine: Engine,
+    /// Where the chat log is, and how long it is kept.
+    pub store: Store,
     /// What other servers call this one; `None`: after its host and port.
     pub name: Option<NodeName>,
     /// How long a guest token is valid.
     pub guest_ttl: Duration,
     /// A signing secret from outside the data folder.
     pub token_secret_file: Option<PathBuf>,
+    /// Where the API keys of back ends are.
+    pub api_keys_file: Option<PathBuf>,
     /// Whose tokens are taken.
     pub tokens: Tokens,
+    /// Accounts, if any are kept here.
+    pub accounts: Option<Accounts>,
     /// The data folder.
     pub data_dir: PathBuf,
     /// The log.
@@ -103,6 +129,20 @@ pub struct Plan {
     pub shutdown_deadline: Duration,
     /// The demo show.
     pub demo: Demo,
+}
+
+impl Plan {
+    /// Origins whose pages may use the chat and the API here, beside those of this server: what is listed, and the regions.
+    #[must_use]
+    pub fn readers(&self) -> Vec<String> {
+        let regions = self
+            .regions
+            .ranked
+            .iter()
+            .map(|region| region.url.to_string());
+        let listed = self.http.allowed_origins.iter().cloned();
+        listed.chain(regions).collect()
+    }
 }
 
 /// One channel.
@@ -168,25 +208,19 @@ pub enum LogFormat {
 /// At least one problem, each with the place of its key.
 pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let mut check = Check::new(settings);
-    let config = match settings.config() {
-        Ok(config) => config,
-        Err(error) => {
-            let fault = Fault::Syntax(error.message().to_owned());
-            return Err(vec![Problem {
-                origin: super::problem::Origin::Default,
-                fault,
-            }]);
-        }
-    };
+    let config = settings.config().map_err(|error| unreadable(&error))?;
     let shutdown_deadline = check.duration(
         KeyPath::of("shutdown", "deadline"),
         &config.shutdown.deadline,
         secs(1)..=secs(300),
     );
+    let postgres = store::postgres(&mut check, &config.postgresql);
     #[cfg(not(feature = "s3"))]
     s3::plan(&mut check, &config);
     let plan = Plan {
         http: http::plan(&mut check, &config),
+        rates: api::plan(&mut check, &config),
+        regions: regions::plan(&mut check, &config.regions),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
         connections_per_peer: check.number(
             KeyPath::of("rtmp", "connections_per_address"),
@@ -198,6 +232,9 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         whip: ingest::whip(&mut check, &config.whip),
         authorise: authorise::plan(&mut check, &config.authorise),
         webhook: webhook::plan(&mut check, &config.webhook),
+        webhooks: webhooks::plan(&mut check, &config.webhooks, &postgres),
+        outgoing: webhooks::outgoing(&mut check, &config.outgoing),
+        proxy: proxy::plan(&mut check, &config.proxy),
         part_target: check.duration(
             KeyPath::of("live", "part_target"),
             &config.live.part_target,
@@ -218,6 +255,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
         engine: engine::plan(&mut check, &config),
+        store: store::plan(&mut check, &config, &postgres),
         name: engine::name(&mut check, &config.engine),
         guest_ttl: check.duration(
             KeyPath::of("tokens", "guest_ttl"),
@@ -229,6 +267,8 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
             &config.tokens.secret_file,
         ),
         tokens: tokens::plan(&mut check, &config.tokens),
+        api_keys_file: check.secret_file(KeyPath::of("api", "keys_file"), &config.api.keys_file),
+        accounts: accounts::plan(&mut check, &config, &postgres),
         data_dir: check.path(KeyPath::of("data", "dir"), &config.data.dir),
         log: log(&mut check, &config),
         drain: drain::plan(&mut check, &config.drain, shutdown_deadline),
@@ -236,6 +276,13 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         demo: demo::plan(&mut check, &config.demo),
     };
     check.finish(plan)
+}
+
+fn unreadable(error: &toml::de::Error) -> Vec<Problem> {
+    vec![Problem {
+        origin: super::problem::Origin::Default,
+        fault: Fault::Syntax(error.message().to_owned()),
+    }]
 }
 
 fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
@@ -277,6 +324,10 @@ fn channels(check: &mut Check<'_>, config: &Config) -> Vec<Channel> {
             );
         }
         let id = match channel.id.parse::<RoomId>() {
+            Ok(id) if id.as_str() == SYSTEM_ROOM => {
+                check.refuse(key("id"), "is the servers' own room");
+                continue;
+            }
             Ok(id) if is_file_name(id.as_str()) => id,
             Ok(_) => {
                 check.refuse(key("id"), "must not begin with a dot");

@@ -33,6 +33,22 @@ section!(
         tls_certificate: String = String::new(),
         tls_key: String = String::new(),
         h3_listen: String = String::new(),
+        proxies: Vec<String> = vec!["private".to_owned()],
+    }
+);
+section!(
+    /// `[api]`.
+    Api {
+        guests_per_minute: u64 = 600,
+        requests_per_minute: u64 = 0,
+        keys_file: String = String::new(),
+    }
+);
+section!(
+    /// `[regions]`.
+    Regions {
+        here: String = String::new(),
+        ranked: Vec<String> = Vec::new(),
     }
 );
 section!(
@@ -78,6 +94,35 @@ section!(
         url: String = String::new(),
         timeout: String = "5s".to_owned(),
         secret_file: String = String::new(),
+    }
+);
+section!(
+    /// `[webhooks]`.
+    Webhooks {
+        kind: String = "off".to_owned(),
+        timeout: String = "5s".to_owned(),
+        attempts: u64 = 16,
+    }
+);
+section!(
+    /// `[proxy]`.
+    Proxy {
+        secret_file: String = String::new(),
+        connect_url: String = String::new(),
+        connect_timeout: String = "2s".to_owned(),
+        connect_on_failure: String = "refuse".to_owned(),
+        subscribe_url: String = String::new(),
+        subscribe_timeout: String = "2s".to_owned(),
+        subscribe_on_failure: String = "refuse".to_owned(),
+        publish_url: String = String::new(),
+        publish_timeout: String = "2s".to_owned(),
+        publish_on_failure: String = "refuse".to_owned(),
+    }
+);
+section!(
+    /// `[outgoing]`.
+    Outgoing {
+        allow: Vec<String> = Vec::new(),
     }
 );
 section!(
@@ -141,6 +186,7 @@ section!(
         stream_key_file: String = String::new(),
         takeover: String = "refuse".to_owned(),
         numbering: String = "counted".to_owned(),
+        keep: String = String::new(),
     }
 );
 section!(
@@ -177,6 +223,42 @@ section!(
         kind: String = "memory".to_owned(),
         tick: String = "20ms".to_owned(),
         name: String = String::new(),
+    }
+);
+section!(
+    /// `[store]`.
+    Store {
+        kind: String = "sqlite".to_owned(),
+        keep: String = "90d".to_owned(),
+        record: String = "off".to_owned(),
+    }
+);
+section!(
+    /// `[postgresql]`.
+    Postgresql {
+        host: String = "127.0.0.1".to_owned(),
+        port: u64 = 5432,
+        database: String = "fanwave".to_owned(),
+        schema: String = "fanwave".to_owned(),
+        username: String = "fanwave".to_owned(),
+        password_file: String = String::new(),
+        tls: String = "verified".to_owned(),
+        tls_authorities: String = String::new(),
+        readers: u64 = 4,
+    }
+);
+section!(
+    /// `[cassandra]`.
+    Cassandra {
+        contact_points: Vec<String> = vec!["127.0.0.1:9042".to_owned()],
+        keyspace: String = "fanwave".to_owned(),
+        datacenter: String = String::new(),
+        replicas: u64 = 3,
+        consistency: String = "local_quorum".to_owned(),
+        username: String = String::new(),
+        password_file: String = String::new(),
+        tls: String = "verified".to_owned(),
+        tls_authorities: String = String::new(),
     }
 );
 section!(
@@ -237,6 +319,27 @@ section!(
     }
 );
 section!(
+    /// `[accounts]`.
+    Accounts {
+        registration: String = "off".to_owned(),
+        kind: String = "sqlite".to_owned(),
+        session_ttl: String = "30d".to_owned(),
+    }
+);
+section!(
+    /// `[oidc]`.
+    Oidc {
+        issuer: String = String::new(),
+        client_id: String = String::new(),
+        client_secret_file: String = String::new(),
+        scopes: Vec<String> = vec!["openid".to_owned(), "profile".to_owned()],
+        algorithms: Vec<String> = ["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec(),
+        role_claim: String = String::new(),
+        roles: Vec<String> = Vec::new(),
+        name: String = "OpenID".to_owned(),
+    }
+);
+section!(
     /// `[data]`.
     Data {
         dir: String = "./data".to_owned(),
@@ -276,11 +379,16 @@ section!(
     /// The whole file.
     Config {
         http: Http = Http::default(),
+        api: Api = Api::default(),
+        regions: Regions = Regions::default(),
         rtmp: Rtmp = Rtmp::default(),
         srt: Srt = Srt::default(),
         whip: Whip = Whip::default(),
         authorise: Authorise = Authorise::default(),
         webhook: Webhook = Webhook::default(),
+        webhooks: Webhooks = Webhooks::default(),
+        outgoing: Outgoing = Outgoing::default(),
+        proxy: Proxy = Proxy::default(),
         live: Live = Live::default(),
         dvr: Dvr = Dvr::default(),
         recording: Recording = Recording::default(),
@@ -294,10 +402,15 @@ section!(
         chat: Chat = Chat::default(),
         gateway: Gateway = Gateway::default(),
         engine: Engine = Engine::default(),
+        store: Store = Store::default(),
+        postgresql: Postgresql = Postgresql::default(),
+        cassandra: Cassandra = Cassandra::default(),
         redis: Redis = Redis::default(),
         nats: Nats = Nats::default(),
         kafka: Kafka = Kafka::default(),
         tokens: Tokens = Tokens::default(),
+        accounts: Accounts = Accounts::default(),
+        oidc: Oidc = Oidc::default(),
         data: Data = Data::default(),
         log: Log = Log::default(),
         drain: Drain = Drain::default(),

@@ -33,6 +33,49 @@ fn nothing_configured_is_a_plan() {
 }
 
 #[test]
+fn an_issuer_needs_accounts_an_address_of_ours_and_roles_that_there_are() {
+    assert!(
+        plan("[accounts]\nregistration = \"open\"", &[])
+            .accounts
+            .unwrap()
+            .oidc
+            .is_none()
+    );
+    let text = "[http]\npublic_url = \"https://live.example/\"\n[accounts]\nregistration = \"closed\"\n[oidc]\n\
+        issuer = \"https://id.example/realm/\"\nclient_id = \"fanwave\"\nscopes = [\"email\", \"openid\"]\n\
+        role_claim = \"groups\"\nroles = [\"a=b = staff\"]\n";
+    let oidc = plan(text, &[]).accounts.unwrap().oidc.unwrap();
+    assert_eq!(oidc.issuer, "https://id.example/realm/");
+    let described = "https://id.example/realm/.well-known/openid-configuration";
+    assert_eq!(oidc.description.to_string(), described);
+    assert_eq!(
+        (&*oidc.scope, &*oidc.site),
+        ("openid email", "https://live.example")
+    );
+    assert_eq!(
+        oidc.roles.values,
+        [("a=b".to_owned(), fanwave_wire::Role::Staff)]
+    );
+    let told = complaints(
+        "[oidc]\nissuer = \"https://id.example/?a\"\nscopes = [\"two words\"]\nalgorithms = [\"HS256\"]\nroles = [\"crew=boss\"]\nname = \"\"\n",
+        &[],
+    );
+    for expected in [
+        "`oidc.issuer` must be an address",
+        "`oidc.issuer` needs accounts",
+        "`oidc.client_id` must be what the issuer calls",
+        "`http.public_url` must be set with oidc.issuer",
+        "`oidc.scopes` is a list",
+        "`oidc.algorithms` is a list of RS256, ES256 and EdDSA",
+        "`oidc.roles` needs oidc.role_claim",
+        "`oidc.roles` holds \"crew=boss\"",
+        "`oidc.name` has 1 to 40 characters",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}
+
+#[test]
 fn every_key_is_a_field_and_every_field_is_a_key() {
     let defaults = toml::Table::try_from(schema::Config::default()).unwrap();
     let mut fields = BTreeSet::new();
@@ -235,6 +278,57 @@ preset = \"placebo\"
 fans = 61
 ";
     insta::assert_snapshot!(complaints(text, &[]));
+}
+
+#[test]
+fn regions_are_named_addresses_and_this_server_is_in_one() {
+    let text = r#"
+[regions]
+here = "seoul"
+ranked = ["seoul=https://kr.example", "paris=http://127.0.0.1:8081"]
+[http]
+allowed_origins = ["https://app.example"]
+"#;
+    let plan = plan(text, &[]);
+    assert_eq!(plan.regions.here.as_deref(), Some("seoul"));
+    assert_eq!(&*plan.regions.ranked[1].url, "http://127.0.0.1:8081");
+    assert_eq!(
+        plan.readers(),
+        [
+            "https://app.example",
+            "https://kr.example",
+            "http://127.0.0.1:8081"
+        ]
+    );
+    let alone = self::plan("[regions]\nhere = \"seoul\"\n", &[]);
+    assert!(alone.regions.ranked.is_empty() && alone.readers().is_empty());
+
+    let wrong = |ranked: &str, here: &str| {
+        let text = format!("[regions]\nhere = \"{here}\"\nranked = [{ranked}]\n");
+        complaints(&text, &[])
+    };
+    for ranked in [
+        r#""https://kr.example""#,
+        r#""seoul=https://kr.example/""#,
+        r#""seoul=kr.example""#,
+        r#""seoul=https://*""#,
+        r#""Seoul=https://kr.example""#,
+        r#""=https://kr.example""#,
+    ] {
+        let said = wrong(ranked, "");
+        assert!(
+            said.contains("a region is NAME=ADDRESS"),
+            "{ranked}: {said}"
+        );
+    }
+    let twice = wrong(r#""a=https://kr.example", "b=https://kr.example""#, "a");
+    assert!(twice.contains("twice"), "{twice}");
+    let nine: Vec<String> = (0..9)
+        .map(|n| format!("\"r{n}=https://r{n}.example\""))
+        .collect();
+    assert!(wrong(&nine.join(","), "").contains("has at most 8 entries"));
+    let nowhere = wrong(r#""a=https://kr.example""#, "b");
+    assert!(nowhere.contains("is the name of no region"), "{nowhere}");
 }
 
 #[test]
@@ -496,6 +590,122 @@ fn whip_has_a_port_and_addresses_that_publishers_reach() {
     }
 }
 
+#[test]
+fn the_chat_log_is_where_and_for_as_long_as_it_is_told_to_be() {
+    use fanwave_store::Encryption;
+
+    let by_default = plan("", &[]).store;
+    assert!(!by_default.record);
+    let complaints_of = |text| complaints(text, &[]);
+    let alone = complaints_of("[store]\nrecord = \"on\"\n");
+    assert!(
+        alone.contains("`store.record` must be \"off\" with engine.kind = \"memory\""),
+        "{alone}"
+    );
+    assert!(matches!(by_default.place, store::Place::File));
+    let days = |count: u64| Some(Duration::from_secs(count * 86_400));
+    assert_eq!(by_default.retention.default, days(90));
+    let text = "\
+[store]
+kind = \"postgresql\"
+keep = \"0s\"
+[postgresql]
+host = \"db.example\"
+tls_authorities = \"authorities.pem\"
+[[channels]]
+id = \"brief\"
+keep = \"7d\"
+[[channels]]
+id = \"usual\"
+";
+    let planned = plan(text, &[]).store;
+    assert_eq!(planned.retention.default, None);
+    let rooms: Vec<_> = planned.retention.rooms.into_iter().collect();
+    assert_eq!(rooms, [("brief".parse().unwrap(), days(7))]);
+    let store::Place::Postgres { config, .. } = planned.place else {
+        unreachable!("it was asked for");
+    };
+    let authorities = Some("authorities.pem".into());
+    assert_eq!(config.encryption, Encryption::Verified { authorities });
+    assert_eq!(
+        (&*config.database, &*config.schema, config.port),
+        ("fanwave", "fanwave", 5432)
+    );
+    let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
+    let store::Place::Postgres { config, .. } = plan(socket, &[]).store.place else {
+        unreachable!("it was asked for");
+    };
+    assert_eq!(config.encryption, Encryption::Off);
+    let text = "\
+[engine]
+kind = \"nats\"
+[store]
+kind = \"postgresql\"
+keep = \"1h\"
+[postgresql]
+host = \"\"
+port = 0
+schema = \"Fan; DROP\"
+tls = \"maybe\"
+readers = 65
+[[channels]]
+id = \"a\"
+keep = \"soon\"
+";
+    insta::assert_snapshot!(complaints(text, &[]), @r#"
+    fanwave.toml:4:8: `store.kind` must be "sqlite" with engine.kind = "nats", which keeps its log itself, unless store.record is "on"
+    fanwave.toml:5:8: `store.keep` must be from 1d to 36500d
+    fanwave.toml:7:8: `postgresql.host` must not be empty, nor have control characters
+    fanwave.toml:8:8: `postgresql.port` must be from 1 to 65535
+    fanwave.toml:9:10: `postgresql.schema` must be 1 to 63 small letters, digits and _, and begin with neither a digit nor pg_
+    fanwave.toml:10:7: `postgresql.tls` must be "verified" or "off"
+    fanwave.toml:11:11: `postgresql.readers` must be from 1 to 64
+    fanwave.toml:14:8: `channels[0].keep` must be a duration such as "500ms", "10s", "5m", "12h" or "30d"
+    "#);
+}
+
+#[cfg(all(feature = "cassandra", feature = "nats"))]
+#[test]
+fn a_cluster_of_cassandra_is_recorded_in_and_checked_whether_it_is_used_or_not() {
+    use fanwave_store::{Consistency, Encryption};
+
+    let begins = "[engine]\nkind = \"nats\"\n[store]\nkind = \"cassandra\"\n";
+    let planned = plan(&format!("{begins}record = \"on\"\n"), &[]).store;
+    let cassandra = planned.archive.unwrap();
+    assert_eq!(cassandra.config.contact_points, ["127.0.0.1:9042"]);
+    assert_eq!(cassandra.config.consistency, Consistency::LocalQuorum);
+    let authorities = None;
+    let encryption = Encryption::Verified { authorities };
+    assert_eq!(cassandra.config.encryption, encryption);
+    assert_eq!(cassandra.password_file, None);
+    assert!(plan("", &[]).store.archive.is_none());
+
+    let idle = complaints(begins, &[]);
+    assert!(
+        idle.contains("`store.kind` is \"cassandra\", which takes what is said over a broker"),
+        "{idle}"
+    );
+    let text = "\
+[cassandra]
+contact_points = [\"db.example\"]
+keyspace = \"system_auth\"
+datacenter = \"dc'1\"
+replicas = 0
+consistency = \"any\"
+username = \"fanwave\"
+tls = \"maybe\"
+";
+    insta::assert_snapshot!(complaints(text, &[]), @r#"
+    default: `cassandra.password_file` must be set with cassandra.username, and not without it
+    fanwave.toml:2:18: `cassandra.contact_points` must have 1 to 64 addresses HOST:PORT
+    fanwave.toml:3:12: `cassandra.keyspace` must be 1 to 48 small letters, digits and _, and begin with a letter, but not with system
+    fanwave.toml:4:14: `cassandra.datacenter` must be at most 64 letters, digits and any of -_.:
+    fanwave.toml:5:12: `cassandra.replicas` must be from 1 to 16
+    fanwave.toml:6:15: `cassandra.consistency` must be "one", "local_quorum", "quorum" or "all"
+    fanwave.toml:8:7: `cassandra.tls` must be "verified" or "off"
+    "#);
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn the_engine_is_chosen_by_one_line_and_checked_whichever_it_is() {
@@ -687,6 +897,13 @@ fn a_secret_file_that_others_may_read_is_refused_with_its_line() {
 }
 
 #[test]
+fn the_servers_own_room_is_no_channel() {
+    let complaint = complaints("[[channels]]\nid = \"fanwave.system\"\n", &[]);
+    let expected = "fanwave.toml:2:6: `channels[0].id` is the servers' own room";
+    assert!(complaint.starts_with(expected), "{complaint}");
+}
+
+#[test]
 fn a_long_list_of_complaints_is_cut() {
     let text: String = (0..100).map(|n| format!("unknown_{n} = 1\n")).collect();
     let complaints = complaints(&text, &[]);
@@ -710,4 +927,58 @@ fn a_file_that_is_not_there_or_too_large_is_named() {
         load(Some(&path), []),
         Err(ConfigError::TooLarge { .. })
     ));
+}
+
+#[test]
+fn webhooks_are_kept_where_it_is_said_and_call_what_is_allowed() {
+    let planned = plan("[webhooks]\nattempts = 3", &[]);
+    assert!(planned.webhooks.is_none());
+    let text = "[webhooks]\nkind = \"sqlite\"\nattempts = 3\n[outgoing]\nallow = [\"10.1.0.0/16\", \"::1\"]";
+    let planned = plan(text, &[]);
+    let webhooks = planned.webhooks.expect("they are kept");
+    assert_eq!(
+        (webhooks.attempts, webhooks.timeout),
+        (3, Duration::from_secs(5))
+    );
+    for (address, is_allowed) in [("10.1.2.3", true), ("::1", true), ("10.2.0.1", false)] {
+        let judged = planned.outgoing.judge(address.parse().unwrap());
+        assert_eq!(judged.is_ok(), is_allowed, "{address}");
+    }
+    let wrong = complaints(
+        "[webhooks]\nkind = \"mysql\"\nattempts = 0\ntimeout = \"1h\"\n[outgoing]\nallow = [\"private\"]",
+        &[],
+    );
+    for key in [
+        "webhooks.kind",
+        "webhooks.attempts",
+        "webhooks.timeout",
+        "outgoing.allow",
+    ] {
+        assert!(wrong.contains(key), "{key}: {wrong}");
+    }
+}
+
+#[test]
+fn each_hook_of_the_proxy_is_there_when_it_has_an_address() {
+    let nobody = plan("", &[]);
+    assert!(nobody.proxy.connect.is_none() && nobody.proxy.publish.is_none());
+    let text = "[proxy]\npublish_url = \"https://app.example/publish?key=canary\"\npublish_timeout = \"500ms\"\npublish_on_failure = \"allow\"";
+    let planned = plan(text, &[]).proxy;
+    let publish = planned.publish.as_ref().expect("it is asked");
+    assert_eq!(publish.timeout, Duration::from_millis(500));
+    assert_eq!(publish.on_failure, crate::proxy::OnFailure::Allow);
+    assert!(planned.connect.is_none() && planned.subscribe.is_none());
+    let shown = format!("{planned:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let wrong = complaints(
+        "[proxy]\nconnect_url = \"app\"\nsubscribe_timeout = \"1h\"\npublish_on_failure = \"perhaps\"",
+        &[],
+    );
+    for key in [
+        "proxy.connect_url",
+        "proxy.subscribe_timeout",
+        "proxy.publish_on_failure",
+    ] {
+        assert!(wrong.contains(key), "{key}: {wrong}");
+    }
 }

@@ -12,20 +12,28 @@ mod stop;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
-use axum::{Router, http::HeaderValue};
-use fanwave_api::{
-    Api, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError, NodeList,
-    Publisher, Recording, ShowEvent, ShowState, ShowStatus, Stretch, Told,
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+    response::Response,
 };
-use fanwave_bus::{BoxFuture, Engine};
+use fanwave_api::{
+    Api, ApiKeys, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError,
+    NodeList, Publisher, Recording, Regions, ShowEvent, ShowState, ShowStatus, Stretch, Told,
+};
+use fanwave_bus::{
+    BoxFuture, Engine,
+    recorder::{Recorder, Watch},
+};
 use fanwave_gateway::{Gateway, TlsAcceptor, TlsFiles};
 use fanwave_origin::{
     AnnounceError, ArchiveConfig, AttributeValue, ChannelConfig, ChannelStatus, DateRange,
     DateRangeSpec, Origin, OriginConfig, PublisherStatus, RecordingInfo, SrtConfig, Takeover,
+    Viewing,
     limits::{SRT_PASSPHRASE_CHARS_MAX, SRT_PASSPHRASE_CHARS_MIN},
 };
 use fanwave_room::census::Node;
-use fanwave_store::Store;
+use fanwave_store::{Archive, Store};
 use fanwave_vault::Vault;
 use fanwave_wire::{RoomId, UnixMillis, token::TokenKey};
 use futures_util::stream::BoxStream;
@@ -33,18 +41,23 @@ use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls;
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tower::util::MapResponseLayer;
+use tower_http::catch_panic::CatchPanicLayer;
 
 #[cfg(feature = "s3")]
 use super::bucket;
 use super::{
-    authoriser,
+    accounts, authoriser,
+    back_ends::{self, GatewayRooms, KeysError},
     engine::Running,
-    gateway,
+    foreign_pages, gateway,
     health::{self, Readiness, Stage},
     http::{self, Door, HttpServer},
     news::{self, Reporter, Run},
-    webhook,
+    recorder,
+    store::{self, Sweeper},
+    stream_keys, webhook,
+    webhooks::{self, Hooks},
 };
 use crate::{
     assets, clock,
@@ -96,6 +109,9 @@ pub enum StartError {
     /// The chat log cannot be opened.
     #[error(transparent)]
     Store(#[from] fanwave_store::OpenError),
+    /// The password of its database.
+    #[error("the password of the chat log's database cannot be read: {0}")]
+    StorePassword(SecretError),
     /// The password of the engine's broker.
     #[error("the engine's password cannot be read: {0}")]
     EnginePassword(SecretError),
@@ -112,12 +128,18 @@ pub enum StartError {
     #[cfg(any(feature = "nats", feature = "redis"))]
     #[error("the engine cannot start: {0}")]
     Engine(fanwave_bus::shared::BrokerError),
+    /// The catalogue of accounts.
+    #[error(transparent)]
+    Catalogue(#[from] fanwave_store::catalogue::OpenError),
     /// The gateway.
     #[error("the chat gateway cannot start: {0}")]
     Gateway(#[from] fanwave_gateway::StartError),
     /// The secret that questions to the authoriser are signed with.
     #[error("the authoriser's secret cannot be read: {0}")]
     AuthoriserSecret(SecretError),
+    /// The secret that an issuer knows us by.
+    #[error("the secret of oidc.client_secret_file cannot be read: {0}")]
+    OidcSecret(SecretError),
     /// The passphrase of the SRT port.
     #[error("the passphrase for SRT cannot be read: {0}")]
     SrtPassphrase(SecretError),
@@ -129,6 +151,12 @@ pub enum StartError {
     /// The secret that events are signed with.
     #[error("the webhook's secret cannot be read: {0}")]
     WebhookSecret(SecretError),
+    /// The secret that questions to the proxy are signed with.
+    #[error("the proxy's secret cannot be read: {0}")]
+    ProxySecret(SecretError),
+    /// The API keys of back ends.
+    #[error("the API keys of api.keys_file cannot be used: {0}")]
+    ApiKeys(#[from] KeysError),
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
@@ -182,6 +210,12 @@ pub struct Server {
     origin: Arc<Origin>,
     engine: Running,
     store: Store,
+    /// What is swept: the log, or what is recorded in its place.
+    archive: Archive,
+    /// Lets go of its oldest messages.
+    sweeper: Sweeper,
+    /// Writes down in it what is said over a broker, if that is wanted.
+    recorder: Option<Recorder>,
     demo: Option<Demo>,
     /// Given back last, when nothing writes to the folder any more.
     data: Locked,
@@ -189,6 +223,10 @@ pub struct Server {
     key_follower: Option<Follower>,
     /// Tells the operator's server what happens, if there is one.
     reporter: Option<Reporter>,
+    /// Accounts, if they are kept here.
+    register: Option<accounts::Register>,
+    /// Webhooks of the API, if there are any.
+    hooks: Option<Hooks>,
 }
 
 impl Server {
@@ -204,46 +242,45 @@ impl Server {
         let data = DataDir::open(&plan.data_dir)?.lock()?;
         let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
         let channels = served_channels(plan, data.folder())?;
+        let api_keys = back_ends::keys(plan.api_keys_file.as_deref())?;
         let (doors, addresses) = doors(&plan.http).await?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
         let media = media(plan, data.folder()).await?;
-        let origin = start_origin(plan, &channels, media, &mut registry)?;
+        let register = accounts::Register::open(plan.accounts.as_ref(), data.folder()).await?;
+        let origin = start_origin(plan, &channels, (media, register.as_ref()), &mut registry)?;
         let run = Run::new();
         let reporter = reporter(plan, &origin, &run, &mut registry)?;
-        let store = Store::open(&data.folder().database()).await?;
+        let store = store::start(&plan.store, data.folder(), &mut registry).await?;
         let engine = Running::start(plan, &store, &mut registry).await?;
-        let shared = engine.as_engine();
+        let archive = store::archive(&plan.store, &store).await?;
+        let recorder = recorder::start(plan, &archive, &mut registry);
         let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
-        let gateway = Gateway::start(
-            gateway::config(plan, addresses.plain),
-            Arc::clone(&shared),
-            keys,
-            &mut registry,
-        );
-        let gateway = Arc::new(gateway.map_err(gateway::error)?);
+        let gateway = (addresses.plain, engine.as_engine(), keys);
+        let gateway = gateway::start(plan, gateway, &mut registry)?;
         let readiness = Readiness::default();
-        let api = api(
-            plan,
-            &channels,
-            token_key.clone(),
-            shared,
-            (Arc::clone(&origin), Arc::clone(&gateway), run),
-        );
-        let pulses = pulses(&gateway, &engine, &origin);
-        let pages = Router::new()
-            .merge(gateway.router())
-            .merge(fanwave_api::router(api))
-            .merge(health::router(readiness.clone(), pulses, registry))
-            .merge(assets::router());
-        let http = HttpServer::start(
-            doors,
-            &plan.http,
-            (with_security_headers(pages, &origin), origin.viewing()),
-            http_metrics,
-        );
+        let (folder, accounts) = (data.folder(), register.as_ref());
+        let parts = (folder, accounts, &token_key, (&*origin, &run));
+        let hooks = hooks(plan, parts, engine.as_engine(), &mut registry).await?;
+        let api = Api {
+            accounts: accounts.map(|kept| kept.desk(&token_key, &plan.outgoing)),
+            webhooks: hooks.as_ref().map(|hooks| hooks.desk(&token_key)),
+            log: log(plan, &engine, &archive),
+            ..api(
+                plan,
+                &channels,
+                (token_key.clone(), api_keys),
+                engine.as_engine(),
+                (Arc::clone(&origin), Arc::clone(&gateway), run),
+            )
+        };
+        let pulses = pulses(&gateway, (&engine, &store, recorder.as_ref()), &origin);
+        let pulses = health::router(readiness.clone(), pulses, registry);
+        let api = (fanwave_api::router(api), pulses, &token_key);
+        let pages = pages(plan, (&gateway, &origin), api);
+        let http = HttpServer::start(doors, &plan.http, pages, http_metrics);
         readiness.set(Stage::Ready);
-        let mut server = Self {
+        let server = Self {
             rtmp_addr: origin.rtmp_addr(),
             addresses,
             channels,
@@ -253,16 +290,26 @@ impl Server {
             gateway,
             origin,
             engine,
+            recorder,
+            sweeper: Sweeper::start(archive.clone(), plan.store.retention.clone()),
+            archive,
             store,
             demo: None,
             data,
             key_follower,
             reporter,
+            register,
+            hooks,
         };
+        server.playing(plan, show)
+    }
+
+    /// The server with its demo, if that is wanted.
+    fn playing(mut self, plan: &Plan, show: Show) -> Result<Self, StartError> {
         if show == Show::Demo {
-            server.demo = Some(server.start_demo(plan)?);
+            self.demo = Some(self.start_demo(plan)?);
         }
-        Ok(server)
+        Ok(self)
     }
 
     fn start_demo(&self, plan: &Plan) -> Result<Demo, DemoError> {
@@ -349,13 +396,66 @@ impl Server {
     }
 }
 
+/// Everything that is served over HTTP: first what is not the broadcast.
+fn pages(
+    plan: &Plan,
+    (gateway, origin): (&Gateway, &Origin),
+    (api, pulses, key): (Router, Router, &TokenKey),
+) -> (Router, Viewing) {
+    let routes = gateway
+        .router()
+        .merge(foreign_pages::may_read(api, plan.readers()))
+        .merge(pulses)
+        .merge(assets::router(key.clone(), &plan.regions));
+    let routes = with_security_headers(routes, &plan.regions, origin);
+    (routes, origin.viewing())
+}
+
+/// Webhooks of the API, which are told what happens from now on.
+async fn hooks(
+    plan: &Plan,
+    (folder, register, key, (origin, run)): (
+        &DataDir,
+        Option<&accounts::Register>,
+        &TokenKey,
+        (&Origin, &Run),
+    ),
+    engine: Arc<dyn Engine>,
+    registry: &mut Registry,
+) -> Result<Option<Hooks>, StartError> {
+    let parts = webhooks::Parts {
+        folder,
+        register,
+        key,
+        origin,
+        run: run.clone(),
+        engine,
+    };
+    Hooks::start(plan, parts, registry).await
+}
+
+/// The chat log, if it is kept here.
+fn log(plan: &Plan, engine: &Running, archive: &Archive) -> Option<Archive> {
+    let is_kept = matches!(engine, Running::Memory(_)) || plan.store.record;
+    is_kept.then(|| archive.clone())
+}
+
 /// Who is asked how it is.
-fn pulses(gateway: &Arc<Gateway>, engine: &Running, origin: &Arc<Origin>) -> health::Pulses {
+fn pulses(
+    gateway: &Arc<Gateway>,
+    (engine, store, recorder): (&Running, &Store, Option<&Recorder>),
+    origin: &Arc<Origin>,
+) -> health::Pulses {
+    let log = store.clone();
+    let is_log = matches!(engine, Running::Memory(_));
+    let recorder = recorder.map(Recorder::watch);
     let reactor = Arc::clone(gateway);
     let (broadcast, uploads) = (Arc::clone(origin), Arc::clone(origin));
     health::Pulses {
         reactor: Arc::new(move || reactor.is_alive()),
         engine: engine.pulse(),
+        log: Arc::new(move || !is_log || log.is_well()),
+        recorder: Arc::new(move || recorder.as_ref().is_none_or(Watch::is_well)),
         storage: Arc::new(move || broadcast.stores()),
         bucket: Arc::new(move || uploads.uploads()),
     }
@@ -638,7 +738,7 @@ async fn media(plan: &Plan, folder: &DataDir) -> Result<Vault, StartError> {
 fn start_origin(
     plan: &Plan,
     channels: &[ServedChannel],
-    vault: Vault,
+    (vault, register): (Vault, Option<&accounts::Register>),
     registry: &mut Registry,
 ) -> Result<Arc<Origin>, StartError> {
     let channels = channels.iter().map(|channel| ChannelConfig {
@@ -653,6 +753,12 @@ fn start_origin(
         window: plan.dvr_window,
         recording: plan.recording.clone(),
     };
+    let operators = authoriser::config(plan.authorise.as_ref());
+    let operators = operators.map_err(StartError::AuthoriserSecret)?;
+    let authoriser = match register {
+        Some(register) => Some(stream_keys::before(operators, register.catalogue())),
+        None => operators,
+    };
     let config = OriginConfig {
         rtmp_listen: plan.rtmp_listen,
         connections_per_peer: plan.connections_per_peer,
@@ -663,8 +769,7 @@ fn start_origin(
         reconnect_window: plan.reconnect_window,
         ladder: plan.ladder.clone(),
         thumbnails: plan.thumbnails.clone(),
-        authoriser: authoriser::config(plan.authorise.as_ref())
-            .map_err(StartError::AuthoriserSecret)?,
+        authoriser,
         archive: Some(archive),
         // The chat's own: one timeline for both, also when the machine's clock is set.
         wall: || fanwave_live::WallTime(clock::now().0),
@@ -709,7 +814,7 @@ fn reporter(
 fn api(
     plan: &Plan,
     channels: &[ServedChannel],
-    key: TokenKey,
+    (key, keys): (TokenKey, ApiKeys),
     engine: Arc<dyn Engine>,
     (origin, gateway, run): (Arc<Origin>, Arc<Gateway>, Run),
 ) -> Api {
@@ -722,10 +827,18 @@ fn api(
         part_target: plan.part_target,
         guest_ttl: plan.guest_ttl,
         key,
+        keys,
         engine,
+        log: None,
+        recorded: plan.store.record,
+        rooms: Arc::new(GatewayRooms(Arc::clone(&gateway))),
         shows: Arc::new(OriginShows(Arc::clone(&origin), run)),
         library: Arc::new(OriginLibrary(origin)),
         nodes: Arc::new(GatewayNodes(gateway)),
+        regions: plan.regions.clone(),
+        rates: plan.rates.clone(),
+        accounts: None,
+        webhooks: None,
         now: clock::now,
     }
 }
@@ -734,14 +847,28 @@ fn api(
 ///
 /// What a page may do is said of pages: to playlists and media, of which a viewer asks for four a second, it means nothing,
 /// and the origin says for itself that their types are not to be guessed.
-fn with_security_headers(pages: Router, origin: &Origin) -> Router {
-    let with_headers = assets::SECURITY_HEADERS.into_iter().fold(
-        pages,
-        |routes, (name, value): (_, HeaderValue)| {
-            routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
-        },
-    );
-    with_headers
+fn with_security_headers(pages: Router, regions: &Regions, origin: &Origin) -> Router {
+    let all = assets::security_headers(regions);
+    pages
+        // In one layer: each has a price at every request.
+        .layer(MapResponseLayer::new(move |answer| {
+            with_headers(answer, &all)
+        }))
         .merge(origin.router())
         .layer(CatchPanicLayer::new())
+}
+
+fn with_headers(mut response: Response, all: &[(HeaderName, HeaderValue)]) -> Response {
+    let is_framed = response
+        .extensions_mut()
+        .remove::<assets::Framed>()
+        .is_some();
+    let headers = response.headers_mut();
+    for (name, value) in all {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    if is_framed {
+        headers.remove(header::X_FRAME_OPTIONS);
+    }
+    response
 }

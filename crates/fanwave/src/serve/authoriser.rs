@@ -50,6 +50,7 @@ async fn ask(url: Uri, post: Post) -> Result<Answer, EndpointError> {
         url: &url,
         token: None,
         bytes_max: AUTHORISER_ANSWER_BYTES_MAX,
+        outgoing: None,
     };
     let posted = Posted {
         content_type: post.content_type,

@@ -9,6 +9,49 @@ use prometheus_client::registry::Registry;
 use super::{assembly::StartError, health::Pulse};
 use crate::config::{engine::Engine as Planned, plan::Plan};
 
+/// Has the recorder open an engine of its own; `None` where the log is the engine's.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+pub(super) fn for_recorder(plan: &Plan) -> Option<fanwave_bus::recorder::Open> {
+    if matches!(plan.engine, Planned::Memory) {
+        return None;
+    }
+    let planned = plan.engine.clone();
+    Some(Box::new(move || {
+        let planned = planned.clone();
+        Box::pin(async move {
+            // Of this one the recorder tells, and not the engine.
+            let mut uncounted = Registry::default();
+            let started = start_shared(&planned, &mut uncounted).await;
+            let started = started.map_err(|error| error.to_string())?;
+            let engine = started.ok_or_else(|| "the log is the engine's own".to_owned())?;
+            Ok(engine as Arc<dyn Engine>)
+        })
+    }))
+}
+
+/// No engine of this build has a broker.
+#[cfg(not(any(feature = "kafka", feature = "nats", feature = "redis")))]
+pub(super) fn for_recorder(_: &Plan) -> Option<fanwave_bus::recorder::Open> {
+    None
+}
+
+/// An engine of many servers; `None` where none is planned.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+async fn start_shared(
+    planned: &Planned,
+    registry: &mut Registry,
+) -> Result<Option<Arc<fanwave_bus::shared::SharedEngine>>, StartError> {
+    Ok(Some(match planned {
+        Planned::Memory => return Ok(None),
+        #[cfg(feature = "redis")]
+        Planned::Redis(planned) => shared::redis(planned, registry).await?,
+        #[cfg(feature = "nats")]
+        Planned::Nats(planned) => shared::nats(planned, registry).await?,
+        #[cfg(feature = "kafka")]
+        Planned::Kafka(planned) => shared::kafka(planned, registry).await?,
+    }))
+}
+
 /// The engine that runs.
 #[derive(Debug, Clone)]
 pub(super) enum Running {
@@ -28,19 +71,13 @@ impl Running {
         store: &Store,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        match &plan.engine {
-            Planned::Memory => {
-                // Nothing of it is counted, and nothing of it is far away.
-                let _: &mut Registry = registry;
-                Ok(Self::Memory(Arc::new(MemoryEngine::open(store.clone()))))
-            }
-            #[cfg(feature = "redis")]
-            Planned::Redis(planned) => shared::redis(planned, registry).await.map(Self::Shared),
-            #[cfg(feature = "nats")]
-            Planned::Nats(planned) => shared::nats(planned, registry).await.map(Self::Shared),
-            #[cfg(feature = "kafka")]
-            Planned::Kafka(planned) => shared::kafka(planned, registry).await.map(Self::Shared),
+        #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+        if let Some(shared) = start_shared(&plan.engine, registry).await? {
+            return Ok(Self::Shared(shared));
         }
+        // Nothing of it is counted, and nothing of it is far away.
+        let _: (&mut Registry, &Planned) = (registry, &plan.engine);
+        Ok(Self::Memory(Arc::new(MemoryEngine::open(store.clone()))))
     }
 
     /// As everybody else knows it.

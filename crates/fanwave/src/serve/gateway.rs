@@ -1,21 +1,26 @@
 //! The chat gateway as the plan wants it.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, sync::Arc};
 
-use fanwave_gateway::{GatewayConfig, OriginPolicy, Rooms};
-use fanwave_wire::envelope::NodeName;
+use arc_swap::ArcSwap;
+use fanwave_bus::Engine;
+use fanwave_gateway::{Gateway, GatewayConfig, OriginPolicy, Rooms, consult::Consult};
+use fanwave_wire::{envelope::NodeName, token::KeyRing};
+use prometheus_client::registry::Registry;
 
-use super::assembly::StartError;
+use super::{assembly::StartError, proxy};
 use crate::config::plan::Plan;
 
 /// Where the system says what the host is called.
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 
 /// What the plan says about the gateway of a server at an address, in its own terms.
-pub(super) fn config(plan: &Plan, http: SocketAddr) -> GatewayConfig {
-    let origins = match plan.http.allowed_origins.as_slice() {
-        [] => OriginPolicy::SameHost,
-        listed => OriginPolicy::Listed(listed.to_vec()),
+fn config(plan: &Plan, http: SocketAddr, consult: Option<Arc<dyn Consult>>) -> GatewayConfig {
+    let readers = plan.readers();
+    let origins = match (plan.http.allowed_origins.as_slice(), readers.is_empty()) {
+        ([], true) => OriginPolicy::SameHost,
+        ([], false) => OriginPolicy::SameHostOr(readers),
+        _ => OriginPolicy::Listed(readers),
     };
     let defaults = GatewayConfig::default();
     GatewayConfig {
@@ -50,8 +55,21 @@ pub(super) fn config(plan: &Plan, http: SocketAddr) -> GatewayConfig {
         handshake_timeout: plan.gateway.handshake_timeout,
         compression: plan.gateway.compression,
         reactors: plan.gateway.reactors.unwrap_or(defaults.reactors),
+        consult,
         ..defaults
     }
+}
+
+/// Starts it, for the HTTP port at an address.
+pub(super) fn start(
+    plan: &Plan,
+    (http, engine, keys): (SocketAddr, Arc<dyn Engine>, Arc<ArcSwap<KeyRing>>),
+    registry: &mut Registry,
+) -> Result<Arc<Gateway>, StartError> {
+    let consult = proxy::start(&plan.proxy, registry).map_err(StartError::ProxySecret)?;
+    let config = config(plan, http, consult);
+    let gateway = Gateway::start(config, engine, keys, registry);
+    gateway.map(Arc::new).map_err(error)
 }
 
 /// The host's name and the port, so that two servers of one host are told apart.
@@ -61,7 +79,7 @@ fn name_of_host(port: u16) -> Option<NodeName> {
 }
 
 /// A taken port is told like any other.
-pub(super) fn error(error: fanwave_gateway::StartError) -> StartError {
+fn error(error: fanwave_gateway::StartError) -> StartError {
     match error {
         fanwave_gateway::StartError::Listen { address, source } => StartError::Listen {
             what: "chat",

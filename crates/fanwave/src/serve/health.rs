@@ -28,10 +28,18 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What may not be well on a server that is ready, and what follows from it. All servers may be in the same place, and
 /// taking them out of service would help nobody.
-const WITHOUT: [(&str, &str); 3] = [
+const WITHOUT: [(&str, &str); 5] = [
     (
         "the broker cannot be reached",
         "messages are refused until it can",
+    ),
+    (
+        "the chat log cannot be written",
+        "messages are refused until it can",
+    ),
+    (
+        "the chat log is not recorded",
+        "what is said stays with the broker until it is",
     ),
     (
         "media cannot be stored",
@@ -106,6 +114,10 @@ pub struct Pulses {
     pub reactor: Pulse,
     /// Whether rooms reach their log.
     pub engine: Pulse,
+    /// Whether the last write to the chat log succeeded.
+    pub log: Pulse,
+    /// Whether what is said over a broker gets to the chat log.
+    pub recorder: Pulse,
     /// Whether the media of shows can be stored.
     pub storage: Pulse,
     /// Whether what is recorded gets to its bucket.
@@ -151,11 +163,13 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
     let Pulses {
         engine,
+        log,
+        recorder,
         storage,
         bucket,
         ..
     } = &health.pulses;
-    let well = [engine(), storage(), bucket()];
+    let well = [engine(), log(), recorder(), storage(), bucket()];
     let without = WITHOUT.iter().zip(well).filter(|(_, well)| !well);
     let (what, follows): (Vec<_>, Vec<_>) = without.map(|(words, _)| *words).unzip();
     if what.is_empty() {

@@ -4,21 +4,30 @@
 //! [`run`] is the program around it: the machine's limits, the screen that is printed, the signals, and what each of them
 //! means (`stopping`).
 
+pub mod accounts;
 pub mod assembly;
 mod authoriser;
+pub mod back_ends;
 pub mod banner;
+mod board;
 #[cfg(feature = "s3")]
 pub mod bucket;
 pub mod descriptors;
 mod engine;
+mod foreign_pages;
 mod gateway;
 pub mod health;
 pub mod http;
 pub mod machine;
 mod news;
+mod proxy;
+mod recorder;
 mod signals;
 mod stopping;
+pub(crate) mod store;
+mod stream_keys;
 mod webhook;
+pub(crate) mod webhooks;
 
 use std::process::ExitCode;
 

@@ -104,13 +104,8 @@ async fn report(mut news: Receiver<News>, run: Run, webhook: Webhook) {
     webhook.shutdown().await;
 }
 
-/// What happens to one channel from now on, until the origin has shut down. Whoever takes too little misses the oldest, as the
-/// numbers tell.
-pub(super) fn follow(
-    origin: &Origin,
-    run: Run,
-    channel: fanwave_wire::RoomId,
-) -> BoxStream<'static, fanwave_api::Told> {
+/// What happens from now on, until the origin has shut down. Whoever takes too little misses the oldest, as the numbers tell.
+pub(super) fn all(origin: &Origin, run: Run) -> BoxStream<'static, Event> {
     let news = stream::unfold(origin.listen(), async |mut news| {
         loop {
             match news.recv().await {
@@ -120,14 +115,21 @@ pub(super) fn follow(
             }
         }
     });
-    news.filter(move |news| std::future::ready(news.channel == channel))
-        .map(move |news| {
-            let event = run.event(news);
-            fanwave_api::Told {
-                id: event.id.clone(),
-                kind: event.kind,
-                body: String::from_utf8_lossy(&event.body()).into_owned(),
-            }
+    news.map(move |news| run.event(news)).boxed()
+}
+
+/// The same of one channel.
+pub(super) fn follow(
+    origin: &Origin,
+    run: Run,
+    channel: fanwave_wire::RoomId,
+) -> BoxStream<'static, fanwave_api::Told> {
+    all(origin, run)
+        .filter(move |event| std::future::ready(event.channel.as_ref() == Some(&channel)))
+        .map(|event| fanwave_api::Told {
+            id: event.id.clone(),
+            kind: event.kind,
+            body: String::from_utf8_lossy(&event.body()).into_owned(),
         })
         .boxed()
 }

@@ -9,7 +9,7 @@
 
 pub mod limits;
 mod metrics;
-mod outbox;
+pub(crate) mod outbox;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,6 +20,7 @@ use futures_util::future::BoxFuture;
 use hyper::{Uri, header::HeaderName};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+use thiserror::Error;
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -33,7 +34,8 @@ use self::{
 };
 use crate::{
     clock,
-    fetch::{self, Posted, Question},
+    fetch::{self, FetchError, Posted, Question},
+    outgoing::Outgoing,
 };
 
 const SIGNATURE: HeaderName = HeaderName::from_static("fanwave-signature");
@@ -262,22 +264,59 @@ async fn until(began: Instant, due: Option<Duration>) {
 
 /// Posts once; says with which status it was answered.
 async fn post(config: Arc<WebhookConfig>, body: Bytes) -> Result<u16, String> {
-    let now = fanwave_live::WallTime(clock::now().0);
-    let sign = |secret| (SIGNATURE, sign(secret, now, &body));
-    let posted = Posted {
-        content_type: "application/json",
-        header: config.secret.as_ref().map(sign),
-        body: body.clone(),
-    };
-    let question = Question {
+    let letter = Letter {
         url: &config.url,
-        token: None,
-        bytes_max: ANSWER_BYTES_MAX,
+        secret: config.secret.as_ref(),
+        wait: config.timeout,
+        outgoing: None,
     };
-    match timeout(config.timeout, fetch::post(question, posted)).await {
-        Ok(Ok(answer)) => Ok(answer.status.as_u16()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer in time".to_owned()),
+    letter.post(body).await.map_err(|missed| missed.to_string())
+}
+
+/// Whom an event is posted to, and how.
+pub(crate) struct Letter<'a> {
+    /// The receiver.
+    pub(crate) url: &'a Uri,
+    /// Signs it.
+    pub(crate) secret: Option<&'a fanwave_origin::Secret>,
+    /// Longest wait for the answer.
+    pub(crate) wait: Duration,
+    /// What the connection goes through, where the operator has not set the address.
+    pub(crate) outgoing: Option<&'a Outgoing>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum Missed {
+    /// None came.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// None came in time.
+    #[error("no answer in time")]
+    Late,
+}
+
+impl Letter<'_> {
+    /// Posts it once; says with which status it was answered.
+    pub(crate) async fn post(self, body: Bytes) -> Result<u16, Missed> {
+        let now = fanwave_live::WallTime(clock::now().0);
+        let posted = Posted {
+            content_type: "application/json",
+            header: self
+                .secret
+                .map(|secret| (SIGNATURE, sign(secret, now, &body))),
+            body,
+        };
+        let question = Question {
+            url: self.url,
+            token: None,
+            bytes_max: ANSWER_BYTES_MAX,
+            outgoing: self.outgoing,
+        };
+        match timeout(self.wait, fetch::post(question, posted)).await {
+            Ok(answer) => Ok(answer?.status.as_u16()),
+            Err(_) => Err(Missed::Late),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::limits::{ATTEMPTS_MAX, EVENTS_WAITING_MAX, RETRY_FIRST, RETRY_MAX};
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The receiver has it.
     Taken,
     /// The receiver does not want it.
@@ -25,7 +25,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// What a status means.
-    pub(super) fn of(status: u16) -> Self {
+    pub(crate) fn of(status: u16) -> Self {
         match status {
             200..=299 => Self::Taken,
             // Request Timeout, Conflict, Too Early and Too Many Requests ask for another attempt.
@@ -170,7 +170,7 @@ impl Outbox {
 }
 
 /// How long to wait after so many failures in a row; half of it is certain.
-fn pause(failures: u32, random: u64) -> Duration {
+pub(crate) fn pause(failures: u32, random: u64) -> Duration {
     let longest = RETRY_FIRST
         .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))
         .min(RETRY_MAX);

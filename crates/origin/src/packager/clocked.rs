@@ -70,9 +70,61 @@ pub(super) struct Join {
     after: Option<MediaSeq>,
     /// Where the picture before ends. After a hole all begins anew, as it does for whoever is on the air.
     end: Option<u64>,
+    /// When the picture is decoded that a publisher may begin with, if no hole follows.
+    found: Option<u64>,
 }
 
 impl Join {
+    /// Drops what comes before the first picture with which a segment begins, and says whether that is there and followed
+    /// by another.
+    ///
+    /// A segment of one picture before a hole has no sound of its own, and for whoever was on the air before, the rest of
+    /// the sound before it.
+    pub(super) fn find(
+        &mut self,
+        channel: &Channel,
+        zero: WallTime,
+        (leader, timescale): (TrackId, u32),
+        early: &mut Vec<Output>,
+    ) -> bool {
+        loop {
+            let mut pictures =
+                early
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, output)| match output {
+                        Output::Sample(id, sample) if *id == leader => Some((place, sample)),
+                        _ => None,
+                    });
+            let mut joined = None;
+            while let Some((place, picture)) = pictures.next() {
+                if self.found == Some(picture.decode_time)
+                    || self.may_begin(channel, zero, (picture, timescale))
+                {
+                    joined = Some((place, picture, pictures.next()));
+                    break;
+                }
+            }
+            // What is behind a picture is behind it in time, too.
+            let Some((place, first, next)) = joined else {
+                early.clear();
+                return false;
+            };
+            self.found = Some(first.decode_time);
+            let is_followed = next.map(|(place, next)| (place, first.end() == next.decode_time));
+            match is_followed {
+                None | Some((_, true)) => {
+                    early.drain(..place);
+                    return is_followed.is_some();
+                }
+                Some((next, false)) => {
+                    early.drain(..next);
+                    self.found = None;
+                }
+            }
+        }
+    }
+
     /// Whether a segment begins with this picture of so many ticks a second; the first one that is asked about is taken as the
     /// first one heard.
     pub(super) fn may_begin(

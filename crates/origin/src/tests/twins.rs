@@ -288,6 +288,26 @@ proptest! {
 }
 
 #[test]
+fn nobody_begins_with_the_last_picture_before_a_hole() {
+    let encoder = Encoder {
+        pictures: vec![40],
+        gop: 41,
+        audio_rate: 44_100,
+        audio_after: 11,
+        hole: Some((13_121, 17_441)),
+    };
+    let tags = encoder.tags(40_000);
+    let (mut first, mut second) = (Twin::new(), Twin::new());
+    first.hear(&encoder, &tags, 0).unwrap();
+    // A keyframe at 13,120 ms is the first that this one could begin with.
+    second.hear(&encoder, &tags, 6_561).unwrap();
+    for rendition in ["video", "audio"] {
+        let ((all, _), (late, _)) = (first.serves(rendition), second.serves(rendition));
+        assert!(all.ends_with(from_first_date(&late)), "{rendition}: {late}");
+    }
+}
+
+#[test]
 fn keyframes_further_apart_than_a_cell_and_times_of_another_clock_are_refused() {
     let encoder = Encoder {
         pictures: vec![40],

@@ -44,7 +44,7 @@ impl Server {
         let ends_at = Instant::now() + deadline.saturating_sub(FLUSH_TIME.min(deadline / 2));
         let left = || ends_at.saturating_duration_since(Instant::now());
         self.readiness.set(Stage::Stopping);
-        drop(self.key_follower);
+        drop((self.key_follower, self.sweeper));
         if let Some(demo) = self.demo {
             bounded("the demo", left(), demo.stop()).await;
         }
@@ -56,6 +56,9 @@ impl Server {
                 if let Some(reporter) = self.reporter {
                     bounded("the webhook", left(), reporter.finish()).await;
                 }
+                if let Some(hooks) = self.hooks {
+                    bounded("the webhooks", left(), hooks.finish()).await;
+                }
             };
             tokio::join!(told, self.http.stop(left()));
         };
@@ -63,8 +66,15 @@ impl Server {
         if let Err(error) = gateway {
             tracing::warn!(%error, "the gateway did not stop cleanly");
         }
+        if let Some(recorder) = self.recorder {
+            bounded("the recorder", FLUSH_TIME, recorder.stop()).await;
+        }
         bounded("the engine", FLUSH_TIME, self.engine.stop()).await;
+        bounded("the chat log", FLUSH_TIME, self.archive.close()).await;
         bounded("the chat log", FLUSH_TIME, self.store.close()).await;
+        if let Some(register) = self.register {
+            bounded("the catalogue", FLUSH_TIME, register.close()).await;
+        }
         drop(self.data);
     }
 }
