@@ -1,13 +1,9 @@
-/** Starts the page. */
+/** Starts the page: asks the server first, and has the rest come meanwhile. */
 
-import { mount } from 'svelte';
+import { fetchAfter } from './lib/ahead';
+import { askEarly } from './lib/early';
+import { channelOf } from './lib/route';
 
-import './app.css';
-import App from './App.svelte';
-import { hlsModule } from './lib/player/player.svelte';
-
-// hls.js is the largest part of the page: it travels while the page asks how the show stands.
-void hlsModule();
-
-const target = document.getElementById('app');
-if (target !== null) mount(App, { target });
+askEarly(channelOf(location.pathname));
+fetchAfter();
+void import('./app');

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
-import { PLAYER_BACKOFF, REFUSED_BACKOFF, SEND_BACKOFF, TROUBLED_POLL, backoffMs, jitteredMs } from './backoff';
+import { PLAYER_BACKOFF, TROUBLED_POLL, backoffMs, jitteredMs } from './backoff';
 
-const policies = { PLAYER_BACKOFF, TROUBLED_POLL, SEND_BACKOFF, REFUSED_BACKOFF };
+const policies = { PLAYER_BACKOFF, TROUBLED_POLL };
 
 describe.each(Object.entries(policies))('%s', (_name, policy) => {
   test('stays between half of the capped exponential and the whole of it', () => {

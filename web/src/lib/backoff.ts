@@ -19,12 +19,6 @@ export const PLAYER_BACKOFF: Backoff = { firstMs: 400, factor: 1.6, maxMs: 3_000
 /** For asking how the show stands while something is wrong. */
 export const TROUBLED_POLL: Backoff = { firstMs: 700, factor: 1.5, maxMs: 3_000 };
 
-/** For sending a chat message again under the same id. */
-export const SEND_BACKOFF: Backoff = { firstMs: 300, factor: 2, maxMs: 3_000 };
-
-/** For connecting again after the server refused the connection for good. */
-export const REFUSED_BACKOFF: Backoff = { firstMs: 1_000, factor: 2, maxMs: 20_000 };
-
 /**
  * The wait before a try, ms.
  *

@@ -16,17 +16,58 @@ export const NAME_CHARS_MAX = 32;
 /** Messages asked for when a lane is loaded. */
 export const HISTORY_PAGE = 50;
 
-/** Messages in the page at most. At roughly 1 KB of DOM each, 200 KB; a chat at 50 messages a second stays flat. */
+/** Messages that are kept, and in the page while the fan reads further up. At roughly 1 KB of DOM each, 200 KB. */
 export const MESSAGES_SHOWN_MAX = 200;
 
-/** Own messages waiting or failed at most; the composer refuses more. */
-export const OUTBOX_MAX = 20;
+/**
+ * Messages in the page while the fan follows the newest: more than any screen shows. At 4 elements each, and a few for badges, the list has
+ * fewer than 200, so that a chat of 50 messages a second costs a phone little.
+ */
+export const MESSAGES_FOLLOWED_MAX = 36;
 
-/** How long one send may go on trying before it is shown as failed. */
-export const SEND_DEADLINE_MS = 15_000;
+/** New lines that are drawn at a time, and how often: a busy chat flows rather than jumps, and no drawing takes a slow phone 100 ms. */
+export const MESSAGES_DRAWN_STEP = 5;
+export const MESSAGES_DRAWN_EVERY_MS = 80;
 
-/** How long an HTTP API call may take. */
-export const API_TIMEOUT_MS = 6_000;
+/** Names that are offered to whoever writes `@`. */
+export const MENTIONS_OFFERED_MAX = 6;
+
+/** People that a fan can hide; of more the first come back. At some 40 B each, 20 KB of storage. */
+export const HIDDEN_USERS_MAX = 500;
+
+/** Messages that a fan can hide. At some 60 B each, 30 KB of storage. */
+export const HIDDEN_MESSAGES_MAX = 500;
+
+/** After hiding, the way back is offered for so long. */
+export const HIDDEN_UNDO_MS = 8_000;
+
+/** A pause shorter than this is not counted down. */
+export const PAUSE_SHOWN_MS_MIN = 1_500;
+
+/** Nobody is counted down from more than an hour: by then the room asks for something else. */
+export const PAUSE_SHOWN_MS_MAX = 3_600_000;
+
+/** Signs that fly up for one notice of taps, and that are in the air at the same time. */
+export const BURST_OF_NOTICE_MAX = 16;
+export const BURST_MAX = 64;
+
+/** A sign is in the air for so long. */
+export const BURST_MS = 2_200;
+
+/** Own votes that are remembered. */
+export const VOTES_KEPT_MAX = 64;
+
+/** The result of a poll stays for so long when it is over. */
+export const POLL_RESULT_MS = 30_000;
+
+/** Translations that are kept. At up to 8 KB each, 800 KB. */
+export const TRANSLATIONS_MAX = 100;
+
+/** So long the host of the page has for a translation. */
+export const TRANSLATE_MS = 10_000;
+
+/** How long one send may go on trying before it is shown as failed: a tunnel, a lift, a server that starts anew. */
+export const SEND_DEADLINE_MS = 120_000;
 
 /** How long a guest token must still be valid to be used for a new connection. */
 export const TOKEN_LEFT_MS_MIN = 60_000;
@@ -61,11 +102,26 @@ export const START_SETTLES_MS = 3_000;
 /** A jump costs no loading when so much is buffered beyond its end. */
 export const START_AHEAD_MS_MIN = 1_500;
 
-/** A clock that differs from the server's by less than this is taken as right: the Date header has whole seconds. */
-export const CLOCK_SKEW_MS_MIN = 2_000;
-
 /** A screen reader hears the chat at most once per this interval. */
 export const ANNOUNCE_INTERVAL_MS = 5_000;
 
 /** A picture seen this recently is expected back: until then the page says "reconnecting", not "over". */
 export const RETURN_GRACE_MS = 45_000;
+
+/** Less of a show than this to go back to, and there is no bar for it, seconds. */
+export const REACH_SHOWN_S_MIN = 10;
+
+/** A wish nearer to live than this is one for live; and so far from the oldest picture a fan lands at least, seconds. */
+export const SEEK_LIVE_S = 3;
+
+/** An arrow key on the bar moves so far, seconds; a page key six times as far. */
+export const SEEK_STEP_S = 10;
+
+/** Small pictures that are kept of a show: two hours of the shortest interval. At about 100 B each, 360 KB. */
+export const THUMBNAILS_MAX = 3_600;
+
+/** Largest track of small pictures that is read, characters. */
+export const THUMBNAILS_CHARS_MAX = 1_000_000;
+
+/** Somebody looks at small pictures: the list of them is asked for again after so long. */
+export const THUMBNAILS_FRESH_MS = 10_000;

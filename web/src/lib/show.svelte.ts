@@ -5,7 +5,7 @@
  * jittered. It never gives up.
  */
 
-import { ApiError, type Channel, channel, firstChannelId } from './api';
+import { type Api, ApiError, type Channel, channel, firstChannelId, here } from './api';
 import { TROUBLED_POLL, backoffMs, jitteredMs } from './backoff';
 import type { ShowStatus } from './player/supervisor';
 
@@ -40,6 +40,7 @@ export class Show {
   constructor(
     id: string | null,
     private readonly onStatus: (status: Exclude<ShowStatus, 'unknown'>) => void,
+    private readonly api: Api = here,
   ) {
     this.#id = id;
   }
@@ -81,12 +82,12 @@ export class Show {
 
   async #answer(): Promise<Exclude<ShowStatus, 'unknown'>> {
     try {
-      this.#id ??= await firstChannelId();
+      this.#id ??= await firstChannelId(this.api);
       if (this.#id === null) {
         this.missing = 'any';
         return 'offline';
       }
-      const answer = await channel(this.#id);
+      const answer = await channel(this.#id, this.api);
       this.channel = answer.channel;
       this.skewMs = answer.skewMs;
       this.missing = null;

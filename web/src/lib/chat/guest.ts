@@ -4,7 +4,7 @@
  * The token is a secret: it is handed to the connection and to the API, and never to a view or a log.
  */
 
-import { ApiError, type Guest, guest, parseGuest } from '../api';
+import { type Api, ApiError, type Guest, guest, here, parseGuest } from '../api';
 import { recall, remember } from '../keep';
 import { TOKEN_LEFT_MS_MIN } from '../limits';
 
@@ -23,15 +23,16 @@ export class GuestKeeper {
   constructor(
     private readonly freshName: () => string,
     private readonly onChange: (who: { user: string; name: string }) => void,
+    private readonly api: Api = here,
   ) {
-    this.#guest = recalledGuest();
+    this.#guest = recalledGuest(keptAs(api));
     if (this.#guest !== null) onChange({ user: this.#guest.user, name: this.#guest.name });
   }
 
   /** A token that is valid now; becomes a guest, or renews, when there is none. Throws `ApiError`. */
   async token(): Promise<string> {
     const known = this.#guest;
-    if (known !== null && known.expiresAt - Date.now() > TOKEN_LEFT_MS_MIN) return known.token;
+    if (known !== null && known.expires_at - Date.now() > TOKEN_LEFT_MS_MIN) return known.token;
     return this.renewed();
   }
 
@@ -55,22 +56,22 @@ export class GuestKeeper {
 
   async #ask(name: string): Promise<Guest> {
     // A token that the server does not know any more (it got a new key) makes us a new guest, without an error.
-    const next = await guest(name, this.#guest?.token ?? null);
+    const next = await guest(name, this.#guest?.token ?? null, this.api);
     this.#guest = next;
-    remember(KEPT_AS, {
-      token: next.token,
-      user: next.user,
-      name: next.name,
-      expires_at: next.expiresAt,
-    });
+    remember(keptAs(this.api), next);
     this.onChange({ user: next.user, name: next.name });
     return next;
   }
 }
 
-function recalledGuest(): Guest | null {
+/** A page may be a guest of several servers; all regions of its own are one. */
+function keptAs(api: Api): string {
+  return api === here ? KEPT_AS : `${KEPT_AS} ${api.base}`;
+}
+
+function recalledGuest(name: string): Guest | null {
   try {
-    return parseGuest(recall(KEPT_AS));
+    return parseGuest(recall(name));
   } catch {
     return null;
   }

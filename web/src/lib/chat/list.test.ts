@@ -1,13 +1,14 @@
+import type { Entry, Happened, Outgoing, Said } from '@fanwave/client';
 import { describe, expect, test } from 'vitest';
 
-import { MESSAGES_SHOWN_MAX, OUTBOX_MAX } from '../limits';
-import { type ChatInput, type ChatList, emptyList, missed, reduce, rows, stageMessage } from './list';
-import type { Lane, Published } from './message';
+import { MESSAGES_DRAWN_STEP, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
+import { hides, nothingHidden, withoutUser } from './hide';
+import { type ChatInput, type ChatList, type Present, emptyList, missed, paced, reduce, rows, stageMessage } from './list';
 
 const ME = 'me';
 const START = 1_000;
 
-function message(offset: number, extra: Partial<Published> = {}): Published {
+function said(offset: number, extra: Partial<Said> = {}): Said {
   return {
     lane: 'chat',
     offset,
@@ -15,274 +16,217 @@ function message(offset: number, extra: Partial<Published> = {}): Published {
     user: 'someone',
     name: 'Someone',
     role: 'fan',
-    badge: null,
     text: `text ${offset}`,
     at: START + offset * 10,
     ...extra,
   };
 }
 
-const published = (offset: number, extra: Partial<Published> = {}): ChatInput => ({
-  kind: 'published',
-  message: message(offset, extra),
-});
-const submitted = (id: string): ChatInput => ({ kind: 'submitted', id, text: `mine ${id}`, name: 'Me', at: START });
-const acknowledged = (id: string, offset: number, epoch = 'e1'): ChatInput => ({
-  kind: 'acknowledged',
-  id,
-  offset,
-  epoch,
-  at: START + offset * 10,
-});
-const history = (offsets: number[], epoch = 'e1', lane: Lane = 'chat'): ChatInput => ({
-  kind: 'history',
-  lane,
-  epoch,
-  messages: offsets.map((offset) => message(offset, { lane })),
-});
-const positioned = (epoch: string): ChatInput => ({ kind: 'positioned', lane: 'chat', epoch });
+const mine = (id: string, extra: Partial<Outgoing> = {}): Outgoing => ({ id, lane: 'chat', text: `mine ${id}`, at: START, state: 'pending', ...extra });
+const sent = (id: string, offset: number): Outgoing => mine(id, { state: 'sent', place: { offset, epoch: 'e1', at: START + offset * 10 } });
 
-const start = reduce(reduce(emptyList, { kind: 'identified', user: ME }), positioned('e1'));
+function present(chat: readonly Entry[], outgoing: readonly Outgoing[] = [], extra: Partial<Present> = {}): ChatInput {
+  return { kind: 'present', present: { me: ME, name: 'Me', chat, room: [], outgoing, isHidden: () => false, ...extra } };
+}
 
 function run(...inputs: ChatInput[]): ChatList {
-  return inputs.reduce(reduce, start);
+  return inputs.reduce(reduce, emptyList);
 }
 
 function offsets(list: ChatList): (number | null)[] {
   return rows(list).map((row) => row.offset);
 }
 
-/** A small deterministic generator: the same seed shuffles the same way on every machine. */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  let state = seed;
-  const random = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return items
-    .map((item) => ({ item, rank: random() }))
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ item }) => item);
-}
-
 describe('own messages', () => {
   test('are shown at once, as pending', () => {
-    const [row] = rows(run(submitted('a')));
-    expect(row).toMatchObject({ id: 'a', state: 'pending', offset: null, own: true, text: 'mine a' });
+    expect(rows(run(present([], [mine('a')])))[0]).toMatchObject({ id: 'a', state: 'pending', offset: null, own: true, text: 'mine a', name: 'Me' });
   });
 
-  test('are confirmed by the acknowledgement, and the later publication adds nothing', () => {
-    const list = run(submitted('a'), acknowledged('a', 7), published(7, { id: 'a', user: ME, text: 'mine a' }));
+  test('keep their key from pending to sent to read', () => {
+    const keys = [present([], [mine('a')]), present([], [sent('a', 7)]), present([said(7, { id: 'a', user: ME })])].map((input) => rows(run(input))[0]?.key);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  test('are there once while both the acknowledgement and the entry are', () => {
+    const list = run(present([said(7, { id: 'a', user: ME })], [sent('a', 7)]));
     expect(rows(list)).toHaveLength(1);
     expect(rows(list)[0]).toMatchObject({ id: 'a', state: 'sent', offset: 7, own: true });
   });
 
-  test('are confirmed by the publication, and the later acknowledgement adds nothing', () => {
-    const list = run(submitted('a'), published(7, { id: 'a', user: ME, text: 'mine a' }), acknowledged('a', 7));
-    expect(rows(list)).toHaveLength(1);
-    expect(rows(list)[0]).toMatchObject({ id: 'a', state: 'sent', offset: 7, own: true });
-  });
-
-  test('keep their key from pending to sent', () => {
-    const pending = run(submitted('a'));
-    const sent = reduce(pending, acknowledged('a', 7));
-    expect(rows(sent)[0]?.key).toBe(rows(pending)[0]?.key);
-  });
-
-  test('are not confirmed by a stranger who uses the same id', () => {
-    const list = run(submitted('a'), published(7, { id: 'a', user: 'stranger' }));
+  test('are not taken for those of a stranger who uses the same id', () => {
+    const list = run(present([said(7, { id: 'a', user: 'stranger' })], [mine('a')]));
     expect(rows(list).map((row) => row.state)).toEqual(['sent', 'pending']);
     expect(new Set(rows(list).map((row) => row.key)).size).toBe(2);
   });
 
-  test('fail visibly, and a retry keeps the id', () => {
-    const failed = run(submitted('a'), { kind: 'failed', id: 'a', reason: 'slow-down' });
-    expect(rows(failed)[0]).toMatchObject({ state: 'failed', failed: 'slow-down' });
-    const retried = reduce(failed, { kind: 'retried', id: 'a' });
-    expect(rows(retried)[0]).toMatchObject({ id: 'a', state: 'pending', failed: null });
+  test.each([
+    ['too-fast', 'slow-down'],
+    ['not-allowed', 'refused'],
+    ['unavailable', 'unavailable'],
+    ['offline', 'offline'],
+  ] as const)('that were given up say why: %s', (refusal, failed) => {
+    expect(rows(run(present([], [mine('a', { state: 'refused', refusal })])))[0]).toMatchObject({ state: 'failed', failed });
+    expect(rows(run(present([], [mine('a', { state: 'unknown', refusal })])))[0]).toMatchObject({ state: 'failed', failed });
   });
 
-  test('that failed are confirmed when their publication comes after all', () => {
-    const list = run(submitted('a'), { kind: 'failed', id: 'a', reason: 'offline' }, published(3, { id: 'a', user: ME }));
-    expect(rows(list).map((row) => row.state)).toEqual(['sent']);
-  });
-
-  test('that were confirmed do not fail afterwards', () => {
-    const list = run(submitted('a'), acknowledged('a', 1), { kind: 'failed', id: 'a', reason: 'offline' });
-    expect(rows(list).map((row) => row.state)).toEqual(['sent']);
-  });
-
-  test('can be dismissed', () => {
-    const list = run(submitted('a'), { kind: 'failed', id: 'a', reason: 'refused' }, { kind: 'dismissed', id: 'a' });
-    expect(rows(list)).toEqual([]);
+  test('wait while nobody knows, and while a moderator decides', () => {
+    const list = run(present([], [mine('a', { state: 'unknown' }), mine('b', { state: 'held' })]));
+    expect(rows(list).map((row) => row.state)).toEqual(['pending', 'pending']);
   });
 
   test('stand last, in the order they were written, while others talk', () => {
-    const list = run(submitted('a'), published(1), submitted('b'), published(2));
-    expect(rows(list).map((row) => row.id)).toEqual(['id-1', 'id-2', 'a', 'b']);
+    expect(rows(run(present([said(1), said(2)], [mine('a'), mine('b')]))).map((row) => row.id)).toEqual(['id-1', 'id-2', 'a', 'b']);
   });
 
   test('take their place by offset once confirmed', () => {
-    const list = run(published(1), submitted('a'), published(3), acknowledged('a', 2));
-    expect(offsets(list)).toEqual([1, 2, 3]);
-  });
-
-  test('wait in a bounded outbox', () => {
-    const ids = Array.from({ length: OUTBOX_MAX + 5 }, (_, n) => submitted(`m${n}`));
-    expect(run(...ids).outbox).toHaveLength(OUTBOX_MAX);
-  });
-});
-
-describe('duplicates and order', () => {
-  test('the same offset is shown once', () => {
-    expect(offsets(run(published(1), published(2), published(1), published(2)))).toEqual([1, 2]);
-  });
-
-  test('the same sender and id is shown once, under its first offset', () => {
-    expect(offsets(run(published(1, { id: 'x' }), published(2, { id: 'x' })))).toEqual([1]);
-  });
-
-  test('any arrival order gives the same list', () => {
-    const inputs = Array.from({ length: 60 }, (_, n) => published(n + 1));
-    const wanted = offsets(run(...inputs));
-    for (let seed = 1; seed <= 50; seed += 1) {
-      expect(offsets(run(...shuffled([...inputs, ...inputs.slice(0, 20)], seed)))).toEqual(wanted);
-    }
-  });
-
-  test('history and live messages overlap without a duplicate', () => {
-    expect(offsets(run(published(9), published(10), history([10, 9, 8, 7, 6])))).toEqual([6, 7, 8, 9, 10]);
-  });
-
-  test('every row has its own key', () => {
-    const list = run(submitted('a'), published(1), published(1, { lane: 'room' }), published(2, { id: 'a', user: 'x' }));
-    const keys = rows(list).map((row) => row.key);
-    expect(new Set(keys).size).toBe(keys.length);
-  });
-});
-
-describe('gaps and epochs', () => {
-  test('history that begins after a hole replaces what stands before the hole', () => {
-    expect(offsets(run(published(1), published(2), history([10, 11, 12])))).toEqual([10, 11, 12]);
-  });
-
-  test('history that joins on keeps what stands before it', () => {
-    expect(offsets(run(published(1), published(2), history([3, 4])))).toEqual([1, 2, 3, 4]);
-  });
-
-  test('messages newer than the history stay', () => {
-    expect(offsets(run(published(1), published(13), history([11, 12])))).toEqual([11, 12, 13]);
-  });
-
-  test('an empty history changes nothing', () => {
-    expect(offsets(run(published(1), history([])))).toEqual([1]);
-  });
-
-  test('another epoch empties its lane and keeps what we still have to send', () => {
-    const list = run(published(40), submitted('a'), positioned('e2'), published(1));
-    expect(rows(list).map((row) => row.offset)).toEqual([1, null]);
-  });
-
-  test('an acknowledgement of another epoch takes the message from the outbox and invents no place for it', () => {
-    expect(rows(run(published(40), submitted('a'), acknowledged('a', 1, 'e2'))).map((row) => row.offset)).toEqual([40]);
+    expect(offsets(run(present([said(1), said(3)], [sent('a', 2), mine('b')])))).toEqual([1, 2, 3, null]);
   });
 });
 
 describe('two lanes', () => {
   test('are merged by time', () => {
-    const list = run(published(1, { at: 10 }), published(2, { at: 30 }), published(1, { lane: 'room', at: 20 }));
+    const list = run(present([said(1, { at: 10 }), said(2, { at: 30 })], [], { room: [said(1, { lane: 'room', at: 20 })] }));
     expect(rows(list).map((row) => [row.lane, row.offset])).toEqual([
       ['chat', 1],
       ['room', 1],
       ['chat', 2],
     ]);
+    expect(new Set(rows(list).map((row) => row.key)).size).toBe(3);
   });
 
   test('keep their offset order even when the clock stepped back', () => {
-    const list = run(published(1, { at: 50 }), published(2, { at: 10 }), published(1, { lane: 'room', at: 30 }));
-    const chat = rows(list).filter((row) => row.lane === 'chat');
-    expect(chat.map((row) => row.offset)).toEqual([1, 2]);
+    const list = run(present([said(1, { at: 50 }), said(2, { at: 10 })], [], { room: [said(1, { lane: 'room', at: 30 })] }));
+    expect(rows(list).filter((row) => row.lane === 'chat').map((row) => row.offset)).toEqual([1, 2]);
   });
 
-  test('the newest of the artist’s lane is the one on stage', () => {
-    const list = run(published(1, { lane: 'room', role: 'artist' }), published(2, { lane: 'room', text: 'hello' }));
+  test('the newest that was said in the artist’s lane is the one on stage', () => {
+    const happened: Happened = { lane: 'room', offset: 3, id: 'x', user: 'u', name: 'U', role: 'staff', at: 1, event: { type: 'unpinned', pin: 'p' } };
+    const room = [said(1, { lane: 'room', role: 'artist' }), said(2, { lane: 'room', text: 'hello' }), happened];
+    const list = run(present([], [], { room }));
     expect(stageMessage(list)?.text).toBe('hello');
-  });
-});
-
-describe('the window', () => {
-  test('never shows more than the maximum, and keeps the newest', () => {
-    const many = Array.from({ length: MESSAGES_SHOWN_MAX * 3 }, (_, n) => published(n + 1));
-    const list = run(...many, submitted('a'));
-    expect(rows(list)).toHaveLength(MESSAGES_SHOWN_MAX);
-    expect(rows(list).at(-1)?.id).toBe('a');
-    expect(list.lanes.chat.messages).toHaveLength(MESSAGES_SHOWN_MAX);
-  });
-
-  test('does not bring back a message older than a full window', () => {
-    const many = Array.from({ length: MESSAGES_SHOWN_MAX }, (_, n) => published(n + 100));
-    expect(offsets(run(...many, published(1)))[0]).toBe(100);
+    expect(rows(list)).toHaveLength(2);
   });
 });
 
 describe('drawing', () => {
+  test('never more than the maximum, and the newest', () => {
+    const list = run(present(Array.from({ length: MESSAGES_SHOWN_MAX * 3 }, (_, n) => said(n + 1)), [mine('a')]));
+    expect(rows(list)).toHaveLength(MESSAGES_FOLLOWED_MAX);
+    expect(rows(list).at(-1)?.id).toBe('a');
+    const further = rows(reduce(list, { kind: 'held' }));
+    expect(further).toHaveLength(MESSAGES_SHOWN_MAX);
+    expect(further.slice(-MESSAGES_FOLLOWED_MAX)).toEqual(rows(list));
+  });
+
   test('a message that did not change is the same row, so that its element is left alone', () => {
-    const before = run(published(1), published(2));
-    const after = reduce(before, published(3));
-    expect(rows(after)[0]).toBe(rows(before)[0]);
-    expect(rows(after)[1]).toBe(rows(before)[1]);
+    const [one, two] = [said(1), said(2)];
+    const before = rows(run(present([one, two])));
+    const after = rows(run(present([one, two, said(3)])));
+    expect(after.slice(0, 2).every((row, at) => row === before[at])).toBe(true);
+  });
+
+  test('a burst flows in, a few lines at a time, in order, and own ones at once', () => {
+    const entries = Array.from({ length: 23 }, (_, n) => said(n + 1));
+    let drawn = rows(run(present(entries.slice(0, 3))));
+    const next = rows(run(present(entries, [mine('a')])));
+    const steps = [];
+    for (let n = 0; n < 10; n += 1) {
+      const before = drawn;
+      drawn = paced(drawn, next);
+      if (drawn.length === before.length) break;
+      expect(drawn.at(-1)?.id).toBe('a');
+      steps.push(drawn.length);
+    }
+    expect(steps).toEqual([3 + MESSAGES_DRAWN_STEP + 1, 3 + 2 * MESSAGES_DRAWN_STEP + 1, 3 + 3 * MESSAGES_DRAWN_STEP + 1, 24]);
+    expect(drawn).toEqual(next);
+  });
+
+  test('what is all new is drawn at once', () => {
+    const next = rows(run(present(Array.from({ length: 30 }, (_, n) => said(n + 1)))));
+    expect(paced([], next)).toBe(next);
+    expect(paced(rows(run(present([said(99)]))), next)).toBe(next);
   });
 
   test('a message becomes our own when we learn who we are', () => {
-    const stranger = reduce(emptyList, published(1, { user: 'late' }));
-    expect(rows(stranger)[0]?.own).toBe(false);
-    expect(rows(reduce(stranger, { kind: 'identified', user: 'late' }))[0]?.own).toBe(true);
+    const late = said(1, { user: 'late' });
+    expect(rows(run(present([late], [], { me: null })))[0]?.own).toBe(false);
+    expect(rows(run(present([late], [], { me: 'late' })))[0]?.own).toBe(true);
   });
 });
 
 describe('reading further up', () => {
-  test('holds the rows still and counts what comes', () => {
-    const list = run(published(1), { kind: 'held' }, published(2), published(3));
-    expect(offsets(list)).toEqual([1]);
-    expect(missed(list)).toBe(2);
-  });
+  const [one, two, three] = [said(1), said(2), said(3)];
+  const reading = [present([one, two]), { kind: 'held' }] as const;
 
-  test('does not count duplicates or own messages', () => {
-    const list = run(published(1), { kind: 'held' }, published(1), published(2, { user: ME }));
-    expect(missed(list)).toBe(0);
+  test('holds the rows still and counts what comes', () => {
+    const list = run(...reading, present([one, two, three]), { kind: 'arrived' });
+    expect(offsets(list)).toEqual([1, 2]);
+    expect(missed(list)).toBe(1);
+    expect(missed(run({ kind: 'arrived' }))).toBe(0);
   });
 
   test('ends with everything in place', () => {
-    const list = run(published(1), { kind: 'held' }, published(2), { kind: 'released' });
-    expect(offsets(list)).toEqual([1, 2]);
+    const list = run(...reading, present([one, two, three]), { kind: 'arrived' }, { kind: 'released' });
+    expect(offsets(list)).toEqual([1, 2, 3]);
     expect(missed(list)).toBe(0);
   });
 
   test('shows the fate of an own message that was pending', () => {
-    const list = run(submitted('a'), { kind: 'held' }, published(1), { kind: 'failed', id: 'a', reason: 'offline' });
+    const list = run(present([], [mine('a')]), { kind: 'held' }, present([one], [mine('a', { state: 'refused', refusal: 'offline' })]));
     expect(rows(list).map((row) => row.state)).toEqual(['failed']);
   });
 
-  test('ends when the fan writes', () => {
-    const list = run(published(1), { kind: 'held' }, published(2), submitted('a'));
-    expect(rows(list).map((row) => row.id)).toEqual(['id-1', 'id-2', 'a']);
+  test('what is taken away goes at once, also from what is being read', () => {
+    const list = run(...reading, present([one]), { kind: 'hidden', entries: [two] });
+    expect(offsets(list)).toEqual([1]);
+    expect(offsets(run(...reading, present([]), { kind: 'reset', lane: 'chat' }))).toEqual([]);
+    expect(offsets(run(...reading, { kind: 'reset', lane: 'room' }))).toEqual([1, 2]);
   });
 });
 
-describe('moderation', () => {
-  test('what a moderator deletes goes at once, also from what is being read', () => {
-    const said = [published(1), published(2), published(3)] as const;
-    expect(offsets(run(...said, { kind: 'deleted', offset: 2 }))).toEqual([1, 3]);
-    expect(offsets(run(...said, { kind: 'held' }, { kind: 'deleted', offset: 3 }))).toEqual([1, 2]);
-    expect(offsets(run(...said, { kind: 'deleted', offset: 9 }))).toEqual([1, 2, 3]);
+describe('answers and mentions', () => {
+  const asked = said(1, { name: 'Ana', text: 'who sings?' });
+  const answer = said(2, { reply_to: { offset: 1, user: 'someone' } });
+
+  test('an answer has the message that it answers, as long as that is there', () => {
+    expect(rows(run(present([asked, answer])))[1]?.quote).toEqual({ offset: 1, name: 'Ana', text: 'who sings?' });
+    expect(rows(run(present([answer])))[0]?.quote).toBeNull();
+    expect(rows(run(present([said(3), answer])))[1]?.quote).toBeNull();
   });
 
-  test('clearing a user takes what they said up to an offset, and nobody else’s', () => {
-    const list = run(published(1, { user: 'a' }), published(2, { user: 'b' }), published(3, { user: 'a' }), {
-      kind: 'cleared',
-      user: 'a',
-      through: 2,
-    });
-    expect(offsets(list)).toEqual([2, 3]);
+  test('what is deleted is not quoted any more, also where it is being read', () => {
+    expect(rows(run(present([asked, answer]), present([answer])))[0]?.quote).toBeNull();
+    const far = Array.from({ length: MESSAGES_SHOWN_MAX * 2 }, (_, n) => said(n + 3));
+    const list = run(present([asked, answer]), { kind: 'held' }, present(far), { kind: 'hidden', entries: [asked] });
+    expect(rows(list)[0]).toMatchObject({ offset: 2, quote: null });
   });
+
+  test('own messages that wait have theirs, too', () => {
+    expect(rows(run(present([asked], [mine('a', { reply_to: { offset: 1, user: 'someone' } })])))[1]?.quote?.name).toBe('Ana');
+  });
+
+  test('are for the fan whom they answer or name, and for nobody else', () => {
+    const of = (entry: Said) => rows(run(present([entry])))[0]?.forMe;
+    expect(of(said(1, { reply_to: { offset: 9, user: ME } }))).toBe(true);
+    expect(of(said(2, { text: 'hi @me!' }))).toBe(true);
+    expect(of(said(3, { text: 'hi @menace' }))).toBe(false);
+    expect(of(said(4, { text: 'hi @me', user: ME }))).toBe(false);
+  });
+
+  test('a fan with a new name is named by the new one', () => {
+    const entry = said(1, { text: 'hi @Star' });
+    expect(rows(run(present([entry])))[0]?.forMe).toBe(false);
+    expect(rows(run(present([entry], [], { name: 'star' })))[0]?.forMe).toBe(true);
+  });
+});
+
+test('what a fan has hidden is not there, nor quoted, nor in what is being read', () => {
+  const isHidden = hides(withoutUser(nothingHidden, 'troll'));
+  const [bait, bite] = [said(1, { user: 'troll' }), said(2, { reply_to: { offset: 1, user: 'troll' } })];
+  const list = run(present([bait, bite], [], { isHidden }));
+  expect(rows(list).map(({ offset, quote }) => [offset, quote])).toEqual([[2, null]]);
+  const reading = run(present([bait, bite]), { kind: 'held' }, present([bait, bite], [], { isHidden }));
+  expect(offsets(reading)).toEqual([2]);
+  const staged = said(1, { lane: 'room', user: 'troll', role: 'staff' });
+  expect(rows(run(present([], [], { room: [staged], isHidden })))).toHaveLength(1);
 });

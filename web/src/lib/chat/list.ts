@@ -1,33 +1,31 @@
 /**
- * The message list: a pure reducer from what happened to what is shown.
+ * The message list: a pure reducer from what the room has to what is drawn.
  *
- * Rules it keeps, whatever order things arrive in:
- * 1. A message is shown once. A lane knows its messages by offset; an own message is also known by its id, so that
- *    the acknowledgement and the publication of the same send meet, whichever comes first.
- * 2. Within a lane, messages stand in the order of their offsets. Between the two lanes they are merged by time.
- * 3. Own messages not yet taken stand last, in the order they were written, until they are confirmed or dismissed.
- * 4. No lane keeps more than `MESSAGES_SHOWN_MAX`, and no more rows than that are shown.
- * 5. While the fan reads further up, the rows shown stay as they are; what arrives is only counted.
- * 6. What a moderator deletes goes at once, also from what is being read.
+ * The SDK's room keeps lanes and own messages in order, each once. What is decided here:
+ * 1. The two lanes are merged by time, without disturbing the order within one.
+ * 2. Own messages that are taken stand in their place; those that are not stand last, in the order they were written.
+ * 3. No more than `MESSAGES_FOLLOWED_MAX` rows are drawn; while the fan reads further up, `MESSAGES_SHOWN_MAX`.
+ * 4. While the fan reads further up, the rows stay as they are; what arrives is only counted.
+ * 5. What is taken away goes at once, also from what is being read, and from what quotes it.
+ * 6. What the fan has hidden is not drawn.
  *
  * It never reads a clock, touches the DOM or knows a socket. `room.svelte.ts` feeds it.
  */
 
-import { MESSAGES_SHOWN_MAX, OUTBOX_MAX } from '../limits';
-import type { Lane, Published, Role } from './message';
+import { type Entry, type LaneName, type Outgoing, type Refusal, type ReplyTo, type Role, type Said, isOpen, isSaid } from '@fanwave/client';
+
+import { MESSAGES_DRAWN_STEP, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
+import type { Spoken } from './hide';
+import { mentions } from './mention';
 
 /** Why an own message was not taken. */
 export type FailReason = 'slow-down' | 'refused' | 'unavailable' | 'offline';
 
-/** An own message that its room has not taken yet. */
-export interface Outgoing {
-  readonly id: string;
-  readonly text: string;
+/** The message that another one answers, as far as it is there. */
+export interface Quote {
+  readonly offset: number;
   readonly name: string;
-  /** When it was written, Unix ms by our clock. */
-  readonly at: number;
-  /** Null while it is on its way. */
-  readonly failed: FailReason | null;
+  readonly text: string;
 }
 
 /** One line of the chat as it is drawn. */
@@ -35,7 +33,7 @@ export interface Row {
   /** Stays the same from pending to sent, so that the element on the page stays too. */
   readonly key: string;
   readonly state: 'pending' | 'sent' | 'failed';
-  readonly lane: Lane;
+  readonly lane: LaneName;
   readonly id: string;
   readonly offset: number | null;
   readonly user: string;
@@ -43,225 +41,167 @@ export interface Row {
   readonly role: Role;
   readonly badge: string | null;
   readonly text: string;
+  /** ISO 639-1, where the room could tell. */
+  readonly lang: string | null;
+  readonly quote: Quote | null;
+  /** It names the fan, or answers them. */
+  readonly forMe: boolean;
   readonly at: number;
   readonly own: boolean;
   readonly failed: FailReason | null;
 }
 
-interface LaneState {
-  /** Null until the first subscription answered. */
-  readonly epoch: string | null;
-  /** Ascending offsets, each once. */
-  readonly messages: readonly Published[];
+/** What the room has now. */
+export interface Present {
+  /** Our user id; null until there is a token. */
+  readonly me: string | null;
+  /** Under which name we write. */
+  readonly name: string;
+  readonly chat: readonly Entry[];
+  readonly room: readonly Entry[];
+  readonly outgoing: readonly Outgoing[];
+  /** What the fan does not want to see. */
+  readonly isHidden: (spoken: Spoken) => boolean;
 }
 
 /** The whole state; start with `emptyList`. */
 export interface ChatList {
-  /** Our user id; null until there is a token. */
-  readonly me: string | null;
-  readonly lanes: Readonly<Record<Lane, LaneState>>;
-  readonly outbox: readonly Outgoing[];
+  readonly present: Present;
   /** While the fan reads further up: what they see, and how much came since. */
   readonly held: { readonly rows: readonly Row[]; readonly missed: number } | null;
 }
 
 /** What can happen to the list. */
 export type ChatInput =
-  /** A token told who we are. */
-  | { readonly kind: 'identified'; readonly user: string }
-  /** A subscription stands; offsets of another epoch than before are not comparable with those we hold. */
-  | { readonly kind: 'positioned'; readonly lane: Lane; readonly epoch: string }
-  /** A message arrived. */
-  | { readonly kind: 'published'; readonly message: Published }
-  /** A message of the chat lane is gone. */
-  | { readonly kind: 'deleted'; readonly offset: number }
-  /** All that a user said in the chat lane is gone, up to an offset. */
-  | { readonly kind: 'cleared'; readonly user: string; readonly through: number }
-  /** A stretch of history was read, in any order. */
-  | { readonly kind: 'history'; readonly lane: Lane; readonly epoch: string; readonly messages: readonly Published[] }
-  /** The fan sent something. */
-  | { readonly kind: 'submitted'; readonly id: string; readonly text: string; readonly name: string; readonly at: number }
-  /** The server acknowledged a send. */
-  | { readonly kind: 'acknowledged'; readonly id: string; readonly offset: number; readonly epoch: string; readonly at: number }
-  /** A send was given up. */
-  | { readonly kind: 'failed'; readonly id: string; readonly reason: FailReason }
-  /** The fan wants a failed message sent again. */
-  | { readonly kind: 'retried'; readonly id: string }
-  /** The fan does not want a failed message any more. */
-  | { readonly kind: 'dismissed'; readonly id: string }
+  /** The room has changed. */
+  | { readonly kind: 'present'; readonly present: Present }
+  /** Something of somebody else's is to be seen. */
+  | { readonly kind: 'arrived' }
+  /** These are not to be seen any more. */
+  | { readonly kind: 'hidden'; readonly entries: readonly Entry[] }
+  /** Nothing of a lane is, because it has begun anew. */
+  | { readonly kind: 'reset'; readonly lane: LaneName }
   /** The fan scrolled up. */
   | { readonly kind: 'held' }
-  /** The fan is at the newest message again. */
+  /** The fan is at the newest message again, or writes and wants to see it. */
   | { readonly kind: 'released' };
 
-const EMPTY_LANE: LaneState = { epoch: null, messages: [] };
-
 /** Nothing received, nothing sent. */
-export const emptyList: ChatList = {
-  me: null,
-  lanes: { chat: EMPTY_LANE, room: EMPTY_LANE },
-  outbox: [],
-  held: null,
-};
+export const emptyList: ChatList = { present: { me: null, name: '', chat: [], room: [], outgoing: [], isHidden: () => false }, held: null };
 
 /** Applies one input. */
 export function reduce(list: ChatList, input: ChatInput): ChatList {
+  const { held } = list;
   switch (input.kind) {
-    case 'identified':
-      return { ...list, me: input.user };
-    case 'positioned':
-      return withEpoch(list, input.lane, input.epoch);
-    case 'published':
-      return withPublished(list, input.message);
-    case 'deleted':
-      return withoutChat(list, ({ offset }) => offset === input.offset);
-    case 'cleared':
-      return withoutChat(list, ({ user, offset }) => user === input.user && offset !== null && offset <= input.through);
-    case 'history':
-      return withHistory(list, input.lane, input.epoch, input.messages);
-    case 'submitted':
-      return withSubmitted(list, input);
-    case 'acknowledged':
-      return withAcknowledged(list, input);
-    case 'failed':
-      return withOutgoing(list, input.id, (message) => ({ ...message, failed: input.reason }));
-    case 'retried':
-      return withOutgoing(list, input.id, (message) => ({ ...message, failed: null }));
-    case 'dismissed':
-      return { ...list, outbox: list.outbox.filter((message) => message.id !== input.id) };
+    case 'present':
+      return { ...list, present: input.present };
+    case 'arrived':
+      return held === null ? list : { ...list, held: { ...held, missed: held.missed + 1 } };
+    case 'hidden':
+      return withoutHeld(list, input.entries);
+    case 'reset':
+      return withoutLane(list, input.lane);
     case 'held':
-      return list.held === null ? { ...list, held: { rows: liveRows(list), missed: 0 } } : list;
+      return held === null ? { ...list, held: { rows: liveRows(list.present, MESSAGES_SHOWN_MAX), missed: 0 } } : list;
     case 'released':
-      return list.held === null ? list : { ...list, held: null };
+      return held === null ? list : { ...list, held: null };
   }
 }
 
 /** The rows to draw. */
-export function rows(list: ChatList): readonly Row[] {
-  if (list.held === null) return liveRows(list);
+export function rows({ present, held }: ChatList): readonly Row[] {
+  if (held === null) return liveRows(present, MESSAGES_FOLLOWED_MAX);
   // Held rows keep their places, but an own message among them may have been confirmed or given up since.
-  const now = new Map(liveRows(list).map((row) => [row.key, row]));
-  return list.held.rows.map((row) => now.get(row.key) ?? row);
+  const now = new Map(liveRows(present, MESSAGES_SHOWN_MAX).map((row) => [row.key, row]));
+  return held.rows.map((row) => now.get(row.key) ?? row).filter((row) => row.lane !== 'chat' || !present.isHidden(row));
+}
+
+/**
+ * What of `next` to draw after `drawn`: no more than `MESSAGES_DRAWN_STEP` new lines of others at a time, so that no drawing takes a slow phone
+ * long; the rest follows with the next ones. Where nothing that was drawn is left, all of it is drawn.
+ */
+export function paced(drawn: readonly Row[], next: readonly Row[]): readonly Row[] {
+  const known = new Set(drawn.map(({ key }) => key));
+  const fresh = next.filter(({ key, own }) => !own && !known.has(key));
+  if (fresh.length <= MESSAGES_DRAWN_STEP || !next.some(({ key }) => known.has(key))) return next;
+  const late = new Set(fresh.slice(MESSAGES_DRAWN_STEP));
+  return next.filter((row) => !late.has(row));
+}
+
+/** Whether the fan reads further up: then the list stands still. */
+export function isHeld({ held }: ChatList): boolean {
+  return held !== null;
 }
 
 /** How many messages came while the fan was reading further up. */
-export function missed(list: ChatList): number {
-  return list.held?.missed ?? 0;
-}
-
-/** Whether one more own message may wait. */
-export function outboxHasRoom(list: ChatList): boolean {
-  return list.outbox.length < OUTBOX_MAX;
+export function missed({ held }: ChatList): number {
+  return held?.missed ?? 0;
 }
 
 /** The newest message of the artist's and staff's lane, for the card above the chat. */
-export function stageMessage(list: ChatList): Published | null {
-  return list.lanes.room.messages.at(-1) ?? null;
+export function stageMessage({ present }: ChatList): Said | null {
+  return present.room.findLast(isSaid) ?? null;
 }
 
-function withEpoch(list: ChatList, lane: Lane, epoch: string): ChatList {
-  const known = list.lanes[lane];
-  if (known.epoch === epoch) return list;
-  const messages = known.epoch === null ? known.messages : [];
-  return withLane(list, lane, { epoch, messages });
+function withoutHeld(list: ChatList, entries: readonly Entry[]): ChatList {
+  const { held } = list;
+  if (held === null) return list;
+  const isGone = (lane: LaneName, offset: number | null) => entries.some((entry) => entry.lane === lane && entry.offset === offset);
+  const kept = held.rows.filter((row) => !isGone(row.lane, row.offset));
+  const rows = kept.map((row) => (row.quote !== null && isGone(row.lane, row.quote.offset) ? { ...row, quote: null } : row));
+  return { ...list, held: { ...held, rows } };
 }
 
-function withPublished(list: ChatList, message: Published): ChatList {
-  const lane = list.lanes[message.lane];
-  const messages = inserted(lane.messages, message);
-  const own = message.user !== '' && message.user === list.me;
-  const outbox = own ? list.outbox.filter((waiting) => waiting.id !== message.id) : list.outbox;
-  const arrived = messages !== lane.messages && !own;
-  return {
-    ...withLane(list, message.lane, { ...lane, messages }),
-    outbox,
-    held: list.held === null || !arrived ? list.held : { ...list.held, missed: list.held.missed + 1 },
+function withoutLane(list: ChatList, lane: LaneName): ChatList {
+  const { held } = list;
+  return held === null ? list : { ...list, held: { ...held, rows: held.rows.filter((row) => row.lane !== lane || row.offset === null) } };
+}
+
+function liveRows({ me, name, chat, room, outgoing, isHidden }: Present, most: number): readonly Row[] {
+  const quoted = (answered: ReplyTo | undefined): Quote | null => {
+    const found = answered === undefined ? undefined : entryAt(chat, answered.offset);
+    return found === undefined || !isSaid(found) || isHidden(found) ? null : quoteOf(found);
   };
+  const known = new Set(chat.filter(({ user }) => user === me).map(({ id }) => id));
+  const mine = outgoing
+    .filter(({ lane, id }) => lane === 'chat' && !known.has(id))
+    .map((message) => outgoingRow(message, me, name, quoted(message.reply_to)));
+  const placed = mine.filter(({ offset }) => offset !== null);
+  // Nothing older than so many can be among the newest, and what is hidden makes room for what is not.
+  const said = newest(chat.filter((entry) => isSaid(entry) && !isHidden(entry)) as Said[], most).map((entry) => sentRow(entry, me, name, quoted(entry.reply_to)));
+  const inPlace = placed.length === 0 ? said : [...said, ...placed].sort((a, b) => (a.offset ?? 0) - (b.offset ?? 0));
+  const staged = newest(room.filter(isSaid), most).map((entry) => sentRow(entry, me, name, null));
+  return newest([...merged(inPlace, staged), ...mine.filter(({ offset }) => offset === null)], most);
 }
 
-function withoutChat(list: ChatList, isGone: (message: { readonly user: string; readonly offset: number | null }) => boolean): ChatList {
-  const { chat } = list.lanes;
-  const next = withLane(list, 'chat', { ...chat, messages: chat.messages.filter((message) => !isGone(message)) });
-  if (list.held === null) return next;
-  const rows = list.held.rows.filter((row) => row.lane !== 'chat' || !isGone(row));
-  return { ...next, held: { ...list.held, rows } };
+function newest<T>(items: readonly T[], most: number): readonly T[] {
+  return items.length > most ? items.slice(items.length - most) : items;
 }
 
-function withHistory(list: ChatList, lane: Lane, epoch: string, messages: readonly Published[]): ChatList {
-  let next = withEpoch(list, lane, epoch);
-  if (messages.length === 0) return next;
-  const oldest = messages.reduce((least, message) => Math.min(least, message.offset), Number.POSITIVE_INFINITY);
-  const held = next.lanes[lane].messages;
-  const isHole = held.some((message) => message.offset < oldest) && !held.some((message) => message.offset === oldest - 1);
-  if (isHole) {
-    // What we hold ends before this page begins: shown together they would pretend that nothing was said between.
-    const kept = held.filter((message) => message.offset >= oldest);
-    next = withLane(next, lane, { epoch, messages: kept });
+/** Entries ascend by offset. */
+function entryAt(entries: readonly Entry[], offset: number): Entry | undefined {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((entries[middle]?.offset ?? 0) < offset) low = middle + 1;
+    else high = middle;
   }
-  for (const message of messages) next = withPublished(next, message);
-  return { ...next, held: list.held };
+  return entries[low]?.offset === offset ? entries[low] : undefined;
 }
 
-function withSubmitted(list: ChatList, input: Extract<ChatInput, { kind: 'submitted' }>): ChatList {
-  if (!outboxHasRoom(list) || list.outbox.some((message) => message.id === input.id)) return list;
-  const { id, text, name, at } = input;
-  // Whoever writes wants to see it: the list lets go of what was being read.
-  return { ...list, outbox: [...list.outbox, { id, text, name, at, failed: null }], held: null };
-}
+const QUOTES = new WeakMap<Said, Quote>();
 
-function withAcknowledged(list: ChatList, input: Extract<ChatInput, { kind: 'acknowledged' }>): ChatList {
-  const message = list.outbox.find((waiting) => waiting.id === input.id);
-  if (message === undefined) return list;
-  const outbox = list.outbox.filter((waiting) => waiting.id !== input.id);
-  const { epoch } = list.lanes.chat;
-  // An offset of another epoch has no place among ours; the history that follows such a change brings the message.
-  if (epoch !== null && epoch !== input.epoch) return { ...list, outbox };
-  return withPublished(
-    { ...list, outbox },
-    {
-      lane: 'chat',
-      offset: input.offset,
-      id: message.id,
-      user: list.me ?? '',
-      name: message.name,
-      role: 'fan',
-      badge: null,
-      text: message.text,
-      at: input.at,
-    },
-  );
-}
-
-function withOutgoing(list: ChatList, id: string, change: (message: Outgoing) => Outgoing): ChatList {
-  return { ...list, outbox: list.outbox.map((message) => (message.id === id ? change(message) : message)) };
-}
-
-function withLane(list: ChatList, lane: Lane, state: LaneState): ChatList {
-  return { ...list, lanes: { ...list.lanes, [lane]: state } };
-}
-
-/** Puts a message in its place; the same array when it is known already or older than a full lane. */
-function inserted(messages: readonly Published[], message: Published): readonly Published[] {
-  let place = messages.length;
-  // Nearly always the newest: walking from the end is one step.
-  while (place > 0 && (messages[place - 1] as Published).offset > message.offset) place -= 1;
-  const before = messages[place - 1];
-  if (before?.offset === message.offset) return messages;
-  if (place === 0 && messages.length >= MESSAGES_SHOWN_MAX) return messages;
-  if (messages.some((other) => other.id === message.id && other.user === message.user)) return messages;
-  const next = [...messages.slice(0, place), message, ...messages.slice(place)];
-  return next.length > MESSAGES_SHOWN_MAX ? next.slice(next.length - MESSAGES_SHOWN_MAX) : next;
-}
-
-function liveRows(list: ChatList): readonly Row[] {
-  const taken = merged(list.lanes.chat.messages, list.lanes.room.messages).map((message) => sentRow(message, list.me));
-  const all = [...taken, ...list.outbox.map((message) => outgoingRow(message, list.me))];
-  return all.length > MESSAGES_SHOWN_MAX ? all.slice(all.length - MESSAGES_SHOWN_MAX) : all;
+function quoteOf(entry: Said): Quote {
+  const known = QUOTES.get(entry);
+  if (known !== undefined) return known;
+  const quote = { offset: entry.offset, name: entry.name, text: entry.text };
+  QUOTES.set(entry, quote);
+  return quote;
 }
 
 /** Merges two lanes by time without ever disturbing the order within one, even when a server clock stepped back. */
-function merged(chat: readonly Published[], room: readonly Published[]): Published[] {
-  const out: Published[] = [];
+function merged(chat: readonly Row[], room: readonly Row[]): Row[] {
+  const out: Row[] = [];
   let fromChat = 0;
   for (const staged of room) {
     for (let next = chat[fromChat]; next !== undefined && next.at <= staged.at; next = chat[fromChat]) {
@@ -274,41 +214,65 @@ function merged(chat: readonly Published[], room: readonly Published[]): Publish
 }
 
 /** Rows already made: a row that did not change is the same object, and the page does not touch its element. */
-const ROWS = new WeakMap<Published, Row>();
+const ROWS = new WeakMap<Said, { readonly row: Row; readonly reader: string }>();
 
-function sentRow(message: Published, me: string | null): Row {
-  const own = message.user !== '' && message.user === me;
-  const known = ROWS.get(message);
-  if (known?.own === own) return known;
+function sentRow(entry: Said, me: string | null, reader: string, quote: Quote | null): Row {
+  const { lane, offset, id, user, name, role, badge, text, lang, at, reply_to: answered } = entry;
+  const own = user !== '' && user === me;
+  const known = ROWS.get(entry);
+  if (known?.row.own === own && known.row.quote === quote && known.reader === reader) return known.row;
   const row: Row = {
-    ...message,
-    key: own ? ownKey(message.lane, message.id) : `${message.lane}:${message.offset}`,
+    key: own ? ownKey(lane, id) : `${lane}:${offset}`,
     state: 'sent',
+    lane,
+    id,
+    offset,
+    user,
+    name,
+    role,
+    badge: badge ?? null,
+    text,
+    lang: lang ?? null,
+    quote,
+    forMe: !own && ((me !== null && answered?.user === me) || mentions(text, reader)),
+    at,
     own,
     failed: null,
   };
-  ROWS.set(message, row);
+  ROWS.set(entry, { row, reader });
   return row;
 }
 
-function outgoingRow(message: Outgoing, me: string | null): Row {
+function outgoingRow(message: Outgoing, me: string | null, name: string, quote: Quote | null): Row {
+  const { id, lane, text, at, state, place, refusal } = message;
+  const waits = isOpen(message) || state === 'held';
   return {
-    key: ownKey('chat', message.id),
-    state: message.failed === null ? 'pending' : 'failed',
-    lane: 'chat',
-    id: message.id,
-    offset: null,
+    key: ownKey(lane, id),
+    state: state === 'sent' ? 'sent' : waits ? 'pending' : 'failed',
+    lane,
+    id,
+    offset: state === 'sent' ? (place?.offset ?? null) : null,
     user: me ?? '',
-    name: message.name,
+    name,
     role: 'fan',
     badge: null,
-    text: message.text,
-    at: message.at,
+    text,
+    lang: null,
+    quote,
+    forMe: false,
+    at: place?.at ?? at,
     own: true,
-    failed: message.failed,
+    failed: waits || refusal === undefined ? null : REASONS[refusal],
   };
 }
 
-function ownKey(lane: Lane, id: string): string {
+const REASONS: Readonly<Record<Refusal, FailReason>> = {
+  'too-fast': 'slow-down',
+  'not-allowed': 'refused',
+  unavailable: 'unavailable',
+  offline: 'offline',
+};
+
+function ownKey(lane: LaneName, id: string): string {
   return `own:${lane}:${id}`;
 }

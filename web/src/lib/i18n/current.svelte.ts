@@ -20,6 +20,11 @@ export function setLanguage(next: Language): void {
   remember(KEPT_AS, next);
 }
 
+/** Changes the language for this visit, as whoever shows the page wants it. */
+export function showLanguage(next: Language): void {
+  current = next;
+}
+
 /** A text in the current language. */
 export function t(key: keyof Texts, values?: Values): string {
   return formatText(current, key, values);

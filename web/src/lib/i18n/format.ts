@@ -4,29 +4,41 @@ import { en } from './en';
 import { es } from './es';
 import { ja } from './ja';
 import { ko } from './ko';
-import { type Catalogue, LANGUAGES, type Language, type Plurals, type Texts } from './messages';
+import type { Catalogue, Language, Plurals, Texts } from './messages';
 import { th } from './th';
+
+export { chooseLanguage, isLanguage } from './choose';
 
 /** Every catalogue. Together they are a few kilobytes: cheaper than the round trip of loading one when it is needed. */
 export const CATALOGUES: Readonly<Record<Language, Catalogue>> = { ko, en, ja, es, th };
 
-/** The first language the fan reads that we speak; English when there is none. */
-export function chooseLanguage(wanted: readonly string[]): Language {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split('-')[0];
-    const found = LANGUAGES.find((language) => language === base);
-    if (found !== undefined) return found;
-  }
-  return 'en';
-}
-
-/** Whether a remembered value is one of our languages. */
-export function isLanguage(value: unknown): value is Language {
-  return LANGUAGES.some((language) => language === value);
-}
-
 /** What may stand in a placeholder. */
 export type Values = Readonly<Record<string, string | number>>;
+
+/** Making a formatter takes a phone a millisecond, and a busy chat needs fifty a second: each is made once, and there are few kinds. */
+function kept<Formatter>(make: (language: Language) => Formatter): (language: Language) => Formatter {
+  const made = new Map<Language, Formatter>();
+  return (language) => {
+    const known = made.get(language) ?? make(language);
+    made.set(language, known);
+    return known;
+  };
+}
+
+const PLURALS = kept((language) => new Intl.PluralRules(language));
+const NUMBERS = kept((language) => new Intl.NumberFormat(language));
+const COUNTS = kept((language) => new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 }));
+const CLOCKS = kept((language) => new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' }));
+const SECONDS = kept(
+  (language) =>
+    new Intl.NumberFormat(language, {
+      style: 'unit',
+      unit: 'second',
+      unitDisplay: 'narrow',
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+    }),
+);
 
 /** A text in a language. */
 export function formatText(language: Language, key: keyof Texts, values: Values = {}): string {
@@ -36,19 +48,28 @@ export function formatText(language: Language, key: keyof Texts, values: Values 
 /** A text with a number in it, in the form the number asks for. */
 export function formatPlural(language: Language, key: keyof Plurals, n: number): string {
   const forms = CATALOGUES[language].plurals[key];
-  const form = forms[new Intl.PluralRules(language).select(n)] ?? forms.other;
-  return filled(form, { n: new Intl.NumberFormat(language).format(n) });
+  const form = forms[PLURALS(language).select(n)] ?? forms.other;
+  return filled(form, { n: NUMBERS(language).format(n) });
 }
 
 /** A latency as a fan reads it: one decimal, with the language's own narrow unit. */
 export function formatSeconds(language: Language, ms: number): string {
-  return new Intl.NumberFormat(language, {
-    style: 'unit',
-    unit: 'second',
-    unitDisplay: 'narrow',
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  }).format(ms / 1000);
+  return SECONDS(language).format(ms / 1000);
+}
+
+/** What a language is called in another; undefined where nobody knows it. */
+export function formatLanguage(language: Language, tag: string): string | undefined {
+  try {
+    return new Intl.DisplayNames(language, { type: 'language', fallback: 'none' }).of(tag);
+  } catch {
+    // The stream says something that is no language.
+    return undefined;
+  }
+}
+
+/** How far behind the stage a picture is: seconds with a decimal, minutes as on a clock. */
+export function formatBehind(language: Language, ms: number): string {
+  return ms < 60_000 ? formatSeconds(language, ms) : formatElapsed(ms);
 }
 
 /** How long a show has been on: `4:07`, `1:04:07`. */
@@ -60,9 +81,14 @@ export function formatElapsed(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
+/** A number as short as it can be read: `1.2K`, `1.2천`. */
+export function formatCount(language: Language, n: number): string {
+  return COUNTS(language).format(n);
+}
+
 /** The time of day of a message. */
 export function formatClock(language: Language, at: number): string {
-  return new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' }).format(at);
+  return CLOCKS(language).format(at);
 }
 
 function filled(template: string, values: Values): string {

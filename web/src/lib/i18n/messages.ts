@@ -49,6 +49,12 @@ export interface Texts {
   readonly 'player.fullscreenExit': string;
   readonly 'player.goLive': string;
   readonly 'player.latency': string;
+  readonly 'player.scrub': string;
+  readonly 'player.scrubLive': string;
+  readonly 'player.scrubBehind': string;
+  readonly 'player.sound': string;
+  readonly 'player.theatre': string;
+  readonly 'player.theatreExit': string;
   readonly 'player.tapForSound': string;
   readonly 'player.tapToPlay': string;
   readonly 'player.hideChat': string;
@@ -89,6 +95,41 @@ export interface Texts {
   readonly 'chat.stage': string;
   readonly 'chat.stageHide': string;
 
+  readonly 'chat.moderator': string;
+  readonly 'chat.member': string;
+  readonly 'chat.actions': string;
+  readonly 'chat.closeActions': string;
+  readonly 'chat.reply': string;
+  readonly 'chat.replyingTo': string;
+  readonly 'chat.replyCancel': string;
+  readonly 'chat.translate': string;
+  readonly 'chat.hideMessage': string;
+  readonly 'chat.hidePerson': string;
+  readonly 'chat.hidden': string;
+  readonly 'chat.unhide': string;
+  readonly 'chat.unhideAll': string;
+  readonly 'chat.aloud': string;
+  readonly 'chat.mention': string;
+  readonly 'chat.pinned': string;
+  readonly 'chat.pinnedHide': string;
+  readonly 'mode.slow': string;
+  readonly 'mode.emoji': string;
+  readonly 'mode.members': string;
+  readonly 'mode.followers': string;
+  readonly 'mode.hold': string;
+  readonly 'poll.label': string;
+  readonly 'poll.over': string;
+  readonly 'poll.hide': string;
+  readonly 'poll.yours': string;
+  readonly 'poll.failed': string;
+  readonly 'react.label': string;
+  readonly 'react.heart': string;
+  readonly 'react.fire': string;
+  readonly 'react.clap': string;
+  readonly 'react.laugh': string;
+  readonly 'react.wow': string;
+  readonly 'react.lightstick': string;
+
   readonly 'nickname.title': string;
   readonly 'nickname.label': string;
   readonly 'nickname.hint': string;
@@ -107,6 +148,9 @@ export interface Plurals {
   readonly 'chat.charsOver': Plural;
   readonly 'chat.announcedMore': Plural;
   readonly 'chat.more': Plural;
+  readonly 'chat.hiddenCount': Plural;
+  readonly 'chat.waitSeconds': Plural;
+  readonly 'poll.votes': Plural;
 }
 
 /** All that one language says. */

@@ -1,6 +1,8 @@
 /** What plays a stream into a video element: the port that hls.js and the browser's own HLS both fill. */
 
 import type { QualityState } from './quality';
+import type { Reach } from './reach';
+import type { SoundState } from './sound';
 
 /** What an engine reports. After `destroy` it reports nothing any more. */
 export interface EngineEvents {
@@ -14,6 +16,8 @@ export interface EngineEvents {
   readonly troubled: () => void;
   /** The qualities, or which of them is playing, changed. */
   readonly qualities: (state: QualityState) => void;
+  /** The soundtracks, or which of them is playing, changed. */
+  readonly sounds: (state: SoundState) => void;
 }
 
 /** One attempt at playing one multivariant playlist. */
@@ -28,6 +32,12 @@ export interface Engine {
   target(): number | null;
   /** Jumps to where it wants to be. */
   goLive(): void;
+  /** How far back the show can be seen; null while unknown. */
+  reach(): Reach | null;
+  /** When the picture at a time of the video element was taken, Unix ms; null when the stream does not tell. */
+  dateAt(seconds: number): number | null;
+  /** Chooses a soundtrack. */
+  chooseSound(track: number): void;
   /** Fixes a quality; null leaves the choice to the engine. */
   chooseQuality(rung: number | null): void;
   /** Lets go of the video element. */

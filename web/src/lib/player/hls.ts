@@ -10,8 +10,11 @@
 import type HlsType from 'hls.js';
 import type { ErrorData, HlsConfig, LevelDetails } from 'hls.js';
 
+import { bandwidthOf } from './bandwidth';
 import type { Engine, EngineEvents } from './engine';
 import { choicesOf } from './quality';
+import type { Reach } from './reach';
+import { soundsOf } from './sound';
 
 type HlsModule = typeof import('hls.js');
 
@@ -52,6 +55,16 @@ const CONFIG: Partial<HlsConfig> = {
   },
 };
 
+/** Of what the network can carry, the first picture takes this share: it is there sooner, and a better one follows within seconds. */
+const START_SHARE = 0.4;
+
+/** The first picture comes in a quality that the network can carry: a phone far out does not begin with the best one, and then wait. */
+function startConfig(): Partial<HlsConfig> {
+  const entries = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+  const bandwidth = bandwidthOf(entries.filter(({ initiatorType }) => initiatorType === 'link' || initiatorType === 'script' || initiatorType === 'other'));
+  return bandwidth === null ? {} : { startLevel: -1, testBandwidth: false, abrEwmaDefaultEstimate: bandwidth * START_SHARE };
+}
+
 /** Where the last media of a playlist ends: a show whose encoder did not return ends in a gap, which nobody waits out. */
 function endOfMedia(details: LevelDetails): number {
   return details.fragments.filter((fragment) => !fragment.gap).at(-1)?.end ?? details.edge;
@@ -69,13 +82,16 @@ export class HlsEngine implements Engine {
     private readonly events: EngineEvents,
     playlist: string,
   ) {
-    const { default: Hls, Events } = module;
-    this.#hls = new Hls(CONFIG);
+    const { default: Hls } = module;
+    const { Events } = Hls;
+    this.#hls = new Hls({ ...CONFIG, ...startConfig() });
     this.#hls.on(Events.MANIFEST_PARSED, () => {
       this.#reportQualities();
       this.events.ready();
     });
     this.#hls.on(Events.LEVEL_SWITCHED, () => this.#reportQualities());
+    this.#hls.on(Events.AUDIO_TRACKS_UPDATED, () => this.#reportSounds());
+    this.#hls.on(Events.AUDIO_TRACK_SWITCHING, () => this.#reportSounds());
     this.#hls.on(Events.FRAG_BUFFERED, () => {
       this.#hasPlayed = true;
     });
@@ -107,6 +123,24 @@ export class HlsEngine implements Engine {
   goLive(): void {
     const position = this.target();
     if (position !== null) this.video.currentTime = position;
+  }
+
+  reach(): Reach | null {
+    const details = this.#hls.latestLevelDetails;
+    const end = this.target() ?? details?.edge;
+    if (details === null || end === undefined) return null;
+    return { start: details.fragmentStart, end, at: this.video.currentTime };
+  }
+
+  dateAt(seconds: number): number | null {
+    const fragments = this.#hls.latestLevelDetails?.fragments ?? [];
+    const fragment = fragments.find(({ end }) => seconds < end) ?? fragments.at(-1);
+    const date = fragment?.programDateTime;
+    return fragment === undefined || typeof date !== 'number' ? null : date + (seconds - fragment.start) * 1000;
+  }
+
+  chooseSound(track: number): void {
+    this.#hls.audioTrack = track;
   }
 
   chooseQuality(rung: number | null): void {
@@ -143,8 +177,13 @@ export class HlsEngine implements Engine {
     });
   }
 
+  #reportSounds(): void {
+    const { audioTracks, audioTrack } = this.#hls;
+    this.events.sounds(soundsOf(audioTracks.map(({ name, lang }) => ({ name, lang: lang ?? '' })), audioTrack));
+  }
+
   #onError(data: ErrorData): void {
-    const { ErrorDetails, ErrorTypes } = this.module;
+    const { ErrorDetails, ErrorTypes } = this.module.default;
     const isPlaylist =
       data.details === ErrorDetails.MANIFEST_LOAD_ERROR ||
       data.details === ErrorDetails.LEVEL_LOAD_ERROR ||

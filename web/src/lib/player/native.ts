@@ -6,6 +6,8 @@
 
 import type { Engine, EngineEvents } from './engine';
 import { noQualities } from './quality';
+import type { Reach } from './reach';
+import { noSounds } from './sound';
 
 /** The browser does not say where it wants to be; this far behind the newest it can seek to counts as live, ms. */
 const NATIVE_TARGET_MS = 6_000;
@@ -28,13 +30,28 @@ export class NativeEngine implements Engine {
     video.addEventListener('error', () => events.failed(), { signal });
     video.addEventListener('ended', () => events.ended(), { signal });
     events.qualities(noQualities);
+    events.sounds(noSounds);
     video.src = playlist;
     video.load();
   }
 
   playingDate(): number | null {
+    return this.dateAt(this.video.currentTime);
+  }
+
+  dateAt(seconds: number): number | null {
     const start = (this.video as DatedVideo).getStartDate?.().getTime();
-    return start === undefined || Number.isNaN(start) ? null : start + this.video.currentTime * 1000;
+    return start === undefined || Number.isNaN(start) ? null : start + seconds * 1000;
+  }
+
+  reach(): Reach | null {
+    const newest = this.#newest();
+    if (newest === null) return null;
+    return { start: this.video.seekable.start(0), end: newest - NATIVE_TARGET_MS / 1000, at: this.video.currentTime };
+  }
+
+  chooseSound(): void {
+    // There is nothing to choose: the menu is empty.
   }
 
   behindMs(): number {

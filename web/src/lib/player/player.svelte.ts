@@ -12,7 +12,9 @@ import { HlsEngine } from './hls';
 import { latencyMs, smoothed } from './latency';
 import { NativeEngine } from './native';
 import { type QualityState, noQualities } from './quality';
+import { type Reach, landing } from './reach';
 import { jumpsAtStart } from './settle';
+import { type SoundState, noSounds } from './sound';
 import { type Phase, type Supervisor, type SupervisorInput, initialSupervisor, isTroubled, step } from './supervisor';
 
 /** How often playback is measured. */
@@ -47,6 +49,9 @@ export class Player {
   /** Playback is noticeably behind where it should be. */
   behind = $state(false);
   qualities = $state.raw<QualityState>(noQualities);
+  sounds = $state.raw<SoundState>(noSounds);
+  /** How far back the show can be seen; null while there is none. */
+  reach = $state.raw<Reach | null>(null);
 
   #supervisor: Supervisor = initialSupervisor;
   #engine: Engine | null = null;
@@ -56,7 +61,7 @@ export class Player {
   /** Takes the last picture before the element goes black. */
   #still: HTMLCanvasElement | null = null;
   readonly #listeners = new AbortController();
-  /** The fan chose to be behind, by pausing: no jump to live against their will. */
+  /** The fan chose to be behind, by pausing or going back: no jump to live against their will. */
   #behindByChoice = false;
   #lastTime = 0;
   #stillSamples = 0;
@@ -87,6 +92,15 @@ export class Player {
     this.#sampler = setInterval(() => this.#sample(video), SAMPLE_MS);
   }
 
+  /**
+   * When the picture on the screen was taken, Unix ms; null: nothing is shown that anything would have to wait for;
+   * undefined: not known yet.
+   */
+  playingDate(): number | null | undefined {
+    if (this.phase === 'offline' || this.phase === 'ended') return null;
+    return (this.#video?.readyState ?? 0) > 0 ? (this.#engine?.playingDate() ?? undefined) : undefined;
+  }
+
   /** The API answered, or did not. */
   show(status: 'live' | 'offline' | 'unreachable'): void {
     this.#feed({ kind: 'show', status });
@@ -103,7 +117,7 @@ export class Player {
     if (this.#video.paused) {
       this.#play();
     } else {
-      this.#behindByChoice = true;
+      this.#stayBehind();
       this.#video.pause();
     }
   }
@@ -131,6 +145,43 @@ export class Player {
     this.#behindByChoice = false;
     this.#engine?.goLive();
     this.#play();
+  }
+
+  /** The fan goes to so many seconds behind live. */
+  seekBehind(behind: number): void {
+    const reach = this.#engine?.reach() ?? null;
+    if (reach === null || this.#video === null) return;
+    const to = landing(reach, behind);
+    if (to === 'live') {
+      this.goLive();
+      return;
+    }
+    this.#stayBehind();
+    this.#video.currentTime = to;
+    this.reach = { ...reach, at: to };
+  }
+
+  /** Nothing takes the fan to live from now on: neither the start, should it not be over, nor what is lost later. */
+  #stayBehind(): void {
+    this.#behindByChoice = true;
+    this.#settlesUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  /** When the picture so many seconds behind live was taken, Unix ms; null when nobody knows. */
+  dateBehind(behind: number): number | null {
+    const end = this.#engine?.reach()?.end;
+    return end === undefined ? null : (this.#engine?.dateAt(end - behind) ?? null);
+  }
+
+  /** Where the small pictures of the show are listed; null while unknown. */
+  thumbnails(): string | null {
+    const playlist = this.context.playlist();
+    return playlist === null ? null : new URL('thumbnails.vtt', new URL(playlist, location.href)).href;
+  }
+
+  /** Chooses a soundtrack. */
+  chooseSound(track: number): void {
+    this.#engine?.chooseSound(track);
   }
 
   /** Fixes a quality, for the streams to come too; null for automatic. */
@@ -203,6 +254,9 @@ export class Player {
       qualities: (state) => later(() => {
         this.qualities = state;
       })(),
+      sounds: (state) => later(() => {
+        this.sounds = state;
+      })(),
     };
   }
 
@@ -212,6 +266,8 @@ export class Player {
     this.#engine.destroy();
     this.#engine = null;
     this.latency = null;
+    this.reach = null;
+    this.sounds = noSounds;
     this.behind = false;
     this.#behindByChoice = false;
     this.#stillSamples = 0;
@@ -262,11 +318,13 @@ export class Player {
       this.latency,
       latencyMs(Date.now(), this.context.skewMs(), video.readyState > 0 ? engine.playingDate() : null),
     );
+    this.reach = engine.reach();
     const behindMs = engine.behindMs();
     this.behind = behindMs > BEHIND_SHOWN_MS;
     const isLost = behindMs > BEHIND_JUMP_MS && !this.#behindByChoice && !video.paused;
     if (isLost && this.phase === 'playing') engine.goLive();
-    if (!this.behind && !video.paused) this.#behindByChoice = false;
+    // In the middle of a seek the engine still tells how far behind it was before.
+    if (!this.behind && !video.paused && !video.seeking) this.#behindByChoice = false;
   }
 
   #settle(engine: Engine, video: HTMLVideoElement): void {

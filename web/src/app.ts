@@ -1,0 +1,18 @@
+/** Shows the page. */
+
+import { mount } from 'svelte';
+
+import './app.css';
+import App from './App.svelte';
+import { hlsModule } from './lib/player/player.svelte';
+import { measureRegions } from './lib/region';
+
+// hls.js is the largest part of the page: it travels while the page asks how the show stands.
+void hlsModule();
+measureRegions();
+
+const target = document.getElementById('app');
+if (target !== null) {
+  target.replaceChildren();
+  mount(App, { target });
+}
