@@ -4,8 +4,8 @@
  * Two hours do not pass for it: an encoder sends its media at SPEED times its pace, so that what is listed is what would be
  * after two hours, segment by segment and part by part. The lower qualities are the source's pictures handed back as they
  * are by a program in place of an encoder. The last minutes have a usual bitrate, 2.5 Mb/s in each quality, because those are in
- * memory; what is on disk by then has a small one, so that a disk of 4 GB will do. Whole playlists are asked for at the end
- * as players ask for them. Fails beyond the product's limit. Writes artifacts/dvr.json.
+ * memory; what is on disk by then has a small one, so that a disk of 4 GB will do. All the while every playlist is asked for over and
+ * over, packed and mostly with what has changed alone, as players ask; at the end each is also asked for whole. Fails beyond the product's limit. Writes artifacts/dvr.json.
  */
 
 import { chmod, writeFile } from "node:fs/promises";
@@ -26,6 +26,8 @@ const USUAL_S = 180;
 /** How much faster than time. */
 const SPEED = Number(process.env.SPEED ?? 30);
 const CLIP_S = 10;
+/** How often all playlists are asked for. */
+const ASK_EVERY_MS = 100;
 const RUNGS = ["480p 2500k", "360p 2400k", "240p 2300k", "180p 2200k"];
 const FILLED_MS = ((WINDOW_S + BEYOND_S) / SPEED) * 1_000 * 3 + 60_000;
 
@@ -70,7 +72,22 @@ const result = await inScene("dvr", async (scene) => {
   const look = async () => {
     mostMib = Math.max(mostMib, (await residentBytes(server.pid)) / 1024 ** 2);
   };
-  // While it fills, viewers come and go.
+  let asked = 0;
+  let watching = true;
+  const watch = (async () => {
+    const take = async (/** @type {string} */ url) => {
+      await (await fetch(url)).arrayBuffer();
+      asked += 1;
+    };
+    while (watching) {
+      for (const uri of uris) await take(`${uri}?_HLS_skip=YES`);
+      await take(uris[asked % uris.length] ?? video);
+      // Three parts come in this time: nobody asks more often, and the server is to have a processor left for the show.
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    }
+  })();
+  // It is waited for below; until then, nobody is to be ended by it.
+  watch.catch(() => {});
   await until("the window is full", FILLED_MS, async () => {
     await look();
     const { text } = await get(video);
@@ -82,6 +99,8 @@ const result = await inScene("dvr", async (scene) => {
     await look();
     return !encoder.running;
   });
+  watching = false;
+  await watch;
   const listed = [];
   for (const uri of uris) {
     const { text } = await get(uri);
@@ -94,11 +113,12 @@ const result = await inScene("dvr", async (scene) => {
   const residentMib = (await residentBytes(server.pid)) / 1024 ** 2;
   const { text } = await get(`${server.url}/metrics`);
   const stored = Number(/^fanwave_origin_storage_written_bytes_total (\d+)/m.exec(text)?.[1]);
-  return { idleMib, residentMib, mostMib, listed, storedMib: stored / 1024 ** 2 };
+  return { idleMib, residentMib, mostMib, listed, asked, storedMib: stored / 1024 ** 2 };
 });
 
-const { idleMib, residentMib, mostMib, listed, storedMib } = result;
+const { idleMib, residentMib, mostMib, listed, asked, storedMib } = result;
 for (const one of listed) console.log(`${one.uri}: ${one.segments} segments, ${one.seconds} s, ${one.gaps} gaps, a playlist of ${one.bytes} bytes`);
+console.log(`${asked} playlists were asked for meanwhile`);
 console.log(`on disk: ${storedMib.toFixed(0)} MiB written`);
 console.log(`memory: ${idleMib.toFixed(1)} MiB before the show, ${residentMib.toFixed(1)} MiB with the window full, ${mostMib.toFixed(1)} MiB at most (limit ${RESIDENT_MIB_MAX} MiB)`);
 await writeFile(join(artifactsFolder(), "dvr.json"), `${JSON.stringify({ machine: machine(), speed: SPEED, ...result }, undefined, 2)}\n`);

@@ -1,0 +1,214 @@
+/**
+ * `make bench-log`: the chat log of servers that share their rooms, in each database: a file, PostgreSQL, Cassandra.
+ *
+ * A crowd speaks in ROOMS rooms of one server over Redis, which records what is said. In the middle the database is taken away for
+ * OUTAGE=60 seconds (killed and started again; the file is locked by another process), and then what the crowd had acknowledged
+ * is compared with an export of the log. Fails when something is missing or there twice, when fans notice, when the server's
+ * memory grows, or when less is recorded a second than the promise. STORES=sqlite plays one; writes artifacts/log-checks.json.
+ */
+
+import { join } from "node:path";
+import { startRedis } from "../tests/harness/brokers.mjs";
+import { Cassandra } from "../tests/harness/cassandra.mjs";
+import { run } from "../tests/harness/child.mjs";
+import { Load, losslessP99 } from "../tests/harness/load.mjs";
+import { holdLock } from "../tests/harness/log-lock.mjs";
+import { ROOM, startNodes } from "../tests/harness/nodes.mjs";
+import { Postgresql } from "../tests/harness/postgresql.mjs";
+import { inScene } from "../tests/harness/scene.mjs";
+import { until } from "../tests/harness/wait.mjs";
+import { atLeast, atMost, bytes, count } from "./chat/part.mjs";
+import { conclude } from "./cluster/outcome.mjs";
+
+const OUTAGE_S = Number(process.env.OUTAGE || 60);
+const BEFORE_S = Number(process.env.SECONDS || 30);
+const AFTER_S = 15;
+/** A server keeps so many messages of each room: until it has them it grows, whatever becomes of the log. */
+const WINDOW = 500;
+/** A speaker's messages are stored one after the other, each with the next turn of its room: 20 a second are far from that. */
+const ROOMS = Number(process.env.ROOMS || 250);
+/** Two to a room: what is measured is the log. */
+const FANS = 2 * ROOMS;
+/** Each room has one speaker, who says more in a second than a fan may. */
+const CHAT = "commands_per_second = 1000\n";
+/** How long the log may take to have everything once nothing is said any more. */
+const CAUGHT_UP_MS = 240_000;
+/** What an export of one room may take. */
+const EXPORT_MS = 60_000;
+const GROWTH_MAX = 64 * 1024 * 1024;
+/** Two seconds are the same when they differ by less than this. */
+const MILLIS_APART = 10;
+
+/**
+ * @typedef {object} Place A database that can be taken away.
+ * @property {string} config Of a server that records there.
+ * @property {(node: import("../tests/harness/nodes.mjs").Node) => Promise<() => Promise<void>>} take Takes it away, and answers what brings it back.
+ */
+
+/** @type {Record<string, { title: string, rate: number, start: (scene: import("../tests/harness/scene.mjs").Scene) => Promise<Place> }>} */
+const STORES = {
+  sqlite: {
+    title: "a file (SQLite)",
+    rate: 5_000,
+    start: async (scene) => ({
+      config: "[store]\nrecord = \"on\"\n",
+      take: (node) => holdLock(scene, join(node.dataFolder, "fanwave.db")),
+    }),
+  },
+  postgresql: {
+    title: "PostgreSQL",
+    rate: 2_000,
+    start: async (scene) => {
+      const server = await Postgresql.start(scene);
+      const config = `[store]\nkind = "postgresql"\nrecord = "on"\n\n${server.address}`;
+      return { config, take: () => killed(server) };
+    },
+  },
+  cassandra: {
+    title: "Cassandra",
+    rate: 5_000,
+    start: async (scene) => {
+      const node = await Cassandra.start(scene);
+      return { config: node.config, take: () => killed(node) };
+    },
+  },
+};
+
+/** @param {{ kill: () => Promise<void>, run: () => Promise<void> }} server */
+async function killed(server) {
+  await server.kill();
+  return () => server.run();
+}
+
+/** @param {keyof typeof STORES} name */
+const play = (name) => inScene(`log-${name}`, async (scene) => {
+  const store = STORES[name];
+  if (!store) throw new Error(`STORES knows ${Object.keys(STORES).join(", ")}, and not ${name}`);
+  const rate = Number(process.env.RATE || store.rate);
+  const warmS = Math.ceil((1.1 * WINDOW * ROOMS) / rate);
+  const broker = await startRedis(scene);
+  const place = await store.start(scene);
+  const { nodes, secretFile } = await startNodes(scene, broker, { count: 1, rooms: ROOMS, drain: place.config, more: CHAT });
+  const [node] = nodes;
+  if (!node) throw new Error("there is one");
+  const load = new Load(scene, `log-${name}`, [
+    node.address, "--secret-file", secretFile, "--room", ROOM, "--rooms-numbered", `${ROOMS}`, "--fans", `${FANS}`,
+    "--room-rate", `${rate / ROOMS}`, "--chat-rate", "0", "--duration", "15m",
+  ]);
+  const recorded = async () => (await node.metric("fanwave_recorder_recorded_total")) ?? 0;
+  await load.until(({ connected }) => connected >= FANS);
+  const came = load.second;
+  await load.until(({ second }) => second >= came + warmS);
+  const [recordedBefore, began, residentBefore] = [await recorded(), performance.now(), await node.resident()];
+  await load.until(({ second }) => second >= came + warmS + BEFORE_S);
+  const perS = ((await recorded()) - recordedBefore) / ((performance.now() - began) / 1_000);
+  const lagBefore = (await node.metric("fanwave_recorder_lag_seconds")) ?? NaN;
+
+  const gone = load.second;
+  const bring = await place.take(node);
+  await load.until(({ second }) => second >= gone + OUTAGE_S);
+  const residentIn = await node.resident();
+  const lagIn = (await node.metric("fanwave_recorder_lag_messages")) ?? NaN;
+  const wordsIn = (await node.readiness()).words;
+  const back = load.second;
+  const bringing = performance.now();
+  await bring();
+  const returned = performance.now();
+  let [caughtUpS, residentMost] = [NaN, residentIn];
+  const watch = until("the log has caught up", CAUGHT_UP_MS, async () => {
+    residentMost = Math.max(residentMost, await node.resident());
+    return ((await node.metric("fanwave_recorder_lag_seconds")) ?? NaN) <= 1;
+  }).then(() => {
+    caughtUpS = (performance.now() - returned) / 1_000;
+  });
+  await watch;
+  const then = load.second;
+  await load.until(({ second }) => second >= then + AFTER_S);
+  load.end();
+  const report = await load.report();
+  await until("all is recorded", CAUGHT_UP_MS, async () => ((await node.metric("fanwave_recorder_lag_messages")) ?? NaN) === 0);
+  const holes = (await node.metric("fanwave_recorder_holes_total")) ?? NaN;
+  await node.drain();
+  const log = await exported(node);
+  return {
+    title: store.title, rate, report, perS, lagBefore, lagIn, wordsIn, residentBefore, residentIn, residentMost, caughtUpS, holes, log,
+    startedS: (returned - bringing) / 1_000,
+    before: losslessP99(report.seconds, came + warmS, gone),
+    during: losslessP99(report.seconds, gone, back),
+  };
+});
+
+/**
+ * What the log has, as its operator reads it: how many messages, and how many of them are there again.
+ *
+ * @param {import("../tests/harness/nodes.mjs").Node} node
+ */
+async function exported(node) {
+  let [messages, twice] = [0, 0];
+  for (let room = 1; room <= ROOMS; room += 1) {
+    const { code, stdout, stderr } = await run(node.binary, ["log", "export", `${ROOM}-${room}`, "--lane", "room", "--config", node.config], { deadlineMs: EXPORT_MS });
+    if (code !== 0) throw new Error(`the export ended with ${code}: ${stderr}`);
+    const seen = new Set();
+    for (const line of stdout.split("\n")) {
+      if (!line) continue;
+      const { user, id, text } = JSON.parse(line);
+      if (text === null) continue;
+      const key = `${user} ${id}`;
+      if (seen.has(key)) twice += 1;
+      seen.add(key);
+      messages += 1;
+    }
+  }
+  return { messages, twice };
+}
+
+const names = (process.env.STORES || Object.keys(STORES).join(" ")).split(/[ ,]+/);
+const results = [];
+for (const name of names) results.push(await play(name));
+
+const checks = results.flatMap(({ title, rate, report, perS, before, during, residentBefore, residentMost, log, holes }) => {
+  const { accepted, unanswered, missing, duplicates, reorders } = report.lossless;
+  return [
+    atLeast(`${title}: recorded a second`, perS, 0.98 * rate),
+    {
+      what: `${title}: fans notice nothing while it is away (median of the seconds' p99)`, bar: `within 20 % or ${MILLIS_APART} ms of ${before.median.toFixed(1)} ms`,
+      seen: `${during.median.toFixed(1)} ms`, pass: during.median <= Math.max(1.2 * before.median, before.median + MILLIS_APART),
+    },
+    atMost(`${title}: what the server grows by`, residentMost - residentBefore, GROWTH_MAX, bytes),
+    {
+      what: `${title}: the log has what was acknowledged`, bar: unanswered ? `${count(accepted)} to ${count(accepted + unanswered)}` : count(accepted),
+      seen: count(log.messages), pass: log.messages >= accepted && log.messages <= accepted + unanswered,
+    },
+    atMost(`${title}: messages that it has twice`, log.twice, 0),
+    atMost(`${title}: offsets that the broker had let go of`, holes, 0),
+    atMost(`${title}: messages that fans missed, or saw twice or out of order`, missing + duplicates + reorders, 0),
+  ];
+});
+await conclude("log", {
+  title: "The chat log of servers that share their rooms",
+  command: "make bench-log",
+  checks,
+  figures: [
+    ["what is said", `lossless messages of 200 bytes in ${ROOMS} rooms, ${FANS} fans, one server over Redis, which syncs each append`],
+    ["how long each is away", `${OUTAGE_S} s: PostgreSQL and Cassandra are killed and started again, the file is locked by another process`],
+  ],
+  table: {
+    head: ["database", "said/s", "recorded/s", "p99 before, ms", "p99 while away, ms", "behind when it is back", "caught up after, s", "server, MiB"],
+    rows: results.map(({ title, rate, perS, before, during, lagIn, caughtUpS, residentBefore, residentMost }) => [
+      title, count(rate), count(perS), before.median.toFixed(1), during.median.toFixed(1), count(lagIn), caughtUpS.toFixed(1),
+      `${Math.round(residentBefore / 2 ** 20)} to ${Math.round(residentMost / 2 ** 20)}`,
+    ]),
+  },
+}, {
+  whole: OUTAGE_S >= 60 && BEFORE_S >= 30 && names.length === Object.keys(STORES).length && !process.env.RATE,
+  raw: { results: results.map((result) => ({ ...result, report: undefined })) },
+  page: {
+    path: "docs/log.md",
+    names: ["log"],
+    introduction: `# The chat log: measured
+
+Generated by \`make bench-log\` when it is played whole; change \`bench/\`, not this page. [store.md](store.md) says what a database
+promises. The server, Redis, the database and all fans share one machine.
+`,
+  },
+});
