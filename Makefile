@@ -10,10 +10,10 @@ SECONDS_LIVE ?= 20
 ENGINE ?= redis
 SPEED ?= 30
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-broker c100k million fuzz sim
+.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-chat-page bench-page bench-api bench-words bench-broker bench-log c100k million fuzz sim
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Install what is missing, build, and put the demo show on the air (Ctrl-C stops it)
 	@scripts/run
@@ -57,6 +57,21 @@ bench-dvr: ## Memory of a channel of six renditions that viewers can go back two
 
 bench-chat: ## Chat against the bare cost of sending and against other servers; PART=storm plays one part
 	@PART=$(PART) scripts/bench chat
+
+bench-chat-page: ## The watch page on a phone at 50 shown messages a second over MINUTES=10: heap, long tasks, frames
+	@MINUTES=$(MINUTES) scripts/bench chat-page
+
+bench-page: ## How fast the watch page is on a phone over slow 4G, and what Lighthouse says of it
+	@scripts/bench page
+
+bench-log: ## The chat log of servers that share their rooms in a file, PostgreSQL and Cassandra, each away for OUTAGE=60 s; STORES=sqlite plays one
+	@OUTAGE=$(OUTAGE) STORES="$(STORES)" RATE=$(RATE) SECONDS=$(SECONDS) scripts/bench log
+
+bench-api: ## What requests of back ends cost, beside a NestJS app on Fastify and a Go Fiber app
+	@ROUNDS=$(ROUNDS) scripts/bench api
+
+bench-words: ## How long the word filter takes for a message, with 10,000 words in seven languages
+	@scripts/bench words
 
 bench-broker: ## What Redis has to do for a room of 1,000 to FANS=100000 fans
 	@FANS=$(FANS) scripts/bench broker-load

@@ -15,7 +15,7 @@ const fanwave = (...args) => run(binary(), args, { deadlineMs: ANSWER_MS });
 scene("--help names every command", async () => {
   const { code, stdout } = await fanwave("--help");
   assert.equal(code, 0);
-  for (const command of ["serve", "check-config", "config-reference", "token"]) assert.match(stdout, new RegExp(`\\b${command}\\b`));
+  for (const command of ["serve", "check-config", "config-reference", "openapi", "token"]) assert.match(stdout, new RegExp(`\\b${command}\\b`));
 });
 
 scene("check-config takes what config-reference prints", async (scene) => {

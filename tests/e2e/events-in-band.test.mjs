@@ -29,7 +29,7 @@ const LATE_S = 0.75;
  */
 async function announce(server, secret, event) {
   const response = await fetch(`${server.url}/api/v1/channels/demo/events`, {
-    method: "POST", headers: { authorization: `Bearer ${sign(secret, { user: "crew", role: "staff" })}` },
+    method: "POST", headers: { authorization: `Bearer ${sign(secret, { user: "crew", role: "staff" })}`, "content-type": "application/json" },
     body: JSON.stringify(event), signal: AbortSignal.timeout(5_000),
   });
   assert.equal(response.status, 201, await response.text());

@@ -13,7 +13,7 @@ scene("an event that was announced stands in every playlist, once", async (scene
   const token = sign(secret, { user: "crew", role: "staff" });
   const announce = async (/** @type {object} */ event) => {
     const response = await fetch(`${server.url}/api/v1/channels/demo/events`, {
-      method: "POST", headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(event), signal: AbortSignal.timeout(5_000),
+      method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: JSON.stringify(event), signal: AbortSignal.timeout(5_000),
     });
     return { status: response.status, body: await response.json() };
   };

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { FanwaveClient } from "../../sdk/dist/index.js";
 import { report, servePlayer } from "../harness/bare-page.mjs";
 import { openPage, startBrowser } from "../harness/browser.mjs";
 import { fan, send } from "../harness/chat.mjs";
@@ -88,6 +89,15 @@ scene("a killed server leaves a recording that plays to its end, with the chat b
   assert.deepEqual(chat.messages.map((/** @type {{ text: string }} */ m) => m.text), ["during the show"]);
   const said = chat.messages[0].media_ms;
   assert.ok(Math.abs(said - (saidAt - recording.from)) < 1_000, `said at ${said} ms of the recording`);
+
+  const player = { currentTime: 0 };
+  const replay = new FanwaveClient({ url: server.url, getToken: async () => "" }).recording(recording.id);
+  scene.after(replay.attachPlayer(player));
+  player.currentTime = said / 1_000;
+  await until("the SDK says it at its time", PLAYED_MS, () => replay.entries.length === 1);
+  assert.equal(replay.entries[0]?.media_ms, said);
+  player.currentTime = said / 1_000 - 0.1;
+  await until("and not before", PLAYED_MS, () => replay.entries.length === 0);
 
   const staff = { authorization: `Bearer ${sign(secret, { user: "crew", role: "staff" })}`, "content-type": "application/json" };
   const [from, to] = [recording.from + 2_500, recording.from + 5_000];

@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { openPage, startBrowser } from "../harness/browser.mjs";
-import { fan, send, wholeHistory } from "../harness/chat.mjs";
+import { fan, wholeHistory } from "../harness/chat.mjs";
 import { playlists } from "../harness/hls.mjs";
+import { ledgerSender } from "../harness/ledger.mjs";
 import { untilPlaying } from "../harness/player.mjs";
 import { persistentEncoder } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
@@ -19,53 +20,6 @@ const BACK_MS = 10_000;
 /** Acknowledged before the kill, and after it. */
 const BEFORE = 300;
 const AFTER = 300;
-/** Sends that are on their way at once: the kill must hit some that are stored and not yet acknowledged. */
-const IN_FLIGHT = 8;
-/** Each of them speaks so often: a busy room, and still one whose whole history is read back in a second. */
-const PACE_MS = 40;
-
-/**
- * Sends numbered messages, each under one id until it is acknowledged, and keeps the ledger.
- *
- * @param {import("centrifuge").Centrifuge} client
- * @param {string} channel
- */
-function ledgerSender(client, channel) {
-  /** @type {Map<string, number>} */
-  const acknowledged = new Map();
-  let resent = 0;
-  let next = 0;
-  let leaving = false;
-  const lane = async () => {
-    while (!leaving) {
-      const id = `ledger-${next}`;
-      next += 1;
-      for (let sent = false; !sent && !leaving; ) {
-        try {
-          const { offset } = await send(client, channel, { id, text: id });
-          acknowledged.set(id, offset);
-          sent = true;
-          await new Promise((resolve) => setTimeout(resolve, PACE_MS));
-        } catch {
-          // Not known to be held: the same id again, as soon as there is a connection.
-          resent += 1;
-          await client.ready(BACK_MS).catch(() => {});
-        }
-      }
-    }
-  };
-  const lanes = Promise.all(Array.from({ length: IN_FLIGHT }, lane));
-  return {
-    acknowledged,
-    get resent() {
-      return resent;
-    },
-    stop: async () => {
-      leaving = true;
-      await lanes;
-    },
-  };
-}
 
 scene("after SIGKILL and a restart, page, video and chat recover, and every acknowledged message is there once", async (scene) => {
   const server = await Server.start(scene, { sendRate: "unlimited", shownPerSecond: 0 });

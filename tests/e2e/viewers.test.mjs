@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { makeCertificate } from "../harness/certificate.mjs";
 import { run } from "../harness/child.mjs";
 import { playlists } from "../harness/hls.mjs";
+import { watchMemory } from "../harness/memory.mjs";
 import { publish } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { binary, Server } from "../harness/server.mjs";
@@ -13,13 +14,20 @@ import { binary, Server } from "../harness/server.mjs";
 const VIEWERS = 30;
 const SECONDS = 6;
 
+/** A show of so long parts has a hundred versions of each playlist in this time, each of which is compressed. */
+const SHORT_PART_MS = 200;
+const LONGER_SECONDS = 20;
+/** What a server may take for that: its newest media, and what all viewers together need. */
+const GROWN_BYTES_MAX = 40 * 1024 * 1024;
+
 /**
  * @param {import("../harness/scene.mjs").Scene} scene
  * @param {string[]} args
+ * @param {number} [seconds]
  */
-async function viewers(scene, args) {
+async function viewers(scene, args, seconds = SECONDS) {
   const json = join(scene.folder, "viewers.json");
-  const { code, stdout, stderr } = await run(binary(), ["viewers", ...args, "--duration", `${SECONDS}s`, "--json", json], { deadlineMs: 60_000 });
+  const { code, stdout, stderr } = await run(binary(), ["viewers", ...args, "--duration", `${seconds}s`, "--json", json], { deadlineMs: 60_000 });
   assert.equal(code, 0, `${stdout}${stderr}`);
   return JSON.parse(await readFile(json, "utf8"));
 }
@@ -55,6 +63,18 @@ for (const version of ["1", "2"]) {
     assert.match(stderr, /invalid peer certificate/);
   });
 }
+
+scene("a show leaves nothing of its playlists in memory, however many versions of them are asked for", async (scene) => {
+  const server = await Server.start(scene, { partTargetMs: SHORT_PART_MS });
+  await publish(scene, server);
+  const memory = await watchMemory(scene, server.pid);
+  const report = await viewers(scene, [server.playlistUrl, "--viewers", "4"], LONGER_SECONDS);
+  const versions = report.playlists;
+  const grown = await memory.grown();
+  assert.deepEqual(report.failures, {});
+  assert.ok(versions > 4 * 2 * (1_000 / SHORT_PART_MS) * (LONGER_SECONDS - 4), `${versions} playlists`);
+  assert.ok(grown < GROWN_BYTES_MAX, `the server grew by ${grown} bytes`);
+});
 
 scene("one file is asked for over and over", async (scene) => {
   const server = await Server.start(scene);

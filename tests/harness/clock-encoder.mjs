@@ -12,15 +12,17 @@ const FRAMES_PER_SECOND = 30;
  * @param {import("./scene.mjs").Scene} scene
  * @param {string[]} output What ffmpeg is told of the sound's codec, the format and the address.
  * @param {string} [program]
+ * @param {number} [width] Of the picture; the code in it scales with it.
  */
-export function startClockEncoder(scene, output, program = "ffmpeg") {
+export function startClockEncoder(scene, output, program = "ffmpeg", width = 1_280) {
+  const cell = width / 80;
   const gop = `${FRAMES_PER_SECOND}`;
   const encoder = new Child(scene, "clock-encoder", program, [
     "-hide_banner", "-nostats", "-loglevel", "warning", "-probesize", "32", "-analyzeduration", "0", "-fpsprobesize", "0",
     "-f", "rawvideo", "-pixel_format", "gray", "-video_size", "18x6", "-framerate", gop, "-i", "pipe:0",
-    "-f", "lavfi", "-i", `testsrc2=size=1280x720:rate=${FRAMES_PER_SECOND}`,
+    "-f", "lavfi", "-i", `testsrc2=size=${width}x${(width * 9) / 16}:rate=${FRAMES_PER_SECOND}`,
     "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-    "-filter_complex", "[0:v]scale=288:96:flags=neighbor,format=gray[code];[1:v][code]overlay=x=16:y=16:eof_action=endall,format=yuv420p[v]",
+    "-filter_complex", `[0:v]scale=${18 * cell}:${6 * cell}:flags=neighbor,format=gray[code];[1:v][code]overlay=x=${cell}:y=${cell}:eof_action=endall,format=yuv420p[v]`,
     "-map", "[v]", "-map", "2:a", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "main",
     "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k", "-g", gop, "-keyint_min", gop, "-sc_threshold", "0",
     "-b:a", "128k", "-ac", "2", ...output,

@@ -81,12 +81,14 @@ export class RawPeer {
  *
  * @param {import("./scene.mjs").Scene} scene
  * @param {import("./server.mjs").Server} server
+ * @param {string} [extensions] What is offered, and has to be taken.
  */
-export async function rawWebSocket(scene, server) {
+export async function rawWebSocket(scene, server, extensions) {
   const peer = await RawPeer.connect(scene, server.httpPort);
   peer.say(
     `GET /connection/websocket HTTP/1.1\r\nHost: 127.0.0.1:${server.httpPort}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+      `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n` +
+      (extensions ? `Sec-WebSocket-Extensions: ${extensions}\r\n\r\n` : "\r\n"),
   );
   const headEnd = await until("the upgrade is answered", CONNECT_MS, () => {
     const at = peer.received.indexOf("\r\n\r\n");
@@ -94,6 +96,7 @@ export async function rawWebSocket(scene, server) {
   });
   const head = peer.received.subarray(0, headEnd).toString("latin1");
   if (!head.startsWith("HTTP/1.1 101 ")) throw new Error(`no upgrade: ${head}`);
+  if (extensions && !/^sec-websocket-extensions:/im.test(head)) throw new Error(`no ${extensions}: ${head}`);
   peer.received = peer.received.subarray(headEnd);
   return peer;
 }

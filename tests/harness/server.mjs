@@ -31,11 +31,11 @@ export class Server {
    * Starts a server and waits until it is ready.
    *
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup" }} [options]
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup", httpPort?: number, pages?: string[] }} [options]
    */
   static async start(scene, options = {}) {
     const [httpPort, rtmpPort, tlsPort] = /** @type {[number, number, number]} */ (await freePorts(3));
-    const server = new Server(scene, httpPort, rtmpPort, options);
+    const server = new Server(scene, options.httpPort ?? httpPort, rtmpPort, options);
     server.tlsPort = tlsPort;
     await mkdir(server.folder, { recursive: true });
     await writeFile(server.configPath, server.#config());
@@ -56,7 +56,7 @@ export class Server {
    * @param {import("./scene.mjs").Scene} scene
    * @param {number} httpPort
    * @param {number} rtmpPort
-   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup" }} options
+   * @param {{ demo?: boolean, partTargetMs?: number, dataFolder?: string, logLevel?: string, logFormat?: "human" | "json", sendRate?: "limited" | "unlimited", secret?: string, tls?: { certificate: string, key: string }, http3?: boolean, rtmp?: string, extra?: string, folder?: string, shownPerSecond?: number, reconnectWindow?: string, numbering?: "counted" | "clock", takeover?: "refuse" | "replace" | "backup", pages?: string[] }} options
    */
   constructor(scene, httpPort, rtmpPort, options) {
     this.#scene = scene;
@@ -85,6 +85,8 @@ export class Server {
     this.rtmp = options.rtmp ?? "";
     this.numbering = options.numbering ?? "counted";
     this.takeover = options.takeover ?? "refuse";
+    /** Origins of other sites whose pages may use this server, and then its own has to be named, too. */
+    this.pages = options.pages ?? [];
     this.secretPath = join(folder, "secret");
     this.configPath = join(folder, "fanwave.toml");
     this.keyPath = join(folder, "stream-key");
@@ -103,6 +105,7 @@ export class Server {
 [http]
 listen = "127.0.0.1:${this.httpPort}"
 ${this.tls ? `tls_listen = "127.0.0.1:${this.tlsPort}"\ntls_certificate = "${this.tls.certificate}"\ntls_key = "${this.tls.key}"` : ""}
+${this.pages.length > 0 ? `allowed_origins = ${JSON.stringify([`http://127.0.0.1:${this.httpPort}`, ...this.pages])}` : ""}
 ${this.http3 ? `h3_listen = "127.0.0.1:${this.tlsPort}"` : ""}
 
 [rtmp]

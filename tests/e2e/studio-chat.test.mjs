@@ -1,0 +1,164 @@
+/** A moderator at work: what they do is seen by fans at once, by the other moderator too, and can be taken back. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openPage, PAGE_MS, startBrowser } from "../harness/browser.mjs";
+import { fan, send } from "../harness/chat.mjs";
+import * as chat from "../harness/chat-panel.mjs";
+import { scene } from "../harness/scene.mjs";
+import { CHANNEL, Server } from "../harness/server.mjs";
+import { accessible, complaints, enter } from "../harness/studio.mjs";
+import { newSecret, sign } from "../harness/tokens.mjs";
+import { until } from "../harness/wait.mjs";
+
+const SEEN_MS = 5_000;
+
+/** @param {import("playwright-core").Page} page @param {string} text */
+const line = (page, text) => page.getByTestId("desk-line").filter({ has: page.getByText(text, { exact: true }) });
+
+/** @param {import("playwright-core").Page} page @param {string} name */
+const tab = (page, name) => page.getByRole("tab", { name }).click();
+
+/** @param {Server} server @param {string} path */
+const rules = async (server, path) => {
+  const token = sign(/** @type {string} */ (server.secret), { user: "judge", role: "staff" });
+  return (await fetch(`${server.url}/api/v1/channels/${CHANNEL}${path}`, { headers: { authorization: `Bearer ${token}` } })).json();
+};
+
+scene("a moderator deletes, mutes, bans and undoes, and everybody sees it at once", async (scene) => {
+  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited" });
+  const browser = await startBrowser(scene);
+  const troll = await fan(scene, server, { name: "<b>Troll</b>" });
+  const mina = await fan(scene, server, { name: "미나" });
+  await send(troll.client, server.chatChannel, { id: "t-1", text: '<img src=x onerror="window.broken=1">' });
+  await send(mina.client, server.chatChannel, { id: "m-1", text: "hello" });
+  const { page: watcher } = await openPage(scene, browser, server.watchUrl, { name: "watcher" });
+  await chat.messages(watcher, "hello").waitFor();
+  const { page, console } = await enter(scene, browser, server, { role: "moderator", name: "Mo" });
+  const bad = line(page, '<img src=x onerror="window.broken=1">');
+  await bad.waitFor();
+  assert.equal(await page.evaluate(() => "broken" in window), false, "markup is text");
+  assert.deepEqual(await page.getByRole("navigation").getByRole("link").allTextContents(), ["Chat"], "a moderator sees the chat alone");
+
+  // Nothing moves under the pointer, and the other fan's next message is counted.
+  await bad.hover();
+  await send(mina.client, server.chatChannel, { id: "m-2", text: "and more" });
+  await page.getByTestId("desk-new").waitFor();
+  await page.getByTestId("line-delete").click();
+  await chat.messages(watcher, '<img src=x onerror="window.broken=1">').waitFor({ state: "detached", timeout: SEEN_MS });
+  await page.getByTestId("desk-new").click();
+  await line(page, "and more").waitFor();
+
+  // The keyboard alone: up to the line, mute, and undo what was just done.
+  await page.keyboard.press("Escape");
+  await line(page, "and more").focus();
+  await page.keyboard.press("m");
+  await until("mina is muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 1);
+  await assert.rejects(send(mina.client, server.chatChannel, { id: "m-3", text: "am I?" }), { code: 103 });
+  await page.getByTestId("toast-undo").click();
+  await until("mina is not muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 0);
+  await send(mina.client, server.chatChannel, { id: "m-4", text: "thank you" });
+
+  // The card: what somebody said, a ban, and the lifting of it.
+  await line(page, "thank you").focus();
+  await page.keyboard.press("Enter");
+  const card = page.getByTestId("user-card");
+  await card.getByText("hello", { exact: true }).waitFor();
+  await card.getByRole("group", { name: "Ban for" }).getByRole("button", { name: "1 h" }).click();
+  await card.getByTestId("card-banned").waitFor();
+  await accessible(page, "the user card");
+  await page.screenshot({ path: join(scene.artifacts, "studio-card.png") });
+  await card.getByTestId("card-pardon").click();
+  await card.getByTestId("card-banned").waitFor({ state: "detached" });
+  await card.getByTestId("card-close").click();
+
+  // The log has all of it, and takes a ban of somebody else's making back.
+  await tab(page, "Log");
+  const acts = () => page.getByTestId("act").evaluateAll((all) => all.map((act) => /** @type {HTMLElement} */ (act).dataset["action"]));
+  await until("the log is whole", SEEN_MS, async () => (await acts()).length === 5);
+  assert.deepEqual(await acts(), ["pardoned", "banned", "pardoned", "muted", "deleted"]);
+  const fromElsewhere = sign(/** @type {string} */ (server.secret), { user: "desk", name: "Desk", role: "staff" });
+  const headers = { authorization: `Bearer ${fromElsewhere}`, "content-type": "application/json" };
+  await fetch(`${server.url}/api/v1/channels/${CHANNEL}/pins`, { method: "POST", headers, body: JSON.stringify({ text: "The second half begins at nine" }) });
+  await until("it is there by itself", SEEN_MS, async () => (await acts())[0] === "pinned");
+  await page.getByTestId("act").first().getByTestId("undo").click();
+  await until("nothing is pinned", SEEN_MS, async () => (await rules(server, "/moderation")).pins.length === 0);
+  await accessible(page, "the log");
+  await page.screenshot({ path: join(scene.artifacts, "studio-log.png") });
+  assert.deepEqual(complaints(console), []);
+});
+
+scene("a moderator keeps a room sane: review, words, rules, shield, polls and notices", async (scene) => {
+  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited" });
+  const browser = await startBrowser(scene);
+  const { page, console } = await enter(scene, browser, server, { role: "staff", name: "Desk", at: `/${CHANNEL}` });
+  const mina = await fan(scene, server, { name: "미나" });
+
+  // Words are held, and let in or turned away.
+  await tab(page, "Words");
+  await page.getByTestId("words-list").fill("spoiler\n스포");
+  await page.getByTestId("words-save").click();
+  await page.getByText("Saved.").waitFor();
+  for (const text of ["what a spoiler", "no spoiler!"]) await mina.client.rpc("send", { channel: server.chatChannel, id: text.length.toString(), text });
+  await tab(page, "Review");
+  await page.getByTestId("held").nth(1).waitFor();
+  await accessible(page, "the review queue");
+  await page.screenshot({ path: join(scene.artifacts, "studio-review.png") });
+  await page.getByTestId("held").filter({ hasText: "what a spoiler" }).getByTestId("approve").click();
+  await line(page, "what a spoiler").waitFor();
+  await page.getByTestId("held").filter({ hasText: "no spoiler!" }).getByTestId("reject").click();
+  await page.getByText("Nothing waits.").waitFor();
+  assert.equal((await rules(server, "/moderation")).held, 0);
+
+  // Rules count at once; the shield leaves them as they are.
+  await tab(page, "Rules");
+  await page.getByTestId("slow").selectOption("10");
+  await page.getByTestId("emoji-only").click();
+  await until("the rules stand", SEEN_MS, async () => (await rules(server, "/settings")).emoji_only);
+  await page.getByTestId("shield").click();
+  await until("the shield is up", SEEN_MS, async () => (await rules(server, "/settings")).shield);
+  await page.getByTestId("shield").and(page.locator("[aria-checked=true]")).waitFor();
+  await accessible(page, "the rules");
+  await page.screenshot({ path: join(scene.artifacts, "studio-rules.png") });
+  await page.getByTestId("shield").click();
+  await until("the shield is down", SEEN_MS, async () => !(await rules(server, "/settings")).shield);
+  const settings = await rules(server, "/settings");
+  assert.deepEqual([settings.slow_seconds, settings.emoji_only, settings.members_only], [10, true, false]);
+
+  await tab(page, "Polls");
+  await page.getByTestId("poll-question").fill("Encore?");
+  await page.getByTestId("poll-choices").fill("Yes\nOf course");
+  await page.getByTestId("poll-open").click();
+  await page.getByTestId("poll").waitFor();
+  const { polls } = await rules(server, "/moderation");
+  await mina.client.rpc("vote", { room: CHANNEL, poll: polls[0].poll, choice: 1 });
+  await until("the vote is counted", SEEN_MS, async () => (await page.getByTestId("poll-count").allTextContents())[1] === "1");
+  await accessible(page, "the polls");
+  await page.getByTestId("poll-close").click();
+  await page.getByText("No poll is open.").waitFor();
+
+  await tab(page, "Notices");
+  await page.getByTestId("pin-text").fill("Doors open at seven");
+  await page.getByTestId("pin-send").click();
+  await page.getByTestId("pin").filter({ hasText: "Doors open at seven" }).waitFor();
+  await page.getByTestId("announce-text").fill("Welcome, everybody");
+  await page.getByTestId("announce-send").click();
+  await line(page, "Welcome, everybody").waitFor();
+  await accessible(page, "the notices");
+  await page.getByTestId("unpin").click();
+  await page.getByText("Nothing is pinned.").waitFor();
+  assert.deepEqual(complaints(console), []);
+});
+
+scene("many strangers who write at once are told of as a raid", async (scene) => {
+  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited", shownPerSecond: 0 });
+  const browser = await startBrowser(scene);
+  const { page } = await enter(scene, browser, server, { role: "moderator", name: "Mo" });
+  await page.locator('[data-testid=raid][data-level=calm]').waitFor();
+  const strangers = await Promise.all(Array.from({ length: 22 }, (_, n) => fan(scene, server, { name: `raider ${n}` })));
+  await Promise.all(strangers.map(({ client }, n) => send(client, server.chatChannel, { id: "1", text: `raid ${n}` })));
+  await page.locator('[data-testid=raid][data-level=raid]').waitFor();
+  await page.getByText("This looks like a raid").waitFor();
+  await page.screenshot({ path: join(scene.artifacts, "studio-raid.png") });
+  await until("what is shown is bounded", PAGE_MS, async () => (await page.getByTestId("desk-line").count()) === 22);
+});

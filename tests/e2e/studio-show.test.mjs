@@ -1,0 +1,78 @@
+/** A crew at work: the encoder is judged while it sends, what happens is told as it does, and what is kept is cut and deleted. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openPage, startBrowser } from "../harness/browser.mjs";
+import { ANSWER_MS } from "../harness/chat.mjs";
+import { run } from "../harness/child.mjs";
+import { publish, underWay } from "../harness/publisher.mjs";
+import { recordings } from "../harness/recordings.mjs";
+import { scene } from "../harness/scene.mjs";
+import { CHANNEL, Server, binary } from "../harness/server.mjs";
+import { accessible, complaints, TABLET } from "../harness/studio.mjs";
+import { until } from "../harness/wait.mjs";
+
+const PASSWORD = "correct horse battery";
+/** The health of an encoder is told from its first pictures on, and its playlists are read every ten seconds. */
+const JUDGED_MS = 20_000;
+
+scene("a crew sees its stream judged and told of, announces an event, cuts a clip and hands out a key", async (scene) => {
+  const server = await Server.start(scene, { extra: '[recording]\nchannels = ["*"]\n[accounts]\nregistration = "closed"\n', reconnectWindow: "2s" });
+  const token = (await run(binary(), ["setup-token", "--config", server.configPath], { deadlineMs: ANSWER_MS })).stdout.trim();
+  const body = JSON.stringify({ token, login: "boss", password: PASSWORD, name: "Boss" });
+  await fetch(`${server.url}/api/v1/setup`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const browser = await startBrowser(scene);
+  const { page, console } = await openPage(scene, browser, `${server.url}/studio/${CHANNEL}#show`, { name: "crew", viewport: TABLET });
+  await page.getByTestId("login").fill("boss");
+  await page.getByTestId("password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByText("Start the encoder: it is judged here while it sends.").waitFor();
+  await page.locator("[data-testid=news-list][data-following=true]").waitFor();
+
+  // A key for the encoder: told once, gone when it is revoked.
+  await page.getByTestId("key-name").fill("Camera 1");
+  await page.getByTestId("key-make").click();
+  const key = await page.getByTestId("key-made").inputValue();
+  assert.ok(key.length >= 16);
+
+  const encoder = await publish(scene, server);
+  const news = (/** @type {string} */ type) => page.locator(`[data-testid=news-item][data-type="${type}"]`).first();
+  await news("show.live").waitFor();
+  const check = (/** @type {string} */ name) => page.locator(`[data-testid=check][data-check=${name}]`);
+  await check("videoCodec").and(page.locator("[data-verdict=good]")).waitFor({ timeout: JUDGED_MS });
+  await check("keyframe").and(page.locator("[data-verdict=good]")).waitFor();
+  await page.locator("[data-testid=chart-frameRate]").getByText(/^(29|30|31)/).waitFor();
+  await page.getByTestId("rung").filter({ hasText: "360p" }).waitFor();
+
+  await page.getByTestId("cue-title").fill("Encore <b>");
+  await page.getByTestId("cue-announce").click();
+  await page.getByTestId("cue").filter({ hasText: "Encore <b>" }).waitFor({ timeout: JUDGED_MS });
+  await accessible(page, "the show");
+  await page.screenshot({ path: join(scene.artifacts, "studio-show.png") });
+  await underWay(server, 6);
+
+  await encoder.kill();
+  await news("encoder.lost").waitFor();
+  await news("recording.ready").waitFor();
+  const recording = page.locator("[data-testid=kept][data-clip=false][data-ended=true]");
+  await recording.getByTestId("cut").click();
+  await page.getByTestId("cut-from").fill("0:04");
+  await page.getByTestId("cut-to").fill("0:02");
+  await page.getByTestId("cut-make").click();
+  await page.getByText("Two times within the recording, please").waitFor();
+  await page.getByTestId("cut-to").fill("0:06");
+  await page.getByTestId("cut-make").click();
+  await page.locator("[data-testid=kept][data-clip=true]").waitFor();
+  await recording.getByTestId("delete").click();
+  await page.getByTestId("delete-sure").click();
+  await recording.waitFor({ state: "detached" });
+  assert.deepEqual((await recordings(server)).map(({ clip }) => clip), [true]);
+
+  await page.getByTestId("key-revoke").click();
+  await page.getByTestId("key-sure").click();
+  await until("no key is left", ANSWER_MS, async () => (await page.getByTestId("key").count()) === 0);
+  await accessible(page, "the show when it is over");
+  await page.screenshot({ path: join(scene.artifacts, "studio-show-over.png"), fullPage: true });
+  assert.deepEqual(complaints(console), []);
+  assert.ok(!(await server.child.log()).includes(key), "the key is in no log");
+});

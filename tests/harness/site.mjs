@@ -1,0 +1,53 @@
+/**
+ * Another site, whose pages have a show of the server under test in them: at an address of its own, so that neither origin nor
+ * site is the server's, with a content policy of its own.
+ */
+
+import assert from "node:assert/strict";
+import { Child } from "./child.mjs";
+import { freePorts } from "./scene.mjs";
+import { Hopeless, until } from "./wait.mjs";
+
+const READY_MS = 15_000;
+
+/** All of 127.0.0.0/8 is this machine, and every address in it another site. */
+const HOST = "127.0.0.2";
+
+/** An origin that nobody has yet. */
+export async function siteOrigin() {
+  const [port] = /** @type {[number]} */ (await freePorts(1));
+  return `http://${HOST}:${port}`;
+}
+
+/**
+ * Starts it, and waits until it answers.
+ *
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {string} origin
+ * @param {string} program
+ * @param {Record<string, string>} env
+ */
+export async function startSite(scene, origin, program, env) {
+  const site = new Child(scene, "site", process.execPath, [program], { env: { LISTEN: new URL(origin).host, ...env } });
+  await until("the other site answers", READY_MS, async () => {
+    if (!site.running) throw new Hopeless(`the other site ended: ${await site.log()}`);
+    return (await fetch(origin, { signal: AbortSignal.timeout(1_000) })).ok;
+  });
+}
+
+/**
+ * Begins to note, in the page and all frames of it, what a policy has forbidden. To be called before the page is opened.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function noteForbidden(page) {
+  /** @type {string[]} */
+  const forbidden = [];
+  await page.exposeFunction("noteForbidden", (/** @type {string} */ what) => void forbidden.push(what));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) => {
+      /** @type {any} */ (window).noteForbidden(`${violatedDirective}: ${blockedURI} by ${sourceFile}`);
+    });
+  });
+  return () => assert.deepEqual(forbidden, [], "the policy forbade nothing");
+}
