@@ -57,6 +57,8 @@ impl Core {
 
     /// The newest entry of a channel, which is begun where there is none.
     async fn newest(&self, channel: &Channel, place: &Place) -> Result<Found, BrokerError> {
+        // What is heard of while the log is asked may be newer than its answer, and that answer no older for it.
+        let seen = place.seen();
         let newest = match self.log.newest(channel).await? {
             Some(newest) => newest,
             None => match self.begin(channel, place).await? {
@@ -64,7 +66,7 @@ impl Core {
                 None => self.log.newest(channel).await?.ok_or_else(left_behind)?,
             },
         };
-        if newest.place >= place.seen() {
+        if newest.place >= seen {
             place.see(newest.place);
             return Ok(newest);
         }
