@@ -39,3 +39,22 @@ stamp() { printf '%s\n' "$2" >"$tools/$1.stamp"; }
 
 # digest FILE...: one key for the contents and names of the files.
 digest() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
+
+# From here on cargo lints the workspace while it compiles it, and a warning is an error. `cargo clippy` would compile all
+# dependencies once more, in a way that no test can use.
+lint_while_building() {
+  RUSTC_WORKSPACE_WRAPPER=$(rustc --print sysroot)/bin/clippy-driver
+  [ -x "$RUSTC_WORKSPACE_WRAPPER" ] || fail "clippy not found: it judges the code while it is compiled" \
+    "install it with: rustup component add clippy"
+  # What \`cargo clippy -- -D warnings\` tells it.
+  CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+  export RUSTC_WORKSPACE_WRAPPER CLIPPY_ARGS
+}
+
+# The tests, the binary and the examples in one go: the same features, so each dependency is compiled once. The fuzz targets
+# are a workspace of their own, and share what both depend on.
+build_everything() {
+  lint_while_building
+  step "Building and linting" cargo build --workspace --all-targets --locked
+  step "Building and linting the fuzz targets" cargo build --manifest-path fuzz/Cargo.toml --target-dir target --locked
+}
