@@ -10,7 +10,7 @@ SECONDS_LIVE ?= 20
 ENGINE ?= redis
 SPEED ?= 30
 
-.PHONY: help run test test-faults e2e check fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-chat-page bench-page bench-api bench-words bench-broker bench-log c100k million fuzz sim
+.PHONY: help run test test-faults e2e check need-check need-test fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-chat-page bench-page bench-api bench-words bench-broker bench-log c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test-faults: ## Servers, brokers and networks break under 5,000 fans whose every
 
 check: ## Formatting, lints, documentation, licences, unused dependencies, spelling, types
 	@scripts/check
+
+need-check: ## Install what `make check` needs; it does so itself
+	@scripts/need check
+
+need-test: ## The same for `make test`
+	@scripts/need test
 
 fix: ## Apply the formatting and the lints that can be applied by machine
 	@scripts/fix
