@@ -1,7 +1,7 @@
 /**
  * `make bench-log`: the chat log of servers that share their rooms, in each database: a file, PostgreSQL, Cassandra.
  *
- * A crowd speaks in ROOMS rooms of one server over Redis, which records what is said. In the middle the database is taken away for
+ * A crowd speaks in the rooms of one server over Redis, which records what is said. In the middle the database is taken away for
  * OUTAGE=60 seconds (killed and started again; the file is locked by another process), and then what the crowd had acknowledged
  * is compared with an export of the log. Fails when something is missing or there twice, when fans notice, when the server's
  * memory grows, or when less is recorded a second than the promise. STORES=sqlite plays one; writes artifacts/log-checks.json.
@@ -23,12 +23,14 @@ import { conclude } from "./cluster/outcome.mjs";
 const OUTAGE_S = Number(process.env.OUTAGE || 60);
 const BEFORE_S = Number(process.env.SECONDS || 30);
 const AFTER_S = 15;
-/** A server keeps so many messages of each room: until it has them it grows, whatever becomes of the log. */
-const WINDOW = 500;
+/**
+ * Of each room a server keeps its newest 500 messages, and up to 1 MiB of what it sends (`ROOM_LOG_BYTES` in
+ * crates/gateway): until it has both it grows, whatever
+ * becomes of the log. So many messages of 200 bytes are more than a mebibyte, as they are sent.
+ */
+const FULL = 4_000;
 /** A speaker's messages are stored one after the other, each with the next turn of its room: 20 a second are far from that. */
-const ROOMS = Number(process.env.ROOMS || 250);
-/** Two to a room: what is measured is the log. */
-const FANS = 2 * ROOMS;
+const ROOM_RATE = 20;
 /** Each room has one speaker, who says more in a second than a fan may. */
 const CHAT = "commands_per_second = 1000\n";
 /** How long the log may take to have everything once nothing is said any more. */
@@ -85,18 +87,21 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
   const store = STORES[name];
   if (!store) throw new Error(`STORES knows ${Object.keys(STORES).join(", ")}, and not ${name}`);
   const rate = Number(process.env.RATE || store.rate);
-  const warmS = Math.ceil((1.1 * WINDOW * ROOMS) / rate);
+  const rooms = rate / ROOM_RATE;
+  // Two to a room: what is measured is the log.
+  const fans = 2 * rooms;
+  const warmS = FULL / ROOM_RATE;
   const broker = await startRedis(scene);
   const place = await store.start(scene);
-  const { nodes, secretFile } = await startNodes(scene, broker, { count: 1, rooms: ROOMS, drain: place.config, more: CHAT });
+  const { nodes, secretFile } = await startNodes(scene, broker, { count: 1, rooms, drain: place.config, more: CHAT });
   const [node] = nodes;
   if (!node) throw new Error("there is one");
   const load = new Load(scene, `log-${name}`, [
-    node.address, "--secret-file", secretFile, "--room", ROOM, "--rooms-numbered", `${ROOMS}`, "--fans", `${FANS}`,
-    "--room-rate", `${rate / ROOMS}`, "--chat-rate", "0", "--duration", "15m",
+    node.address, "--secret-file", secretFile, "--room", ROOM, "--rooms-numbered", `${rooms}`, "--fans", `${fans}`,
+    "--room-rate", `${ROOM_RATE}`, "--chat-rate", "0", "--duration", "15m",
   ]);
   const recorded = async () => (await node.metric("fanwave_recorder_recorded_total")) ?? 0;
-  await load.until(({ connected }) => connected >= FANS);
+  await load.until(({ connected }) => connected >= fans);
   const came = load.second;
   await load.until(({ second }) => second >= came + warmS);
   const [recordedBefore, began, residentBefore] = [await recorded(), performance.now(), await node.resident()];
@@ -129,9 +134,9 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
   await until("all is recorded", CAUGHT_UP_MS, async () => ((await node.metric("fanwave_recorder_lag_messages")) ?? NaN) === 0);
   const holes = (await node.metric("fanwave_recorder_holes_total")) ?? NaN;
   await node.drain();
-  const log = await exported(node);
+  const log = await exported(node, rooms);
   return {
-    title: store.title, rate, report, perS, lagBefore, lagIn, wordsIn, residentBefore, residentIn, residentMost, caughtUpS, holes, log,
+    title: store.title, rate, rooms, fans, report, perS, lagBefore, lagIn, wordsIn, residentBefore, residentIn, residentMost, caughtUpS, holes, log,
     startedS: (returned - bringing) / 1_000,
     before: losslessP99(report.seconds, came + warmS, gone),
     during: losslessP99(report.seconds, gone, back),
@@ -142,10 +147,11 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
  * What the log has, as its operator reads it: how many messages, and how many of them are there again.
  *
  * @param {import("../tests/harness/nodes.mjs").Node} node
+ * @param {number} rooms
  */
-async function exported(node) {
+async function exported(node, rooms) {
   let [messages, twice] = [0, 0];
-  for (let room = 1; room <= ROOMS; room += 1) {
+  for (let room = 1; room <= rooms; room += 1) {
     const { code, stdout, stderr } = await run(node.binary, ["log", "export", `${ROOM}-${room}`, "--lane", "room", "--config", node.config], { deadlineMs: EXPORT_MS });
     if (code !== 0) throw new Error(`the export ended with ${code}: ${stderr}`);
     const seen = new Set();
@@ -189,7 +195,7 @@ await conclude("log", {
   command: "make bench-log",
   checks,
   figures: [
-    ["what is said", `lossless messages of 200 bytes in ${ROOMS} rooms, ${FANS} fans, one server over Redis, which syncs each append`],
+    ["what is said", `lossless messages of 200 bytes, ${ROOM_RATE} a second in each of as many rooms as that takes, two fans in each; one server over Redis, which syncs each append`],
     ["how long each is away", `${OUTAGE_S} s: PostgreSQL and Cassandra are killed and started again, the file is locked by another process`],
   ],
   table: {
