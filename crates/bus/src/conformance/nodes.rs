@@ -13,7 +13,7 @@ use fanwave_wire::{
 };
 use tokio::{
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{
@@ -24,6 +24,12 @@ use crate::{Ack, Engine, EngineError, HistoryQuery, Snapshot};
 
 /// A broker that is back is in use again within so long.
 const CATCH_UP_MAX: Duration = Duration::from_secs(10);
+
+/// How often a condition is looked at that is waited for: whoever looks without a pause keeps a busy machine from it.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// How often a server tells something here.
+const TELL_EVERY: Duration = Duration::from_millis(20);
 
 async fn another(harness: &mut impl SharedHarness) -> (Arc<dyn Engine>, Arc<Recorder>) {
     let engine = harness.start_another().await;
@@ -196,7 +202,7 @@ async fn until_taken(engine: &Arc<dyn Engine>, lane: &Channel, id: &str) -> Ack 
         loop {
             match send(engine, lane, "fan", id).await {
                 Ok(ack) => return ack,
-                Err(_) => tokio::task::yield_now().await,
+                Err(_) => sleep(ASK_EVERY).await,
             }
         }
     };
@@ -212,7 +218,7 @@ async fn until_reached(engine: &Arc<dyn Engine>, lane: &Channel, offset: Offset)
             if snapshot.head >= offset {
                 return snapshot;
             }
-            tokio::task::yield_now().await;
+            sleep(ASK_EVERY).await;
         }
     };
     let reached = timeout(CATCH_UP_MAX, reached).await;
@@ -290,10 +296,13 @@ pub async fn what_a_server_tells_is_heard_by_the_others(harness: &mut impl Share
 async fn until_heard(engine: &Arc<dyn Engine>, seen: &Arc<Recorder>, node: NodeId) {
     let mut told = Vec::new();
     let heard = async {
+        // As servers do: one after the other.
+        let mut turns = interval(TELL_EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            turns.tick().await;
             told.push(hearsay(node, told.len() as u64));
             engine.tell(&told[told.len() - 1]).await;
-            tokio::task::yield_now().await;
             if told.iter().any(|told| seen.times_heard(told) > 0) {
                 return;
             }
