@@ -47,6 +47,8 @@ async fn main() -> Result<(), &'static str> {
                 password: None,
                 encryption: Encryption::Off,
                 readers: 4,
+                replicas: Vec::new(),
+                replica_lag: Duration::from_secs(1),
             };
             make_durable(&config).await;
             Store::connect(&config).await

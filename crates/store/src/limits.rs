@@ -45,6 +45,15 @@ pub const RESOLVE_MAX: Duration = Duration::from_secs(15);
 /// Pause between two tries of that.
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a replica is asked how far it is.
+pub const REPLICA_ASKED_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a replica may take to answer, before another is asked.
+pub const REPLICA_ANSWER_MAX: Duration = Duration::from_secs(3);
+
+/// How many places in a database's write-ahead log are remembered: those of half a minute.
+pub const REPLICA_SAMPLES_MAX: usize = 120;
+
 /// How long a process that starts waits for the schema to be brought up to date, by itself or by another.
 pub const MIGRATION_MAX: Duration = Duration::from_secs(300);
 

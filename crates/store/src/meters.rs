@@ -67,7 +67,6 @@ impl Meters {
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("fanwave_log");
         registry.register(
             "queue",
             "Writes that wait for the chat log",

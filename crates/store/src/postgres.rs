@@ -19,6 +19,10 @@
 //! the contract wants is kept by the lock on the channel instead: offsets are counted up from the head in its row, which
 //! goes with no partition, and a client id is looked for in all partitions under the lock, which an index makes quick. It
 //! is no key of any kind: what is recorded of a broker has copies that the broker has let pass.
+//!
+//! # Replicas
+//!
+//! Copies of the database may read what people ask of the log ([`replicas`]).
 
 mod config;
 mod fault;
@@ -26,12 +30,14 @@ mod forget;
 mod open;
 mod partitions;
 mod record;
+mod replicas;
 mod retention;
 mod transact;
 
 use std::sync::Arc;
 
 use fanwave_wire::{Channel, Offset, UnixMillis};
+use prometheus_client::registry::Registry;
 use sqlx::{
     Connection, FromRow, PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection,
     postgres::PgRow,
@@ -42,6 +48,7 @@ pub use self::config::{Encryption, PostgresConfig};
 use self::fault::NoAnswer;
 pub(crate) use self::fault::fault;
 pub(crate) use self::open::open;
+use self::replicas::Replicas;
 use crate::{
     Cause, Retention, Standing, StoreError, Swept,
     damage::{Damaged, Row},
@@ -53,9 +60,59 @@ use crate::{
 
 /// The connections that read.
 #[derive(Debug, Clone)]
-pub(crate) struct Readers(PgPool);
+pub(crate) struct Readers {
+    pool: PgPool,
+    /// Of the database itself, if it has any.
+    replicas: Option<Replicas>,
+}
 
 impl Readers {
+    /// Of one server, which is no other's copy as far as this value knows.
+    fn alone(pool: PgPool) -> Self {
+        let replicas = None;
+        Self { pool, replicas }
+    }
+
+    /// The runs of a channel as people ask for them: of a replica, too.
+    pub(crate) async fn runs_of_any(&self, channel: &Channel) -> Result<Vec<Standing>, StoreError> {
+        match &self.replicas {
+            Some(replicas) => {
+                let ask = |readers: Self| async move { readers.runs(channel).await };
+                replicas.read(self, ask, |_| true).await
+            }
+            None => self.runs(channel).await,
+        }
+    }
+
+    /// A page as people ask for it: of a replica, too.
+    pub(crate) async fn read_of_any(&self, ask: Ask<'_>) -> Result<Vec<Row>, StoreError> {
+        match &self.replicas {
+            Some(replicas) => {
+                let ask = |readers: Self| async move { readers.read(ask).await };
+                // What a copy's disk has changed may be well where it comes from.
+                let is_whole = |rows: &Vec<Row>| rows.iter().all(Result::is_ok);
+                replicas.read(self, ask, is_whole).await
+            }
+            None => self.read(ask).await,
+        }
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Some(replicas) = &self.replicas {
+            replicas.register(registry);
+        }
+    }
+
+    /// The one value that a question about the server itself has.
+    async fn scalar<T>(&self, question: &'static str) -> Result<T, StoreError>
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Send + Unpin,
+    {
+        let mut connection = self.connection().await?;
+        let value = within(sqlx::query_scalar(question).fetch_one(&mut *connection)).await;
+        finish(connection, value)
+    }
+
     pub(crate) async fn standing(&self, channel: &Channel) -> Result<Option<Standing>, StoreError> {
         let mut connection = self.connection().await?;
         let query = sqlx::query_as(STANDING).bind(channel.to_string());
@@ -80,7 +137,7 @@ impl Readers {
 
     /// Takes the lock of the one process that records, on a connection of its own; `None` while another has it.
     pub(crate) async fn lease(&self) -> Result<Option<Lock>, StoreError> {
-        let mut connection = open::connect(&self.0.connect_options()).await?;
+        let mut connection = open::connect(&self.pool.connect_options()).await?;
         let query = sqlx::query_scalar(
             "SELECT pg_try_advisory_lock(hashtext('recorder of ' || current_schema()))",
         );
@@ -132,18 +189,27 @@ impl Readers {
         retention: &Retention,
         now: UnixMillis,
     ) -> Result<Swept, StoreError> {
-        retention::sweep(&self.0.connect_options(), retention, now).await
+        retention::sweep(&self.pool.connect_options(), retention, now).await
     }
 
     pub(crate) async fn close(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
+        self.close_pool().await;
+    }
+
+    async fn close_pool(&self) {
         // A connection to a server that does not answer is not waited for.
-        drop(within(self.0.close()).await);
+        drop(within(self.pool.close()).await);
     }
 
     async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.0.acquire().await.map_err(|error| match error {
+        self.pool.acquire().await.map_err(|error| match error {
             // Either all are busy, or the server lets none in.
-            sqlx::Error::PoolTimedOut if self.0.size() < self.0.options().get_max_connections() => {
+            sqlx::Error::PoolTimedOut
+                if self.pool.size() < self.pool.options().get_max_connections() =>
+            {
                 StoreError::Unreachable(Cause::new(NoAnswer))
             }
             error => fault(error),

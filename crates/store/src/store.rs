@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     Appended, Cause, Forgotten, Kind, OpenError, Order, Page, PostgresConfig, Retention, Standing,
     StoreError, Swept,
-    damage::Around,
+    damage::{Around, Row},
     forget::{Pass, Person, Place},
     limits::{APPEND_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, WRITE_QUEUE_MAX},
     meters::Meters,
@@ -99,7 +99,11 @@ impl Store {
 
     /// Has what the writer does counted under `fanwave_log_`.
     pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("fanwave_log");
         self.meters.register(registry);
+        if let Readers::Postgres(readers) = &self.readers {
+            readers.register(registry);
+        }
     }
 
     /// Whether the last write succeeded, as far as there was one.
@@ -169,10 +173,22 @@ impl Store {
         channel: &Channel,
         page: Page,
     ) -> Result<Vec<Arc<Publication>>, StoreError> {
-        self.read_run(channel, None, page, None).await
+        let ask = |page| async move {
+            let ask = Ask {
+                channel,
+                epoch: None,
+                page,
+                by: None,
+            };
+            match &self.readers {
+                Readers::Sqlite(readers) => readers.read(ask).await,
+                Readers::Postgres(readers) => readers.read(ask).await,
+            }
+        };
+        self.read_around(channel, page, ask).await
     }
 
-    /// The same of one run of the channel, or of what one person has said.
+    /// The same of one run of the channel, or of what one person has said, for people: of a replica, too.
     pub(crate) async fn read_run(
         &self,
         channel: &Channel,
@@ -180,19 +196,33 @@ impl Store {
         page: Page,
         by: Option<&UserId>,
     ) -> Result<Vec<Arc<Publication>>, StoreError> {
-        let mut around = Around::new(page);
-        while let Some(page) = around.next() {
+        let ask = |page| async move {
             let ask = Ask {
                 channel,
                 epoch,
                 page,
                 by,
             };
-            let rows = match &self.readers {
+            match &self.readers {
                 Readers::Sqlite(readers) => readers.read(ask).await,
-                Readers::Postgres(readers) => readers.read(ask).await,
-            };
-            around.take(rows)?;
+                Readers::Postgres(readers) => readers.read_of_any(ask).await,
+            }
+        };
+        self.read_around(channel, page, ask).await
+    }
+
+    async fn read_around<Asked>(
+        &self,
+        channel: &Channel,
+        page: Page,
+        ask: impl Fn(Page) -> Asked,
+    ) -> Result<Vec<Arc<Publication>>, StoreError>
+    where
+        Asked: Future<Output = Result<Vec<Row>, StoreError>>,
+    {
+        let mut around = Around::new(page);
+        while let Some(page) = around.next() {
+            around.take(ask(page).await)?;
         }
         let (read, damaged) = around.finish();
         self.meters.finds.tell(channel, &damaged);
@@ -214,7 +244,7 @@ impl Store {
     pub(crate) async fn runs(&self, channel: &Channel) -> Result<Vec<Standing>, StoreError> {
         let mut runs = match &self.readers {
             Readers::Sqlite(readers) => readers.runs(channel).await?,
-            Readers::Postgres(readers) => readers.runs(channel).await?,
+            Readers::Postgres(readers) => readers.runs_of_any(channel).await?,
         };
         runs.reverse();
         Ok(runs)

@@ -963,8 +963,22 @@ pub const KEYS: &[Key] = &[
         "postgresql",
         "readers",
         Kind::Number,
-        "Most connections that read history at once, 1 to 64; one more writes.",
+        "Most connections that read history at once, 1 to 64; one more writes. So many to each replica, too.",
         "some 10 MB each, at the server",
+    ),
+    key(
+        "postgresql",
+        "replicas",
+        Kind::TextList,
+        "Servers that follow this one by streaming replication, as HOST:PORT, up to 16: pages, searches and exports of the chat log are read there, with the same name, password and TLS. Fans who come back and whatever writes ask the server itself.",
+        "",
+    ),
+    key(
+        "postgresql",
+        "replica_lag",
+        Kind::Text,
+        "How old a replica may be that is read, 500ms to 1m: so long may a deleted message be found there. One that is older is passed over.",
+        "",
     ),
     key(
         "cassandra",

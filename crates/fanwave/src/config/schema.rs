@@ -245,6 +245,8 @@ section!(
         tls: String = "verified".to_owned(),
         tls_authorities: String = String::new(),
         readers: u64 = 4,
+        replicas: Vec<String> = Vec::new(),
+        replica_lag: String = "1s".to_owned(),
     }
 );
 section!(

@@ -20,6 +20,15 @@ const KEEP_MAX: Duration = Duration::from_secs(36_500 * 86_400);
 /// Shortest: whoever keeps nothing has no history.
 const KEEP_MIN: Duration = Duration::from_secs(86_400);
 
+/// Most servers that follow the database.
+const REPLICAS_MAX: usize = 16;
+
+/// A replica is asked how far it is a few times a second: one that is younger is not known.
+const REPLICA_LAG_MIN: Duration = Duration::from_millis(500);
+
+/// What is older is no history to decide by.
+const REPLICA_LAG_MAX: Duration = Duration::from_secs(60);
+
 /// Where the chat log is, and how long it is kept.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -159,6 +168,13 @@ pub(super) fn postgres(check: &mut Check<'_>, postgres: &schema::Postgresql) -> 
             Encryption::Off
         }
     };
+    let is_local = postgres.host.starts_with('/') && postgres.tls != "off";
+    if is_local && !postgres.replicas.is_empty() {
+        check.refuse(
+            key("replicas"),
+            "are reached over the network, and speak TLS as postgresql.host does: name that by its address, or set postgresql.tls = \"off\"",
+        );
+    }
     Place::Postgres {
         config: Box::new(PostgresConfig {
             host: postgres.host.clone(),
@@ -169,7 +185,31 @@ pub(super) fn postgres(check: &mut Check<'_>, postgres: &schema::Postgresql) -> 
             password: None,
             encryption,
             readers: check.number(key("readers"), postgres.readers, 1..=64),
+            replicas: replicas(check, key("replicas"), &postgres.replicas),
+            replica_lag: check.duration(
+                key("replica_lag"),
+                &postgres.replica_lag,
+                REPLICA_LAG_MIN..=REPLICA_LAG_MAX,
+            ),
         }),
         password_file: check.secret_file(key("password_file"), &postgres.password_file),
+    }
+}
+
+/// The addresses of servers that follow the database.
+fn replicas(check: &mut Check<'_>, key: KeyPath, texts: &[String]) -> Vec<(String, u16)> {
+    let address = |text: &String| {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_host = !host.is_empty() && !host.contains(char::is_control);
+        Some((host.to_owned(), port.parse().ok()?)).filter(|_| is_host)
+    };
+    let addresses: Option<Vec<_>> = texts.iter().map(address).collect();
+    match addresses {
+        Some(addresses) if addresses.len() <= REPLICAS_MAX => addresses,
+        _ => {
+            let words = format!("must have up to {REPLICAS_MAX} addresses HOST:PORT");
+            check.refuse(key, words);
+            Vec::new()
+        }
     }
 }

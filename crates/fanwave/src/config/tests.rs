@@ -612,6 +612,7 @@ keep = \"0s\"
 [postgresql]
 host = \"db.example\"
 tls_authorities = \"authorities.pem\"
+replicas = [\"db-2.example:5433\"]
 [[channels]]
 id = \"brief\"
 keep = \"7d\"
@@ -631,11 +632,15 @@ id = \"usual\"
         (&*config.database, &*config.schema, config.port),
         ("fanwave", "fanwave", 5432)
     );
+    assert_eq!(config.replicas, [("db-2.example".to_owned(), 5433)]);
+    assert_eq!(config.replica_lag, Duration::from_secs(1));
     let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
     let store::Place::Postgres { config, .. } = plan(socket, &[]).store.place else {
         unreachable!("it was asked for");
     };
     assert_eq!(config.encryption, Encryption::Off);
+    let open = complaints(&format!("{socket}replicas = [\"db-2:5432\"]\n"), &[]);
+    assert!(open.contains("`postgresql.replicas` are reached over the network"), "{open}");
     let text = "\
 [engine]
 kind = \"nats\"
@@ -648,6 +653,8 @@ port = 0
 schema = \"Fan; DROP\"
 tls = \"maybe\"
 readers = 65
+replicas = [\"db-2.example\"]
+replica_lag = \"1h\"
 [[channels]]
 id = \"a\"
 keep = \"soon\"
@@ -660,7 +667,9 @@ keep = \"soon\"
     fanwave.toml:9:10: `postgresql.schema` must be 1 to 63 small letters, digits and _, and begin with neither a digit nor pg_
     fanwave.toml:10:7: `postgresql.tls` must be "verified" or "off"
     fanwave.toml:11:11: `postgresql.readers` must be from 1 to 64
-    fanwave.toml:14:8: `channels[0].keep` must be a duration such as "500ms", "10s", "5m", "12h" or "30d"
+    fanwave.toml:12:12: `postgresql.replicas` must have up to 16 addresses HOST:PORT
+    fanwave.toml:13:15: `postgresql.replica_lag` must be from 500ms to 1m
+    fanwave.toml:16:8: `channels[0].keep` must be a duration such as "500ms", "10s", "5m", "12h" or "30d"
     "#);
 }
 

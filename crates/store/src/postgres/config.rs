@@ -27,8 +27,12 @@ pub struct PostgresConfig {
     pub password: Option<String>,
     /// Whether others on the way can read along.
     pub encryption: Encryption,
-    /// Most connections that read at once; one more writes.
+    /// Most connections that read at once; one more writes. So many for each replica, too.
     pub readers: u32,
+    /// Hosts and ports of servers that follow this one by streaming replication, and read the history in its place.
+    pub replicas: Vec<(String, u16)>,
+    /// How old a replica may be that is read.
+    pub replica_lag: Duration,
 }
 
 /// Whether others on the way can read along.
@@ -50,6 +54,7 @@ impl fmt::Debug for PostgresConfig {
             .field("user", &self.user)
             .field("encryption", &self.encryption)
             .field("readers", &self.readers)
+            .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
 }
@@ -148,6 +153,8 @@ mod tests {
             password: Some("canary-secret".into()),
             encryption: Encryption::Off,
             readers: 4,
+            replicas: Vec::new(),
+            replica_lag: Duration::from_secs(1),
         };
         let printed = format!("{config:?}");
         assert!(printed.contains("shows at db.example:5432"), "{printed}");

@@ -3,18 +3,19 @@
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection,
     migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::PgConnectOptions,
 };
 use tokio::time::timeout;
 
 use super::{
     PostgresConfig, Readers,
     fault::{NoAnswer, fault},
+    replicas::{self, Replicas},
     transact::Transactions,
 };
 use crate::{
     Cause, OpenError, StoreError,
-    limits::{CONNECT_MAX, IDLE_CONNECTION_MAX, LOCK_WAIT_MAX, MIGRATION_MAX},
+    limits::{CONNECT_MAX, MIGRATION_MAX},
 };
 
 pub(crate) async fn open(config: &PostgresConfig) -> Result<(Readers, Transactions), OpenError> {
@@ -36,12 +37,11 @@ pub(crate) async fn open(config: &PostgresConfig) -> Result<(Readers, Transactio
     // What the migration has set for itself is not for the writer.
     drop(connection.close().await);
     let connection = connect(&options).await.map_err(refused)?;
-    let readers = PgPoolOptions::new()
-        .max_connections(config.readers)
-        .acquire_timeout(LOCK_WAIT_MAX)
-        .idle_timeout(IDLE_CONNECTION_MAX)
-        .connect_lazy_with(options.clone());
-    Ok((Readers(readers), Transactions::new(options, connection)))
+    let mut readers = replicas::readers(options.clone(), config.readers);
+    if !config.replicas.is_empty() {
+        readers.replicas = Some(Replicas::start(config, &readers));
+    }
+    Ok((readers, Transactions::new(options, connection)))
 }
 
 /// Connects, or gives up in time.

@@ -3,6 +3,7 @@
 
 mod faults;
 mod line;
+mod replicas;
 
 use std::{
     sync::{
@@ -59,6 +60,8 @@ impl Schema {
             password: None,
             encryption: Encryption::Off,
             readers: 3,
+            replicas: Vec::new(),
+            replica_lag: Duration::from_secs(1),
         }
     }
 

@@ -64,28 +64,42 @@ impl Server {
     }
 
     fn new(folder: PathBuf) -> Self {
-        let server = Self {
-            folder,
-            port: free_port(),
-            holder: None,
-            owned: None,
-        };
-        if is_root(&server.folder) {
-            chown(&server.folder, Some(NOBODY), Some(NOBODY)).expect("root may");
-        }
+        let server = Self::empty(folder);
         let mut init = server.command("initdb");
         init.arg("-D").arg(server.data());
         init.args(["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"]);
         init.args(["--no-sync", "--no-instructions"]);
-        let made = init.stdin(Stdio::null()).output();
-        let made = made.expect("there is PostgreSQL: scripts/need postgresql installs it");
-        assert!(
-            made.status.success(),
-            "a folder for PostgreSQL can be made (scripts/need postgresql installs it): {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        succeeds(&mut init);
         fs::write(server.data().join("postgresql.conf"), SETTINGS).expect("the folder is ours");
         server
+    }
+
+    /// Without a database yet.
+    fn empty(folder: PathBuf) -> Self {
+        if is_root(&folder) {
+            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may");
+        }
+        Self {
+            folder,
+            port: free_port(),
+            holder: None,
+            owned: None,
+        }
+    }
+
+    /// A server that follows this one, which runs.
+    pub(crate) fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let mut copy = Self::empty(folder.path().to_owned());
+        let mut backup = self.command("pg_basebackup");
+        backup.args(["-h", &self.host(), "-p", &self.port().to_string()]);
+        backup.args(["-U", USER, "--checkpoint=fast", "--no-sync"]);
+        // With a file that says whom it follows.
+        backup.args(["--write-recovery-conf", "-D"]).arg(copy.data());
+        succeeds(&mut backup);
+        copy.owned = Some(folder);
+        copy.run();
+        copy
     }
 
     /// Where its files are.
@@ -182,6 +196,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs a program of PostgreSQL's that makes a folder.
+fn succeeds(command: &mut Command) {
+    let made = command.stdin(Stdio::null()).output();
+    let made = made.expect("there is PostgreSQL: scripts/need postgresql installs it");
+    assert!(
+        made.status.success(),
+        "a folder for PostgreSQL can be made (scripts/need postgresql installs it): {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 /// Whether what this process makes is root's.

@@ -1,11 +1,15 @@
 //! The same engine with its log in PostgreSQL: what it promises does not depend on the database.
 
 #[path = "../../../../store/src/tests/server.rs"]
+#[expect(dead_code, reason = "the log's own tests use more of it")]
 mod server;
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use fanwave_store::{Encryption, PostgresConfig};
@@ -56,6 +60,8 @@ fn config(server: &Server) -> PostgresConfig {
         password: None,
         encryption: Encryption::Off,
         readers: 2,
+        replicas: Vec::new(),
+        replica_lag: Duration::from_secs(1),
     }
 }
 
