@@ -3,6 +3,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { type Plugin, defineConfig } from 'vite';
 
+import { brotli } from './vite.brotli.ts';
 import { hls } from './vite.hls.ts';
 
 /** The page's root is the elements' ground, and what is a token there is a property of the page around here. */
@@ -44,7 +45,7 @@ const inside: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [ground, svelte(), inside],
+  plugins: [ground, svelte(), hls.plugin, inside, brotli],
   define: hls.define,
   resolve: { alias: hls.alias },
   base: './',

@@ -4,6 +4,6 @@ import { fetchAfter } from './lib/ahead';
 import { askEarly } from './lib/early';
 import { channelOf } from './lib/route';
 
-askEarly(channelOf(location.pathname));
-fetchAfter();
+const { there, isThere } = fetchAfter();
+askEarly(channelOf(location.pathname), there, isThere);
 void import('./app');

@@ -11,7 +11,10 @@
 //! | `/assets/...`, `/embed/assets/...` | files with a hash of their content in the name | for ever |
 //! | any other file of the page | icons and the like | for an hour |
 //!
-//! Everything is compressed once, when it is first asked for. When the page was not built, `/` says so and how.
+//! Everything goes out in the smallest form that is taken: packed with Brotli when the page was built (`X.br` beside `X`),
+//! or with gzip when it is first asked for. When the page was not built, `/` says so and how.
+
+mod coding;
 
 use std::{
     borrow::Cow,
@@ -33,12 +36,16 @@ use fanwave_wire::token::TokenKey;
 use flate2::{Compression, write::GzEncoder};
 use rust_embed::RustEmbed;
 
+use self::coding::Coding;
 use crate::{clock, embed};
 
 /// What `npm run build` leaves behind.
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 struct Page;
+
+/// What a file is called that was packed with Brotli, behind the name of what is in it.
+const BROTLI: &str = ".br";
 
 /// Files smaller than this are not worth compressing.
 const COMPRESS_FROM_BYTES: usize = 1024;
@@ -93,6 +100,8 @@ const FIXED_HEADERS: [(HeaderName, &str); 4] = [
 #[derive(Debug)]
 struct Asset {
     plain: Bytes,
+    /// As it was packed with the page; nothing where that saved nothing.
+    brotli: Option<Bytes>,
     /// Compressed when it is first asked for; `None` inside when that saves nothing.
     gzip: OnceLock<Option<Bytes>>,
     kind: HeaderValue,
@@ -246,9 +255,11 @@ async fn file(State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap) -> Re
 
 impl Site {
     fn embedded() -> Self {
-        let assets = Page::iter().filter_map(|path| {
+        let files = Page::iter().filter(|path| !path.ends_with(BROTLI));
+        let assets = files.filter_map(|path| {
             let file = Page::get(&path)?;
-            let asset = Asset::new(&path, file.data, &file.metadata)?;
+            let packed = Page::get(&format!("{path}{BROTLI}")).map(|packed| packed.data);
+            let asset = Asset::new(&path, (file.data, packed), &file.metadata)?;
             Some((path.into_owned(), asset))
         });
         Self {
@@ -271,9 +282,13 @@ impl Site {
 }
 
 impl Asset {
-    /// `None` for a file whose type cannot be told in a header.
-    fn new(path: &str, data: Cow<'static, [u8]>, metadata: &rust_embed::Metadata) -> Option<Self> {
-        let plain = match data {
+    /// From a file and what it was packed to, if it was; `None` for a file whose type cannot be told in a header.
+    fn new(
+        path: &str,
+        (plain, packed): (Cow<'static, [u8]>, Option<Cow<'static, [u8]>>),
+        metadata: &rust_embed::Metadata,
+    ) -> Option<Self> {
+        let bytes = |data: Cow<'static, [u8]>| match data {
             Cow::Borrowed(data) => Bytes::from_static(data),
             Cow::Owned(data) => Bytes::from(data),
         };
@@ -298,7 +313,8 @@ impl Asset {
             .map(|byte| format!("{byte:02x}"));
         let tag = format!("\"{}\"", digits.collect::<String>());
         Some(Self {
-            plain,
+            plain: bytes(plain),
+            brotli: packed.map(bytes),
             gzip: OnceLock::new(),
             kind: kind.parse().ok()?,
             cache: HeaderValue::from_static(cache),
@@ -323,22 +339,25 @@ impl Asset {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.insert(header::CONTENT_TYPE, self.kind.clone());
-        let compressed = if lists(asked, header::ACCEPT_ENCODING, "gzip") {
-            self.compressed()
-        } else {
-            None
-        };
-        let body = match compressed {
-            Some(body) => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                body
-            }
-            None => self.plain.clone(),
-        };
+        let (body, coding) = self.form(asked);
+        if let Some(coding) = coding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
         (headers, Body::from(body)).into_response()
     }
 
-    fn compressed(&self) -> Option<Bytes> {
+    /// What is sent, and how it is packed.
+    fn form(&self, asked: &HeaderMap) -> (Bytes, Option<&'static str>) {
+        let accepted = asked.get_all(header::ACCEPT_ENCODING);
+        let packed = match coding::best(accepted, self.brotli.is_some()) {
+            Coding::Brotli => self.brotli.clone().map(|body| (body, Some("br"))),
+            Coding::Gzip => self.gzipped().map(|body| (body, Some("gzip"))),
+            Coding::Plain => None,
+        };
+        packed.unwrap_or_else(|| (self.plain.clone(), None))
+    }
+
+    fn gzipped(&self) -> Option<Bytes> {
         let compressed = self.gzip.get_or_init(|| {
             if self.plain.len() < COMPRESS_FROM_BYTES {
                 return None;
@@ -358,8 +377,8 @@ fn gzip(plain: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether one of a header's comma-separated values is this one; parameters such as `;q=1` are looked through, a weak
-/// tag counts as its strong one (RFC 9110, section 13.1.2), and a value that is refused by `q=0` does not count.
+/// Whether one of a header's comma-separated values is this one; a weak tag counts as its strong one (RFC 9110,
+/// section 13.1.2).
 fn lists(headers: &HeaderMap, name: HeaderName, value: &str) -> bool {
     let values = headers
         .get_all(name)
@@ -367,12 +386,8 @@ fn lists(headers: &HeaderMap, name: HeaderName, value: &str) -> bool {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','));
     values
-        .map(|entry| entry.split_once(';').unwrap_or((entry, "")))
-        .any(|(entry, parameters)| {
-            let entry = entry.trim();
-            let refused = matches!(parameters.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
-            !refused && entry.strip_prefix("W/").unwrap_or(entry) == value
-        })
+        .map(str::trim)
+        .any(|entry| entry.strip_prefix("W/").unwrap_or(entry) == value)
 }
 
 #[cfg(test)]
@@ -387,6 +402,7 @@ mod tests {
     fn site() -> Site {
         let asset = |path: &str, kind: &str, body: &'static [u8]| Asset {
             plain: Bytes::from_static(body),
+            brotli: (path == "assets/b.js").then(|| Bytes::from_static(b"packed")),
             gzip: OnceLock::new(),
             kind: kind.parse().unwrap(),
             cache: HeaderValue::from_static(if path == "index.html" {
@@ -399,12 +415,14 @@ mod tests {
         };
         let page = asset("index.html", "text/html; charset=utf-8", b"<!doctype html>");
         let script = asset("assets/a.js", "text/javascript", &[b'a'; 4096]);
+        let packed = asset("assets/b.js", "text/javascript", &[b'b'; 4096]);
         let elements = asset(ELEMENTS, "text/javascript", b"export {};");
         Site {
             assets: [
                 (ELEMENTS.to_owned(), elements),
                 ("index.html".to_owned(), page),
                 ("assets/a.js".to_owned(), script),
+                ("assets/b.js".to_owned(), packed),
             ]
             .into(),
         }
@@ -452,6 +470,28 @@ mod tests {
                     .len(),
                 4096
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_packed_with_the_page_goes_out_so_to_who_takes_it() {
+        let site = site();
+        let script = &site.assets["assets/b.js"];
+        for (accepted, coding) in [
+            ("gzip, br", Some("br")),
+            ("gzip, br;q=0", Some("gzip")),
+            ("", None),
+        ] {
+            let response = script.answer(&asking(header::ACCEPT_ENCODING, accepted));
+            let headers = response.headers();
+            let sent = headers
+                .get(header::CONTENT_ENCODING)
+                .map(|value| value.to_str().unwrap());
+            assert_eq!(sent, coding, "{accepted}");
+            assert_eq!(headers[header::VARY], "accept-encoding");
+            assert_eq!(headers[header::CONTENT_TYPE], "text/javascript");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body == "packed", coding == Some("br"), "{accepted}");
         }
     }
 

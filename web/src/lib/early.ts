@@ -8,6 +8,8 @@
 import { friendlyName } from './chat/nickname';
 import { chooseLanguage, isLanguage } from './i18n/choose';
 import { recall } from './keep';
+import { bandwidthOf } from './player/bandwidth';
+import { firstMedia, lowest } from './player/begin';
 
 const CHANNELS = '/api/v1/channels';
 const GUESTS = '/api/v1/guests';
@@ -16,22 +18,42 @@ const REGIONS = '/api/v1/regions';
 /** Nobody is interested in an answer from before so long, ms. */
 const FRESH_MS = 5_000;
 
+/** On a network that carries less, bit/s, the first picture is in the lowest quality. */
+const NARROW_BITS = 4_000_000;
+
+/** Something of the show that was fetched before there was a player: text of a playlist, or media. */
+export interface Fetched {
+  readonly body: ArrayBuffer;
+  /** When it was asked for, when its first byte came and its last, as `performance.now` says. */
+  readonly askedAt: number;
+  readonly firstAt: number;
+  readonly endAt: number;
+}
+
 const answers = new Map<string, { readonly answer: Promise<Response>; readonly askedAt: number }>();
+const fetched = new Map<string, { readonly what: Promise<Fetched>; readonly askedAt: number }>();
+
+/** Address of the playlist of the quality that the show begins in; null where that is the player's to choose. */
+let begun: string | null = null;
 
 /**
- * Asks which regions there are, how the show stands, for its playlist, and to be a guest, where the fan is none yet.
+ * Asks which regions there are, how the show stands, for the first of it, and to be a guest, where the fan is none yet.
  *
  * @param channel the channel of the page's address; null for the server's first
+ * @param there resolves once all that the chat needs has come: until then the network belongs to that
+ * @param isThere whether it has
  */
-export function askEarly(channel: string | null): void {
+export function askEarly(channel: string | null, there: Promise<void>, isThere: () => boolean): void {
   ask('GET', REGIONS);
-  const named = channel === null ? firstOf(ask('GET', CHANNELS)) : Promise.resolve(channel);
-  void named.then(async (id) => {
-    if (id === null) return;
-    const { live, playlist } = (await body(ask('GET', `${CHANNELS}/${encodeURIComponent(id)}`))) as { live?: unknown; playlist?: unknown };
-    // The player finds it in the browser's cache. Before the show there is none.
-    if (live === true && typeof playlist === 'string') await fetch(playlist);
-  }).catch(() => {});
+  const first = channel === null ? firstOf(ask('GET', CHANNELS)) : body(ask('GET', addressOf(channel)));
+  void first
+    .then(async ({ id, live, playlist }) => {
+      // The list says the same of it, and sooner.
+      if (channel === null && typeof id === 'string') ask('GET', addressOf(id));
+      // Before the show there is none.
+      if (live === true && typeof playlist === 'string') await begin(new URL(playlist, location.href).href, there, isThere);
+    })
+    .catch(() => {});
   if (recall('guest') !== null) return;
   const kept = recall('language');
   const language = isLanguage(kept) ? kept : chooseLanguage(navigator.languages);
@@ -42,11 +64,68 @@ export function askEarly(channel: string | null): void {
 export const earlyFetch: typeof fetch = (input, init) => {
   if (answers.size === 0) return fetch(input, init);
   const key = keyOf(init?.method ?? 'GET', String(input));
-  const known = answers.get(key);
-  answers.delete(key);
-  if (known === undefined || performance.now() - known.askedAt > FRESH_MS) return fetch(input, init);
-  return known.answer.catch(() => fetch(input, init));
+  const known = taken(answers, key);
+  return known === null ? fetch(input, init) : known.answer.catch(() => fetch(input, init));
 };
+
+/** What was fetched of the show under an address, once; null where nothing was, or too long ago. */
+export function takeFetched(address: string): Promise<Fetched> | null {
+  return taken(fetched, address)?.what ?? null;
+}
+
+/** Address of the playlist of the quality that was begun with, once; null where none was. */
+export function takeBegun(): string | null {
+  const taken = begun;
+  begun = null;
+  return taken;
+}
+
+/**
+ * Fetches the multivariant playlist and, where the network is narrow, the beginning of the lowest quality: it is there when the player is. Where
+ * it is not, a better one is no later.
+ */
+async function begin(address: string, there: Promise<void>, isThere: () => boolean): Promise<void> {
+  const multivariant = await textOf(address);
+  if (!('MediaSource' in window) || (isThere() && !isNarrow())) return;
+  const first = lowest(multivariant, address, (codecs) => MediaSource.isTypeSupported(`video/mp4; codecs="${codecs}"`));
+  if (first === null) return;
+  begun = first.video;
+  const lists = first.audio === null ? [first.video] : [first.video, first.audio];
+  const media = await Promise.all(lists.map(async (list) => firstMedia(await textOf(list), list)));
+  await there;
+  for (const piece of media.flat()) fetchOf(piece);
+}
+
+/** Whether the page came slowly; where it has not come yet, nobody has to ask. */
+function isNarrow(): boolean {
+  const bandwidth = bandwidthOf(performance.getEntriesByType('resource') as PerformanceResourceTiming[]);
+  return bandwidth !== null && bandwidth < NARROW_BITS;
+}
+
+async function textOf(address: string): Promise<string> {
+  return new TextDecoder().decode((await fetchOf(address)).body);
+}
+
+function fetchOf(address: string): Promise<Fetched> {
+  const askedAt = performance.now();
+  const what = fetch(address).then(async (response) => {
+    const firstAt = performance.now();
+    if (!response.ok) throw new Error(`${response.status}`);
+    const media = await response.arrayBuffer();
+    return { body: media, askedAt, firstAt, endAt: performance.now() };
+  });
+  // Whoever takes it hears of it.
+  what.catch(() => {});
+  fetched.set(address, { what, askedAt });
+  return what;
+}
+
+/** An answer is for one question, and for so long. */
+function taken<Known extends { readonly askedAt: number }>(all: Map<string, Known>, key: string): Known | null {
+  const known = all.get(key);
+  all.delete(key);
+  return known === undefined || performance.now() - known.askedAt > FRESH_MS ? null : known;
+}
 
 function ask(method: 'GET' | 'POST', path: string, said?: string): Promise<Response> {
   const post = said === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: said };
@@ -62,14 +141,28 @@ function keyOf(method: string, address: string): string {
   return `${method} ${new URL(address, location.href).href}`;
 }
 
-async function firstOf(answer: Promise<Response>): Promise<string | null> {
-  const { channels } = (await body(answer)) as { channels?: readonly { id?: unknown }[] };
-  const id = channels?.[0]?.id;
-  return typeof id === 'string' ? id : null;
+function addressOf(channel: string): string {
+  return `${CHANNELS}/${encodeURIComponent(channel)}`;
+}
+
+/** What an answer may say: nobody has looked at it yet. */
+interface Unread {
+  readonly id?: unknown;
+  readonly live?: unknown;
+  readonly playlist?: unknown;
+  readonly channels?: unknown;
+}
+
+async function firstOf(answer: Promise<Response>): Promise<Unread> {
+  const { channels } = await body(answer);
+  return Array.isArray(channels) ? read(channels[0]) : {};
 }
 
 /** Reads a copy: the answer itself is for whoever asks. */
-async function body(answer: Promise<Response>): Promise<object> {
-  const read: unknown = await (await answer).clone().json();
-  return typeof read === 'object' && read !== null ? read : {};
+async function body(answer: Promise<Response>): Promise<Unread> {
+  return read(await (await answer).clone().json());
+}
+
+function read(value: unknown): Unread {
+  return typeof value === 'object' && value !== null ? value : {};
 }

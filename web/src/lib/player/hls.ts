@@ -10,8 +10,10 @@
 import type HlsType from 'hls.js';
 import type { ErrorData, HlsConfig, LevelDetails } from 'hls.js';
 
+import { takeBegun } from '../early';
 import { bandwidthOf } from './bandwidth';
 import type { Engine, EngineEvents } from './engine';
+import { loaderOf } from './loader';
 import { choicesOf } from './quality';
 import type { Reach } from './reach';
 import { soundsOf } from './sound';
@@ -84,8 +86,12 @@ export class HlsEngine implements Engine {
   ) {
     const { default: Hls } = module;
     const { Events } = Hls;
-    this.#hls = new Hls({ ...CONFIG, ...startConfig() });
+    this.#hls = new Hls({ ...CONFIG, ...startConfig(), loader: loaderOf(module) });
     this.#hls.on(Events.MANIFEST_PARSED, () => {
+      // What was fetched before there was a player is of one quality.
+      const begun = takeBegun();
+      const level = begun === null ? -1 : this.#hls.levels.findIndex(({ uri }) => uri === begun);
+      if (level >= 0) this.#hls.startLevel = level;
       this.#reportQualities();
       this.events.ready();
     });
