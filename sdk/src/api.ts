@@ -173,6 +173,8 @@ export function parseChannel(body: unknown): Channel {
     since: since === null || since === undefined ? null : count(body, 'since'),
     playlist: text(body, 'playlist'),
     lanes: { room: text(lanes, 'room'), chat: text(lanes, 'chat') },
+    // A server of before emotes says nothing of them.
+    emotes: isRecord(body) && isCount(body['emotes']) ? body['emotes'] : 0,
     part_target_ms: count(body, 'part_target_ms'),
   };
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Api, ApiError, parseChannel, parseGuest } from '../src/api.js';
 import { skewMs } from '../src/clock.js';
 
-const channel = { id: 'demo', title: 'Demo', live: true, since: 5, playlist: '/live/demo/master.m3u8', lanes: { room: 'room:demo', chat: 'chat:demo' }, part_target_ms: 500 };
+const channel = { id: 'demo', title: 'Demo', live: true, since: 5, playlist: '/live/demo/master.m3u8', lanes: { room: 'room:demo', chat: 'chat:demo' }, emotes: 0, part_target_ms: 500 };
 
 function answering(status: number, body: string, headers: Record<string, string> = {}): Api {
   return new Api('https://fans.example', { fetch: async () => new Response(body, { status, headers }) });

@@ -43,6 +43,8 @@ pub(crate) struct Channel {
     #[schema(example = "/live/demo/master.m3u8")]
     playlist: String,
     lanes: Lanes,
+    /// How many emotes it has; their list is asked for where there are any. 0 where none are kept.
+    emotes: usize,
     /// The announced show that is on, as the staff has started it; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Shown)]
@@ -143,6 +145,7 @@ fn describe(api: &Api, info: &ChannelInfo) -> Channel {
             room: lane(Lane::Room, info),
             chat: lane(Lane::Chat, info),
         },
+        emotes: api.emotes_of(&info.id).len(),
         show,
         next_show,
         part_target_ms: u64::try_from(api.part_target.as_millis()).unwrap_or(u64::MAX),

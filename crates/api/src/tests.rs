@@ -539,6 +539,7 @@ async fn a_channel_says_what_is_on_and_where() {
         "since": NOW.0,
         "playlist": "/live/demo/master.m3u8",
         "lanes": {"room": "room:demo", "chat": "chat:demo"},
+        "emotes": 0,
         "part_target_ms": 500,
     });
     assert_eq!(answer.body, expected);

@@ -6,6 +6,8 @@ export interface components {
     schemas: {
         /** @description What a client needs to open a channel: the playlist of its show and the names of its two lanes. */
         Channel: {
+            /** @description How many emotes it has; their list is asked for where there are any. 0 where none are kept. */
+            emotes: number;
             /**
              * @description Its id in addresses and in the names of its lanes.
              * @example demo

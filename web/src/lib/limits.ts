@@ -32,6 +32,12 @@ export const MESSAGES_DRAWN_EVERY_MS = 80;
 /** Names that are offered to whoever writes `@`. */
 export const MENTIONS_OFFERED_MAX = 6;
 
+/** Emotes that are known of a channel: the server has no more. At some 300 B each, 60 KB. */
+export const EMOTES_MAX = 200;
+
+/** Emotes that are drawn of one message: more are left as they were written. */
+export const EMOTES_DRAWN_MAX = 40;
+
 /** People that a fan can hide; of more the first come back. At some 40 B each, 20 KB of storage. */
 export const HIDDEN_USERS_MAX = 500;
 

@@ -40,6 +40,15 @@ use crate::{
     limits::{EMOTE_BYTES_MAX, EMOTE_CODE_CHARS_MAX, EMOTE_CODE_CHARS_MIN},
 };
 
+impl Api {
+    /// The emotes of a channel, by code; none where no accounts are kept.
+    pub(crate) fn emotes_of(&self, channel: &RoomId) -> Arc<[Emote]> {
+        let desk = self.accounts.as_ref();
+        desk.map(|desk| desk.emotes().of(channel.as_str()))
+            .unwrap_or_default()
+    }
+}
+
 /// What an id of an emote begins with.
 const KIND: &str = "m";
 

@@ -107,6 +107,11 @@ async fn an_emote_is_added_listed_shown_and_removed() {
         (status, listed),
         (200, json!({ "channel": "demo", "emotes": [second, wave] }))
     );
+    for (channel, count) in [("demo", 2), ("second", 0)] {
+        let path = format!("/api/v1/channels/{channel}");
+        let (_, described) = house.staff("GET", &path, None).await;
+        assert_eq!(described["emotes"], count, "{channel}");
+    }
     // From the catalogue, and from memory.
     for _ in 0..2 {
         let image = format!("{path}/image");

@@ -25,6 +25,7 @@ import { friendlyName } from './nickname';
 import { afterRefused, afterSent } from './pace';
 import { type ReactionKind, type Taps, ofOthers, plus } from './reaction';
 import { translated, translator } from './translate';
+import { Shelf } from './shelf.svelte';
 
 const HIDDEN_KEPT_AS = 'hidden';
 const ALOUD_KEPT_AS = 'aloud';
@@ -102,6 +103,8 @@ export class ChatRoom {
   #list = emptyList;
   #isHidden = hides(this.hidden);
   #ownTaps: Taps = {};
+  /** What the channel has of its own to be put into a message. */
+  readonly shelf: Shelf;
   readonly #tapListeners = new Set<(taps: Taps) => void>();
   #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
   #me: string | null = null;
@@ -131,6 +134,7 @@ export class ChatRoom {
         if (token !== null) return;
         this.name = name;
         this.#me = user;
+    this.shelf = new Shelf(channel.id, api);
         this.#draws();
       },
       api,

@@ -91,6 +91,7 @@ export const en: Catalogue = {
     'chat.unhideAll': 'Show all again',
     'chat.aloud': 'Have a screen reader told of new messages',
     'chat.mention': 'People in the chat',
+    'chat.emotes': 'Emotes',
     'chat.pinned': 'Pinned notice',
     'chat.pinnedHide': 'Put this notice away',
     'mode.slow': 'Slow mode: one message every {seconds} s',

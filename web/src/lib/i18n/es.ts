@@ -91,6 +91,7 @@ export const es: Catalogue = {
     'chat.unhideAll': 'Volver a mostrar todo',
     'chat.aloud': 'Avisar de mensajes nuevos al lector de pantalla',
     'chat.mention': 'Personas en el chat',
+    'chat.emotes': 'Emotes',
     'chat.pinned': 'Aviso fijado',
     'chat.pinnedHide': 'Cerrar este aviso',
     'mode.slow': 'Modo lento: un mensaje cada {seconds} s',

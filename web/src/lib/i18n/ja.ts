@@ -91,6 +91,7 @@ export const ja: Catalogue = {
     'chat.unhideAll': 'すべて再表示',
     'chat.aloud': 'スクリーンリーダーで新しいメッセージを読み上げる',
     'chat.mention': 'チャットにいる人',
+    'chat.emotes': 'エモート',
     'chat.pinned': '固定のお知らせ',
     'chat.pinnedHide': 'お知らせを閉じる',
     'mode.slow': '低速モード: {seconds}秒に1回書けます',

@@ -91,6 +91,7 @@ export const ko: Catalogue = {
     'chat.unhideAll': '모두 다시 보기',
     'chat.aloud': '스크린 리더로 새 메시지 알리기',
     'chat.mention': '채팅에 있는 사람',
+    'chat.emotes': '이모트',
     'chat.pinned': '고정된 공지',
     'chat.pinnedHide': '공지 닫기',
     'mode.slow': '슬로 모드: {seconds}초에 한 번 쓸 수 있어요',

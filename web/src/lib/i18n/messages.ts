@@ -110,6 +110,7 @@ export interface Texts {
   readonly 'chat.unhideAll': string;
   readonly 'chat.aloud': string;
   readonly 'chat.mention': string;
+  readonly 'chat.emotes': string;
   readonly 'chat.pinned': string;
   readonly 'chat.pinnedHide': string;
   readonly 'mode.slow': string;

@@ -91,6 +91,7 @@ export const th: Catalogue = {
     'chat.unhideAll': 'แสดงทั้งหมดอีกครั้ง',
     'chat.aloud': 'ให้โปรแกรมอ่านหน้าจอแจ้งข้อความใหม่',
     'chat.mention': 'คนในแชต',
+    'chat.emotes': 'อีโมต',
     'chat.pinned': 'ประกาศที่ปักหมุด',
     'chat.pinnedHide': 'ปิดประกาศนี้',
     'mode.slow': 'โหมดช้า: ส่งได้ทุก {seconds} วินาที',
