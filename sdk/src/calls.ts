@@ -91,6 +91,8 @@ export interface Moderation {
   closePoll(poll: string): Promise<void>;
   /** Lets a held message in, or turns it away; `held` is its offset in the staff lane. */
   review(held: number, approve: boolean): Promise<void>;
+  /** Leaves a message that was reported: what was reported about it is done with. */
+  dismissReports(offset: number): Promise<void>;
   /** Replaces the list of what may not be said in a language (`und`: in any). */
   words(language: string, words: readonly string[]): Promise<void>;
 }
@@ -116,6 +118,7 @@ export function moderation(call: Call, room: string): Moderation {
     openPoll: (poll) => named('poll.open', poll),
     closePoll: (poll) => act('poll.close', { poll }),
     review: (held, approve) => act('review', { held, approve }),
+    dismissReports: (offset) => act('reports.dismiss', { offset }),
     words: (language, words) => act('words', { language, words }),
   };
 }

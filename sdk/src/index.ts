@@ -8,7 +8,7 @@ export { type ClientEvents, type ClientOptions, type ConnectionState, FanwaveCli
 export { skewMs } from './clock.js';
 export { type Environment, type Surrounding, newId, systemEnvironment } from './environment.js';
 export { DISCONNECT, ERROR, LIMITS } from './generated/wire.js';
-export { type Entry, type Happened, type HeldEvent, type LaneName, type Notice, type ReplyTo, type Role, type RoomEvent, type Said, isSaid } from './message.js';
+export { type Entry, type Happened, type HeldEvent, type LaneName, type Notice, type ReplyTo, type ReportedEvent, type Role, type RoomEvent, type Said, isSaid } from './message.js';
 export { isOpen, type Outgoing, type OutgoingState, type Patience, PATIENCE, type Refusal } from './outbox.js';
 export type { Player, PlayerSource } from './player.js';
 export { type RegionsEvents, type RegionsOptions, Regions } from './regions.js';

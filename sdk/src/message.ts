@@ -25,8 +25,16 @@ export interface HeldEvent {
   reason: 'room' | 'word';
 }
 
+/** A fan has told the moderators of a message of the chat, in the `staff` lane alone; the entry's sender is the fan. */
+export interface ReportedEvent {
+  type: 'reported';
+  /** Where the message stands in the chat lane. */
+  offset: number;
+  reason: 'spam' | 'abuse' | 'sexual' | 'private' | 'other';
+}
+
 /** What can happen in a room; by its `type`. */
-export type RoomEvent = components['schemas']['RoomEvent'] | HeldEvent;
+export type RoomEvent = components['schemas']['RoomEvent'] | HeldEvent | ReportedEvent;
 
 /** What every entry has. */
 interface Placed {

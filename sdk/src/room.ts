@@ -9,7 +9,7 @@ import { type Environment, newId } from './environment.js';
 import { LANE_FIRST_PAGE, LANE_KEPT, REACTION_TRIES_MAX, REACTION_WINDOW_MS } from './limits.js';
 import { LIMITS } from './generated/wire.js';
 import { Listeners } from './listeners.js';
-import { type Entry, type LaneName, type Notice, type ReplyTo, isSaid, isRecord, parseAcknowledgement } from './message.js';
+import { type Entry, type LaneName, type Notice, type ReplyTo, type ReportedEvent, isSaid, isRecord, parseAcknowledgement } from './message.js';
 import { type OutboxInput, type Outgoing, type Patience, PATIENCE, emptyOutbox, hasRoom, isOpen, outboxDeadline, stepOutbox } from './outbox.js';
 import { type Clock, type PlayerSource, followPlayer } from './player.js';
 import { type Standing, nothingStands, withEntry, withNotice } from './standing.js';
@@ -152,6 +152,11 @@ export class Room extends Listeners<RoomEvents> {
   /** Answers a poll. Throws `CallError`. */
   vote(poll: string, choice: number): Promise<void> {
     return vote(this.#call, this.id, poll, choice);
+  }
+
+  /** Tells the moderators of a message of the chat; one report a fan and message, however often it is sent. Throws `CallError`. */
+  async report(offset: number, reason: ReportedEvent['reason']): Promise<void> {
+    await this.#call('report', { room: this.id, offset, reason });
   }
 
   /** Gives something. Throws `CallError`. */

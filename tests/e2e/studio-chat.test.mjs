@@ -150,6 +150,77 @@ scene("a moderator keeps a room sane: review, words, rules, shield, polls and no
   assert.deepEqual(complaints(console), []);
 });
 
+scene("what fans report reaches the moderators, who take it away, silence its author or leave it", async (scene) => {
+  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited" });
+  const browser = await startBrowser(scene);
+  const troll = await fan(scene, server, { name: "Troll" });
+  const first = await send(troll.client, server.chatChannel, { id: "t-1", text: "you are all <i>stupid</i>" });
+  await send(troll.client, server.chatChannel, { id: "t-2", text: "buy tickets at example.com" });
+  await send(troll.client, server.chatChannel, { id: "t-3", text: "just a joke" });
+  const { page: ana, console: fanConsole } = await openPage(scene, browser, server.watchUrl, { name: "ana" });
+  const { page: mina } = await openPage(scene, browser, server.watchUrl, { name: "mina", locale: "ko-KR" });
+
+  /** @param {import("playwright-core").Page} page @param {string} text */
+  const open = async (page, text) => {
+    await page.getByTestId("chat-message").filter({ has: page.getByText(text, { exact: true }) }).getByTestId("chat-text").click();
+    await page.getByTestId("report").click();
+  };
+  await open(ana, "you are all <i>stupid</i>");
+  await ana.getByRole("group", { name: "What is wrong with it?" }).waitFor();
+  await accessible(ana, "the reasons of a report");
+  await ana.screenshot({ path: join(scene.artifacts, "chat-report.png") });
+  await ana.getByRole("button", { name: "Insults or threats" }).press("Enter");
+  await ana.getByText("Thank you. The moderators will look at it.").waitFor();
+  await open(ana, "buy tickets at example.com");
+  await ana.getByRole("button", { name: "Advertising or repetition" }).click();
+  await open(ana, "just a joke");
+  await ana.getByRole("button", { name: "Something else" }).click();
+  // Once a fan and message.
+  await chat.messages(ana, "just a joke").getByTestId("chat-text").click();
+  await ana.getByTestId("row-menu").waitFor();
+  assert.equal(await ana.getByTestId("report").count(), 0);
+  await ana.keyboard.press("Escape");
+  await open(mina, "you are all <i>stupid</i>");
+  await mina.getByTestId("report-reasons").waitFor();
+  await mina.screenshot({ path: join(scene.artifacts, "chat-report-ko.png") });
+  await mina.getByRole("button", { name: "광고 또는 도배" }).click();
+  await mina.getByTestId("reported-notice").waitFor();
+
+  // The moderator comes later, and finds what was reported with how often and why.
+  const { page, console } = await enter(scene, browser, server, { role: "moderator", name: "Mo", at: `/${CHANNEL}` });
+  const reported = page.getByTestId("reported");
+  await reported.nth(2).waitFor();
+  const worst = reported.filter({ hasText: "you are all <i>stupid</i>" });
+  assert.equal(await worst.getByTestId("report-count").innerText(), "Reports: 2");
+  await worst.getByText("Abuse").waitFor();
+  await worst.getByText("Spam").waitFor();
+  await page.getByRole("tab", { name: /^Review\s*3$/ }).waitFor();
+  await accessible(page, "what was reported");
+  await page.screenshot({ path: join(scene.artifacts, "studio-reports.png") });
+  await reported.filter({ hasText: "just a joke" }).getByTestId("leave").click();
+  await reported.filter({ hasText: "just a joke" }).waitFor({ state: "detached" });
+  await reported.filter({ hasText: "buy tickets" }).getByTestId("reported-mute").click();
+  await until("its author is muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 1);
+  await worst.getByTestId("reported-delete").click();
+  await worst.waitFor({ state: "detached" });
+  await chat.messages(ana, "you are all <i>stupid</i>").waitFor({ state: "detached", timeout: SEEN_MS });
+
+  // What was left stays left: another report of it changes nothing, and a fan cannot leave anything.
+  const again = await fan(scene, server, { name: "again" });
+  await again.client.rpc("report", { room: CHANNEL, offset: first.offset + 2, reason: "spam" });
+  await assert.rejects(again.client.rpc("reports.dismiss", { room: CHANNEL, offset: first.offset + 1 }), { code: 103 });
+  await assert.rejects(again.client.rpc("report", { room: CHANNEL, offset: 1_000, reason: "spam" }), { code: 107 });
+  await assert.rejects(again.client.rpc("report", { room: CHANNEL, offset: first.offset, reason: "boring" }), { code: 107 });
+  await page.reload();
+  await reported.filter({ hasText: "buy tickets" }).waitFor();
+  assert.equal(await reported.count(), 1, "the others are done with");
+  await tab(page, "Log");
+  await page.getByTestId("audit-lane").selectOption("staff");
+  await page.locator("[data-testid=act][data-action=reports_dismissed]").waitFor();
+  assert.deepEqual(complaints(console), []);
+  assert.deepEqual(fanConsole.filter((entry) => /^(error|uncaught)/.test(entry)), []);
+});
+
 scene("many strangers who write at once are told of as a raid", async (scene) => {
   const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited", shownPerSecond: 0 });
   const browser = await startBrowser(scene);

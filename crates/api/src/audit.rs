@@ -93,7 +93,7 @@ impl FromStr for ActId {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Ask {
-    /// Acts that all see, or those of the moderators' own lane: lists of words and reviews.
+    /// Acts that all see, or those of the moderators' own lane: lists of words, reviews and dismissed reports.
     #[serde(default)]
     #[param(inline, required = false)]
     lane: LaneName,
@@ -269,10 +269,12 @@ fn entry(lane: Lane, publication: &Publication, epoch: &Epoch, policy: &Policy) 
     })
 }
 
-/// Whether a moderator has done it; gifts are given, and messages held, by fans.
+/// Whether a moderator has done it; gifts are given, and messages held and reported, by fans.
 fn is_act(event: &Event) -> bool {
     match event {
-        Event::Gift { .. } | Event::Voted { .. } | Event::Held { .. } => false,
+        Event::Gift { .. } | Event::Voted { .. } | Event::Held { .. } | Event::Reported { .. } => {
+            false
+        }
         Event::Deleted { .. }
         | Event::Cleared { .. }
         | Event::Muted { .. }
@@ -284,6 +286,7 @@ fn is_act(event: &Event) -> bool {
         | Event::PollOpened { .. }
         | Event::PollClosed { .. }
         | Event::Reviewed { .. }
+        | Event::ReportsDismissed { .. }
         | Event::Words { .. } => true,
     }
 }

@@ -106,7 +106,7 @@ pub(crate) async fn carry_out(
         Err(error) => return Err(refuse(error.to_string())),
     };
     let lane = match action {
-        Action::Words { .. } | Action::Review { .. } => Lane::Staff,
+        Action::Words { .. } | Action::Review { .. } | Action::DismissReports { .. } => Lane::Staff,
         _ => Lane::Room,
     };
     let act = Act {

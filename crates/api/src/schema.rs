@@ -130,6 +130,8 @@ pub(crate) enum RoomEvent {
     PollClosed { poll: String, counts: Vec<u64> },
     /// A held message has been let in or turned away; in the moderators' own lane.
     Reviewed { held: u64, approved: bool },
+    /// What was reported about a message of the chat lane is done with; in the moderators' own lane.
+    ReportsDismissed { offset: u64 },
     /// What may not be said in one language, from now on; in the moderators' own lane.
     Words {
         language: String,
@@ -141,7 +143,7 @@ pub(crate) enum RoomEvent {
 mod tests {
     use fanwave_wire::{
         ClientMessageId, Event, HoldReason, Language, Mode as WireMode, Offset,
-        ReplyTo as WireReplyTo, Role as WireRole, Sender, Text, UnixMillis, UserId,
+        ReplyTo as WireReplyTo, ReportReason, Role as WireRole, Sender, Text, UnixMillis, UserId,
     };
     use serde_json::to_value;
 
@@ -217,11 +219,12 @@ mod tests {
                 held: held.0,
                 approved: *approved,
             },
+            Event::ReportsDismissed { offset } => RoomEvent::ReportsDismissed { offset: offset.0 },
             Event::Words { language, words } => RoomEvent::Words {
                 language: to_value(language).unwrap().as_str().unwrap().to_owned(),
                 words: words.iter().map(|word| text(word)).collect(),
             },
-            Event::Voted { .. } | Event::Held { .. } => return None,
+            Event::Voted { .. } | Event::Held { .. } | Event::Reported { .. } => return None,
         })
     }
 
@@ -299,6 +302,11 @@ mod tests {
                 held: offset,
                 approved: true,
             },
+            Event::Reported {
+                offset,
+                reason: ReportReason::Spam,
+            },
+            Event::ReportsDismissed { offset },
             Event::Words {
                 language: Language::Korean,
                 words: Vec::new(),
@@ -316,7 +324,7 @@ mod tests {
             assert_eq!(to_value(&event).unwrap(), to_value(&described).unwrap());
             compared += 1;
         }
-        assert_eq!(compared, 19);
+        assert_eq!(compared, 20);
         let answered = WireReplyTo {
             offset: Offset(7),
             user: UserId("g-1".into()),

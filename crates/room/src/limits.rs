@@ -74,6 +74,22 @@ pub const PINS_MAX: usize = 16;
 /// Messages that wait for review. While so many do, no more are held; worst 2.5 MB.
 pub const HELD_MAX: usize = 1_000;
 
+/// Messages of which a room knows that they were reported: 40 bytes each in a tree two thirds full, 60 KB. The oldest makes
+/// way, and may be reported anew.
+pub const REPORTED_MAX: usize = 1_000;
+
+/// Reports of one message that are kept: what so many have seen is seen, and more would only fill the moderators' lane.
+pub const REPORTS_OF_MESSAGE_MAX: u32 = 20;
+
+/// Reports that a rested room takes at once, of all fans together and on one node: each stands in the moderators' lane.
+pub const REPORTS_BURST: NonZeroU32 = NonZeroU32::new(50).expect("it is not 0");
+
+/// After how long a room takes one report more: 5 a second are more than people can look at.
+pub const REPORT_REFILL: Duration = Duration::from_millis(200);
+
+/// When to report again what found the room busy.
+pub const REPORT_RETRY: Duration = Duration::from_secs(5);
+
 /// Acts of moderation of which a room knows that they were undone: 32 bytes each, 130 KB. Of older ones the log still has
 /// the event.
 pub const UNDONE_MAX: usize = 4_096;
@@ -203,6 +219,7 @@ pub const ROOM_BYTES_WORST: usize = {
     Language::ALL.len() * GOVERNED_WAITING_MAX * MESSAGE
         + READY_MAX * (MESSAGE + 100)
         + HELD_MAX * MESSAGE
+        + REPORTED_MAX * 60
         + (BANS_MAX + MUTES_MAX + SENDERS_MAX + RANKS_MAX) * USER
         + RANKED_MESSAGES_MAX * 100
         + DOOMED_MAX * USER

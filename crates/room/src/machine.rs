@@ -19,6 +19,7 @@ mod act;
 mod ask;
 mod order;
 mod published;
+mod report;
 mod say;
 mod senders;
 #[cfg(test)]
@@ -44,7 +45,7 @@ use self::{
 use crate::{
     admit::{Gate, Rules},
     governor::Governor,
-    limits::{GIFT_REFILL, GIFTS_BURST},
+    limits::{GIFT_REFILL, GIFTS_BURST, REPORT_REFILL, REPORTS_BURST},
     moderation::Policy,
     polls::Polls,
     presence::{Audience, Joined, Left, Telling},
@@ -65,6 +66,8 @@ pub struct Room {
     ranks: Ranks,
     gifts: Gate,
     gift_rules: Rules,
+    reports: Gate,
+    report_rules: Rules,
     governor: Governor,
     ready: Ready,
     reactions: Reactions,
@@ -97,6 +100,12 @@ impl Room {
             gift_rules: Rules {
                 burst: GIFTS_BURST,
                 refill: GIFT_REFILL,
+                ..Rules::default()
+            },
+            reports: Gate::new(),
+            report_rules: Rules {
+                burst: REPORTS_BURST,
+                refill: REPORT_REFILL,
                 ..Rules::default()
             },
             governor,

@@ -15,6 +15,7 @@ mod emoji;
 mod links;
 mod penalties;
 mod refusal;
+mod reports;
 #[cfg(test)]
 mod tests;
 pub mod undo;
@@ -26,8 +27,8 @@ use fanwave_wire::{
     UnixMillis, UserId,
 };
 
-use self::penalties::Penalties;
-pub use self::{penalties::Penalty, refusal::Refusal};
+use self::{penalties::Penalties, reports::Reports};
+pub use self::{penalties::Penalty, refusal::Refusal, reports::Reported};
 use crate::{
     limits::{
         BANS_MAX, HELD_MAX, MUTES_MAX, PINS_MAX, SHIELD_FOLLOW_MINUTES, SHIELD_SLOW, UNDONE_MAX,
@@ -47,6 +48,7 @@ pub struct Policy {
     pins: Vec<Arc<Publication>>,
     /// By offset in the staff lane, at most [`HELD_MAX`].
     held: BTreeMap<Offset, Held>,
+    reports: Reports,
     lists: Lists,
     /// What was undone, and by which event of the same lane; at most [`UNDONE_MAX`].
     undone: BTreeMap<(Lane, Offset), Offset>,
@@ -112,6 +114,7 @@ impl Default for Policy {
             bans: Penalties::at_most(BANS_MAX),
             pins: Vec::new(),
             held: BTreeMap::new(),
+            reports: Reports::default(),
             lists: Lists::default(),
             undone: BTreeMap::new(),
         }
@@ -165,6 +168,12 @@ impl Policy {
     #[must_use]
     pub fn held_count(&self) -> usize {
         self.held.len()
+    }
+
+    /// How a message of the chat lane stands with the moderators.
+    #[must_use]
+    pub fn reported(&self, message: Offset) -> Reported {
+        self.reports.of(message)
     }
 
     /// Who is banned at a time, in the order of the user ids.
@@ -260,6 +269,8 @@ impl Policy {
             | Event::Voted { .. }
             | Event::Held { .. }
             | Event::Reviewed { .. }
+            | Event::Reported { .. }
+            | Event::ReportsDismissed { .. }
             | Event::Words { .. } => {}
         }
         Effect::None
@@ -297,6 +308,14 @@ impl Policy {
             }
             Event::Reviewed { held, .. } => {
                 self.held.remove(held);
+                Effect::None
+            }
+            Event::Reported { offset, .. } => {
+                self.reports.add(*offset);
+                Effect::None
+            }
+            Event::ReportsDismissed { offset } => {
+                self.reports.dismiss(*offset);
                 Effect::None
             }
             Event::Words { language, words } => {

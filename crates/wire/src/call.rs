@@ -19,6 +19,8 @@
 //! | `poll.close` | `poll` | end a poll |
 //! | `vote` | `poll`, `choice` | answer it, once |
 //! | `react` | `batch`, `taps` | tap: `{"heart":3}` |
+//! | `report` | `offset`, `reason` | tell the moderators of a message of the chat lane |
+//! | `reports.dismiss` | `offset` | leave a message that was reported |
 //! | `review` | `held`, `approve` | let a held message in, or turn it away |
 //! | `words` | `language`, `words` | words that may not be said |
 //! | `follow` | `languages` | which languages to be shown: `["ko","en"]` or `"all"` |
@@ -30,7 +32,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    ClientMessageId, Language, Mode, Offset, ReactionKind, RoomId, UserId,
+    ClientMessageId, Language, Mode, Offset, ReactionKind, ReportReason, RoomId, UserId,
     limits::{
         CLIENT_MESSAGE_ID_BYTES_MAX, FOLLOWERS_MINUTES_MAX, GIFT_COUNT_MAX, GIFT_NAME_BYTES_MAX,
         GIFT_TEXT_CHARS_MAX, MESSAGE_TEXT_CHARS_MAX, PENALTY_SECONDS_MAX, POLL_CHOICE_CHARS_MAX,
@@ -167,6 +169,18 @@ pub enum Action {
         /// Which.
         poll: ClientMessageId,
     },
+    /// Tell the moderators of a message.
+    Report {
+        /// Where it stands in the chat lane.
+        offset: Offset,
+        /// What is wrong with it.
+        reason: ReportReason,
+    },
+    /// Leave a message that was reported: what was reported about it is done with.
+    DismissReports {
+        /// Where it stands in the chat lane.
+        offset: Offset,
+    },
     /// Let a held message in, or turn it away.
     Review {
         /// Offset of the [`crate::Event::Held`] in the staff lane.
@@ -273,6 +287,9 @@ pub enum CallError {
     /// A batch of taps is empty, has too many kinds, or one that cannot be.
     #[error("a batch has taps of 1 to {REACTION_KINDS_MAX} kinds")]
     Taps,
+    /// A report has no reason that there is.
+    #[error("a report has a reason: spam, abuse, sexual, private or other")]
+    Reason,
     /// A list of words is too long, or one of them is.
     #[error("a list has at most {WORDS_MAX} words of 1 to {WORD_BYTES_MAX} bytes")]
     Words,

@@ -1,7 +1,8 @@
 //! What happens in a room beside what is said: ordered, durable, and the same for every node that replays them.
 //!
 //! An event is the body of a message in one of three lanes. In the `room` lane fans see it: acts of moderation, pins,
-//! gifts, polls, the room's mode. In the `staff` lane only moderators do: held messages, word lists. In the `vote` lane
+//! gifts, polls, the room's mode. In the `staff` lane only moderators do: held messages, reports, word
+//! lists. In the `vote` lane
 //! nobody does: it is the ballot box. A room's rules are the fold of its events, so whoever has replayed them knows
 //! what is allowed, deleted and counted, without asking anybody.
 
@@ -117,6 +118,19 @@ pub enum Event {
         /// Whether it was let in.
         approved: bool,
     },
+    /// `staff`: a fan has told the moderators of a message of the chat lane. The draft's sender is the fan, and its id is
+    /// made of the offset: so each fan reports a message once. What the message says is not repeated: it may be deleted.
+    Reported {
+        /// Which one.
+        offset: Offset,
+        /// What is wrong with it, as the fan sees it.
+        reason: ReportReason,
+    },
+    /// `staff`: a moderator has looked at what was reported about a message, and leaves it. Later reports of it are not kept.
+    ReportsDismissed {
+        /// Which one.
+        offset: Offset,
+    },
     /// `staff`: words of one language that may not be said, from now on.
     Words {
         /// In which language; [`Language::Unknown`] for all.
@@ -145,6 +159,8 @@ impl Event {
             Self::Voted { .. } => "voted",
             Self::Held { .. } => "held",
             Self::Reviewed { .. } => "reviewed",
+            Self::Reported { .. } => "reported",
+            Self::ReportsDismissed { .. } => "reports_dismissed",
             Self::Words { .. } => "words",
         }
     }
@@ -158,6 +174,45 @@ pub enum HoldReason {
     Room,
     /// It contains a listed word.
     Word,
+}
+
+/// What a fan finds wrong with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportReason {
+    /// Advertising, or the same again and again.
+    Spam,
+    /// Somebody is insulted, threatened or put down.
+    Abuse,
+    /// It is sexual.
+    Sexual,
+    /// It tells what is nobody's business: an address, a number, a name.
+    Private,
+    /// Something else.
+    Other,
+}
+
+impl ReportReason {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Spam,
+        Self::Abuse,
+        Self::Sexual,
+        Self::Private,
+        Self::Other,
+    ];
+
+    /// What it is called on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::Abuse => "abuse",
+            Self::Sexual => "sexual",
+            Self::Private => "private",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What a room asks of writers. Moderators, artists and staff are exempt from all of it.

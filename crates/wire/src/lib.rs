@@ -18,7 +18,7 @@ pub mod token;
 pub mod ws;
 
 pub use call::{Action, Call, CallError};
-pub use event::{Event, HoldReason, Mode};
+pub use event::{Event, HoldReason, Mode, ReportReason};
 pub use id::{
     Channel, ChannelError, ClientMessageId, Epoch, Lane, Offset, RoomId, UnixMillis, UserId,
 };

@@ -233,6 +233,11 @@ export interface components {
             /** @enum {string} */
             type: "reviewed";
         } | {
+            /** Format: int64 */
+            offset: number;
+            /** @enum {string} */
+            type: "reports_dismissed";
+        } | {
             language: string;
             /** @enum {string} */
             type: "words";

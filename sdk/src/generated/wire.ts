@@ -16,6 +16,8 @@ export const EVENT_TYPES = [
   'voted',
   'held',
   'reviewed',
+  'reported',
+  'reports_dismissed',
   'words',
 ] as const;
 
@@ -43,6 +45,8 @@ export const METHODS = [
   'gift',
   'poll.open',
   'poll.close',
+  'report',
+  'reports.dismiss',
   'review',
   'words',
   'vote',

@@ -44,6 +44,12 @@ export const HIDDEN_USERS_MAX = 500;
 /** Messages that a fan can hide. At some 60 B each, 30 KB of storage. */
 export const HIDDEN_MESSAGES_MAX = 500;
 
+/** What became of a report is said for so long. */
+export const REPORT_TOLD_MS = 6_000;
+
+/** Messages that a fan is known to have reported; the server knows all of them. */
+export const REPORTS_KNOWN_MAX = 200;
+
 /** After hiding, the way back is offered for so long. */
 export const HIDDEN_UNDO_MS = 8_000;
 

@@ -15,6 +15,9 @@ export const LINES_HELD_MAX = 600;
 /** Messages that wait for review and are shown, oldest first. The server holds up to 1,000. */
 export const HELD_SHOWN_MAX = 200;
 
+/** Messages that were reported and are shown; the server keeps up to 20 reports of each. */
+export const REPORTED_SHOWN_MAX = 200;
+
 /** Entries of a lane that are read at first; what waits for review is looked for in so many of the moderators' lane. */
 export const FIRST_PAGE = 200;
 

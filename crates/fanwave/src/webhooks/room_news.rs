@@ -90,6 +90,8 @@ fn told(event: &Event, entry: &Publication) -> Option<(EventKind, Option<String>
         | Event::PollOpened { .. }
         | Event::PollClosed { .. }
         | Event::Voted { .. }
+        | Event::Reported { .. }
+        | Event::ReportsDismissed { .. }
         | Event::Words { .. } => return None,
     })
 }

@@ -19,6 +19,9 @@ use crate::{
 impl Room {
     pub(super) fn handle_act(&mut self, now: UnixMillis, ticket: Ticket, act: Act) {
         self.ranks.learn(&act.sender);
+        if let Action::Report { offset, reason } = act.action {
+            return self.handle_report(now, ticket, act.sender, (offset, reason));
+        }
         let judged = self.judge_act(now, act);
         self.answer(ticket, judged);
     }
@@ -43,6 +46,10 @@ impl Room {
             } => {
                 let text = self.judge_gift(now, &sender, follows_since, text)?;
                 (own.unwrap_or(id), Event::Gift { gift, count, text })
+            }
+            Action::DismissReports { offset } => {
+                let dismissed = self.judge_dismissal(offset)?;
+                return Ok(stored(Lane::Staff, event_draft(id, sender, dismissed)));
             }
             Action::Review { held, approve } => return self.review(id, sender, held, approve),
             Action::Words { language, words } => {
@@ -122,6 +129,8 @@ impl Room {
             Action::ClosePoll { poll } => self.close_poll(poll),
             Action::Unpin { .. }
             | Action::Gift { .. }
+            | Action::Report { .. }
+            | Action::DismissReports { .. }
             | Action::Review { .. }
             | Action::Words { .. }
             | Action::Pin { .. }

@@ -1,6 +1,6 @@
 use fanwave_wire::{
-    Action, Body, ClientMessageId, Draft, HoldReason, Language, Mode, ReactionKind, Role, Sender,
-    Text, UserId,
+    Action, Body, ClientMessageId, Draft, HoldReason, Language, Mode, ReactionKind, ReportReason,
+    Role, Sender, Text, UserId,
 };
 
 use super::*;
@@ -414,6 +414,126 @@ fn a_held_message_waits_and_is_let_in_under_its_own_name() {
         panic!("it is held");
     };
     assert_eq!(*reason, HoldReason::Room);
+}
+
+#[test]
+fn fans_report_a_message_to_the_moderators_who_may_leave_it() {
+    let mut world = World::new();
+    let (fan, troll, moderator) = (
+        sender("f", Role::Fan),
+        sender("t", Role::Fan),
+        sender("m", Role::Moderator),
+    );
+    let report = |offset| Action::Report {
+        offset: Offset(offset),
+        reason: ReportReason::Abuse,
+    };
+    let dismiss = Action::DismissReports { offset: Offset(1) };
+    assert_eq!(
+        world.act(&fan, report(1)),
+        Err(Refusal::NotFound),
+        "not said yet"
+    );
+    world.say(&troll, "nasty").unwrap();
+    assert_eq!(
+        world.act(&moderator, dismiss.clone()),
+        Err(Refusal::NotFound)
+    );
+    assert_eq!(world.act(&fan, report(1)), Ok(Answer::Waits));
+    let (draft, event) = (
+        world.newest(Lane::Staff),
+        Event::Reported {
+            offset: Offset(1),
+            reason: ReportReason::Abuse,
+        },
+    );
+    assert_eq!((&draft.sender, draft.body.as_event()), (&fan, Some(&event)));
+    assert_eq!(draft.id, id("report:1"), "one of each fan");
+    assert_eq!(world.act(&fan, dismiss.clone()), Err(Refusal::NotAllowed));
+    assert_eq!(world.act(&moderator, dismiss.clone()), Ok(Answer::Stored));
+    assert_eq!(
+        world.newest(Lane::Staff).body.as_event(),
+        Some(&Event::ReportsDismissed { offset: Offset(1) })
+    );
+    assert_eq!(
+        world.act(&moderator, dismiss),
+        Err(Refusal::NotFound),
+        "it is done with"
+    );
+    let kept = world.log.len();
+    assert!(world.act(&troll, report(1)).is_ok(), "and stays so");
+    assert_eq!(world.log.len(), kept);
+    world
+        .act(
+            &moderator,
+            Action::Ban {
+                user: user("f"),
+                seconds: None,
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        world.act(&fan, report(1)),
+        Err(Refusal::Banned { until: None })
+    );
+}
+
+#[test]
+fn reports_are_paced_and_no_flood_of_them_reaches_the_moderators() {
+    let mut world = World::new();
+    let report = |offset| Action::Report {
+        offset: Offset(offset),
+        reason: ReportReason::Spam,
+    };
+    for name in 0..60 {
+        world
+            .say(&sender(&format!("t{name}"), Role::Fan), "again")
+            .unwrap();
+    }
+    let fan = sender("f", Role::Fan);
+    let burst = u64::from(crate::limits::BURST_DEFAULT);
+    for offset in 1..=burst {
+        world.act(&fan, report(offset)).unwrap();
+    }
+    let too_fast = world.act(&fan, report(burst + 1));
+    assert!(
+        matches!(too_fast, Err(Refusal::TooFast { .. })),
+        "{too_fast:?}"
+    );
+
+    world.now = UnixMillis(NOON.0 + 60_000);
+    let stored = |world: &World| {
+        let reports = world.log.iter().filter(|(lane, _)| *lane == Lane::Staff);
+        reports.count()
+    };
+    let before = stored(&world);
+    for name in 0..2 * crate::limits::REPORTS_OF_MESSAGE_MAX {
+        world
+            .act(&sender(&format!("r{name}"), Role::Fan), report(60))
+            .unwrap();
+    }
+    let kept = crate::limits::REPORTS_OF_MESSAGE_MAX as usize;
+    assert_eq!(
+        stored(&world),
+        before + kept,
+        "what so many have seen is seen"
+    );
+
+    world.now = UnixMillis(NOON.0 + 120_000);
+    let fans = u64::from(REPORTS_BURST.get());
+    let answers: Vec<_> = (1..=fans + 1)
+        .map(|place| {
+            world.act(
+                &sender(&format!("s{place}"), Role::Fan),
+                report(place % 50 + 1),
+            )
+        })
+        .collect();
+    assert!(
+        matches!(answers.last(), Some(Err(Refusal::Busy { .. }))),
+        "{answers:?}"
+    );
+    assert!(answers[..answers.len() - 1].iter().all(Result::is_ok));
 }
 
 #[test]

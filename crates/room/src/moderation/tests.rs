@@ -1,4 +1,4 @@
-use fanwave_wire::Language;
+use fanwave_wire::{Language, ReportReason};
 use proptest::prelude::*;
 
 use super::*;
@@ -352,6 +352,13 @@ fn any_event() -> impl Strategy<Value = (Lane, Event)> {
         (0..40u64).prop_map(|held| Event::Reviewed {
             held: Offset(held),
             approved: true
+        }),
+        (0..40u64).prop_map(|message| Event::Reported {
+            offset: Offset(message),
+            reason: ReportReason::Spam,
+        }),
+        (0..40u64).prop_map(|message| Event::ReportsDismissed {
+            offset: Offset(message),
         }),
         ("[a-z]{1,4}").prop_map(|word| Event::Words {
             language: Language::English,

@@ -178,7 +178,9 @@ impl Inquiry {
             | Event::PollClosed { .. }
             | Event::Voted { .. }
             | Event::Held { .. }
-            | Event::Reviewed { .. } => return Err(UndoRefusal::NotUndoable),
+            | Event::Reviewed { .. }
+            | Event::Reported { .. }
+            | Event::ReportsDismissed { .. } => return Err(UndoRefusal::NotUndoable),
         };
         if actions.is_empty() {
             return Err(UndoRefusal::Over);

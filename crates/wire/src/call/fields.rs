@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Action, Call, CallError, LanguageSet, Languages};
 use crate::{
-    ClientMessageId, Language, Mode, Offset, RoomId, UserId,
+    ClientMessageId, Language, Mode, Offset, ReportReason, RoomId, UserId,
     limits::{
         FOLLOWERS_MINUTES_MAX, GIFT_COUNT_MAX, GIFT_NAME_BYTES_MAX, GIFT_TEXT_CHARS_MAX,
         MESSAGE_TEXT_CHARS_MAX, PENALTY_SECONDS_MAX, POLL_CHOICE_CHARS_MAX, POLL_CHOICES_MAX,
@@ -44,6 +44,8 @@ fn reader(method: &str) -> Option<Reader> {
         "gift" => |room, data| act(room, data, GiftFields::into_action),
         "poll.open" => |room, data| act(room, data, PollFields::into_action),
         "poll.close" => |room, data| act(room, data, PollCloseFields::into_action),
+        "report" => |room, data| act(room, data, ReportFields::into_action),
+        "reports.dismiss" => |room, data| act(room, data, DismissFields::into_action),
         "review" => |room, data| act(room, data, ReviewFields::into_action),
         "words" => |room, data| act(room, data, WordsFields::into_action),
         "vote" => vote,
@@ -234,6 +236,35 @@ impl PollCloseFields {
     fn into_action(self) -> Result<Action, CallError> {
         let poll = parse_id(&self.poll)?;
         Ok(Action::ClosePoll { poll })
+    }
+}
+
+#[derive(Deserialize)]
+struct ReportFields {
+    offset: u64,
+    reason: String,
+}
+
+impl ReportFields {
+    fn into_action(self) -> Result<Action, CallError> {
+        let mut reasons = ReportReason::ALL.into_iter();
+        let reason = reasons.find(|reason| reason.name() == self.reason);
+        Ok(Action::Report {
+            offset: Offset(self.offset),
+            reason: reason.ok_or(CallError::Reason)?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct DismissFields {
+    offset: u64,
+}
+
+impl DismissFields {
+    fn into_action(self) -> Result<Action, CallError> {
+        let offset = Offset(self.offset);
+        Ok(Action::DismissReports { offset })
     }
 }
 

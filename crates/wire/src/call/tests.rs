@@ -100,6 +100,19 @@ fn rules_and_reviews() {
             },
         ),
         (
+            "report",
+            r#"{"room":"demo","offset":7,"reason":"private"}"#,
+            Action::Report {
+                offset: Offset(7),
+                reason: ReportReason::Private,
+            },
+        ),
+        (
+            "reports.dismiss",
+            r#"{"room":"demo","offset":7}"#,
+            Action::DismissReports { offset: Offset(7) },
+        ),
+        (
             "words",
             r#"{"room":"demo","language":"ko","words":["나쁜말","bad"]}"#,
             Action::Words {
@@ -324,6 +337,10 @@ fn polls_taps_and_languages_have_their_bounds() {
         .collect();
     let over = format!(r#""batch":"b","taps":{{{}}}"#, kinds.join(","));
     refused("react", &over, CallError::Taps);
+    refused("report", r#""offset":1,"reason":"""#, CallError::Reason);
+    refused("report", r#""offset":1,"reason":"Spam""#, CallError::Reason);
+    refused("report", r#""offset":-1,"reason":"spam""#, CallError::Shape);
+    refused("report", r#""offset":1"#, CallError::Shape);
     refused("follow", r#""languages":"some""#, CallError::Language);
     refused("follow", r#""languages":["xx"]"#, CallError::Language);
 }
@@ -350,8 +367,8 @@ fn the_longest_arguments_are_taken() {
 proptest! {
     #[test]
     fn no_argument_makes_the_parser_fall(
-        method in "send|delete|mute|mode|pin|gift|poll\\.open|vote|react|review|words|follow|presence\\.page",
-        json in "\\{(\"(room|user|offset|seconds|taps|words|languages|text|id)\":(\"[a-z]{0,4}\"|[0-9]{1,22}|null|\\[\"a\"\\]|\\{\"a\":1\\}),?){0,5}\\}",
+        method in "send|delete|mute|mode|pin|gift|poll\\.open|vote|react|report|reports\\.dismiss|review|words|follow|presence\\.page",
+        json in "\\{(\"(room|user|offset|reason|seconds|taps|words|languages|text|id)\":(\"[a-z]{0,4}\"|[0-9]{1,22}|null|\\[\"a\"\\]|\\{\"a\":1\\}),?){0,5}\\}",
     ) {
         if let Ok(raw) = serde_json::from_str::<Box<RawValue>>(&json) {
             prop_assert_ne!(Call::parse(&method, Some(&raw)), Err(CallError::UnknownMethod));

@@ -70,6 +70,11 @@ pub(super) fn encode_fields(event: &Event, data: &mut Object<'_>) {
             json::push_u64(data.field("held"), held.0);
             json::push_bool(data.field("approved"), *approved);
         }
+        Event::Reported { offset, reason } => {
+            json::push_u64(data.field("offset"), offset.0);
+            json::push_str(data.field("reason"), reason.name());
+        }
+        Event::ReportsDismissed { offset } => json::push_u64(data.field("offset"), offset.0),
         Event::Words { language, words } => {
             json::push_str(data.field("language"), language.code());
             encode_texts(words, data.field("words"));

@@ -6,7 +6,8 @@
  */
 
 import {
-  type ConnectionState as Connection, FanwaveClient, type Mode, type Outgoing, type Pin, type Player, type Room, type Said, type Standing,
+  CallError, type ConnectionState as Connection, FanwaveClient, type Mode, type Outgoing, type Pin, type Player, type ReportedEvent, type Room, type Said,
+  type Standing,
   type TokenReason,
 } from '@fanwave/client';
 
@@ -14,7 +15,7 @@ import { type Api, ApiError, type Channel, here } from '../api';
 import { jitteredMs } from '../backoff';
 import { language } from '../i18n/current.svelte';
 import { recall, remember } from '../keep';
-import { HIDDEN_UNDO_MS, HISTORY_PAGE, MESSAGES_DRAWN_EVERY_MS, MESSAGES_SHOWN_MAX, SEND_DEADLINE_MS, TRANSLATIONS_MAX } from '../limits';
+import { HIDDEN_UNDO_MS, HISTORY_PAGE, MESSAGES_DRAWN_EVERY_MS, MESSAGES_SHOWN_MAX, REPORTS_KNOWN_MAX, REPORT_TOLD_MS, SEND_DEADLINE_MS, TRANSLATIONS_MAX } from '../limits';
 import { regions } from '../region';
 import { Ballot } from './ballot.svelte';
 import { roomOf, outgoingText } from './compose';
@@ -24,8 +25,8 @@ import { type ChatInput, type Row, emptyList, isHeld, missed, paced, reduce, row
 import { friendlyName } from './nickname';
 import { afterRefused, afterSent } from './pace';
 import { type ReactionKind, type Taps, ofOthers, plus } from './reaction';
-import { translated, translator } from './translate';
 import { Shelf } from './shelf.svelte';
+import { translated, translator } from './translate';
 
 const HIDDEN_KEPT_AS = 'hidden';
 const ALOUD_KEPT_AS = 'aloud';
@@ -50,6 +51,9 @@ const CONNECT_BACKOFF = { firstMs: 600, factor: 2, maxMs: 5_000 };
 
 /** What is not taken is shown as such, with its button, rather than tried behind the fan's back. */
 const PATIENCE = { tooFastMs: 0, unavailableMs: 0, offlineMs: SEND_DEADLINE_MS };
+
+/** What a fan finds wrong with a message. */
+export type ReportReason = ReportedEvent['reason'];
 
 /** How a change of the nickname went. */
 export type Renaming = 'done' | 'refused' | 'failed';
@@ -93,19 +97,24 @@ export class ChatRoom {
   hidden = $state.raw<Hidden>(parseHidden(recall(HIDDEN_KEPT_AS)));
   /** Who was hidden just now, and what was before: for the way back. */
   justHidden = $state.raw<{ readonly name: string; readonly before: Hidden } | null>(null);
+  /** What became of the last report; null when that was said long enough. */
+  justReported = $state<'done' | 'failed' | null>(null);
   /** Screen readers are told of what is new; whoever wants silence ends it. */
   aloud = $state(recall(ALOUD_KEPT_AS) !== false);
   /** Translations by the key of their message. */
   translations = $state.raw<ReadonlyMap<string, string>>(new Map());
+  /** What the channel has of its own to be put into a message. */
+  readonly shelf: Shelf;
   /** The poll, and the fan's votes. */
   readonly ballot = new Ballot((poll, choice) => this.#room.vote(poll, choice));
 
   #list = emptyList;
   #isHidden = hides(this.hidden);
   #ownTaps: Taps = {};
-  /** What the channel has of its own to be put into a message. */
-  readonly shelf: Shelf;
   readonly #tapListeners = new Set<(taps: Taps) => void>();
+  /** Offsets of what this fan has reported, oldest first. */
+  #reported: readonly number[] = [];
+  #reportTimer: ReturnType<typeof setTimeout> | undefined;
   #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
   #me: string | null = null;
   #frame: number | null = null;
@@ -125,6 +134,7 @@ export class ChatRoom {
   constructor(channel: Channel, player: Player, entrance?: Entrance) {
     const api = entrance?.api ?? here;
     const token = entrance?.token ?? null;
+    this.shelf = new Shelf(channel.id, api);
     const choice = api === here ? regions() : null;
     this.renames = token === null;
     this.#guests = new GuestKeeper(
@@ -134,7 +144,6 @@ export class ChatRoom {
         if (token !== null) return;
         this.name = name;
         this.#me = user;
-    this.shelf = new Shelf(channel.id, api);
         this.#draws();
       },
       api,
@@ -189,6 +198,28 @@ export class ChatRoom {
   /** Takes somebody off this fan's screen, with all they say. */
   hidePerson(row: Row): void {
     this.#hide(withoutUser(this.hidden, row.user), row.name);
+  }
+
+  /** Whether a message can be reported: somebody else has said it, and this fan has not reported it. */
+  canReport({ own, lane, user, offset }: Row): boolean {
+    return !own && lane === 'chat' && user !== '' && offset !== null && !this.#reported.includes(offset);
+  }
+
+  /** Tells the moderators of a message. */
+  async report({ offset }: Row, reason: ReportReason): Promise<void> {
+    if (offset === null) return;
+    try {
+      await this.#room.report(offset, reason);
+      this.#reported = [...this.#reported, offset].slice(-REPORTS_KNOWN_MAX);
+      this.justReported = 'done';
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.justReported = 'failed';
+    }
+    clearTimeout(this.#reportTimer);
+    this.#reportTimer = setTimeout(() => {
+      this.justReported = null;
+    }, REPORT_TOLD_MS);
   }
 
   /** Takes back what was hidden just now. */
@@ -254,6 +285,7 @@ export class ChatRoom {
     clearTimeout(this.#watchersTimer);
     clearTimeout(this.#closedTimer);
     clearTimeout(this.#hiddenTimer);
+    clearTimeout(this.#reportTimer);
     clearTimeout(this.#drawTimer);
     if (this.#frame !== null) cancelAnimationFrame(this.#frame);
   }

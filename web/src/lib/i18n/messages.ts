@@ -111,6 +111,15 @@ export interface Texts {
   readonly 'chat.aloud': string;
   readonly 'chat.mention': string;
   readonly 'chat.emotes': string;
+  readonly 'chat.report': string;
+  readonly 'chat.reportWhy': string;
+  readonly 'report.spam': string;
+  readonly 'report.abuse': string;
+  readonly 'report.sexual': string;
+  readonly 'report.private': string;
+  readonly 'report.other': string;
+  readonly 'chat.reported': string;
+  readonly 'chat.reportFailed': string;
   readonly 'chat.pinned': string;
   readonly 'chat.pinnedHide': string;
   readonly 'mode.slow': string;

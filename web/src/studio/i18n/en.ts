@@ -106,6 +106,15 @@ export const en = {
   'review.word': 'Listed word',
   'review.room': 'Everything is held',
   'review.older': 'Older ones that wait: {count}',
+  'reports.title': 'Reported by fans',
+  'reports.none': 'Nothing is reported.',
+  'reports.count': 'Reports: {count}',
+  'reports.leave': 'Leave it',
+  'reports.spam': 'Spam',
+  'reports.abuse': 'Abuse',
+  'reports.sexual': 'Sexual',
+  'reports.private': 'Private data',
+  'reports.other': 'Other',
 
   'raid.title': 'Raid detector',
   'raid.calm': 'Calm',
@@ -179,6 +188,7 @@ export const en = {
   'log.poll_closed': 'Poll closed',
   'log.announced': 'Announced',
   'log.reviewed': 'Reviewed',
+  'log.reports_dismissed': 'Reports dismissed',
   'log.words': 'Word list changed',
 
   'show.absent': 'No encoder',

@@ -108,6 +108,15 @@ export const es: StudioTexts = {
   'review.word': 'Palabra de la lista',
   'review.room': 'Se retiene todo',
   'review.older': 'Otros que esperan: {count}',
+  'reports.title': 'Denunciados por fans',
+  'reports.none': 'No hay denuncias.',
+  'reports.count': 'Denuncias: {count}',
+  'reports.leave': 'Dejarlo',
+  'reports.spam': 'Spam',
+  'reports.abuse': 'Insultos',
+  'reports.sexual': 'Sexual',
+  'reports.private': 'Datos personales',
+  'reports.other': 'Otro',
 
   'raid.title': 'Detector de ataques',
   'raid.calm': 'Tranquilo',
@@ -181,6 +190,7 @@ export const es: StudioTexts = {
   'log.poll_closed': 'Encuesta cerrada',
   'log.announced': 'Anunciado',
   'log.reviewed': 'Revisado',
+  'log.reports_dismissed': 'Denuncias descartadas',
   'log.words': 'Lista de palabras cambiada',
 
   'show.absent': 'Sin codificador',

@@ -108,6 +108,15 @@ export const ja: StudioTexts = {
   'review.word': 'NGワード',
   'review.room': 'すべて確認中',
   'review.older': 'さらに古い確認待ち: {count}件',
+  'reports.title': 'ファンからの通報',
+  'reports.none': '通報はありません。',
+  'reports.count': '通報 {count}件',
+  'reports.leave': '問題なし',
+  'reports.spam': '宣伝・連投',
+  'reports.abuse': '暴言・脅し',
+  'reports.sexual': '性的',
+  'reports.private': '個人情報',
+  'reports.other': 'その他',
 
   'raid.title': '荒らし検知',
   'raid.calm': '落ち着いています',
@@ -181,6 +190,7 @@ export const ja: StudioTexts = {
   'log.poll_closed': '投票を締め切り',
   'log.announced': 'お知らせ',
   'log.reviewed': '確認',
+  'log.reports_dismissed': '通報を却下',
   'log.words': 'NGワードを変更',
 
   'show.absent': 'エンコーダーなし',

@@ -108,6 +108,15 @@ export const ko: StudioTexts = {
   'review.word': '금칙어',
   'review.room': '전체 검토 중',
   'review.older': '더 오래 기다린 메시지: {count}개',
+  'reports.title': '팬이 신고한 메시지',
+  'reports.none': '신고된 메시지가 없어요.',
+  'reports.count': '신고 {count}건',
+  'reports.leave': '문제없음',
+  'reports.spam': '광고·도배',
+  'reports.abuse': '욕설·위협',
+  'reports.sexual': '성적인 내용',
+  'reports.private': '개인 정보',
+  'reports.other': '기타',
 
   'raid.title': '습격 감지',
   'raid.calm': '평온',
@@ -181,6 +190,7 @@ export const ko: StudioTexts = {
   'log.poll_closed': '투표 닫힘',
   'log.announced': '안내',
   'log.reviewed': '검토함',
+  'log.reports_dismissed': '신고 기각',
   'log.words': '금칙어 변경',
 
   'show.absent': '인코더 없음',

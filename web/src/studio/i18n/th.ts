@@ -108,6 +108,15 @@ export const th: StudioTexts = {
   'review.word': 'คำต้องห้าม',
   'review.room': 'กักทุกข้อความ',
   'review.older': 'ที่รออยู่อีก: {count}',
+  'reports.title': 'แฟนรายงาน',
+  'reports.none': 'ไม่มีรายงาน',
+  'reports.count': 'รายงาน: {count}',
+  'reports.leave': 'ไม่มีปัญหา',
+  'reports.spam': 'สแปม',
+  'reports.abuse': 'ด่าทอ',
+  'reports.sexual': 'เรื่องเพศ',
+  'reports.private': 'ข้อมูลส่วนตัว',
+  'reports.other': 'อื่นๆ',
 
   'raid.title': 'ตรวจจับการก่อกวน',
   'raid.calm': 'ปกติ',
@@ -181,6 +190,7 @@ export const th: StudioTexts = {
   'log.poll_closed': 'ปิดโพล',
   'log.announced': 'ประกาศ',
   'log.reviewed': 'ตรวจสอบแล้ว',
+  'log.reports_dismissed': 'ยกเลิกรายงาน',
   'log.words': 'เปลี่ยนคำต้องห้าม',
 
   'show.absent': 'ไม่มีเอนโคดเดอร์',

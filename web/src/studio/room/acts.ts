@@ -37,6 +37,7 @@ export const ACTION_KEYS: Readonly<Record<string, Key>> = {
   poll_closed: 'log.poll_closed',
   announced: 'log.announced',
   reviewed: 'log.reviewed',
+  reports_dismissed: 'log.reports_dismissed',
   words: 'log.words',
 };
 

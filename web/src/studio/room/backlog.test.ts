@@ -11,6 +11,8 @@ const said = (offset: number, lane: 'chat' | 'room' = 'chat', user = 'u-1') => t
 const event = (lane: LaneName, offset: number, event: RoomEvent) => tells({ ...placed, lane, offset, at: 1, event });
 const held = (offset: number) =>
   event('staff', offset, { type: 'held', reason: 'word', message: { id: 'h', user: 'u', name: 'U', text: `held ${offset}`, role: 'fan' } });
+const reported = (offset: number, by: string, reason: 'spam' | 'abuse' = 'spam') =>
+  tells({ ...placed, lane: 'staff', offset: 1, user: by, at: 5, event: { type: 'reported', offset, reason } });
 const after = (...inputs: BacklogInput[]): Backlog => inputs.reduce(reduce, emptyBacklog);
 const texts = (backlog: Backlog) => shown(backlog).map(({ text }) => text);
 
@@ -71,5 +73,22 @@ describe('what waits for review', () => {
     const reviewed = (of: number, offset: number) => event('staff', offset, { type: 'reviewed', held: of, approved: true });
     expect(after(reviewed(1, 3), held(2), held(1), held(2)).held.map((one) => one.held)).toEqual([2]);
     expect(after(held(1), held(2), reviewed(1, 3), held(1)).held.map((one) => one.held)).toEqual([2]);
+  });
+});
+
+describe('what was reported', () => {
+  const counts = ({ reported: all }: Backlog) => all.map(({ offset, by, reasons }) => [offset, by.length, Object.fromEntries(reasons)]);
+
+  test('is counted by message, one of each fan', () => {
+    const backlog = after(reported(7, 'a'), reported(9, 'a'), reported(7, 'b', 'abuse'), reported(7, 'a', 'abuse'));
+    expect(counts(backlog)).toEqual([[7, 2, { spam: 1, abuse: 1 }], [9, 1, { spam: 1 }]]);
+  });
+
+  test('is done with when a moderator has dismissed it or the message is deleted, in whatever order that is told', () => {
+    const dismissed = event('staff', 2, { type: 'reports_dismissed', offset: 7 });
+    const deleted = event('room', 2, { type: 'deleted', offset: 9 });
+    for (const inputs of [[reported(7, 'a'), reported(9, 'a'), dismissed, deleted], [dismissed, deleted, reported(7, 'a'), reported(9, 'b')]]) {
+      expect(after(...inputs).reported).toEqual([]);
+    }
   });
 });

@@ -12,13 +12,18 @@ import { Refusal, call, member } from '../call';
 import { FIGURES_MS, FIRST_PAGE, LINES_MAX, SETTLE_MS, TOAST_MS } from '../limits';
 import type { Notice as Toast } from '../parts/Toast.svelte';
 import type { Identity } from '../people/identity.svelte';
-import { type Backlog, type BacklogInput, type Shown, emptyBacklog, reduce, shown } from './backlog';
+import { type Backlog, type BacklogInput, type Reported, type Shown, emptyBacklog, reduce, shown } from './backlog';
 import { type Verdict, counts, known, noRaid, says, verdict } from './raid';
 import { type Rules, type Settings, rulesOf } from './rules';
-import { toldBy } from './told';
+import { type Line, toldBy } from './told';
 
 /** A moderator looks at the page and waits: it tries soon. */
 const CONNECT_BACKOFF = { firstMs: 600, factor: 2, maxMs: 5_000 };
+
+/** A message that was reported, with what it says. */
+export interface ReportedLine extends Reported {
+  readonly line: Line;
+}
 
 export type DeskState = 'connecting' | 'connected' | 'reconnecting' | 'paused';
 
@@ -30,6 +35,8 @@ export class Desk {
   lines = $state.raw<readonly Shown[]>([]);
   missed = $state(0);
   held = $state.raw<Backlog['held']>([]);
+  /** What was reported and is still to be read, the oldest first. */
+  reported = $state.raw<readonly ReportedLine[]>([]);
   rules = $state.raw<Rules | null>(null);
   /** Grows with everything that happened in the room: whoever shows a log or a list reads it again. */
   version = $state(0);
@@ -39,6 +46,8 @@ export class Desk {
   toast = $state.raw<Toast | null>(null);
 
   #backlog = emptyBacklog;
+  /** What reported messages say that are not among the lines; null while that is asked for, or where they are gone. */
+  #read = new Map<number, Line | null>();
   #raid = noRaid;
   #frame: number | null = null;
   #settling: ReturnType<typeof setTimeout> | undefined;
@@ -146,6 +155,17 @@ export class Desk {
     }
   }
 
+  /** Leaves a message that was reported. */
+  async leave(offset: number, what: string): Promise<void> {
+    try {
+      await this.#room.moderate.dismissReports(offset);
+      this.#say({ what, act: null, failed: false });
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#say({ what: error.message, act: null, failed: true });
+    }
+  }
+
   /** Closes the sockets of somebody. */
   async disconnect(user: string, what: string): Promise<void> {
     try {
@@ -190,12 +210,18 @@ export class Desk {
 
   #onEntry(entry: Entry): void {
     const told = toldBy(entry);
+    if (told.kind === 'cleared') this.#forget(told);
     if (told.kind !== 'said') this.#settle();
     else if (told.line.lane === 'chat') {
       const { user, at } = told.line;
       this.#raid = at < this.#openedAt ? known(this.#raid, user) : says(this.#raid, Date.now(), user);
     }
     this.#apply({ kind: 'told', told });
+  }
+
+  /** Nothing of what somebody has said so far is to be read any more. */
+  #forget({ user, through }: { user: string; through: number }): void {
+    for (const [offset, line] of this.#read) if (line?.user === user && offset <= through) this.#read.set(offset, null);
   }
 
   #onNotice(notice: Notice): void {
@@ -215,7 +241,37 @@ export class Desk {
     this.lines = shown(this.#backlog);
     this.missed = this.#backlog.still?.missed ?? 0;
     this.held = this.#backlog.held;
+    const asked = new Set(this.#backlog.reported.map(({ offset }) => offset));
+    for (const offset of this.#read.keys()) if (!asked.has(offset)) this.#read.delete(offset);
+    this.reported = this.#backlog.reported.flatMap((one) => {
+      const line = this.#lineOf(one.offset);
+      return line === null ? [] : [{ ...one, line }];
+    });
     this.raid = verdict(this.#raid, Date.now());
+  }
+
+  /** What a reported message says: null where it is gone, or has to be read first. */
+  #lineOf(offset: number): Line | null {
+    const line = this.#backlog.lines.find((other) => other.lane === 'chat' && other.offset === offset);
+    if (line !== undefined) return line.gone ? null : line;
+    const read = this.#read.get(offset);
+    if (read === undefined) void this.#readLine(offset);
+    return read ?? null;
+  }
+
+  async #readLine(offset: number): Promise<void> {
+    this.#read.set(offset, null);
+    try {
+      const { entries } = await this.#room.history({ before: offset + 1, limit: 1 });
+      const told = entries.filter((entry) => entry.offset === offset).map(toldBy).find(({ kind }) => kind === 'said');
+      if (told?.kind !== 'said') return;
+      if (this.#read.has(offset)) this.#read.set(offset, told.line);
+      this.#frame ??= requestAnimationFrame(() => this.#draw());
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // It is asked for again when something else is told.
+      this.#read.delete(offset);
+    }
   }
 
   #tally(poll: string, counts: readonly number[]): void {

@@ -2,7 +2,7 @@
  * What the lanes of a room tell, as a moderator needs it: the SDK's entries, sorted by what has to be done about them. Pure.
  */
 
-import { type Entry, type LaneName, type Said, isSaid } from '@fanwave/client';
+import { type Entry, type LaneName, type ReportedEvent, type Said, isSaid } from '@fanwave/client';
 
 import type { Role } from '../people/claims';
 
@@ -23,6 +23,18 @@ export interface Held {
   readonly at: number;
 }
 
+/** What a fan finds wrong with a message. */
+export type Reason = ReportedEvent['reason'];
+
+/** One fan's report of a message of the chat. */
+export interface Report {
+  /** Where the message stands in the chat. */
+  readonly offset: number;
+  readonly reason: Reason;
+  readonly by: string;
+  readonly at: number;
+}
+
 /** What an entry says. */
 export type Told =
   | { readonly kind: 'said'; readonly line: Line }
@@ -30,6 +42,8 @@ export type Told =
   | { readonly kind: 'cleared'; readonly user: string; readonly through: number }
   | { readonly kind: 'held'; readonly message: Held }
   | { readonly kind: 'reviewed'; readonly held: number }
+  | { readonly kind: 'reported'; readonly report: Report }
+  | { readonly kind: 'dismissed'; readonly offset: number }
   /** The rules may have changed: a mute, a pin, a poll, a mode. */
   | { readonly kind: 'happened' }
   | { readonly kind: 'reset'; readonly lane: LaneName };
@@ -52,6 +66,10 @@ export function toldBy(entry: Entry): Told {
     }
     case 'reviewed':
       return { kind: 'reviewed', held: event.held };
+    case 'reported':
+      return { kind: 'reported', report: { offset: event.offset, reason: event.reason, by: entry.user, at } };
+    case 'reports_dismissed':
+      return { kind: 'dismissed', offset: event.offset };
     default:
       return { kind: 'happened' };
   }

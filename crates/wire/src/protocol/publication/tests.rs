@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    ClientMessageId, Draft, Event, HoldReason, Language, Mode, Offset, ReplyTo, Role, Sender,
-    UnixMillis, UserId, limits,
+    ClientMessageId, Draft, Event, HoldReason, Language, Mode, Offset, ReplyTo, ReportReason, Role,
+    Sender, UnixMillis, UserId, limits,
 };
 
 fn id(text: &str) -> ClientMessageId {
@@ -103,6 +103,11 @@ fn moderation() -> Vec<Event> {
             held: Offset(2),
             approved: false,
         },
+        Event::Reported {
+            offset: Offset(7),
+            reason: ReportReason::Abuse,
+        },
+        Event::ReportsDismissed { offset: Offset(7) },
         Event::Words {
             language: Language::Korean,
             words: vec!["나쁜말".into(), "a\"b".into()],
@@ -155,6 +160,8 @@ fn acts_of_moderation() {
     {"type":"mode","slow_seconds":0,"members_only":false,"emoji_only":false,"hold":false,"shield":false,"id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
     {"type":"held","message":{"user":"u-1","id":"m-7","text":"\"bad\"","name":"Ari","role":"fan","lang":"en","badge":"VIP"},"reason":"word","id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
     {"type":"reviewed","held":2,"approved":false,"id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
+    {"type":"reported","offset":7,"reason":"abuse","id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
+    {"type":"reports_dismissed","offset":7,"id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
     {"type":"words","language":"ko","words":["나쁜말","a\"b"],"id":"m-1","name":"Mo","role":"moderator","at":1700000000000}
     "#);
 }
