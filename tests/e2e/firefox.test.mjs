@@ -1,11 +1,17 @@
-/** The chat of the watch page, and so the SDK, in Debian's Firefox: through a server that is killed, everything once and in order. */
+/**
+ * The watch page in Debian's Firefox: its chat, and so the SDK, through a server that is killed; and what a fan does beside writing: watch, go back,
+ * vote, tap, answer, report and look away.
+ */
 
 import assert from "node:assert/strict";
 import { fan, send } from "../harness/chat.mjs";
 import { openFirefox } from "../harness/firefox.mjs";
+import { publish, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
-import { Server } from "../harness/server.mjs";
+import { CHANNEL, Server } from "../harness/server.mjs";
+import { newSecret, sign } from "../harness/tokens.mjs";
 import { until } from "../harness/wait.mjs";
+import { npmClient } from "../judges/npm-client.mjs";
 
 const PAGE_MS = 30_000;
 
@@ -44,4 +50,70 @@ scene("in Firefox, too, the chat outlives its server", async (scene) => {
   await send(again.client, server.chatChannel, { id: "2", text: "after" });
   await has("after");
   assert.deepEqual((await rows()).map(([text]) => text), ["before", "from Firefox", "written offline", "after"]);
+});
+
+/** So much of the show there is before the fan comes, and so far they go back. */
+const SEGMENTS = 7;
+const BACK_S = 8;
+
+/** Where the picture is, seconds. */
+const AT = `document.querySelector("[data-testid=video]").currentTime`;
+
+/** Presses the button of this text or label, in a part of the page. */
+const press = (/** @type {string} */ part, /** @type {string} */ name) => `(() => {
+  const isNamed = (button) => [button.textContent.trim(), button.getAttribute("aria-label")].includes(${JSON.stringify(name)});
+  const found = [...document.querySelectorAll(${JSON.stringify(`${part} button`)})].find(isNamed);
+  found?.click();
+  return found !== undefined;
+})()`;
+
+scene("in Firefox, too, a fan watches, goes back, votes, taps, answers, reports and looks away", async (scene) => {
+  const secret = newSecret();
+  const server = await Server.start(scene, { secret });
+  await publish(scene, server);
+  await underWay(server, SEGMENTS);
+  const page = await openFirefox(scene, server.watchUrl);
+  const is = (/** @type {string} */ what, /** @type {string} */ expression) => until(what, PAGE_MS, async () => (await page.evaluate(expression)) === true);
+  const moves = async () => {
+    const from = Number(await page.evaluate(AT));
+    await is("the picture moves", `${AT} > ${from} + 1`);
+  };
+  await is("the show plays", `document.querySelector("[data-testid=player]").dataset.phase === "playing"`);
+  await moves();
+  assert.equal(await page.evaluate(`document.querySelector("[data-testid=video]").videoWidth`), 640);
+
+  // By the keys of the bar, as a person without a mouse does.
+  const key = (/** @type {string} */ name) => `document.querySelector("[data-testid=scrub-bar]").dispatchEvent(new KeyboardEvent("keydown", { key: "${name}", bubbles: true, cancelable: true }))`;
+  await is("there is something to go back to", `document.querySelector("[data-testid=scrub-bar]")?.min < -${BACK_S}`);
+  await page.evaluate(key("ArrowLeft"));
+  await is("the fan is back in the show", `document.querySelector("[data-testid=scrub-bar]").valueAsNumber < -${BACK_S}`);
+  await moves();
+  await page.evaluate(key("End"));
+  await is("the fan is live again", `document.querySelector("[data-testid=scrub-bar]").getAttribute("aria-valuetext") === "Live"`);
+  await moves();
+
+  const staff = await npmClient(scene, server.httpPort, "websocket-json");
+  await staff.connect([sign(secret, { user: "mod", name: "Mo", role: "moderator" })]);
+  await staff.rpc("poll.open", { room: CHANNEL, id: "q1", question: "Which song next?", choices: ["Dawn", "Dusk"] });
+  await is("the fan votes", press("[data-testid=poll-card]", "Dusk"));
+  await is("the vote counts", `document.querySelector("[data-testid=poll-card]").textContent.includes("1 vote")`);
+  await is("the fan taps", press("[data-testid=reaction-bar]", "Heart"));
+  await is("the tap flies", `Number(document.querySelector("[data-testid=reaction-bursts]").dataset.drawn) > 0`);
+
+  const milo = await fan(scene, server, { name: "Milo" });
+  await send(milo.client, server.chatChannel, { id: "1", text: "who is this?" });
+  const row = `[...document.querySelectorAll("[data-testid=chat-message]")].find((one) => one.textContent.includes("who is this?"))`;
+  const open = () => is("the menu opens", `(${row}?.querySelector("[data-testid=chat-text]").click(), document.querySelector("[data-testid=row-menu]") !== null)`);
+  await open();
+  await is("the fan answers", press("[data-testid=row-menu]", "Reply"));
+  await is("the answer is begun", `document.querySelector("[data-testid=reply-to]") !== null`);
+  await page.evaluate(write("the one and only"));
+  await until("Milo hears the answer", PAGE_MS, () => milo.heard.find(({ data }) => data.text === "the one and only")?.data.reply_to?.user === milo.user);
+  await open();
+  await is("the fan reports it", press("[data-testid=row-menu]", "Report"));
+  await is("and says why", press("[data-testid=report-reasons]", "Something else"));
+  await is("and is thanked", `document.querySelector("[data-testid=reported-notice]")?.textContent.includes("Thank you") === true`);
+  await open();
+  await is("the fan looks away", press("[data-testid=row-menu]", "Hide this person"));
+  await is("nobody is seen who was hidden", `${row} === undefined`);
 });
