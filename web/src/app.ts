@@ -7,12 +7,15 @@ import App from './App.svelte';
 import { hlsModule } from './lib/player/player.svelte';
 import { measureRegions } from './lib/region';
 
-// hls.js is the largest part of the page: it travels while the page asks how the show stands.
-void hlsModule();
-measureRegions();
-
-const target = document.getElementById('app');
-if (target !== null) {
+function start(): void {
+  // hls.js is the largest part of the page: it travels while the page asks how the show stands.
+  void hlsModule();
+  measureRegions();
+  const target = document.getElementById('app');
+  if (target === null) return;
   target.replaceChildren();
   mount(App, { target });
 }
+
+// Not while the script itself is run: a browser that notes who asked for what would have to read all of it a second time.
+queueMicrotask(start);
