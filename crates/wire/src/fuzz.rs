@@ -3,16 +3,17 @@
 //! They stand here rather than in the fuzzer's own crate so that the compiler and the ordinary tests keep them whole.
 //! Each returns on every input; a broken law is a panic.
 
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use crate::{
     Action, Call, CallError, Channel, UnixMillis,
+    command::{self, Command},
     envelope::{Batch, Hearsay, Record},
     limits::{
-        BATCH_RECORDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX,
-        JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
+        BATCH_RECORDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, COMMAND_BYTES_MAX, COMMANDS_PER_FRAME_MAX,
+        CONNECT_SUBS_MAX, JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
     },
-    protocol::{ClientMessage, Command, Encoding, Method, ProtocolError},
+    protocol::{ClientMessage, Command as Frame, Encoding, Method, ProtocolError},
     token::{Jwks, KeyRing, Rules, TokenKey},
     ws::{Decoder, Deflater, Event, Inflater, Negotiated, WindowBits, negotiate},
 };
@@ -151,7 +152,7 @@ pub fn protocol_protobuf(data: &[u8]) {
     check_frame(commands);
 }
 
-fn check_frame(commands: Result<Vec<Command>, ProtocolError>) {
+fn check_frame(commands: Result<Vec<Frame>, ProtocolError>) {
     let Ok(commands) = commands else {
         return;
     };
@@ -165,7 +166,7 @@ fn check_frame(commands: Result<Vec<Command>, ProtocolError>) {
     }
 }
 
-fn read_further(command: &Command) {
+fn read_further(command: &Frame) {
     let without_id = matches!(command.method, Method::Pong | Method::Send(_));
     assert!(command.id > 0 || without_id, "a command without an id");
     match &command.method {
@@ -288,6 +289,39 @@ pub fn envelope(data: &[u8]) {
     }
 }
 
+/// What a back end sends over a broker: whatever is a command is within its limits and can be asked for, and written anew it is
+/// the same.
+///
+/// # Panics
+///
+/// It is not.
+pub fn command(data: &[u8]) {
+    let Ok(command) = Command::parse(data) else {
+        return;
+    };
+    let Command {
+        id,
+        method,
+        path,
+        kind,
+        body,
+        ..
+    } = &command;
+    assert!(body.len() < data.len(), "a body is part of its command");
+    let is_route = |(by, _, of): &(_, &str, _)| by == method && of == kind;
+    assert!(command::ROUTES.iter().any(is_route), "nobody takes it");
+    let body = if body.is_empty() { "null" } else { body };
+    let (id, method, path) = (json!(id), json!(method.name()), json!(path));
+    let again = format!("{{\"id\":{id},\"method\":{method},\"path\":{path},\"body\":{body}}}");
+    if again.len() <= COMMAND_BYTES_MAX {
+        let again = Command::parse(again.as_bytes()).map(|again| Command {
+            body: command.body.clone(),
+            ..again
+        });
+        assert_eq!(again, Ok(command), "a command changed");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -306,6 +340,7 @@ mod tests {
                 token(bytes);
                 channel(bytes);
                 envelope(bytes);
+                command(bytes);
             }
         }
     }

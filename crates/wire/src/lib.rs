@@ -4,6 +4,7 @@
 //! Every shell imports it; it imports none of ours.
 
 pub mod call;
+pub mod command;
 pub mod envelope;
 pub mod event;
 pub mod fuzz;

@@ -36,6 +36,15 @@ pub const MESSAGE_TEXT_CHARS_MAX: usize = 500;
 /// Most bytes of a token: 4 KiB. A guest token has about 250.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
+/// Most bytes of a command of a back end: 264 KiB, for a hundred messages of 500 characters of four bytes, with their senders.
+pub const COMMAND_BYTES_MAX: usize = 264 * 1024;
+
+/// Most characters of a command's id: a UUID has 36.
+pub const COMMAND_ID_CHARS_MAX: usize = 64;
+
+/// Most bytes of a command's path with its query: a name and a user of 64 bytes each, all of them escaped, take 400.
+pub const COMMAND_PATH_BYTES_MAX: usize = 2 * 1024;
+
 /// Most characters (Unicode scalar values) of a nickname: at most 128 bytes as UTF-8, 192 as JSON.
 pub const NAME_CHARS_MAX: usize = 32;
 
