@@ -10,14 +10,18 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
-use fanwave_wire::{Role, Sender, UnixMillis, UserId, limits::NAME_CHARS_MAX, token::Claims};
+use fanwave_wire::{
+    ClientMessageId, Role, Sender, UnixMillis, UserId, limits::NAME_CHARS_MAX, token::Claims,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     Api, Problem, api_keys,
+    commands::Inside,
     extract::InQuery,
     keys::{ApiKey, Scope},
+    moderation::new_id,
     name, schema,
 };
 
@@ -51,7 +55,19 @@ pub(crate) struct Actor {
 
 /// In whose name the room is to act. Whether they may, is the room's to judge.
 #[derive(Debug)]
-pub(crate) struct By(pub(crate) Sender);
+pub(crate) struct By {
+    /// Who acts.
+    pub(crate) sender: Sender,
+    /// What the act is called, where it has a name already: one that is asked for again is then one.
+    act: Option<ClientMessageId>,
+}
+
+impl By {
+    /// What to call the act.
+    pub(crate) fn act(&self) -> Result<ClientMessageId, Problem> {
+        self.act.clone().map_or_else(new_id, Ok)
+    }
+}
 
 impl FromRequestParts<Arc<Api>> for By {
     type Rejection = Problem;
@@ -61,7 +77,10 @@ impl FromRequestParts<Arc<Api>> for By {
         // Nobody learns more of the query's form than that they may not ask.
         caller.may_moderate()?;
         let InQuery(actor) = InQuery::<Actor>::from_request_parts(parts, api).await?;
-        caller.moderator(actor).map(Self)
+        let inside = parts.extensions.get::<Inside>();
+        let act = inside.map(|inside| inside.act.clone());
+        let sender = caller.moderator(actor)?;
+        Ok(Self { sender, act })
     }
 }
 
@@ -82,6 +101,9 @@ impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        if let Some(inside) = parts.extensions.get::<Inside>() {
+            return Ok(Self::Key(inside.key.clone()));
+        }
         caller(api, &parts.headers, (api.now)()).await
     }
 }

@@ -54,7 +54,7 @@ struct Ask {
 )]
 async fn create(
     State(api): State<Arc<Api>>,
-    By(sender): By,
+    By { sender, .. }: By,
     InPath(ChannelPath { id }): InPath<ChannelPath>,
     InBody(ask): InBody<Ask>,
 ) -> Result<Response, Problem> {

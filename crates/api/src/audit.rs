@@ -306,7 +306,7 @@ fn is_act(event: &Event) -> bool {
 )]
 async fn undo_act(
     State(api): State<Arc<Api>>,
-    By(sender): By,
+    By { sender, .. }: By,
     InPath(ActPath { id, act }): InPath<ActPath>,
     NoBody: NoBody,
 ) -> Result<Answer<Done>, Problem> {

@@ -37,7 +37,7 @@
 //! | `GET /api/v1/openapi.json` | all of this for programs: OpenAPI 3.1, see [`openapi`] |
 //!
 //! Those of accounts and sessions are in [`accounts`], those of webhooks in [`webhooks`], those of announced shows in [`schedule`], those of emotes in
-//! [`emotes`].
+//! [`emotes`]. What back ends send over a broker in place of HTTP is in [`commands`].
 //!
 //! Between two requests it keeps nothing but what clients have had lately, to count their requests and to do none twice
 //! (`rates`, `once`), for a second the API keys that they have shown (`api_keys`), and copies of what every page asks for
@@ -58,6 +58,7 @@ mod api_keys;
 mod audit;
 mod body;
 mod channels;
+pub mod commands;
 pub mod emotes;
 mod events;
 mod extract;
@@ -254,7 +255,8 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 /// All routes of the API, absolute, under `/api/v1`; unknown addresses below it are answered with a problem too.
-pub fn router(api: Api) -> Router {
+pub fn router(api: impl Into<Arc<Api>>) -> Router {
+    let api = api.into();
     let limiter = Arc::new(Limiter::new(api.rates.clone()));
     let memory = Arc::new(Memory::new());
     let (routes, _) = routes().split_for_parts();
@@ -262,7 +264,7 @@ pub fn router(api: Api) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state((limiter, memory), guard))
-        .with_state(Arc::new(api));
+        .with_state(api);
     Router::new().nest(fanwave_wire::path::API_V1, routes)
 }
 

@@ -3,7 +3,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use fanwave_wire::limits::{
-    HISTORY_PAGE_MAX, MESSAGE_TEXT_CHARS_MAX, NAME_CHARS_MAX, TOKEN_BYTES_MAX,
+    COMMAND_BYTES_MAX, COMMAND_ID_CHARS_MAX, HISTORY_PAGE_MAX, MESSAGE_TEXT_CHARS_MAX,
+    NAME_CHARS_MAX, TOKEN_BYTES_MAX,
 };
 
 /// Largest request body, bytes; also the most that one request makes this crate hold.
@@ -189,6 +190,26 @@ pub const EMOTE_PICTURES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Longest address of a webhook, bytes.
 pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+
+/// Commands that one server has done at one time: each is a request of the API.
+pub const COMMANDS_AT_ONCE_MAX: usize = 64;
+
+/// Longest text of a command in a dead letter, as JSON has it. Of what is longer the beginning is kept.
+pub const LETTER_TEXT_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of that beginning.
+pub const LETTER_CUT_BYTES: usize = 1024;
+
+/// Longest dead letter, bytes: brokers take a MiB unless they are told otherwise.
+pub const LETTER_BYTES_MAX: usize = LETTER_TEXT_BYTES_MAX + ANSWER_BYTES_MAX + 1024;
+
+const _: () = assert!(LETTER_BYTES_MAX < 1024 * 1024);
+const _: () = assert!(LETTER_CUT_BYTES <= LETTER_TEXT_BYTES_MAX);
+const _: () = assert!(
+    PUBLISH_BODY_BYTES_MAX + BODY_BYTES_MAX == COMMAND_BYTES_MAX
+        && KEY_CHARS_MAX == COMMAND_ID_CHARS_MAX,
+    "every request of the server API fits a command, and its key is an id"
+);
 
 const _: () = assert!(
     4 * SEARCH_CHARS_MAX <= fanwave_store::limits::SEARCH_TEXT_BYTES_MAX

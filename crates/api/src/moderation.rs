@@ -92,7 +92,7 @@ impl Done {
 pub(crate) async fn carry_out(
     api: &Api,
     channel: &str,
-    By(sender): By,
+    by: By,
     (method, mut fields): (&str, Value),
 ) -> Result<Answer<Done>, Problem> {
     let room = api.channel(channel)?.id.clone();
@@ -110,9 +110,9 @@ pub(crate) async fn carry_out(
         _ => Lane::Room,
     };
     let act = Act {
-        sender,
         follows_since: None,
-        id: new_id()?,
+        id: by.act()?,
+        sender: by.sender,
         action,
     };
     let taken = api.rooms.act(&room, act).await;

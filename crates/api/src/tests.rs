@@ -342,11 +342,11 @@ async fn the_regions_are_told_in_their_order() {
     assert_eq!(answer.body, json!({ "here": "paris", "ranked": ranked }));
 }
 
-struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     content_type: String,
     cache: String,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 async fn call(app: Router, request: Request<Body>) -> Answer {

@@ -18,7 +18,6 @@ use crate::{
     channels::{Answer, fresh},
     extract::InPath,
     keys::Scope,
-    moderation::new_id,
     rooms::{Dismissal, failed},
 };
 
@@ -75,7 +74,7 @@ struct Disconnected {
 async fn disconnect(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    By(by): By,
+    by: By,
     InPath(UserOnly { user }): InPath<UserOnly>,
     MayHaveBody(ask): MayHaveBody<Ask>,
 ) -> Result<Answer<Disconnected>, Problem> {
@@ -84,8 +83,8 @@ async fn disconnect(
     // Only the id matters; it has to be one.
     let user = sender(&user, Some("user"), Role::Fan, None)?.user;
     let dismissal = Dismissal {
-        id: new_id()?,
-        by,
+        id: by.act()?,
+        by: by.sender,
         user: user.clone(),
         comes_back: ask.reconnect,
         revokes: None,

@@ -43,8 +43,12 @@ impl Platform {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn break_log(&self) {
+    pub(crate) fn break_log(&self) {
         self.lock().broken = true;
+    }
+
+    pub(crate) fn mend_log(&self) {
+        self.lock().broken = false;
     }
 
     pub(crate) fn dismissed(&self) -> Vec<Dismissal> {
@@ -58,6 +62,10 @@ impl Platform {
     }
 
     pub(super) fn app(self: &Arc<Self>) -> Router {
+        router(self.api())
+    }
+
+    pub(crate) fn api(self: &Arc<Self>) -> Api {
         let keys = format!(
             "all publish,moderate,read,tokens {ALL}\nshop publish {PUBLISHER}\nid tokens,read {ISSUER}\n"
         );
@@ -65,7 +73,7 @@ impl Platform {
             id: id.parse().unwrap(),
             title: id.into(),
         };
-        router(Api {
+        Api {
             accounts: None,
             webhooks: None,
             log: None,
@@ -83,7 +91,7 @@ impl Platform {
             regions: Regions::default(),
             rates: RateLimits::default(),
             now: || NOW,
-        })
+        }
     }
 
     /// Asks with a key, and answers what came.
@@ -102,12 +110,12 @@ impl Platform {
     }
 
     /// Asks with the key that may do everything.
-    pub(super) async fn post(self: &Arc<Self>, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(self: &Arc<Self>, path: &str, body: Value) -> Answer {
         self.ask(ALL, ("POST", path), Some(body)).await
     }
 
     /// Reads with the key that may do everything.
-    pub(super) async fn get(self: &Arc<Self>, path: &str) -> Answer {
+    pub(crate) async fn get(self: &Arc<Self>, path: &str) -> Answer {
         self.ask(ALL, ("GET", path), None).await
     }
 }
