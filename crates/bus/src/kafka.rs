@@ -23,6 +23,7 @@
 
 mod bytes;
 mod calls;
+mod commands;
 mod config;
 mod entry;
 mod fold;
@@ -44,6 +45,7 @@ use fanwave_store::{Page, Standing};
 use fanwave_wire::{Channel, Epoch, RoomId, envelope::Record};
 use tokio::{sync::mpsc, time::timeout};
 
+pub use self::commands::KafkaCommands;
 pub use self::config::{Address, AddressError, KafkaConfig, Login, Mechanism, Topic, TopicError};
 use self::{
     entry::Entry,

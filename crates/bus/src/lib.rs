@@ -6,6 +6,7 @@
 //! * `kafka` (with the feature of that name): such a broker over Apache Kafka.
 //! * `nats` (with the feature of that name): such a broker over NATS JetStream, one server or a cluster.
 //! * `redis` (with the feature of that name): such a broker over Redis 7, one server, Sentinel or Cluster.
+//! * [`commands::CommandQueue`]: what back ends send over a broker, worked off by one server at a time.
 //! * [`recorder`]: writes what is said over a broker down in an archive.
 //! * [`clock`]: the rooms' time, which the machine's clock may not make leap.
 //! * `conformance` (with the feature of that name): the cases that every engine passes.
@@ -15,6 +16,7 @@
 #[cfg(all(test, any(feature = "nats", feature = "redis")))]
 mod certificates;
 pub mod clock;
+pub mod commands;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod engine;

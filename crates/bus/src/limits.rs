@@ -217,6 +217,33 @@ pub const RECORD_RETRY_DOUBLINGS_MAX: u32 = 4;
 /// How often the server that records asks whether it still may, and the others whether they may.
 pub const RECORD_LEASE_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a server leads the queue of commands without asking again: so long nothing is done after one was killed.
+pub const COMMAND_LEASE: Duration = Duration::from_secs(4);
+
+/// How often it asks, and the others whether they may.
+pub const COMMAND_LEAD_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a broker keeps the question which commands come next, while none do.
+pub const COMMANDS_POLL_MAX: Duration = Duration::from_millis(500);
+
+/// Dead letters that Redis keeps, about; the oldest go first.
+pub const REDIS_DEAD_LETTERS_MAX: u64 = 10_000;
+
+/// Bytes of dead letters that NATS keeps; the oldest go first.
+pub const NATS_DEAD_LETTERS_BYTES_MAX: i64 = 64 * 1024 * 1024;
+
+/// How long NATS waits for a command to be done with before it gives it again by itself: longer than any is worked on.
+pub const NATS_COMMAND_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Partitions of a topic of commands in Kafka: two connections each, of the server that leads.
+pub const KAFKA_COMMAND_PARTITIONS_MAX: u16 = 64;
+
+/// Bytes of commands that are asked of a partition at once: 16 MB for all, and one that is larger comes alone.
+pub const KAFKA_COMMANDS_FETCH_BYTES: i32 = 256 * 1024;
+
+/// How far back is read who leads, by a server that starts.
+pub const KAFKA_LEAD_TRAIL: i64 = 64;
+
 // The store must never be the one to say that too many appends wait: the sequencers hold them back, one each.
 const _: () = assert!(APPENDS_MAX < fanwave_store::limits::WRITE_QUEUE_MAX);
 // A sequencer's batch must fit an append of the store.
@@ -254,6 +281,10 @@ const _: () = assert!(REPLICA_WAIT_MAX.as_millis() < BROKER_CALL_MAX.as_millis()
 const _: () = assert!(KAFKA_REQUEST_MAX.as_millis() < BROKER_CALL_MAX.as_millis());
 const _: () = assert!(KAFKA_POLL_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
 const _: () = assert!(KAFKA_SEARCH_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
+// Who leads asks several times before it has lost the lead.
+const _: () = assert!(3 * COMMAND_LEAD_EVERY.as_millis() < COMMAND_LEASE.as_millis());
+const _: () = assert!(COMMANDS_POLL_MAX.as_millis() < KAFKA_REQUEST_MAX.as_millis());
+const _: () = assert!(COMMANDS_POLL_MAX.as_millis() < NATS_REQUEST_MAX.as_millis());
 // Fans are told within 5 s, with a second for what is under way.
 const _: () = assert!(PROBE_EVERY.as_millis() + PROBE_MAX.as_millis() < 4_000);
 // Who votes in as many polls as are open at once counts once in each.

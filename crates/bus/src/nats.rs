@@ -17,6 +17,7 @@
 //! replica, a machine that loses power loses what came meanwhile; with three, it takes two that lose power at once.
 
 mod append;
+mod commands;
 mod config;
 mod ear;
 mod entry;
@@ -39,6 +40,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::commands::NatsCommands;
 pub use self::config::{Address, AddressError, Login, NatsConfig, Prefix, PrefixError, Tls};
 use self::{
     ear::Ear,

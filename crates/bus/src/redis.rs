@@ -12,6 +12,7 @@
 //! disk of the primary; with `everysec` the last second is lost with the machine. With
 //! [`RedisConfig::replicas`] so many replicas have it besides. `maxmemory-policy` must be `noeviction`.
 
+mod commands;
 mod config;
 mod ear;
 mod scripts;
@@ -30,6 +31,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::commands::RedisCommands;
 pub use self::config::{Address, AddressError, RedisConfig, Tls, Topology};
 use self::{
     ear::{Ear, Order},

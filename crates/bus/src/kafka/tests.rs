@@ -1,6 +1,7 @@
 //! The cases of every engine, over real servers of Kafka.
 
 mod cluster;
+mod commands;
 mod gate;
 mod harness;
 mod login;

@@ -34,6 +34,8 @@ pub(super) struct Wires {
     config: KafkaConfig,
     /// For how long a request may be tried again without anybody knowing.
     again: Duration,
+    /// Topics beside those of the engine.
+    more: Vec<String>,
     known: tokio::sync::Mutex<Known>,
 }
 
@@ -52,14 +54,18 @@ struct Connected {
     snapshots: bool,
     /// Whether there is one for what servers tell about themselves.
     hearsay: bool,
+    /// How many partitions the other topics have that are there.
+    more: Arc<BTreeMap<String, usize>>,
 }
 
 /// Which of the topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum About {
     Log,
     Snapshots,
     Hearsay,
+    /// One of [`Wires::more`].
+    Other(Arc<str>),
 }
 
 /// A connection to whoever leads a partition.
@@ -102,10 +108,30 @@ impl Wires {
         Self::new(config, Duration::ZERO)
     }
 
+    /// Connections to these topics, beside those of the engine.
+    pub(super) fn to(config: KafkaConfig, topics: Vec<String>) -> Self {
+        Self {
+            more: topics,
+            ..Self::searching(config)
+        }
+    }
+
+    /// How many partitions one of these topics has; `None`: it is not there.
+    pub(super) async fn partitions(&self, topic: &str) -> Result<Option<usize>, BrokerError> {
+        let connected = self.client().await?;
+        let count = connected.more.get(topic).copied();
+        if count.is_none() {
+            // It may be made at any time.
+            self.forget(&connected.client).await;
+        }
+        Ok(count)
+    }
+
     fn new(config: KafkaConfig, again: Duration) -> Self {
         Self {
             config,
             again,
+            more: Vec::new(),
             known: tokio::sync::Mutex::default(),
         }
     }
@@ -153,7 +179,9 @@ impl Wires {
         let wanted = usize::from(*partitions);
         let reason = match count(&topic.to_string()) {
             Some(there) if there == wanted => {
+                let found = |name: &String| count(name).map(|there| (name.clone(), there));
                 return Ok(Connected {
+                    more: Arc::new(self.more.iter().filter_map(found).collect()),
                     snapshots: count(&topic.of_snapshots()) == Some(wanted),
                     hearsay: count(&topic.of_hearsay()).is_some(),
                     client: Arc::new(client),
@@ -230,6 +258,14 @@ impl Wire {
         }
     }
 
+    /// One to a partition of another topic.
+    pub(super) fn of_topic(wires: &Arc<Wires>, topic: &str, partition: Partition) -> Self {
+        Self {
+            about: About::Other(topic.into()),
+            ..Self::new(wires, partition)
+        }
+    }
+
     /// Has something answered.
     pub(super) async fn call<T>(
         &self,
@@ -279,12 +315,14 @@ impl Wire {
             client,
             snapshots,
             hearsay,
+            more,
         } = self.wires.client().await?;
         let topic = &self.wires.config.topic;
-        let (topic, there) = match self.about {
+        let (topic, there) = match &self.about {
             About::Log => (topic.to_string(), true),
             About::Snapshots => (topic.of_snapshots(), snapshots),
             About::Hearsay => (topic.of_hearsay(), hearsay),
+            About::Other(name) => (name.to_string(), more.contains_key(&**name)),
         };
         if !there {
             return Err(Trouble::Missing);

@@ -444,7 +444,7 @@ pub(super) fn placed(place: u64, bytes: &[u8]) -> Result<Found, EnvelopeError> {
 }
 
 /// Says what has failed, and why.
-fn failed(error: &dyn std::error::Error) -> BrokerError {
+pub(super) fn failed(error: &dyn std::error::Error) -> BrokerError {
     let mut reason = format!("NATS: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {

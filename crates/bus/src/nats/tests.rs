@@ -1,6 +1,7 @@
 //! What only real servers of NATS can show.
 
 mod cluster;
+mod commands;
 mod harness;
 mod over_tls;
 

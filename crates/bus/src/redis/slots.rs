@@ -28,6 +28,17 @@ pub(super) fn slot(tag: &str) -> u16 {
     checksum(tag.as_bytes()) % SLOTS
 }
 
+/// The slot of any key: of what stands in its first braces, if something does, and otherwise of all of it.
+pub(super) fn slot_of(key: &str) -> u16 {
+    let braced = key
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
+    match braced {
+        Some((tag, _)) if !tag.is_empty() => slot(tag),
+        _ => slot(key),
+    }
+}
+
 /// CRC-16/XMODEM, as the specification of Redis Cluster has it.
 fn checksum(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |sum, byte| {
@@ -49,6 +60,9 @@ mod tests {
     fn slots_are_those_of_the_specification() {
         assert_eq!(checksum(b"123456789"), 0x31C3);
         assert_eq!(slot("foo"), 12_182);
+        assert_eq!(slot_of("a{foo}b{c}"), 12_182);
+        assert_eq!(slot_of("foo{}{bar}"), slot("foo{}{bar}"));
+        assert_eq!(slot_of("foo"), 12_182);
     }
 
     #[test]

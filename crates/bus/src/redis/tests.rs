@@ -1,5 +1,6 @@
 //! The cases of every engine, over real servers of Redis.
 
+mod commands;
 mod failover;
 mod harness;
 mod over_tls;

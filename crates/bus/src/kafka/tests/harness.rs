@@ -90,6 +90,10 @@ impl Server {
         name
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
     pub(super) fn config(&self, topic: &str) -> KafkaConfig {
         config(self.ports[0], topic)
     }

@@ -99,6 +99,14 @@ impl Server {
             .expect("the command is fine")
     }
 
+    /// The answer to a command, as it is.
+    pub(super) async fn read(&self, command: &[&str]) -> Value {
+        let mut connection = self.connect().await.expect("it takes connections");
+        let (name, arguments) = command.split_first().expect("a command has a name");
+        let answer = cmd(name).arg(arguments).query_async(&mut connection).await;
+        answer.expect("the command is fine")
+    }
+
     /// Whether a command is taken now.
     pub(super) async fn ask_gently(&self, command: &[&str]) -> bool {
         let Ok(mut connection) = self.connect().await else {
@@ -199,6 +207,16 @@ impl OneServer {
 
     pub(super) async fn ask(&self, command: &[&str]) -> String {
         self.server.ask(command).await
+    }
+
+    pub(super) async fn read(&self, command: &[&str]) -> Value {
+        self.server.read(command).await
+    }
+
+    /// Killed, and started again with what it had.
+    pub(super) async fn restart(&mut self) {
+        self.server.kill();
+        self.server.run().await;
     }
 
     /// A replica that has all that there is.
