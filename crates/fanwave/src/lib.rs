@@ -8,6 +8,7 @@ pub mod assets;
 mod chat_log;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod datadir;
 pub mod demo;

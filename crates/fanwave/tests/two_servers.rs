@@ -32,9 +32,9 @@ macro_rules! with_each_broker {
 }
 
 with_each_broker! {
-    redis, Redis: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
-    nats, Nats: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
-    kafka, Kafka: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server;
+    redis, Redis: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server, what_a_back_end_sends_is_done_once_also_when_a_server_is_killed;
+    nats, Nats: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server, what_a_back_end_sends_is_done_once_also_when_a_server_is_killed;
+    kafka, Kafka: fans_of_two_servers_are_in_one_room_also_after_the_broker_was_gone, what_a_moderator_does_reaches_the_sockets_of_every_server, what_a_back_end_sends_is_done_once_also_when_a_server_is_killed;
 }
 
 /// What signs the tokens of all servers: a fan of one may go to another.
@@ -49,6 +49,10 @@ struct Platform {
 
 impl Platform {
     async fn start(broker: &impl Broker) -> Self {
+        Self::start_with(broker, &[]).await
+    }
+
+    async fn start_with(broker: &impl Broker, more: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let secret = folder.path().join("secret");
         fs::write(&secret, SECRET).expect("the folder is ours");
@@ -56,6 +60,7 @@ impl Platform {
         fs::set_permissions(&secret, alone).expect("the file is ours");
         let server = async |name: &str| {
             let mut env = broker.env();
+            env.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
             env.push(("FANWAVE__TOKENS__SECRET_FILE", secret.display().to_string()));
             // Fans are read one after the other here, also while a broker takes its time.
             env.push(("FANWAVE__CHAT__PING_INTERVAL", "5m".to_owned()));
@@ -232,5 +237,92 @@ async fn what_a_moderator_does_reaches_the_sockets_of_every_server<B: Broker>() 
         let refused = again.ask("subscribe", json!({"channel": channel})).await;
         let refused = refused.expect("it stays open");
         assert_eq!(refused["error"]["code"], 103, "{refused}");
+    }
+}
+
+/// What a back end wants said, by one of a few senders.
+fn publish(number: usize) -> String {
+    let (id, user) = (format!("c{number}"), format!("u-{}", number % SENDERS));
+    let body = json!({"id": id, "text": id, "sender": {"user": user}});
+    json!({"id": id, "path": "/api/v1/channels/demo/publish", "body": body}).to_string()
+}
+
+/// Senders of what a back end sends: those of one wait for each other.
+const SENDERS: usize = 20;
+
+async fn what_a_back_end_sends_is_done_once_also_when_a_server_is_killed<B: Broker>() {
+    const MANY: usize = 300;
+    let broker = B::start().await;
+    let platform = Platform::start_with(&broker, &[("FANWAVE__COMMANDS__TAKE", "on")]).await;
+    let mut minji = platform.join(1, "minji", Role::Fan).await;
+    let mut troll = platform.join(1, "troll", Role::Fan).await;
+    let Platform {
+        _folder,
+        servers: [first, second],
+    } = platform;
+    let ban = json!({"id": "ban", "path": "/api/v1/channels/demo/users/troll/ban?actor=kim"});
+    broker
+        .send(&[ban.to_string(), "no command".to_owned()])
+        .await;
+    assert_eq!(minji.see("banned").await["data"]["user"], "troll");
+    assert_eq!(troll.listen().await.code, 3507);
+    counted(&first, "dead_letters_total 1").await;
+
+    let commands: Vec<_> = (0..MANY).map(publish).collect();
+    broker.send(&commands).await;
+    minji.hear("c50").await;
+    drop(first);
+    counted(&second, "leads 1").await;
+    // Sent behind all others, to the same place: done when they are.
+    let last = json!({"id": "last", "path": "/api/v1/channels/demo/pins", "body": {"id": "last", "text": "x"}});
+    broker.send(&[last.to_string()]).await;
+    minji.see("pinned").await;
+    let said = whole_history(&second).await;
+    let mut sorted = said.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..MANY).collect::<Vec<_>>(), "each once");
+    for sender in 0..SENDERS {
+        let of_sender = said.iter().filter(|number| *number % SENDERS == sender);
+        assert!(
+            of_sender.is_sorted_by(|newer, older| newer > older),
+            "in the order of {sender}"
+        );
+    }
+}
+
+/// Waits until a server has counted something.
+async fn counted(server: &Process, metric: &str) {
+    let counted = async {
+        while !server
+            .get("/metrics")
+            .await
+            .contains(&format!("fanwave_commands_{metric}\n"))
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, counted)
+        .await
+        .expect("it is counted in time");
+}
+
+/// The numbers of all that was said, the newest first.
+async fn whole_history(server: &Process) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/v1/channels/demo/messages?lane=chat&limit=100{cursor}");
+        let answer = server.get(&path).await;
+        let (_, body) = answer.split_once("\r\n\r\n").expect("it has a body");
+        let page: Value = serde_json::from_str(body).expect("the answer is JSON");
+        let messages = page["messages"].as_array().expect("they are a list");
+        let texts = messages
+            .iter()
+            .filter_map(|message| message["text"].as_str());
+        numbers.extend(texts.map(|text| text[1..].parse::<usize>().expect("a number")));
+        match page["next_before"].as_u64() {
+            Some(before) => cursor = format!("&before={before}"),
+            None => return numbers,
+        }
     }
 }

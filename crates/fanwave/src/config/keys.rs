@@ -170,6 +170,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("redis", "The Redis of the engine of that name."),
     ("nats", "The NATS of the engine of that name."),
     ("kafka", "The Kafka of the engine of that name."),
+    (
+        "commands",
+        "The server API over the engine's broker, for back ends that would rather send there (docs/server-api.md, \"Over the broker\"). Whoever may write to the stream is a back end: the broker's permissions are its only lock.",
+    ),
     ("tokens", "Who a fan is: signed tokens."),
     (
         "accounts",
@@ -1252,6 +1256,27 @@ pub const KEYS: &[Key] = &[
         Kind::Number,
         "How many records of a partition are between two snapshots of it, 1000 to 100000000, in the topic of this name with -snapshots behind it, made beforehand with as many partitions and cleanup.policy=compact. Without that topic, a server that starts reads all there has been.",
         "so many records are read before a server can use a partition",
+    ),
+    key(
+        "commands",
+        "take",
+        Kind::Text,
+        "\"on\": commands are taken over the broker of the engine. One server at a time has them done, in their order; when it is gone, another goes on within seconds. \"off\": none are.",
+        "two connections to the broker of each server, and 17 MB of the one that has them done",
+    ),
+    key(
+        "commands",
+        "stream",
+        Kind::Text,
+        "What the broker calls the queue: a stream of Redis, a subject of NATS, a topic of Kafka. Empty: \"fanwave:commands\" in Redis, nats.prefix with \".commands\" in NATS, kafka.topic with \"-commands\" in Kafka.",
+        "",
+    ),
+    key(
+        "commands",
+        "scopes",
+        Kind::TextList,
+        "What commands may do: \"publish\" and \"moderate\", as the scopes of API keys.",
+        "",
     ),
     key(
         "tokens",

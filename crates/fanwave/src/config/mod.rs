@@ -15,6 +15,7 @@ mod api;
 pub mod authorise;
 pub mod cassandra;
 mod check;
+pub mod commands;
 pub mod demo;
 pub mod drain;
 pub mod duration;

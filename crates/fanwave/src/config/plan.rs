@@ -26,6 +26,7 @@ use super::{
     api,
     authorise::{self, Authorise},
     check::Check,
+    commands::{self, Commands},
     demo::{self, Demo},
     drain::{self, Drain},
     engine::{self, Engine},
@@ -105,6 +106,8 @@ pub struct Plan {
     pub gateway: Gateway,
     /// What makes the rooms of servers one.
     pub engine: Engine,
+    /// What back ends send over the engine's broker, if it is taken.
+    pub commands: Option<Commands>,
     /// Where the chat log is, and how long it is kept.
     pub store: Store,
     /// What other servers call this one; `None`: after its host and port.
@@ -255,6 +258,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
         engine: engine::plan(&mut check, &config),
+        commands: commands::plan(&mut check, &config),
         store: store::plan(&mut check, &config, &postgres),
         name: engine::name(&mut check, &config.engine),
         guest_ttl: check.duration(

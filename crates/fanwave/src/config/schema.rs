@@ -378,6 +378,14 @@ section!(
     }
 );
 section!(
+    /// `[commands]`.
+    Commands {
+        take: String = "off".to_owned(),
+        stream: String = String::new(),
+        scopes: Vec<String> = vec!["publish".to_owned(), "moderate".to_owned()],
+    }
+);
+section!(
     /// The whole file.
     Config {
         http: Http = Http::default(),
@@ -410,6 +418,7 @@ section!(
         redis: Redis = Redis::default(),
         nats: Nats = Nats::default(),
         kafka: Kafka = Kafka::default(),
+        commands: Commands = Commands::default(),
         tokens: Tokens = Tokens::default(),
         accounts: Accounts = Accounts::default(),
         oidc: Oidc = Oidc::default(),

@@ -991,3 +991,66 @@ fn each_hook_of_the_proxy_is_there_when_it_has_an_address() {
         assert!(wrong.contains(key), "{key}: {wrong}");
     }
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn commands_need_a_broker_and_scopes_that_they_can_have() {
+    use fanwave_api::keys::Scope;
+
+    assert!(plan("", &[]).commands.is_none());
+    let redis = "[engine]\nkind = \"redis\"\n[commands]\ntake = \"on\"\n";
+    let commands = plan(redis, &[]).commands.unwrap();
+    assert_eq!(commands.stream, "fanwave:commands");
+    assert_eq!(commands.scopes, [Scope::Publish, Scope::Moderate]);
+    let one = [
+        ("FANWAVE__COMMANDS__SCOPES", "publish"),
+        ("FANWAVE__COMMANDS__STREAM", "{shop}:orders"),
+    ];
+    let commands = plan(redis, &one).commands.unwrap();
+    assert_eq!(
+        (&*commands.stream, commands.scopes),
+        ("{shop}:orders", vec![Scope::Publish])
+    );
+    let told = complaints(
+        "[commands]\ntake = \"on\"\nstream = \"a b\"\nscopes = [\"tokens\", \"sing\"]\n",
+        &[],
+    );
+    for expected in [
+        "`commands.take` is \"on\", which needs a broker: set engine.kind to \"redis\", \"nats\" or \"kafka\", or use the HTTP API",
+        "`commands.stream` must be 1 to 200 of",
+        "`commands.scopes` holds \"tokens\"",
+        "`commands.scopes` holds \"sing\"",
+        "`commands.scopes` must not be empty",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let told = complaints("[commands]\ntake = \"yes\"\n", &[]);
+    assert!(
+        told.contains("`commands.take` must be \"on\" or \"off\""),
+        "{told}"
+    );
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn commands_over_nats_are_named_after_its_prefix() {
+    let nats = "[engine]\nkind = \"nats\"\n[nats]\nprefix = \"show\"\n[commands]\ntake = \"on\"\n";
+    assert_eq!(plan(nats, &[]).commands.unwrap().stream, "show.commands");
+    for refused in ["a..b", ".a", "a.*", "a.>"] {
+        let told = complaints(nats, &[("FANWAVE__COMMANDS__STREAM", refused)]);
+        assert!(
+            told.contains("`commands.stream` must be"),
+            "{refused}: {told}"
+        );
+    }
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn commands_over_kafka_are_named_after_its_topic() {
+    let kafka =
+        "[engine]\nkind = \"kafka\"\n[kafka]\ntopic = \"show\"\n[commands]\ntake = \"on\"\n";
+    assert_eq!(plan(kafka, &[]).commands.unwrap().stream, "show-commands");
+    let told = complaints(kafka, &[("FANWAVE__COMMANDS__STREAM", "a:b")]);
+    assert!(told.contains("`commands.stream` must be"), "{told}");
+}

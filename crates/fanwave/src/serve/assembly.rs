@@ -49,6 +49,7 @@ use super::bucket;
 use super::{
     accounts, authoriser,
     back_ends::{self, GatewayRooms, KeysError},
+    commands,
     engine::Running,
     foreign_pages, gateway,
     health::{self, Readiness, Stage},
@@ -61,6 +62,7 @@ use super::{
 };
 use crate::{
     assets, clock,
+    commands::Commands,
     config::{
         http::{Http, HttpTls},
         ingest::Srt,
@@ -125,7 +127,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The engine's broker cannot be used as configured.
-    #[cfg(any(feature = "nats", feature = "redis"))]
+    #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
     #[error("the engine cannot start: {0}")]
     Engine(fanwave_bus::shared::BrokerError),
     /// The catalogue of accounts.
@@ -227,6 +229,8 @@ pub struct Server {
     register: Option<accounts::Register>,
     /// Webhooks of the API, if there are any.
     hooks: Option<Hooks>,
+    /// Has done what back ends send over the broker, if that is taken.
+    commands: Option<Commands>,
 }
 
 impl Server {
@@ -262,7 +266,7 @@ impl Server {
         let (folder, accounts) = (data.folder(), register.as_ref());
         let parts = (folder, accounts, &token_key, (&*origin, &run));
         let hooks = hooks(plan, parts, engine.as_engine(), &mut registry).await?;
-        let api = Api {
+        let api = Arc::new(Api {
             accounts: accounts.map(|kept| kept.desk(&token_key, &plan.outgoing)),
             webhooks: hooks.as_ref().map(|hooks| hooks.desk(&token_key)),
             log: log(plan, &engine, &archive),
@@ -273,9 +277,10 @@ impl Server {
                 engine.as_engine(),
                 (Arc::clone(&origin), Arc::clone(&gateway), run),
             )
-        };
-        let pulses = pulses(&gateway, (&engine, &store, recorder.as_ref()), &origin);
-        let pulses = health::router(readiness.clone(), pulses, registry);
+        });
+        let commands = commands::start(plan, &api, &mut registry).await?;
+        let log = (&engine, &store, recorder.as_ref(), commands.as_ref());
+        let pulses = health::router(readiness.clone(), pulses(&gateway, log, &origin), registry);
         let api = (fanwave_api::router(api), pulses, &token_key);
         let pages = pages(plan, (&gateway, &origin), api);
         let http = HttpServer::start(doors, &plan.http, pages, http_metrics);
@@ -300,6 +305,7 @@ impl Server {
             reporter,
             register,
             hooks,
+            commands,
         };
         server.playing(plan, show)
     }
@@ -443,7 +449,7 @@ fn log(plan: &Plan, engine: &Running, archive: &Archive) -> Option<Archive> {
 /// Who is asked how it is.
 fn pulses(
     gateway: &Arc<Gateway>,
-    (engine, store, recorder): (&Running, &Store, Option<&Recorder>),
+    (engine, store, recorder, commands): (&Running, &Store, Option<&Recorder>, Option<&Commands>),
     origin: &Arc<Origin>,
 ) -> health::Pulses {
     let log = store.clone();
@@ -458,6 +464,7 @@ fn pulses(
         recorder: Arc::new(move || recorder.as_ref().is_none_or(Watch::is_well)),
         storage: Arc::new(move || broadcast.stores()),
         bucket: Arc::new(move || uploads.uploads()),
+        commands: commands::pulse(commands),
     }
 }
 

@@ -35,6 +35,41 @@ pub(super) fn for_recorder(_: &Plan) -> Option<fanwave_bus::recorder::Open> {
     None
 }
 
+/// The queue of commands at the engine's broker; `None` where there is no broker.
+#[cfg_attr(
+    not(feature = "nats"),
+    expect(clippy::unused_async, reason = "only NATS is waited for")
+)]
+pub(super) async fn commands(
+    planned: &Planned,
+    stream: &str,
+) -> Result<Option<Arc<dyn fanwave_bus::commands::CommandQueue>>, StartError> {
+    Ok(Some(match planned {
+        Planned::Memory => {
+            let _: &str = stream;
+            return Ok(None);
+        }
+        #[cfg(feature = "redis")]
+        Planned::Redis(planned) => {
+            let config = shared::redis_config(planned)?;
+            let opened = fanwave_bus::redis::RedisCommands::open(config, stream);
+            opened.map_err(StartError::Engine)?
+        }
+        #[cfg(feature = "nats")]
+        Planned::Nats(planned) => {
+            let config = shared::nats_config(planned)?;
+            let opened = fanwave_bus::nats::NatsCommands::open(config, stream).await;
+            opened.map_err(StartError::Engine)?
+        }
+        #[cfg(feature = "kafka")]
+        Planned::Kafka(planned) => {
+            let config = shared::kafka_config(planned)?;
+            let opened = fanwave_bus::kafka::KafkaCommands::open(config, stream);
+            opened.map_err(StartError::Engine)?
+        }
+    }))
+}
+
 /// An engine of many servers; `None` where none is planned.
 #[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
 async fn start_shared(
@@ -127,11 +162,11 @@ mod shared {
 
     use crate::{secret, serve::assembly::StartError};
 
+    /// Everything about Redis, also what is in files.
     #[cfg(feature = "redis")]
-    pub(super) async fn redis(
+    pub(super) fn redis_config(
         planned: &crate::config::engine::Redis,
-        registry: &mut Registry,
-    ) -> Result<Arc<SharedEngine>, StartError> {
+    ) -> Result<fanwave_bus::redis::RedisConfig, StartError> {
         let mut config = planned.config.clone();
         if let Some(file) = &planned.password_file {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
@@ -144,6 +179,15 @@ mod shared {
             config.tls.certificate = Some((pem(certificate)?, pem(key)?));
         }
         config.check().map_err(StartError::Engine)?;
+        Ok(config)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) async fn redis(
+        planned: &crate::config::engine::Redis,
+        registry: &mut Registry,
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let config = redis_config(planned)?;
         let (broker, signals) = fanwave_bus::redis::RedisBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end: servers and Redis may start together, and whoever watches sees the log.
@@ -161,11 +205,11 @@ mod shared {
         })
     }
 
+    /// Everything about NATS, also the password.
     #[cfg(feature = "nats")]
-    pub(super) async fn nats(
+    pub(super) fn nats_config(
         planned: &crate::config::nats::Nats,
-        registry: &mut Registry,
-    ) -> Result<Arc<SharedEngine>, StartError> {
+    ) -> Result<fanwave_bus::nats::NatsConfig, StartError> {
         let mut config = planned.config.clone();
         if let Some((user, file)) = &planned.user {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
@@ -174,6 +218,15 @@ mod shared {
                 password: password.expose().to_owned(),
             };
         }
+        Ok(config)
+    }
+
+    #[cfg(feature = "nats")]
+    pub(super) async fn nats(
+        planned: &crate::config::nats::Nats,
+        registry: &mut Registry,
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let config = nats_config(planned)?;
         let opened = fanwave_bus::nats::NatsBroker::open(config).await;
         let (broker, signals) = opened.map_err(StartError::Engine)?;
         if let Err(error) = broker.check().await {
@@ -183,11 +236,11 @@ mod shared {
         Ok(run((broker, signals), planned.tick, registry))
     }
 
+    /// Everything about Kafka, also the password.
     #[cfg(feature = "kafka")]
-    pub(super) async fn kafka(
+    pub(super) fn kafka_config(
         planned: &crate::config::kafka::Kafka,
-        registry: &mut Registry,
-    ) -> Result<Arc<SharedEngine>, StartError> {
+    ) -> Result<fanwave_bus::kafka::KafkaConfig, StartError> {
         let mut config = planned.config.clone();
         if let Some((user, mechanism, file)) = &planned.user {
             let password = secret::read(file, 1).map_err(StartError::EnginePassword)?;
@@ -197,6 +250,15 @@ mod shared {
                 password: password.expose().to_owned(),
             });
         }
+        Ok(config)
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) async fn kafka(
+        planned: &crate::config::kafka::Kafka,
+        registry: &mut Registry,
+    ) -> Result<Arc<SharedEngine>, StartError> {
+        let config = kafka_config(planned)?;
         let (broker, signals) = fanwave_bus::kafka::KafkaBroker::open(config);
         if let Err(error) = broker.check().await {
             // Not the end, as above.

@@ -28,7 +28,7 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What may not be well on a server that is ready, and what follows from it. All servers may be in the same place, and
 /// taking them out of service would help nobody.
-const WITHOUT: [(&str, &str); 5] = [
+const WITHOUT: [(&str, &str); 6] = [
     (
         "the broker cannot be reached",
         "messages are refused until it can",
@@ -48,6 +48,10 @@ const WITHOUT: [(&str, &str); 5] = [
     (
         "recordings do not get to their bucket",
         "they wait in the data folder until they do",
+    ),
+    (
+        "commands cannot be taken from the broker",
+        "they wait there until they can",
     ),
 ];
 
@@ -122,6 +126,8 @@ pub struct Pulses {
     pub storage: Pulse,
     /// Whether what is recorded gets to its bucket.
     pub bucket: Pulse,
+    /// Whether commands can be taken from the broker.
+    pub commands: Pulse,
 }
 
 impl fmt::Debug for Pulses {
@@ -167,9 +173,10 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         recorder,
         storage,
         bucket,
+        commands,
         ..
     } = &health.pulses;
-    let well = [engine(), log(), recorder(), storage(), bucket()];
+    let well = [engine(), log(), recorder(), storage(), bucket(), commands()];
     let without = WITHOUT.iter().zip(well).filter(|(_, well)| !well);
     let (what, follows): (Vec<_>, Vec<_>) = without.map(|(words, _)| *words).unzip();
     if what.is_empty() {

@@ -12,6 +12,7 @@ pub mod banner;
 mod board;
 #[cfg(feature = "s3")]
 pub mod bucket;
+mod commands;
 pub mod descriptors;
 mod engine;
 mod foreign_pages;

@@ -1,14 +1,27 @@
 //! Real brokers, each a process of its own with a folder of its own, ended by its number.
 
 use std::{
+    collections::BTreeMap,
+    fmt::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use rskafka::client::{Client, ClientBuilder};
+use rskafka::{
+    chrono::DateTime,
+    client::{
+        Client, ClientBuilder,
+        partition::{Compression, UnknownTopicHandling},
+    },
+    record::Record,
+};
 use tempfile::TempDir;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 #[path = "../../../bus/src/kafka/tests/server.rs"]
 mod kafka_server;
@@ -23,6 +36,9 @@ pub(crate) trait Broker: Sized {
 
     /// How a server is told of it.
     fn env(&self) -> Vec<(&'static str, String)>;
+
+    /// Sends commands, as a back end does that knows nothing of Fanwave but where.
+    async fn send(&self, commands: &[String]);
 
     /// Ends it as a power cut does.
     fn kill(&mut self);
@@ -63,6 +79,22 @@ impl Program {
         timeout(START_MAX, open).await.expect("it starts in time");
     }
 
+    /// Writes to it, and reads until it says something.
+    async fn tell(&self, text: &str, until: &str) {
+        let mut socket = TcpStream::connect(self.address).await.expect("it runs");
+        socket.write_all(text.as_bytes()).await.expect("it reads");
+        let mut answer = Vec::new();
+        let answered = async {
+            while !String::from_utf8_lossy(&answer).contains(until) {
+                let read = socket.read_buf(&mut answer).await.expect("it answers");
+                assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
+            }
+        };
+        timeout(START_MAX, answered)
+            .await
+            .expect("it answers in time");
+    }
+
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it is ours to end");
@@ -96,6 +128,23 @@ impl Broker for Redis {
         ]
     }
 
+    async fn send(&self, commands: &[String]) {
+        let mut text = String::new();
+        for command in commands {
+            for (index, word) in ["*5", "XADD", "fanwave:commands", "*", "command", command]
+                .iter()
+                .enumerate()
+            {
+                let _ = match index {
+                    0 => write!(text, "{word}\r\n"),
+                    _ => write!(text, "${}\r\n{word}\r\n", word.len()),
+                };
+            }
+        }
+        text.push_str("*2\r\n$4\r\nECHO\r\n$4\r\nsent\r\n");
+        self.0.tell(&text, "sent").await;
+    }
+
     fn kill(&mut self) {
         self.0.kill();
     }
@@ -124,6 +173,19 @@ impl Broker for Nats {
                 format!("nats://{}", self.0.address),
             ),
         ]
+    }
+
+    async fn send(&self, commands: &[String]) {
+        let mut text = "CONNECT {\"verbose\":false}\r\n".to_owned();
+        for command in commands {
+            let _ = write!(
+                text,
+                "PUB fanwave.commands {}\r\n{command}\r\n",
+                command.len()
+            );
+        }
+        text.push_str("PING\r\n");
+        self.0.tell(&text, "PONG").await;
     }
 
     fn kill(&mut self) {
@@ -169,8 +231,17 @@ impl Broker for Kafka {
         kafka.start_again().await;
         let client = kafka.client().await;
         let controller = client.controller_client().expect("it has one");
-        for topic in ["fanwave", "fanwave-snapshots", "fanwave-hearsay"] {
+        for topic in [
+            "fanwave",
+            "fanwave-snapshots",
+            "fanwave-hearsay",
+            "fanwave-commands",
+        ] {
             let made = controller.create_topic(topic, i32::from(PARTITIONS), 1, 10_000);
+            made.await.expect("a topic can be made");
+        }
+        for topic in ["fanwave-commands-dead", "fanwave-commands-lead"] {
+            let made = controller.create_topic(topic, 1, 1, 10_000);
             made.await.expect("a topic can be made");
         }
         kafka
@@ -185,6 +256,22 @@ impl Broker for Kafka {
             ),
             ("FANWAVE__KAFKA__PARTITIONS", PARTITIONS.to_string()),
         ]
+    }
+
+    async fn send(&self, commands: &[String]) {
+        let client = self.client().await;
+        // All in one partition: their order is one.
+        let partition = client.partition_client("fanwave-commands", 1, UnknownTopicHandling::Retry);
+        let record = |command: &String| Record {
+            key: Some(b"demo".to_vec()),
+            value: Some(command.as_bytes().to_vec()),
+            headers: BTreeMap::new(),
+            timestamp: DateTime::from_timestamp_millis(0).expect("it is a time"),
+        };
+        let partition = partition.await.expect("it is there");
+        let records = commands.iter().map(record).collect();
+        let written = partition.produce(records, Compression::NoCompression).await;
+        written.expect("they are written");
     }
 
     fn kill(&mut self) {

@@ -20,6 +20,9 @@ use crate::serve::health::Stage;
 /// Time kept back from the deadline for flushing the chat log, whatever the steps before took.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
+/// How long commands that are being done may take to end; what does not is done by another server.
+const COMMANDS_TIME: Duration = Duration::from_secs(2);
+
 /// How long the demo may take to leave before the fans are moved.
 const DEMO_TIME: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,14 @@ impl Server {
         let left = || ends_at.saturating_duration_since(Instant::now());
         self.readiness.set(Stage::Stopping);
         drop((self.key_follower, self.sweeper));
+        if let Some(commands) = self.commands {
+            bounded(
+                "the commands of back ends",
+                COMMANDS_TIME.min(left()),
+                commands.stop(),
+            )
+            .await;
+        }
         if let Some(demo) = self.demo {
             bounded("the demo", left(), demo.stop()).await;
         }
