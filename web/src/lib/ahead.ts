@@ -11,21 +11,16 @@ export interface Ahead {
 export function fetchAfter(): Ahead {
   const needed = [...document.querySelectorAll<HTMLLinkElement>('link[rel=modulepreload]')];
   const isLoaded = ({ href }: HTMLLinkElement) => performance.getEntriesByName(href).length > 0;
-  const missing = new Set(needed.filter((link) => !isLoaded(link)));
-  const there = Promise.all(
-    [...missing].map(
-      (link) =>
-        new Promise<void>((resolve) => {
-          const done = () => {
-            missing.delete(link);
-            resolve();
-          };
-          link.addEventListener('load', done, { once: true });
-          link.addEventListener('error', done, { once: true });
-        }),
-    ),
-  ).then(() => {
+  const missing = needed.filter((link) => !isLoaded(link));
+  const there = Promise.all(missing.map(settled)).then(() => {
     for (const link of document.querySelectorAll<HTMLLinkElement>('link[rel=after]')) link.rel = 'modulepreload';
   });
-  return { there, isThere: () => missing.size === 0 };
+  return { there, isThere: () => needed.every(isLoaded) };
+}
+
+/** What could not be fetched is not waited for. */
+function settled(link: HTMLLinkElement): Promise<void> {
+  return new Promise((resolve) => {
+    for (const type of ['load', 'error']) link.addEventListener(type, () => resolve(), { once: true });
+  });
 }
