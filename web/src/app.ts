@@ -17,5 +17,6 @@ function start(): void {
   mount(App, { target });
 }
 
-// Not while the script itself is run: a browser that notes who asked for what would have to read all of it a second time.
-queueMicrotask(start);
+// Not while the script itself is run: what has been answered meanwhile goes on first, and a browser that notes who asked for what would have to
+// read all of it a second time.
+setTimeout(start);
