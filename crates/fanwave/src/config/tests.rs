@@ -640,7 +640,10 @@ id = \"usual\"
     };
     assert_eq!(config.encryption, Encryption::Off);
     let open = complaints(&format!("{socket}replicas = [\"db-2:5432\"]\n"), &[]);
-    assert!(open.contains("`postgresql.replicas` are reached over the network"), "{open}");
+    assert!(
+        open.contains("`postgresql.replicas` are reached over the network"),
+        "{open}"
+    );
     let text = "\
 [engine]
 kind = \"nats\"

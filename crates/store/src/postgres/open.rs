@@ -1,8 +1,7 @@
 //! Opens a log, or says in the operator's words why not.
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
-    migrate::MigrateError,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::MigrateError,
     postgres::PgConnectOptions,
 };
 use tokio::time::timeout;

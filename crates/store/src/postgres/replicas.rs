@@ -263,10 +263,17 @@ async fn follow(replica: Arc<Replica>, samples: Arc<Mutex<Samples>>, meters: Met
         // Told when it begins and when it ends.
         match &problem {
             Some(problem) if is_well => {
-                tracing::warn!(replica = replica.place, problem, "a replica of the chat log cannot be read: the others and the database itself are");
+                tracing::warn!(
+                    replica = replica.place,
+                    problem,
+                    "a replica of the chat log cannot be read: the others and the database itself are"
+                );
             }
             None if !is_well => {
-                tracing::info!(replica = replica.place, "the replica of the chat log can be read again");
+                tracing::info!(
+                    replica = replica.place,
+                    "the replica of the chat log can be read again"
+                );
             }
             _ => {}
         }

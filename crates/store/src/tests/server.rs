@@ -95,7 +95,9 @@ impl Server {
         backup.args(["-h", &self.host(), "-p", &self.port().to_string()]);
         backup.args(["-U", USER, "--checkpoint=fast", "--no-sync"]);
         // With a file that says whom it follows.
-        backup.args(["--write-recovery-conf", "-D"]).arg(copy.data());
+        backup
+            .args(["--write-recovery-conf", "-D"])
+            .arg(copy.data());
         succeeds(&mut backup);
         copy.owned = Some(folder);
         copy.run();

@@ -7,10 +7,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::sleep;
 
 use super::{
-    super::{
-        channel, event, offsets, run,
-        server::Server,
-    },
+    super::{channel, event, offsets, run, server::Server},
     Schema, execute, stranger,
 };
 use crate::{Archive, Kind, Order, Page, PostgresConfig, Search, Store, StoreError};
@@ -84,7 +81,9 @@ impl Log {
         let counted = text
             .lines()
             .find(|line| line.starts_with("fanwave_log_replica_reads_total{"));
-        counted.map_or(0, |line| line.split(' ').next_back().unwrap().parse().unwrap())
+        counted.map_or(0, |line| {
+            line.split(' ').next_back().unwrap().parse().unwrap()
+        })
     }
 
     async fn read(&self, lane: &Channel) -> Result<Vec<u64>, StoreError> {
@@ -140,11 +139,15 @@ async fn a_replica_that_is_young_is_read_and_one_that_lags_is_not() {
         assert_eq!(log.read(&chat).await.unwrap(), [1, 3]);
     }
     assert_eq!(log.reads(), before, "a copy that lags answers nothing");
-    let there: i64 = sqlx::query_scalar("SELECT count(*) FROM messages WHERE deleted = 0 AND event IS NULL")
-        .fetch_one(&mut stranger(&pair.of_copy()).await)
-        .await
-        .unwrap();
-    assert_eq!(there, 3, "it has the deleted message ({stale} reads found it)");
+    let there: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM messages WHERE deleted = 0 AND event IS NULL")
+            .fetch_one(&mut stranger(&pair.of_copy()).await)
+            .await
+            .unwrap();
+    assert_eq!(
+        there, 3,
+        "it has the deleted message ({stale} reads found it)"
+    );
 
     pair.tell_copy("SELECT pg_wal_replay_resume()").await;
     log.read_of_copy(&chat, &[1, 3]).await;
