@@ -4,6 +4,7 @@
 //! data/
 //!   lock                   held while a server runs; its content means nothing
 //!   fanwave.db             the chat log (SQLite; -wal and -shm belong to it)
+//!   fanwave-keys.db        the keys that seal the log, where it is sealed (SQLite); belongs into no backup of the log
 //!   catalogue.db           accounts, webhooks and the audit log (SQLite), where they are kept
 //!   token-secret           signs the fans' tokens, mode 600
 //!   stream-keys/CHANNEL    one stream key per channel, mode 600

@@ -1,7 +1,8 @@
 //! Messages a second into a log: `cargo run --release -p fanwave-store --example throughput -- sqlite|postgres`.
 //!
 //! As many rooms as `ROOMS` (200) have one append out each, of `BATCH` (10) messages, for `SECONDS` (10). PostgreSQL is
-//! started for it, in a folder under `TMPDIR`, with all the durability it has by default; so is the file of SQLite.
+//! started for it, in a folder under `TMPDIR`, with all the durability it has by default; so is the file of SQLite. With
+//! `PERSON_KEYS=1` all of it is sealed.
 
 #![expect(
     clippy::print_stdout,
@@ -21,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fanwave_store::{Archive, Encryption, PostgresConfig, Search, Store};
+use fanwave_store::{Archive, Encryption, PersonKeys, PostgresConfig, Search, Store};
 use fanwave_wire::{
     Body, ClientMessageId, Draft, Offset, Publication, Role, Sender, Text, UnixMillis, UserId,
 };
@@ -31,11 +32,15 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 async fn main() -> Result<(), &'static str> {
     let kind = env::args().nth(1).unwrap_or_default();
     let (rooms, batch) = (number("ROOMS", 200), number("BATCH", 10));
+    let keys = match number("PERSON_KEYS", 0) {
+        0 => PersonKeys::Off,
+        _ => PersonKeys::On,
+    };
     let lasts = Duration::from_secs(number("SECONDS", 10));
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let mut running = None;
     let store = match kind.as_str() {
-        "sqlite" => Store::open(&folder.path().join("fanwave.db")).await,
+        "sqlite" => Store::open_with(&folder.path().join("fanwave.db"), keys).await,
         "postgres" => {
             let server = running.insert(server::Server::start());
             let config = PostgresConfig {
@@ -51,7 +56,7 @@ async fn main() -> Result<(), &'static str> {
                 replica_lag: Duration::from_secs(1),
             };
             make_durable(&config).await;
-            Store::connect(&config).await
+            Store::connect_with(&config, keys).await
         }
         _ => return Err("say which: sqlite or postgres"),
     };

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use fanwave_wire::{Channel, Epoch, Offset, Publication, RoomId, UnixMillis, UserId};
 
 #[cfg(feature = "cassandra")]
-use crate::{CassandraConfig, OpenError, cassandra};
+use crate::{CassandraConfig, OpenError, PersonKeys, PostgresConfig, cassandra, keyring::Keyring};
 use crate::{
     Forgotten, Format, Kind, Order, Page, Retention, Search, Standing, Store, StoreError, Swept,
     export::Exported,
@@ -110,7 +110,26 @@ impl Archive {
     /// See [`OpenError`]; every one names the keyspace and says what to do.
     #[cfg(feature = "cassandra")]
     pub async fn connect(config: &CassandraConfig) -> Result<Self, OpenError> {
-        let archive = cassandra::Archive::open(config).await?;
+        let archive = cassandra::Archive::open(config, None).await?;
+        Ok(Self(Adapter::Cassandra(archive)))
+    }
+
+    /// The same, sealed with keys of people, which are in PostgreSQL: in `fanwave_keys`, if the schema given is `fanwave`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archive::connect`], and [`OpenError::Keys`].
+    ///
+    /// # Panics
+    ///
+    /// The schema of the keys has no name that [`PostgresConfig::is_schema`] takes.
+    #[cfg(feature = "cassandra")]
+    pub async fn connect_with(
+        config: &CassandraConfig,
+        keys: &PostgresConfig,
+    ) -> Result<Self, OpenError> {
+        let keyring = Keyring::of(keys, PersonKeys::On).await?;
+        let archive = cassandra::Archive::open(config, keyring).await?;
         Ok(Self(Adapter::Cassandra(archive)))
     }
 
@@ -424,7 +443,7 @@ impl Archive {
         match &self.0 {
             Adapter::Log(store) => store.close().await,
             #[cfg(feature = "cassandra")]
-            Adapter::Cassandra(archive) => archive.close(),
+            Adapter::Cassandra(archive) => archive.close().await,
         }
     }
 

@@ -36,6 +36,7 @@ use tokio::sync::Semaphore;
 pub use self::config::{CassandraConfig, Consistency, ConsistencyError};
 pub(crate) use self::lease::Lease;
 use self::{runs::Runs, statements::Statements, traces::Traces};
+use crate::{damage::Finds, keyring::Keyring};
 
 /// An open archive. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ struct Inner {
     records: Semaphore,
     runs: Runs,
     traces: Traces,
+    keyring: Option<Keyring>,
+    finds: Finds,
 }
 
 impl std::fmt::Debug for Inner {

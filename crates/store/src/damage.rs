@@ -24,7 +24,24 @@ pub(crate) struct Damaged {
 }
 
 /// What a database has in one row.
-pub(crate) type Row = Result<Arc<Publication>, Damaged>;
+#[derive(Debug)]
+pub(crate) enum Row {
+    /// A message.
+    Read(Arc<Publication>),
+    /// One that is not as it was written.
+    Damaged(Damaged),
+    /// One of somebody who is forgotten: it is passed over.
+    Gone(Offset),
+}
+
+impl Row {
+    pub(crate) fn publication(&self) -> Option<&Arc<Publication>> {
+        match self {
+            Self::Read(publication) => Some(publication),
+            Self::Damaged(_) | Self::Gone(_) => None,
+        }
+    }
+}
 
 /// A page that is read piece by piece, where it cannot be read whole.
 #[derive(Debug)]
@@ -74,14 +91,15 @@ impl Around {
                 let mut last = after;
                 for row in rows {
                     match row {
-                        Ok(publication) => {
+                        Row::Read(publication) => {
                             last = publication.offset.0;
                             self.read.push(publication);
                         }
-                        Err(damaged) => {
+                        Row::Damaged(damaged) => {
                             last = damaged.offset.0;
                             self.damaged.push(damaged);
                         }
+                        Row::Gone(offset) => last = offset.0,
                     }
                 }
                 if is_full {
@@ -161,6 +179,7 @@ mod tests {
     struct Model {
         offsets: BTreeSet<u64>,
         rows: BTreeSet<u64>,
+        gone: BTreeSet<u64>,
         stretch: std::ops::Range<u64>,
     }
 
@@ -181,9 +200,11 @@ mod tests {
                 }
                 if self.rows.contains(&offset) {
                     let (offset, cause) = (Offset(offset), Cause::new(Flipped));
-                    rows.push(Err(Damaged { offset, cause }));
+                    rows.push(Row::Damaged(Damaged { offset, cause }));
+                } else if self.gone.contains(&offset) {
+                    rows.push(Row::Gone(Offset(offset)));
                 } else if self.offsets.contains(&offset) {
-                    rows.push(Ok(message(offset, &format!("m{offset}"))));
+                    rows.push(Row::Read(message(offset, &format!("m{offset}"))));
                 }
             }
             Ok(rows)
@@ -195,6 +216,7 @@ mod tests {
         fn all_that_can_be_read_is_read_in_its_order(
             offsets in btree_set(1..100_u64, 0..60),
             rows in btree_set(1..100_u64, 0..6),
+            gone in btree_set(1..100_u64, 0..30),
             from in 1..100_u64,
             length in 0..12_u64,
             after in 0..100_u64,
@@ -202,7 +224,7 @@ mod tests {
             limit in 0..50_usize,
             newest_first: bool,
         ) {
-            let model = Model { offsets, rows, stretch: from..from + length };
+            let model = Model { offsets, rows, gone, stretch: from..from + length };
             let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
             let page = Page {
                 after: Offset(after),
@@ -224,6 +246,7 @@ mod tests {
                 .copied()
                 .filter(|offset| *offset > after && *offset <= through)
                 .filter(|offset| !model.rows.contains(offset) && !model.stretch.contains(offset))
+                .filter(|offset| !model.gone.contains(offset))
                 .collect();
             if newest_first {
                 readable.reverse();

@@ -72,6 +72,36 @@ pub enum OpenError {
         /// What the database said.
         cause: Cause,
     },
+    /// The keys of people cannot be opened.
+    #[error(
+        "cannot open the keys of people {place}: {cause}; without them nothing that is sealed can be read: bring them back \
+         from their backup"
+    )]
+    Keys {
+        /// Where they are.
+        place: String,
+        /// What the database or the system said.
+        cause: Cause,
+    },
+    /// The keys are not those that the log is sealed with.
+    #[error(
+        "the message log is sealed with other keys than those of {place}: bring these back from their backup; if they are lost \
+         for good, and with them all that was sealed, remove the setting {setting} of the log"
+    )]
+    OtherKeys {
+        /// Of which log.
+        place: String,
+        /// The setting by which it knows its keys.
+        setting: &'static str,
+    },
+    /// The log cannot be asked which keys are its own.
+    #[error("cannot ask the message log of {place} which keys it is sealed with: {cause}")]
+    Unasked {
+        /// Which log.
+        place: String,
+        /// What it said.
+        cause: StoreError,
+    },
     /// A database server does not answer, or does not let us in.
     #[error(
         "cannot reach the database {place}: {cause}; check that the server runs, its address, the user and the password"

@@ -35,6 +35,8 @@ pub(crate) struct Step {
     /// Where the next begins; `None` after the last.
     pub(crate) next: Option<Place>,
     pub(crate) forgotten: Forgotten,
+    /// Whether something of the person is in what was left as it is.
+    pub(crate) stays: bool,
 }
 
 /// What was forgotten.
@@ -124,6 +126,7 @@ macro_rules! forgetting {
                     .fetch_all(&mut *connection)
                     .await?;
             let mut forgotten = Forgotten::default();
+            let mut stays = false;
             for (id, name) in &channels {
                 let channel = $crate::record::channel_of(name);
                 let room = channel.as_ref().map_or("", |channel| channel.room.as_str());
@@ -134,7 +137,10 @@ macro_rules! forgetting {
                         .await?;
                 if held {
                     // Once, and not in each pass.
-                    forgotten.held += u64::from(place.pass == Pass::Own);
+                    if place.pass == Pass::Own {
+                        forgotten.held += 1;
+                        stays = stays || is_there(connection, person, *id).await?;
+                    }
                     continue;
                 }
                 forgotten.messages += match place.pass {
@@ -146,7 +152,7 @@ macro_rules! forgetting {
                         after: *id,
                         ..place
                     });
-                    return Ok(Step { next, forgotten });
+                    return Ok(Step { next, forgotten, stays });
                 }
             }
             let is_page_full =
@@ -162,7 +168,26 @@ macro_rules! forgetting {
                 }),
                 (_, Pass::Own) => None,
             };
-            Ok(Step { next, forgotten })
+            Ok(Step { next, forgotten, stays })
+        }
+
+        /// Whether a channel has something of a person.
+        async fn is_there(
+            connection: &mut $connection,
+            person: &$crate::forget::Person,
+            channel_id: i64,
+        ) -> Result<bool, sqlx::Error> {
+            sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM messages WHERE channel_id = $1 AND user_id = $2) \
+                 OR EXISTS (SELECT 1 FROM messages WHERE channel_id = $1 AND reply_user = $2) \
+                 OR EXISTS (SELECT 1 FROM messages WHERE channel_id = $1 AND event IS NOT NULL \
+                 AND event LIKE $3 ESCAPE '!')",
+            )
+            .bind(channel_id)
+            .bind(&*person.user.0)
+            .bind(&person.mention)
+            .fetch_one(connection)
+            .await
         }
 
         /// Removes what mentions a person.
@@ -256,7 +281,9 @@ macro_rules! forgetting {
             .await?;
             let mut changed = texts.rows_affected();
             let events: Vec<(i64, String)> = sqlx::query_as(
-                "SELECT message_offset, event FROM messages WHERE channel_id = $1 AND user_id = $2",
+                // What they say meanwhile is no event.
+                "SELECT message_offset, event FROM messages \
+                 WHERE channel_id = $1 AND user_id = $2 AND event IS NOT NULL",
             )
             .bind(channel_id)
             .bind(&*person.user.0)

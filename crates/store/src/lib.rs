@@ -14,6 +14,8 @@
 //!   store goes on, and works again as soon as they do.
 //! * Texts are kept for as long as their room keeps them ([`Retention`]), at least, and for ever in a room under legal
 //!   hold; events are kept for ever. A channel knows how far its texts may be gone ([`Store::floor`]).
+//! * With [`PersonKeys::On`] who says something, and what, is sealed with a key of theirs, which is kept apart and ends when
+//!   they are forgotten: in no copy of the log they are found then.
 //! * An epoch is made at random with its channel; a log that was lost comes back under other epochs.
 //!
 //! The engine in `bus` decides the order of messages; the store never numbers any. It is called by the engine for
@@ -37,6 +39,7 @@ mod damage;
 mod error;
 mod export;
 mod forget;
+mod keyring;
 pub mod limits;
 mod log;
 mod meters;
@@ -44,6 +47,7 @@ mod postgres;
 mod record;
 mod retention;
 mod rows;
+mod seal;
 mod search;
 mod sqlite;
 mod statements;
@@ -58,6 +62,7 @@ pub use cassandra::{CassandraConfig, Consistency, ConsistencyError};
 pub use error::{Cause, OpenError, StoreError};
 pub use export::Format;
 pub use forget::Forgotten;
+pub use keyring::PersonKeys;
 pub use log::{Appended, Held, Kind, Order, Page, Standing};
 pub use postgres::{Encryption, PostgresConfig};
 pub use retention::{Retention, Swept};

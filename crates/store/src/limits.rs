@@ -106,6 +106,15 @@ pub const RUNS_READ_MAX: i64 = 256;
 /// Partitions that the writer knows to be there; beyond that it looks again.
 pub const PARTITIONS_KNOWN_MAX: usize = 1_024;
 
+/// Keys of people that are remembered, the last used: as many again may be, 30 MB in all.
+pub const KEYS_KNOWN_MAX: usize = 65_536;
+
+/// For how long a server that only reads takes it that no key was destroyed elsewhere.
+pub const KEYS_TRUSTED_MAX: Duration = Duration::from_secs(30);
+
+/// Connections to PostgreSQL by which keys are looked for.
+pub const KEYS_CONNECTIONS_MAX: u32 = 4;
+
 /// How long Cassandra works on one call, and how long it is waited for.
 pub const CASSANDRA_CALL_MAX: Duration = Duration::from_secs(10);
 

@@ -47,7 +47,7 @@ use tokio::time::{error::Elapsed, timeout};
 pub use self::config::{Encryption, PostgresConfig};
 use self::fault::NoAnswer;
 pub(crate) use self::fault::fault;
-pub(crate) use self::open::open;
+pub(crate) use self::open::{has_table, open, prepare};
 use self::replicas::Replicas;
 use crate::{
     Cause, Retention, Standing, StoreError, Swept,
@@ -90,7 +90,8 @@ impl Readers {
             Some(replicas) => {
                 let ask = |readers: Self| async move { readers.read(ask).await };
                 // What a copy's disk has changed may be well where it comes from.
-                let is_whole = |rows: &Vec<Row>| rows.iter().all(Result::is_ok);
+                let is_whole =
+                    |rows: &Vec<Row>| !rows.iter().any(|row| matches!(row, Row::Damaged(_)));
                 replicas.read(self, ask, is_whole).await
             }
             None => self.read(ask).await,
@@ -230,10 +231,13 @@ impl Lock {
 fn read_row(row: &PgRow) -> Result<Row, sqlx::Error> {
     let offset: i64 = row.try_get(0)?;
     let publication = MessageRow::from_row(row).and_then(|row| row.publication());
-    Ok(publication.map(Arc::new).map_err(|error| Damaged {
-        offset: Offset(offset.unsigned_abs()),
-        cause: Cause::new(error),
-    }))
+    Ok(match publication {
+        Ok(publication) => Row::Read(Arc::new(publication)),
+        Err(error) => Row::Damaged(Damaged {
+            offset: Offset(offset.unsigned_abs()),
+            cause: Cause::new(error),
+        }),
+    })
 }
 
 async fn within<F: Future>(work: F) -> Result<F::Output, Elapsed> {

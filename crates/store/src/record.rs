@@ -206,11 +206,13 @@ macro_rules! recording {
             Ok(true)
         }
 
-        /// Deletes from the chat what an event says, or has it deleted when it comes.
+        /// Deletes from the chat what an event says, or has it deleted when it comes. Where people are called something else
+        /// in the log, `written` is the event as that has it.
         async fn erase(
             connection: &mut $connection,
             record: &$crate::record::Record,
             publication: &fanwave_wire::Publication,
+            written: &fanwave_wire::Publication,
         ) -> Result<(), sqlx::Error> {
             let Some(event) = publication.draft.body.as_event() else {
                 return Ok(());
@@ -221,11 +223,13 @@ macro_rules! recording {
                 return Ok(());
             };
             let channel = record.channel.to_string();
-            if let Some(mut update) =
-                $crate::statements::erasure::<$database>(&channel, event)
-            {
-                update.push(" AND at <= ").push_bind(pending.reach());
-                update.build().execute(&mut *connection).await?;
+            for event in $crate::statements::events(publication, written) {
+                if let Some(mut update) =
+                    $crate::statements::erasure::<$database>(&channel, event)
+                {
+                    update.push(" AND at <= ").push_bind(pending.reach());
+                    update.build().execute(&mut *connection).await?;
+                }
             }
             let room = record.channel.room.as_str();
             let head: Option<i64> = sqlx::query_scalar("SELECT head FROM channels WHERE name = $1")

@@ -96,8 +96,11 @@ impl Readers {
 fn read_row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
     let offset: i64 = row.try_get(0)?;
     let publication = MessageRow::from_row(row).and_then(|row| row.publication());
-    Ok(publication.map(Arc::new).map_err(|error| Damaged {
-        offset: Offset(offset.unsigned_abs()),
-        cause: Cause::new(error),
-    }))
+    Ok(match publication {
+        Ok(publication) => Row::Read(Arc::new(publication)),
+        Err(error) => Row::Damaged(Damaged {
+            offset: Offset(offset.unsigned_abs()),
+            cause: Cause::new(error),
+        }),
+    })
 }

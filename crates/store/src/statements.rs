@@ -1,6 +1,6 @@
 //! The statements that every database understands. Both know `$1`, and what is built here has the placeholders of its own.
 
-use fanwave_wire::{Channel, Epoch, Event, UserId};
+use fanwave_wire::{Channel, Epoch, Event, Publication, UserId};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use crate::{
@@ -43,8 +43,8 @@ pub(crate) struct Ask<'a> {
     /// Which run of it; the newest, if that is not said.
     pub(crate) epoch: Option<&'a Epoch>,
     pub(crate) page: Page,
-    /// Only what this person has said.
-    pub(crate) by: Option<&'a UserId>,
+    /// Only what one person has said, who has these names in the log.
+    pub(crate) by: Option<&'a [UserId]>,
 }
 
 /// A page of a channel, or of what one person has said there, without what is deleted.
@@ -79,10 +79,13 @@ where
     if page.kind == Kind::Events {
         query.push(" AND m.event IS NOT NULL");
     }
-    if let Some(user) = by {
-        query
-            .push(" AND m.user_id = ")
-            .push_bind(user.0.to_string());
+    if let Some(names) = by {
+        query.push(" AND m.user_id IN (");
+        let mut listed = query.separated(", ");
+        for name in names {
+            listed.push_bind(name.0.to_string());
+        }
+        query.push(")");
     }
     query
         .push(" AND m.message_offset > ")
@@ -96,6 +99,18 @@ where
     });
     query.push_bind(signed(page.limit.min(page.kind.read_max()) as u64));
     query
+}
+
+/// An event as it happened, and as it is written, where people are called something else there.
+pub(crate) fn events<'p>(
+    publication: &'p Publication,
+    written: &'p Publication,
+) -> impl Iterator<Item = &'p Event> {
+    let event = publication.draft.body.as_event();
+    let other = written.draft.body.as_event();
+    event
+        .into_iter()
+        .chain(other.filter(|other| Some(*other) != event))
 }
 
 /// What an event in this channel takes from another, in the same transaction: from the moment it is acknowledged nobody

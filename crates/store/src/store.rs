@@ -7,10 +7,11 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Appended, Cause, Forgotten, Kind, OpenError, Order, Page, PostgresConfig, Retention, Standing,
-    StoreError, Swept,
+    Appended, Cause, Forgotten, Kind, OpenError, Order, Page, PersonKeys, PostgresConfig,
+    Retention, Standing, StoreError, Swept,
     damage::{Around, Row},
     forget::{Pass, Person, Place},
+    keyring::Keyring,
     limits::{APPEND_MAX, SETTING_KEY_BYTES_MAX, SETTING_VALUE_BYTES_MAX, WRITE_QUEUE_MAX},
     meters::Meters,
     postgres,
@@ -29,7 +30,11 @@ pub struct Store {
     readers: Readers,
     writer: mpsc::Sender<Request>,
     meters: Meters,
+    keyring: Option<Keyring>,
 }
+
+/// The setting by which a log knows its keys.
+const KEYS_SETTING: &str = "person_keys";
 
 /// Who reads, beside the writer.
 #[derive(Debug, Clone)]
@@ -70,8 +75,18 @@ impl Store {
     ///
     /// See [`OpenError`]; every one names the file and says what to do.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let (readers, database) = sqlite::open(path).await?;
-        Ok(Self::start(Readers::Sqlite(readers), database))
+        Self::open_with(path, PersonKeys::Off).await
+    }
+
+    /// The same, with keys of people in a file of their own: in `fanwave-keys.db`, if the log is in `fanwave.db`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`]; and [`OpenError::OtherKeys`] when the log is sealed with other keys.
+    pub async fn open_with(path: &Path, keys: PersonKeys) -> Result<Self, OpenError> {
+        let (readers, database, keyring) = sqlite::open(path, keys).await?;
+        let store = Self::start(Readers::Sqlite(readers), database, keyring);
+        store.know_keys(keys, || path.display().to_string()).await
     }
 
     /// Opens the log in a database of PostgreSQL, and brings its schema up to date.
@@ -82,11 +97,67 @@ impl Store {
     ///
     /// See [`OpenError`]; every one names the database and says what to do.
     pub async fn connect(config: &PostgresConfig) -> Result<Self, OpenError> {
-        let (readers, database) = postgres::open(config).await?;
-        Ok(Self::start(Readers::Postgres(readers), database))
+        Self::connect_with(config, PersonKeys::Off).await
     }
 
-    fn start(readers: Readers, database: impl Transact) -> Self {
+    /// The same, with keys of people in a schema of their own: in `fanwave_keys`, if the log is in `fanwave`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::connect`]; and [`OpenError::OtherKeys`] when the log is sealed with other keys.
+    ///
+    /// # Panics
+    ///
+    /// The schema of the keys has no name that [`PostgresConfig::is_schema`] takes.
+    pub async fn connect_with(
+        config: &PostgresConfig,
+        keys: PersonKeys,
+    ) -> Result<Self, OpenError> {
+        let (readers, database, keyring) = postgres::open(config, keys).await?;
+        let store = Self::start(Readers::Postgres(readers), database, keyring);
+        store.know_keys(keys, || config.place()).await
+    }
+
+    /// A log that is sealed with other keys must not be sealed with these as well: whoever brings the log back from a backup,
+    /// and not its keys, finds out before anybody writes.
+    async fn know_keys(
+        self,
+        keys: PersonKeys,
+        place: impl Fn() -> String,
+    ) -> Result<Self, OpenError> {
+        let unasked = |cause| OpenError::Unasked {
+            place: place(),
+            cause,
+        };
+        let known = self.setting(KEYS_SETTING).await.map_err(unasked)?;
+        let Some(keyring) = &self.keyring else {
+            if known.is_some() {
+                tracing::warn!(
+                    place = place(),
+                    "some of the message log is sealed, and its keys are not there: it is left out"
+                );
+            }
+            return Ok(self);
+        };
+        let id = keyring.id().await.map_err(unasked)?;
+        match known {
+            Some(known) if known != id.as_bytes() => {
+                self.close().await;
+                Err(OpenError::OtherKeys {
+                    place: place(),
+                    setting: KEYS_SETTING,
+                })
+            }
+            None if keys == PersonKeys::On => {
+                let put = self.put_setting(KEYS_SETTING, id.into_bytes());
+                put.await.map_err(unasked)?;
+                Ok(self)
+            }
+            _ => Ok(self),
+        }
+    }
+
+    fn start(readers: Readers, database: impl Transact, keyring: Option<Keyring>) -> Self {
         let (writer, requests) = mpsc::channel(WRITE_QUEUE_MAX);
         let meters = Meters::default();
         tokio::spawn(Writer::new(database, requests, meters.clone()).run());
@@ -94,6 +165,7 @@ impl Store {
             readers,
             writer,
             meters,
+            keyring,
         }
     }
 
@@ -157,6 +229,7 @@ impl Store {
         self.ask(|answer| Request::Append {
             channel,
             publications,
+            sealed: None,
             answer,
         })
         .await
@@ -196,6 +269,11 @@ impl Store {
         page: Page,
         by: Option<&UserId>,
     ) -> Result<Vec<Arc<Publication>>, StoreError> {
+        let by = match by {
+            Some(user) => Some(Keyring::names_of(self.keyring.as_ref(), user).await?),
+            None => None,
+        };
+        let by = by.as_deref();
         let ask = |page| async move {
             let ask = Ask {
                 channel,
@@ -220,9 +298,14 @@ impl Store {
     where
         Asked: Future<Output = Result<Vec<Row>, StoreError>>,
     {
+        let name = channel.to_string();
         let mut around = Around::new(page);
         while let Some(page) = around.next() {
-            around.take(ask(page).await)?;
+            let rows = match ask(page).await {
+                Ok(rows) => Ok(Keyring::open(self.keyring.as_ref(), &name, rows).await?),
+                Err(error) => Err(error),
+            };
+            around.take(rows)?;
         }
         let (read, damaged) = around.finish();
         self.meters.finds.tell(channel, &damaged);
@@ -401,15 +484,41 @@ impl Store {
     ///
     /// Servers have the newest messages of their rooms in memory: a moderator clears the person there first. A file has
     /// nothing of it then, not even where it is not read any more. In PostgreSQL no query finds it; when its server writes
-    /// over the place is for its operator to say (`VACUUM FULL`), and so is what is in backups.
+    /// over the place is for its operator to say (`VACUUM FULL`).
+    ///
+    /// What is in backups is what it is, unless it was sealed: the person's key is destroyed, once no room under legal hold
+    /// has anything of them.
     ///
     /// # Errors
     ///
     /// [`StoreError::Busy`] while another process lets go of old messages; otherwise as [`Store::put_setting`]. What was
     /// forgotten until then stays forgotten; ask again for the rest.
     pub async fn forget(&self, user: UserId) -> Result<Forgotten, StoreError> {
+        let key = match &self.keyring {
+            Some(keyring) => keyring.key_of(&user).await?,
+            None => None,
+        };
+        let (mut forgotten, _) = self.forget_named(user).await?;
+        let (Some(keyring), Some(key)) = (&self.keyring, key) else {
+            return Ok(forgotten);
+        };
+        let (sealed, stays) = self.forget_named(key.pseudonym.clone()).await?;
+        forgotten.messages += sealed.messages;
+        forgotten.held = forgotten.held.max(sealed.held);
+        if !stays {
+            keyring.destroy(&key).await?;
+            // What was being written while the key was still there.
+            let (late, _) = self.forget_named(key.pseudonym.clone()).await?;
+            forgotten.messages += late.messages;
+        }
+        Ok(forgotten)
+    }
+
+    /// Forgets whoever has this name in the log; whether something of them stays in a room under legal hold.
+    async fn forget_named(&self, user: UserId) -> Result<(Forgotten, bool), StoreError> {
         let person = Arc::new(Person::new(user)?);
         let mut forgotten = Forgotten::default();
+        let mut stays = false;
         let mut next = Some(Place {
             pass: Pass::Mentions,
             after: 0,
@@ -425,9 +534,10 @@ impl Store {
                 .await?;
             forgotten.messages += step.forgotten.messages;
             forgotten.held += step.forgotten.held;
+            stays = stays || step.stays;
             next = step.next;
         }
-        Ok(forgotten)
+        Ok((forgotten, stays))
     }
 
     /// The rooms under legal hold, and since when.
@@ -475,6 +585,9 @@ impl Store {
         if self.writer.send(Request::Close { answer }).await.is_ok() {
             // An error means that the writer has gone already, which is what was asked for.
             drop(answered.await);
+        }
+        if let Some(keyring) = &self.keyring {
+            keyring.close().await;
         }
     }
 

@@ -10,6 +10,7 @@ mod forgetting;
 pub(crate) mod node;
 mod postgres;
 mod retention;
+mod sealed;
 pub(crate) mod server;
 mod shows;
 mod sqlite;
@@ -29,6 +30,9 @@ use crate::Store;
 trait Place: Sized {
     /// The module of its tests.
     const MODULE: &'static str;
+
+    /// Whether what people say can be found in it only with their keys.
+    const SEALED: bool = false;
 
     async fn new() -> Self;
 
@@ -84,7 +88,7 @@ macro_rules! cases {
         $(
             #[tokio::test]
             async fn $case() {
-                super::suite::$case(super::suite::place::<$place>().await).await;
+                crate::tests::suite::$case(crate::tests::suite::place::<$place>().await).await;
             }
         )+
     };

@@ -50,6 +50,8 @@ pub(crate) enum Request {
     Append {
         channel: String,
         publications: Vec<Arc<Publication>>,
+        /// As they are written, where that is something else.
+        sealed: Option<Vec<Arc<Publication>>>,
         answer: Answer<Appended>,
     },
     /// Write down what others have given an offset.

@@ -914,6 +914,13 @@ pub const KEYS: &[Key] = &[
         "one more connection to the broker and to the database",
     ),
     key(
+        "store",
+        "person_keys",
+        Kind::Text,
+        "\"on\": who says something, and what, is sealed with a key of theirs, which is kept apart: in fanwave-keys.db of the data folder, or with PostgreSQL and Cassandra in the schema of [postgresql] with _keys behind its name. Whoever is forgotten has no key any more, and is in no backup of the log then. Keep backups of the keys apart, and for a short time. \"off\": it is written as it is; what was sealed before is read where the keys are.",
+        "150 bytes more per message, 200 bytes per person, and 30 MB of memory",
+    ),
+    key(
         "postgresql",
         "host",
         Kind::Text,

@@ -231,6 +231,7 @@ section!(
         kind: String = "sqlite".to_owned(),
         keep: String = "90d".to_owned(),
         record: String = "off".to_owned(),
+        person_keys: String = "off".to_owned(),
     }
 );
 section!(

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use fanwave_store::{Encryption, PostgresConfig, Retention};
+use fanwave_store::{Encryption, PersonKeys, PostgresConfig, Retention};
 use fanwave_wire::RoomId;
 
 use super::{
@@ -40,6 +40,10 @@ pub struct Store {
     pub record: bool,
     /// In which cluster it is, if it is not there.
     pub archive: Option<Cassandra>,
+    /// Whether what people say is sealed with keys of theirs.
+    pub person_keys: PersonKeys,
+    /// In which database the keys for that cluster are.
+    pub archive_keys: Option<Place>,
 }
 
 /// In which database the chat log is, or the catalogue of accounts.
@@ -97,6 +101,10 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config, postgres: &Pl
     if config.store.kind != "cassandra" {
         archive = None;
     }
+    let person_keys = person_keys(check, config);
+    // Several servers have that cluster: a file of one is no place for its keys.
+    let sealed_elsewhere = archive.is_some() && person_keys == PersonKeys::On;
+    let archive_keys = sealed_elsewhere.then(|| postgres.clone());
     if record && config.engine.kind == "memory" {
         check.refuse(
             KeyPath::of("store", "record"),
@@ -127,7 +135,31 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config, postgres: &Pl
         retention,
         record,
         archive,
+        person_keys,
+        archive_keys,
     }
+}
+
+fn person_keys(check: &mut Check<'_>, config: &schema::Config) -> PersonKeys {
+    let keys = match config.store.person_keys.as_str() {
+        "on" => PersonKeys::On,
+        "off" => PersonKeys::Off,
+        _ => {
+            let path = KeyPath::of("store", "person_keys");
+            check.refuse(path, "must be \"on\" or \"off\"");
+            PersonKeys::Off
+        }
+    };
+    if keys == PersonKeys::On
+        && config.store.kind != "sqlite"
+        && !PostgresConfig::is_schema(&PostgresConfig::keys_schema(&config.postgresql.schema))
+    {
+        check.refuse(
+            KeyPath::of("postgresql", "schema"),
+            "must leave room for _keys behind it with store.person_keys = \"on\": 58 letters at the most",
+        );
+    }
+    keys
 }
 
 /// `None` for ever.

@@ -591,6 +591,51 @@ fn whip_has_a_port_and_addresses_that_publishers_reach() {
 }
 
 #[test]
+fn replicas_are_servers_of_the_network() {
+    let text = "\
+[store]
+kind = \"postgresql\"
+[postgresql]
+replicas = [\"db-2.example:5433\"]
+";
+    let store::Place::Postgres { config, .. } = plan(text, &[]).store.place else {
+        unreachable!("it was asked for");
+    };
+    assert_eq!(config.replicas, [("db-2.example".to_owned(), 5433)]);
+    assert_eq!(config.replica_lag, Duration::from_secs(1));
+    let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
+    let open = complaints(&format!("{socket}replicas = [\"db-2:5432\"]\n"), &[]);
+    assert!(
+        open.contains("`postgresql.replicas` are reached over the network"),
+        "{open}"
+    );
+}
+
+#[test]
+fn keys_per_person_are_in_a_schema_beside_that_of_the_log() {
+    use fanwave_store::PersonKeys;
+
+    assert_eq!(plan("", &[]).store.person_keys, PersonKeys::Off);
+    let sealed = plan("[store]\nperson_keys = \"on\"\n", &[]).store;
+    assert_eq!(sealed.person_keys, PersonKeys::On);
+    assert!(sealed.archive_keys.is_none());
+    let long = format!(
+        "[store]\nkind = \"postgresql\"\nperson_keys = \"on\"\n[postgresql]\nschema = \"{}\"\n",
+        "a".repeat(59)
+    );
+    let long = complaints_of(&long);
+    assert!(
+        long.contains("`postgresql.schema` must leave room for _keys behind it"),
+        "{long}"
+    );
+    let odd = complaints_of("[store]\nperson_keys = \"yes\"\n");
+    assert!(
+        odd.contains("`store.person_keys` must be \"on\" or \"off\""),
+        "{odd}"
+    );
+}
+
+#[test]
 fn the_chat_log_is_where_and_for_as_long_as_it_is_told_to_be() {
     use fanwave_store::Encryption;
 
@@ -612,7 +657,6 @@ keep = \"0s\"
 [postgresql]
 host = \"db.example\"
 tls_authorities = \"authorities.pem\"
-replicas = [\"db-2.example:5433\"]
 [[channels]]
 id = \"brief\"
 keep = \"7d\"
@@ -632,18 +676,11 @@ id = \"usual\"
         (&*config.database, &*config.schema, config.port),
         ("fanwave", "fanwave", 5432)
     );
-    assert_eq!(config.replicas, [("db-2.example".to_owned(), 5433)]);
-    assert_eq!(config.replica_lag, Duration::from_secs(1));
     let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
     let store::Place::Postgres { config, .. } = plan(socket, &[]).store.place else {
         unreachable!("it was asked for");
     };
     assert_eq!(config.encryption, Encryption::Off);
-    let open = complaints(&format!("{socket}replicas = [\"db-2:5432\"]\n"), &[]);
-    assert!(
-        open.contains("`postgresql.replicas` are reached over the network"),
-        "{open}"
-    );
     let text = "\
 [engine]
 kind = \"nats\"

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use fanwave_bus::clock;
-use fanwave_store::{Archive, PostgresConfig, Retention, Store};
+use fanwave_store::{Archive, PersonKeys, PostgresConfig, Retention, Store};
 use prometheus_client::registry::Registry;
 use tokio::{
     task::JoinHandle,
@@ -38,13 +38,21 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// Opens it.
 pub(crate) async fn open(planned: &Planned, folder: &DataDir) -> Result<Store, StartError> {
     Ok(match &planned.place {
-        Place::File => Store::open(&folder.database()).await?,
+        Place::File => {
+            // What a server has for itself has no people in it.
+            let keys = match planned.archive {
+                Some(_) => PersonKeys::Off,
+                None => planned.person_keys,
+            };
+            Store::open_with(&folder.database(), keys).await?
+        }
         Place::Postgres {
             config,
             password_file,
         } => {
             let config = with_password(config, password_file.as_deref());
-            Store::connect(&config.map_err(StartError::StorePassword)?).await?
+            let config = config.map_err(StartError::StorePassword)?;
+            Store::connect_with(&config, planned.person_keys).await?
         }
     })
 }
@@ -55,7 +63,7 @@ pub(crate) async fn open_archive(
     folder: &DataDir,
 ) -> Result<Archive, StartError> {
     match &planned.archive {
-        Some(elsewhere) => connect(elsewhere).await,
+        Some(elsewhere) => connect(elsewhere, planned.archive_keys.as_ref()).await,
         None => Ok(open(planned, folder).await?.into()),
     }
 }
@@ -63,24 +71,33 @@ pub(crate) async fn open_archive(
 /// The same for a server, which has the log open.
 pub(super) async fn archive(planned: &Planned, store: &Store) -> Result<Archive, StartError> {
     match &planned.archive {
-        Some(elsewhere) => connect(elsewhere).await,
+        Some(elsewhere) => connect(elsewhere, planned.archive_keys.as_ref()).await,
         None => Ok(store.clone().into()),
     }
 }
 
 #[cfg(feature = "cassandra")]
-async fn connect(planned: &Cassandra) -> Result<Archive, StartError> {
+async fn connect(planned: &Cassandra, keys: Option<&Place>) -> Result<Archive, StartError> {
     let mut config = planned.config.clone();
     if let Some(file) = &planned.password_file {
         let password = secret::read(file, 1).map_err(StartError::StorePassword)?;
         config.password = Some(password.expose().to_owned());
     }
     // A driver is large while it connects.
+    if let Some(Place::Postgres {
+        config: keys,
+        password_file,
+    }) = keys
+    {
+        let keys = with_password(keys, password_file.as_deref());
+        let keys = keys.map_err(StartError::StorePassword)?;
+        return Ok(Box::pin(Archive::connect_with(&config, &keys)).await?);
+    }
     Ok(Box::pin(Archive::connect(&config)).await?)
 }
 
 #[cfg(not(feature = "cassandra"))]
-async fn connect(planned: &Cassandra) -> Result<Archive, StartError> {
+async fn connect(planned: &Cassandra, _keys: Option<&Place>) -> Result<Archive, StartError> {
     match *planned {}
 }
 

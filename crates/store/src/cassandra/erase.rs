@@ -16,14 +16,17 @@ use crate::{
     limits::{CASSANDRA_BATCH_MAX, ERASURES_READ_MAX},
     record::Pending,
     rows::signed,
+    statements::events,
 };
 
 impl Archive {
-    /// Removes what an event deletes from the chat of its room, if it does, or has it removed when it comes.
+    /// Removes what an event deletes from the chat of its room, if it does, or has it removed when it comes. Where people are
+    /// called something else in the archive, `written` is the event as that has it.
     pub(super) async fn erase(
         &self,
         channel: &Channel,
         publication: &Publication,
+        written: &Publication,
     ) -> Result<(), StoreError> {
         let Some(event) = publication.draft.body.as_event() else {
             return Ok(());
@@ -56,8 +59,13 @@ impl Archive {
         };
         let row = Row::new(&chat, run, Sort::Texts);
         match event {
-            Event::Cleared { user, through } => {
-                self.clear(&row, user, *through, pending.reach()).await
+            Event::Cleared { through, .. } => {
+                for event in events(publication, written) {
+                    if let Event::Cleared { user, .. } = event {
+                        self.clear(&row, user, *through, pending.reach()).await?;
+                    }
+                }
+                Ok(())
             }
             Event::Deleted { offset } => {
                 for (bucket, there) in self.text_at(&row, *offset).await? {
@@ -127,14 +135,14 @@ impl Archive {
         &self,
         channel: &Channel,
         run: i32,
-        written: &[Arc<Publication>],
+        written: &[(Arc<Publication>, Arc<Publication>)],
         head: Offset,
     ) -> Result<Vec<Pending>, StoreError> {
         let mut notes = self.notes(channel).await?;
         if notes.is_empty() {
             return Ok(notes);
         }
-        for publication in written {
+        for (publication, _) in written {
             if notes.iter().any(|note| note.deletes(publication)) {
                 let row = Row::new(channel, run, Sort::of(publication));
                 let bucket = Bucket::of(publication);

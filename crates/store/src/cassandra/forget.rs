@@ -53,6 +53,28 @@ impl Archive {
     }
 
     pub(crate) async fn forget(&self, user: UserId) -> Result<Forgotten, StoreError> {
+        let key = match &self.0.keyring {
+            Some(keyring) => keyring.key_of(&user).await?,
+            None => None,
+        };
+        let mut forgotten = self.forget_named(user).await?;
+        let (Some(keyring), Some(key)) = (&self.0.keyring, key) else {
+            return Ok(forgotten);
+        };
+        let sealed = self.forget_named(key.pseudonym.clone()).await?;
+        forgotten.messages += sealed.messages;
+        forgotten.held += sealed.held;
+        if sealed.held == 0 {
+            keyring.destroy(&key).await?;
+            // What was being recorded while the key was still there.
+            let late = self.forget_named(key.pseudonym.clone()).await?;
+            forgotten.messages += late.messages;
+        }
+        Ok(forgotten)
+    }
+
+    /// Forgets whoever has this name in the archive.
+    async fn forget_named(&self, user: UserId) -> Result<Forgotten, StoreError> {
         let person = Person::new(user)?;
         let count = self.count_forgotten().await?;
         let values = (&*person.user.0,);

@@ -23,6 +23,8 @@ use super::{
 };
 use crate::{
     Cause, Encryption, OpenError, StoreError,
+    damage::Finds,
+    keyring::Keyring,
     limits::{
         CASSANDRA_CALL_MAX, CASSANDRA_CALLS_MAX, CASSANDRA_RECORDS_MAX, CONNECT_MAX, MIGRATION_MAX,
     },
@@ -32,14 +34,17 @@ use crate::{
 const ALIVE: Duration = Duration::from_secs(3);
 
 impl Archive {
-    pub(crate) async fn open(config: &CassandraConfig) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        config: &CassandraConfig,
+        keyring: Option<Keyring>,
+    ) -> Result<Self, OpenError> {
         let place = config.place();
         assert!(
             CassandraConfig::is_keyspace(&config.keyspace)
                 && CassandraConfig::is_datacenter(&config.datacenter),
             "names are checked where they come in"
         );
-        match timeout(MIGRATION_MAX, Box::pin(open(config))).await {
+        match timeout(MIGRATION_MAX, Box::pin(open(config, keyring))).await {
             Ok(Ok(archive)) => Ok(archive),
             Ok(Err(Failure::Away(cause))) => Err(OpenError::Away { place, cause }),
             Ok(Err(Failure::Store(StoreError::Unreachable(cause)))) => {
@@ -56,8 +61,11 @@ impl Archive {
         }
     }
 
-    pub(crate) fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.0.calls.close();
+        if let Some(keyring) = &self.0.keyring {
+            keyring.close().await;
+        }
     }
 }
 
@@ -78,7 +86,7 @@ impl From<NewSessionError> for Failure {
     }
 }
 
-async fn open(config: &CassandraConfig) -> Result<Archive, Failure> {
+async fn open(config: &CassandraConfig, keyring: Option<Keyring>) -> Result<Archive, Failure> {
     let session = connect(config).await?;
     make_tables(config, &session).await?;
     session
@@ -93,6 +101,8 @@ async fn open(config: &CassandraConfig) -> Result<Archive, Failure> {
         records: Semaphore::new(CASSANDRA_RECORDS_MAX),
         runs: super::Runs::default(),
         traces: super::Traces::default(),
+        keyring,
+        finds: Finds::default(),
     })))
 }
 

@@ -6,8 +6,8 @@ use crate::rows::signed;
 
 const WEEK_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// Offsets of one stretch, as a power of two: 16,384 messages of 300 bytes are 5 MB, and of 2,400 bytes, which is the largest,
-/// 40 MB. Cassandra does well with partitions of up to 100 MB.
+/// Offsets of one stretch, as a power of two: 16,384 messages of 300 bytes are 5 MB; of 2,400 bytes, which is the largest,
+/// 40 MB, and sealed 56 MB. Cassandra does well with partitions of up to 100 MB.
 const STRETCH_BITS: u32 = 14;
 
 /// What is in a partition.

@@ -11,7 +11,13 @@ use super::{
     place::{Bucket, Row, Sort, stretch},
     rows::Found,
 };
-use crate::{Kind, Order, Page, StoreError, limits::CASSANDRA_READS_MAX, rows::signed};
+use crate::{
+    Kind, Order, Page, StoreError,
+    damage::{self, Around},
+    keyring::Keyring,
+    limits::CASSANDRA_READS_MAX,
+    rows::signed,
+};
 
 /// What is read of the partitions of one sort.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +39,47 @@ impl Archive {
             Some(epoch) => self.find_run(channel, epoch).await?,
             None => self.run_list(channel).await?.first().map(|(run, _)| *run),
         };
-        match run {
-            Some(run) => self.read_numbered(channel, run, page, by).await,
-            None => Ok(Vec::new()),
+        let Some(run) = run else {
+            return Ok(Vec::new());
+        };
+        let keyring = self.0.keyring.as_ref();
+        let names = match by {
+            Some(user) => Some(Keyring::names_of(keyring, user).await?),
+            None => None,
+        };
+        let name = channel.to_string();
+        let mut around = Around::new(page);
+        while let Some(page) = around.next() {
+            let read = match &names {
+                None => self.read_numbered(channel, run, page, None).await?,
+                Some(names) => self.read_named(channel, run, page, names).await?,
+            };
+            let rows = read.into_iter().map(damage::Row::Read).collect();
+            around.take(Ok(Keyring::open(keyring, &name, rows).await?))?;
         }
+        let (read, damaged) = around.finish();
+        self.0.finds.tell(channel, &damaged);
+        Ok(read)
     }
 
-    /// The same, by the number of the run.
+    /// What one person has said, who has these names in the archive.
+    async fn read_named(
+        &self,
+        channel: &Channel,
+        run: i32,
+        page: Page,
+        names: &[UserId],
+    ) -> Result<Vec<Arc<Publication>>, StoreError> {
+        let mut found = Vec::new();
+        for name in names {
+            found.extend(self.read_numbered(channel, run, page, Some(name)).await?);
+        }
+        arrange(&mut found, page.order);
+        found.truncate(page.limit);
+        Ok(found)
+    }
+
+    /// A page of a run by its number, as it is written.
     pub(super) async fn read_numbered(
         &self,
         channel: &Channel,

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Kind, Order, Page, StoreError,
+    keyring::{Authors, Batch, Keyring, pinned_by},
     limits::{APPEND_MAX, CASSANDRA_BATCH_MAX, READ_MAX},
     record::may_delete,
     rows::signed,
@@ -27,10 +28,13 @@ use crate::{
 /// What is to be done for a record.
 #[derive(Debug, Default)]
 struct Work {
-    write: Vec<Arc<Publication>>,
-    /// What moves here from the run before.
-    carried: Vec<Arc<Publication>>,
+    new: Vec<Arc<Publication>>,
+    /// What moves here from the run before: as it was said, and as it is written there.
+    carried: Vec<Message>,
 }
+
+/// A message as it was said, and as it is written.
+type Message = (Arc<Publication>, Arc<Publication>);
 
 impl Archive {
     pub(crate) async fn record(
@@ -55,17 +59,21 @@ impl Archive {
         let Some(last) = publications.last().map(Arc::clone) else {
             return Ok(());
         };
-        let Work { mut write, carried } = self.work(channel, run, before, publications).await?;
-        write.retain(|publication| !notes.iter().any(|note| note.deletes(publication)));
-        self.write(channel, run, count, &write).await?;
+        let Work { mut new, carried } = self.work(channel, run, before, publications).await?;
+        let is_kept = |said: &Arc<Publication>| !notes.iter().any(|note| note.deletes(said));
+        new.retain(is_kept);
+        let mut messages = self.seal(channel, new).await?;
+        let kept = carried.iter().filter(|(said, _)| is_kept(said));
+        messages.extend(kept.cloned());
+        self.write(channel, run, count, &messages).await?;
         if may_delete(channel) {
-            for publication in &write {
-                self.erase(channel, publication).await?;
+            for (said, written) in &messages {
+                self.erase(channel, said, written).await?;
             }
         }
         let passed = match channel.lane {
             // Somebody may have left one meanwhile.
-            Lane::Chat => self.erased(channel, run, &write, last.offset).await?,
+            Lane::Chat => self.erased(channel, run, &messages, last.offset).await?,
             _ => Vec::new(),
         };
         self.leave(channel, run - 1, &carried).await?;
@@ -77,7 +85,61 @@ impl Archive {
         self.forget_erasures(channel, run, passed).await
     }
 
-    /// What of these is written, and as what.
+    /// As what messages are written that were not there before.
+    async fn seal(
+        &self,
+        channel: &Channel,
+        new: Vec<Arc<Publication>>,
+    ) -> Result<Vec<Message>, StoreError> {
+        let keyring = Keyring::sealing(self.0.keyring.as_ref()).filter(|_| !new.is_empty());
+        let Some(keyring) = keyring else {
+            return Ok(new
+                .into_iter()
+                .map(|said| (Arc::clone(&said), said))
+                .collect());
+        };
+        let name = channel.to_string();
+        let batch = Batch {
+            channel: &name,
+            publications: &new,
+        };
+        let authors = self.authors(channel, &batch).await?;
+        let sealed = async {
+            keyring.look().await?;
+            keyring.seal(&[batch], &authors).await
+        };
+        let sealed = sealed.await.map_err(|error| keyring.fault(error))?;
+        Ok(new
+            .iter()
+            .cloned()
+            .zip(sealed.into_iter().flatten())
+            .collect())
+    }
+
+    /// Who has said what these messages pin.
+    async fn authors(&self, channel: &Channel, batch: &Batch<'_>) -> Result<Authors, StoreError> {
+        let mut authors = Authors::new();
+        for publication in batch.publications {
+            let Some((name, offset)) = pinned_by(batch.channel, publication) else {
+                continue;
+            };
+            let chat = Channel {
+                lane: Lane::Chat,
+                room: channel.room.clone(),
+            };
+            let Some((run, _)) = self.run_list(&chat).await?.into_iter().next() else {
+                continue;
+            };
+            let row = Row::new(&chat, run, Sort::Texts);
+            let said = self.text_at(&row, Offset(offset)).await?.into_iter().next();
+            if let Some((_, said)) = said {
+                authors.insert((name, offset), said.draft.sender.user.clone());
+            }
+        }
+        Ok(authors)
+    }
+
+    /// What of these is written.
     async fn work(
         &self,
         channel: &Channel,
@@ -101,12 +163,11 @@ impl Archive {
             };
             match there.get(&publication.offset) {
                 Some(there) if is_same(there) => {
-                    work.carried.push(Arc::clone(there));
-                    work.write.push(Arc::clone(there));
+                    work.carried.push((publication, Arc::clone(there)));
                 }
                 // It was said while that run went on, which has it no more: it was deleted, forgotten, or let go of.
                 None if publication.offset <= head.offset && publication.at <= head.at => {}
-                _ => work.write.push(publication),
+                _ => work.new.push(publication),
             }
         }
         Ok(work)
@@ -144,13 +205,13 @@ impl Archive {
         channel: &Channel,
         run: i32,
         count: i64,
-        publications: &[Arc<Publication>],
+        messages: &[Message],
     ) -> Result<(), StoreError> {
-        let placed: Vec<(Row, Bucket, &Publication)> = publications
+        let placed: Vec<(Row, Bucket, &Publication)> = messages
             .iter()
-            .map(|publication| {
-                let row = Row::new(channel, run, Sort::of(publication));
-                (row, Bucket::of(publication), &**publication)
+            .map(|(_, written)| {
+                let row = Row::new(channel, run, Sort::of(written));
+                (row, Bucket::of(written), &**written)
             })
             .collect();
         self.announce(count, &placed).await?;
@@ -174,9 +235,9 @@ impl Archive {
         &self,
         channel: &Channel,
         run: i32,
-        publications: &[Arc<Publication>],
+        messages: &[Message],
     ) -> Result<(), StoreError> {
-        for publication in publications {
+        for (publication, _) in messages {
             let row = Row::new(channel, run, Sort::of(publication));
             let bucket = Bucket::of(publication);
             self.remove(&row, bucket, &[signed(publication.offset.0)])

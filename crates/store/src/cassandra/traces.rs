@@ -5,13 +5,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use fanwave_wire::{Event, Publication, UserId};
+use fanwave_wire::{Publication, UserId};
 
 use super::{
     Archive,
     place::{Bucket, Row, Sort},
 };
-use crate::{StoreError, limits::CASSANDRA_KNOWN_MAX};
+use crate::{StoreError, limits::CASSANDRA_KNOWN_MAX, seal::people};
 
 /// Where a person has said, done or been named something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,24 +66,6 @@ impl Traces {
         }
         known.traces.extend(traces);
     }
-}
-
-/// Whom a message names.
-fn people(publication: &Publication) -> impl Iterator<Item = &UserId> {
-    let body = &publication.draft.body;
-    let answered = body.as_text().and_then(|text| text.reply_to.as_deref());
-    let meant = body.as_event().and_then(|event| match event {
-        Event::Muted { user, .. }
-        | Event::Banned { user, .. }
-        | Event::Pardoned { user }
-        | Event::Cleared { user, .. } => Some(user),
-        Event::Held { sender, .. } => Some(&sender.user),
-        _ => None,
-    });
-    let named = answered.map(|reply| &reply.user).or(meant);
-    [Some(&publication.draft.sender.user), named]
-        .into_iter()
-        .flatten()
 }
 
 impl Archive {

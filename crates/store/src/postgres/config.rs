@@ -74,6 +74,12 @@ impl PostgresConfig {
             && !name.starts_with("pg_")
     }
 
+    /// In which schema the keys for a log are, by that of the log.
+    #[must_use]
+    pub fn keys_schema(schema: &str) -> String {
+        format!("{schema}_keys")
+    }
+
     /// As people are told of it: never with the password.
     pub(crate) fn place(&self) -> String {
         format!("{} at {}:{}", self.database, self.host, self.port)

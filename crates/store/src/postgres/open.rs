@@ -1,7 +1,8 @@
 //! Opens a log, or says in the operator's words why not.
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::MigrateError,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
+    migrate::{MigrateError, Migrator},
     postgres::PgConnectOptions,
 };
 use tokio::time::timeout;
@@ -13,11 +14,15 @@ use super::{
     transact::Transactions,
 };
 use crate::{
-    Cause, OpenError, StoreError,
-    limits::{CONNECT_MAX, MIGRATION_MAX},
+    Cause, OpenError, PersonKeys, StoreError,
+    keyring::Keyring,
+    limits::{ANSWER_WAIT_MAX, CONNECT_MAX, MIGRATION_MAX},
 };
 
-pub(crate) async fn open(config: &PostgresConfig) -> Result<(Readers, Transactions), OpenError> {
+pub(crate) async fn open(
+    config: &PostgresConfig,
+    keys: PersonKeys,
+) -> Result<(Readers, Transactions, Option<Keyring>), OpenError> {
     let place = config.place();
     let refused = |error| refusal(&place, error);
     assert!(
@@ -25,22 +30,50 @@ pub(crate) async fn open(config: &PostgresConfig) -> Result<(Readers, Transactio
         "the name of a schema is checked where it comes in"
     );
     let options = config.options();
-    let mut connection = connect(&options).await.map_err(refused)?;
-    match timeout(MIGRATION_MAX, migrate(config, &mut connection)).await {
-        Ok(migrated) => migrated?,
-        Err(_) => return Err(refused(StoreError::Unreachable(Cause::new(NoAnswer)))),
-    }
+    let mut connection = prepare(config, sqlx::migrate!("migrations/postgres")).await?;
     warn_of_loss(&place, &mut connection)
         .await
         .map_err(|error| refused(fault(error)))?;
     // What the migration has set for itself is not for the writer.
     drop(connection.close().await);
+    let keyring = Keyring::of(config, keys).await?;
     let connection = connect(&options).await.map_err(refused)?;
     let mut readers = replicas::readers(options.clone(), config.readers);
     if !config.replicas.is_empty() {
         readers.replicas = Some(Replicas::start(config, &readers));
     }
-    Ok((readers, Transactions::new(options, connection)))
+    let transactions = Transactions::new(options, connection, keyring.clone());
+    Ok((readers, transactions, keyring))
+}
+
+/// Brings a schema up to date; answers the connection on which that was done.
+pub(crate) async fn prepare(
+    config: &PostgresConfig,
+    migrator: Migrator,
+) -> Result<PgConnection, OpenError> {
+    let place = config.place();
+    let refused = |error| refusal(&place, error);
+    let mut connection = connect(&config.options()).await.map_err(refused)?;
+    match timeout(MIGRATION_MAX, migrate(config, migrator, &mut connection)).await {
+        Ok(migrated) => migrated?,
+        Err(_) => return Err(refused(StoreError::Unreachable(Cause::new(NoAnswer)))),
+    }
+    Ok(connection)
+}
+
+/// Whether a schema has a table of this name.
+pub(crate) async fn has_table(config: &PostgresConfig, table: &str) -> Result<bool, OpenError> {
+    let refused = |error| refusal(&config.place(), error);
+    let mut connection = connect(&config.options()).await.map_err(refused)?;
+    let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(format!("{}.{table}", config.schema))
+        .fetch_one(&mut connection);
+    let there = match timeout(ANSWER_WAIT_MAX, there).await {
+        Ok(there) => there.map_err(|error| refused(fault(error)))?,
+        Err(_) => return Err(refused(StoreError::Unreachable(Cause::new(NoAnswer)))),
+    };
+    drop(timeout(ANSWER_WAIT_MAX, connection.close()).await);
+    Ok(there)
 }
 
 /// Connects, or gives up in time.
@@ -53,7 +86,11 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
 
 /// Brings the schema up to date. The migrator takes an advisory lock of the database: of processes that start at once one
 /// works, and the others find it done.
-async fn migrate(config: &PostgresConfig, connection: &mut PgConnection) -> Result<(), OpenError> {
+async fn migrate(
+    config: &PostgresConfig,
+    mut migrator: Migrator,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
     let place = config.place();
     // They wait for it as long as a migration may take.
     let patient = format!(
@@ -70,7 +107,6 @@ async fn migrate(config: &PostgresConfig, connection: &mut PgConnection) -> Resu
             .fetch_one(&mut *connection)
             .await
             .map_err(|error| refusal(&place, fault(error)))?;
-    let mut migrator = sqlx::migrate!("migrations/postgres");
     // A step of a newer release only adds: whoever does not know it works on without it.
     migrator.set_ignore_missing(true);
     if !there {

@@ -14,9 +14,10 @@ use sqlx::{PgConnection, Postgres};
 use super::{
     partitions::Known,
     retention,
-    transact::{Taken, insert_messages, move_heads},
+    transact::{Taken, insert_messages, move_heads, seal},
 };
 use crate::{
+    keyring::{Batch, Keyring},
     limits::{ERASURES_READ_MAX, STATEMENT_BYTES_MAX},
     record::{Pending, Record, Run, may_delete},
     rows::signed,
@@ -66,6 +67,7 @@ type Older = (i64, i64, i64);
 pub(super) async fn write_down(
     connection: &mut PgConnection,
     partitions: &mut Known,
+    keyring: Option<&Keyring>,
     group: &mut [Request],
 ) -> Result<(), sqlx::Error> {
     let records: Vec<&Record> = group
@@ -82,7 +84,7 @@ pub(super) async fn write_down(
     let mut left = &*records;
     while !left.is_empty() {
         let (turn, rest) = left.split_at(turn(left));
-        write_turn(connection, partitions, turn).await?;
+        write_turn(connection, partitions, keyring, turn).await?;
         left = rest;
     }
     for request in group {
@@ -132,29 +134,45 @@ fn turn(records: &[&Record]) -> usize {
 async fn write_turn(
     connection: &mut PgConnection,
     partitions: &mut Known,
+    keyring: Option<&Keyring>,
     records: &[&Record],
 ) -> Result<(), sqlx::Error> {
     let mut opened = open_runs(connection, records).await?;
     find_new(connection, &mut opened).await?;
     drop_deleted(connection, &mut opened).await?;
+    // Only of what is written: whoever was forgotten, and is in what comes late, gets no key for it.
+    let channels: Vec<String> = opened
+        .iter()
+        .map(|o| o.record.channel.to_string())
+        .collect();
+    let batches = opened.iter().zip(&channels).map(|(opened, channel)| Batch {
+        channel,
+        publications: &opened.new,
+    });
+    let batches: Vec<_> = batches.collect();
+    let sealed = seal(connection, keyring, &batches).await?;
+    let written = |index: usize| match &sealed {
+        Some(sealed) => &sealed[index],
+        None => &opened[index].new,
+    };
     let taken: Vec<_> = opened
         .iter()
-        .filter(|opened| !opened.new.is_empty())
-        .map(|opened| Taken {
+        .enumerate()
+        .filter(|(_, opened)| !opened.new.is_empty())
+        .map(|(index, opened)| Taken {
             channel_id: opened.run.id,
             keeps: opened.keeps,
-            channel: "",
-            publications: &opened.new,
+            publications: written(index),
         })
         .collect();
     if !taken.is_empty() {
         insert_messages(connection, partitions, &taken).await?;
     }
     close_runs(connection, &opened).await?;
-    for Opened { record, new, .. } in &opened {
+    for (index, Opened { record, new, .. }) in opened.iter().enumerate() {
         if may_delete(&record.channel) {
-            for publication in new {
-                erase(connection, record, publication).await?;
+            for (publication, written) in new.iter().zip(written(index)) {
+                erase(connection, record, publication, written).await?;
             }
         }
     }

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use fanwave_wire::{Offset, Publication, RoomId, UnixMillis};
 use sqlx::{
-    Connection, FromRow, PgConnection, Postgres,
+    AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Row as _,
     postgres::{PgConnectOptions, PgRow},
 };
 use tokio::time::{sleep, timeout};
@@ -33,9 +33,10 @@ use super::{
 use crate::{
     Appended, Cause, StoreError,
     forget::{Person, Place, Step},
+    keyring::{Keyring, sealing},
     limits::{ANSWER_WAIT_MAX, RESOLVE_MAX, RESOLVE_PAUSE, STATEMENT_BYTES_MAX},
     rows::{HeldRow, StandingRow, Written, signed},
-    statements::{HOLD, PUT_SETTING, RELEASE, STANDING, erasure},
+    statements::{HOLD, PUT_SETTING, RELEASE, STANDING, erasure, events},
     writer::{Request, Transact},
 };
 
@@ -45,7 +46,10 @@ pub(crate) struct Transactions {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
     partitions: Known,
+    keyring: Option<Keyring>,
 }
+
+sealing!(PgConnection);
 
 /// By which to recognise a transaction in the log.
 #[derive(Debug)]
@@ -60,11 +64,16 @@ struct Mark {
 struct NoQuota;
 
 impl Transactions {
-    pub(super) fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        connection: PgConnection,
+        keyring: Option<Keyring>,
+    ) -> Self {
         Self {
             options,
             connection: Some(connection),
             partitions: Known::default(),
+            keyring,
         }
     }
 
@@ -80,7 +89,12 @@ impl Transactions {
         let mut connection = self.connection().await?;
         let mark = match timeout(
             ANSWER_WAIT_MAX,
-            apply(&mut connection, &mut self.partitions, group),
+            apply(
+                &mut connection,
+                &mut self.partitions,
+                self.keyring.as_ref(),
+                group,
+            ),
         )
         .await
         {
@@ -197,9 +211,10 @@ async fn look_for(options: &PgConnectOptions, mark: &Mark) -> Result<bool, Store
 async fn apply(
     connection: &mut PgConnection,
     partitions: &mut Known,
+    keyring: Option<&Keyring>,
     group: &mut [Request],
 ) -> Result<Option<Mark>, sqlx::Error> {
-    sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+    begin(connection, keyring).await?;
     // Before any channel is locked, as a sweep does it.
     for request in &mut *group {
         if let Request::Hold {
@@ -213,8 +228,8 @@ async fn apply(
         }
     }
     begin_channels(connection, group).await?;
-    write_down(connection, partitions, group).await?;
-    let mark = append(connection, partitions, group).await?;
+    write_down(connection, partitions, keyring, group).await?;
+    let mark = append(connection, partitions, keyring, group).await?;
     for request in &mut *group {
         if let Request::Forget {
             person,
@@ -235,6 +250,24 @@ async fn apply(
         }
     }
     Ok(mark)
+}
+
+/// Begins a transaction. Where it seals something, no key ends before it does, and none is used that has ended.
+async fn begin(
+    connection: &mut PgConnection,
+    keyring: Option<&Keyring>,
+) -> Result<(), sqlx::Error> {
+    let sealing = Keyring::sealing(keyring).and_then(|keyring| Some((keyring, keyring.begin()?)));
+    let Some((keyring, begin)) = sealing else {
+        sqlx::raw_sql("BEGIN").execute(connection).await?;
+        return Ok(());
+    };
+    let rows = sqlx::raw_sql(AssertSqlSafe(begin))
+        .fetch_all(connection)
+        .await?;
+    let destroyed = rows.last().ok_or(sqlx::Error::RowNotFound)?;
+    keyring.confirm(destroyed.try_get(0)?);
+    Ok(())
 }
 
 /// A sweep moves rows from partition to partition, and a row that has been moved cannot be changed: not both at once.
@@ -316,15 +349,18 @@ pub(super) struct Taken<'g> {
     pub(super) channel_id: i64,
     /// For how long its texts are kept, milliseconds.
     pub(super) keeps: Option<i64>,
-    /// As the events in it know it, which may erase something; empty where they do not.
-    pub(super) channel: &'g str,
+    /// As they are written.
     pub(super) publications: &'g [Arc<Publication>],
 }
+
+/// What is erased by it: the messages of a channel as they were appended, and as they are written.
+type Erasing<'g> = (&'g str, &'g [Arc<Publication>], &'g [Arc<Publication>]);
 
 /// Judges all appends of a group, and writes those that are taken.
 async fn append(
     connection: &mut PgConnection,
     partitions: &mut Known,
+    keyring: Option<&Keyring>,
     group: &mut [Request],
 ) -> Result<Option<Mark>, sqlx::Error> {
     let mut ledger = Ledger::default();
@@ -341,25 +377,28 @@ async fn append(
     for (id, name, head, keeps) in rows {
         ledger.open(name, id, Offset(head.unsigned_abs()), keeps);
     }
+    seal_appends(connection, keyring, group).await?;
     find_held(connection, group, &mut ledger).await?;
-    let mut taken = Vec::new();
+    let (mut taken, mut erasing) = (Vec::new(), Vec::<Erasing<'_>>::new());
     for request in &mut *group {
         let Request::Append {
             channel,
             publications,
+            sealed,
             answer,
         } = request
         else {
             continue;
         };
-        answer.set(match judge(&mut ledger, channel, publications) {
+        let written = sealed.as_ref().unwrap_or(publications);
+        answer.set(match judge(&mut ledger, channel, written) {
             Verdict::Taken { channel_id, keeps } => {
                 taken.push(Taken {
                     channel_id,
                     keeps,
-                    channel,
-                    publications,
+                    publications: written,
                 });
+                erasing.push((channel, publications, written));
                 Ok(Appended::Stored)
             }
             Verdict::Held(held) => Ok(Appended::Held(held)),
@@ -379,11 +418,13 @@ async fn append(
         .unzip();
     move_heads(connection, ids, heads).await?;
     insert_messages(connection, partitions, &taken).await?;
-    for append in &taken {
-        for publication in append.publications {
-            let event = publication.draft.body.as_event();
-            let erasure = |event| erasure::<Postgres>(append.channel, event);
-            if let Some(mut update) = event.and_then(erasure) {
+    for (channel, publications, written) in erasing {
+        for event in publications
+            .iter()
+            .zip(written)
+            .flat_map(|(publication, written)| events(publication, written))
+        {
+            if let Some(mut update) = erasure::<Postgres>(channel, event) {
                 update.build().execute(&mut *connection).await?;
             }
         }
@@ -391,13 +432,15 @@ async fn append(
     Ok(mark)
 }
 
+/// The appends of a group, as they are written.
 fn appends(group: &[Request]) -> impl Iterator<Item = (&str, &[Arc<Publication>])> {
     group.iter().filter_map(|request| match request {
         Request::Append {
             channel,
             publications,
+            sealed,
             ..
-        } => Some((&**channel, &**publications)),
+        } => Some((&**channel, &**sealed.as_ref().unwrap_or(publications))),
         _ => None,
     })
 }

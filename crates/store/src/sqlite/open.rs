@@ -18,7 +18,8 @@ use super::{
     transact::Transactions,
 };
 use crate::{
-    Cause, OpenError,
+    Cause, OpenError, PersonKeys,
+    keyring::Keyring,
     limits::{LOCK_WAIT_MAX, READ_MAX, READERS_MAX},
 };
 
@@ -27,8 +28,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 /// "FANW": tells our files from other programs' databases.
 const APPLICATION_ID: i32 = 0x4641_4E57;
 
-pub(crate) async fn open(path: &Path) -> Result<(Readers, Transactions), OpenError> {
+pub(crate) async fn open(
+    path: &Path,
+    keys: PersonKeys,
+) -> Result<(Readers, Transactions, Option<Keyring>), OpenError> {
     let lock = lock(path)?;
+    let keyring = Keyring::beside(path, keys).await?;
     let options = writer_options(path);
     let refused = |error| refusal(path, error);
     let mut connection = options.connect().await.map_err(refused)?;
@@ -42,10 +47,8 @@ pub(crate) async fn open(path: &Path) -> Result<(Readers, Transactions), OpenErr
         .connect_with(reader_options(path))
         .await
         .map_err(refused)?;
-    Ok((
-        Readers(readers),
-        Transactions::new(options, connection, lock),
-    ))
+    let transactions = Transactions::new(options, connection, lock, keyring.clone());
+    Ok((Readers(readers), transactions, keyring))
 }
 
 /// How the one writer connects. A commit in WAL mode flushes the disk only under `synchronous=FULL`

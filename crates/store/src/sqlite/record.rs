@@ -5,8 +5,9 @@ use std::sync::Arc;
 use fanwave_wire::{Lane, Publication};
 use sqlx::{Sqlite, SqliteConnection};
 
-use super::transact::insert_messages;
+use super::transact::{insert_messages, seal};
 use crate::{
+    keyring::{Batch, Keyring},
     limits::ERASURES_READ_MAX,
     record::{Pending, Record, Run, may_delete},
     rows::signed,
@@ -24,13 +25,24 @@ struct Opened {
 /// Writes down what others have given an offset.
 pub(super) async fn write_down(
     connection: &mut SqliteConnection,
+    keyring: Option<&Keyring>,
     record: &Record,
 ) -> Result<(), sqlx::Error> {
     let opened = open_run(connection, record).await?;
-    if !opened.new.is_empty() {
-        insert_messages(connection, opened.run.id, &opened.new).await?;
+    if opened.new.is_empty() {
+        return close_run(connection, record, &opened, &[]).await;
     }
-    close_run(connection, record, &opened).await
+    // Only of what is written: whoever was forgotten, and is in what comes late, gets no key for it.
+    let channel = record.channel.to_string();
+    let batch = Batch {
+        channel: &channel,
+        publications: &opened.new,
+    };
+    let sealed = seal(connection, keyring, &[batch]).await?;
+    let sealed = sealed.into_iter().flatten().next();
+    let written = sealed.as_ref().unwrap_or(&opened.new);
+    insert_messages(connection, opened.run.id, written).await?;
+    close_run(connection, record, &opened, written).await
 }
 
 /// Finds the run of a record, or begins it, and what of the record has to be written to it.
@@ -109,6 +121,7 @@ async fn close_run(
     connection: &mut SqliteConnection,
     record: &Record,
     opened: &Opened,
+    written: &[Arc<Publication>],
 ) -> Result<(), sqlx::Error> {
     let Some(last) = record.publications.last() else {
         return Ok(());
@@ -130,8 +143,8 @@ async fn close_run(
             .await?;
     }
     if may_delete(&record.channel) {
-        for publication in &opened.new {
-            erase(connection, record, publication).await?;
+        for (publication, written) in opened.new.iter().zip(written) {
+            erase(connection, record, publication, written).await?;
         }
     }
     Ok(())

@@ -11,8 +11,9 @@ use sqlx::{
 use super::{fault::fault, forget, record::write_down, retention::sweep};
 use crate::{
     Appended, Held, Standing, StoreError,
+    keyring::{Keyring, sealing},
     rows::{HeldRow, StandingRow, Written, signed},
-    statements::{HOLD, PUT_SETTING, RELEASE, STANDING, erasure},
+    statements::{HOLD, PUT_SETTING, RELEASE, STANDING, erasure, events},
     writer::{Request, Transact},
 };
 
@@ -23,7 +24,10 @@ pub(crate) struct Transactions {
     connection: Option<SqliteConnection>,
     lock: File,
     quota: Quota,
+    keyring: Option<Keyring>,
 }
+
+sealing!(SqliteConnection);
 
 #[derive(Debug)]
 enum Quota {
@@ -36,19 +40,27 @@ impl Transactions {
         options: SqliteConnectOptions,
         connection: SqliteConnection,
         lock: File,
+        keyring: Option<Keyring>,
     ) -> Self {
         Self {
             options,
             connection: Some(connection),
             lock,
             quota: Quota::Applied(None),
+            keyring,
         }
     }
 
     async fn attempt(&mut self, group: &mut [Request]) -> Result<(), StoreError> {
+        let keyring = self.keyring.clone();
         let connection = self.begin().await?;
+        seal_appends(connection, keyring.as_ref(), group)
+            .await
+            .map_err(fault)?;
         for request in group {
-            apply(request, connection).await.map_err(fault)?;
+            apply(request, connection, keyring.as_ref())
+                .await
+                .map_err(fault)?;
         }
         sqlx::query("COMMIT")
             .execute(connection)
@@ -133,6 +145,7 @@ impl Transact for Transactions {
 async fn apply(
     request: &mut Request,
     connection: &mut SqliteConnection,
+    keyring: Option<&Keyring>,
 ) -> Result<(), sqlx::Error> {
     match request {
         Request::Begin {
@@ -143,10 +156,14 @@ async fn apply(
         Request::Append {
             channel,
             publications,
+            sealed,
             answer,
-        } => answer.set(append(connection, channel, publications).await?),
+        } => {
+            let written = sealed.as_ref().unwrap_or(publications);
+            answer.set(append(connection, channel, publications, written).await?);
+        }
         Request::Record { record, answer } => {
-            write_down(connection, record).await?;
+            write_down(connection, keyring, record).await?;
             answer.set(Ok(()));
         }
         Request::Put { key, value, answer } => {
@@ -212,11 +229,12 @@ async fn append(
     connection: &mut SqliteConnection,
     channel: &str,
     publications: &[Arc<Publication>],
+    written: &[Arc<Publication>],
 ) -> Result<Result<Appended, StoreError>, sqlx::Error> {
     let (Some(first), Some(last)) = (publications.first(), publications.last()) else {
         return Ok(Ok(Appended::Stored));
     };
-    let held = find_held(connection, channel, publications).await?;
+    let held = find_held(connection, channel, written).await?;
     if !held.is_empty() {
         return Ok(Ok(Appended::Held(held)));
     }
@@ -232,11 +250,12 @@ async fn append(
         return Ok(Err(StoreError::Moved));
     };
     let channel_id: i64 = row.try_get(0)?;
-    insert_messages(connection, channel_id, publications).await?;
-    for publication in publications {
-        let event = publication.draft.body.as_event();
-        if let Some(mut update) = event.and_then(|event| erasure::<Sqlite>(channel, event)) {
-            update.build().execute(&mut *connection).await?;
+    insert_messages(connection, channel_id, written).await?;
+    for (publication, written) in publications.iter().zip(written) {
+        for event in events(publication, written) {
+            if let Some(mut update) = erasure::<Sqlite>(channel, event) {
+                update.build().execute(&mut *connection).await?;
+            }
         }
     }
     Ok(Ok(Appended::Stored))

@@ -30,13 +30,13 @@ const WEEK: u64 = 7 * 24 * 60 * 60 * 1_000;
 const WEEK_BEGINS: u64 = 2_900 * WEEK;
 
 /// A keyspace of its own, on a node.
-struct Keyspace {
+pub(super) struct Keyspace {
     config: CassandraConfig,
 }
 
 impl Keyspace {
     /// On the node that all share.
-    fn make() -> Self {
+    pub(super) fn make() -> Self {
         static SHARED: OnceLock<Node> = OnceLock::new();
         Self::on(SHARED.get_or_init(Node::start_for_all))
     }
@@ -54,6 +54,10 @@ impl Keyspace {
             encryption: Encryption::Off,
         };
         Self { config }
+    }
+
+    pub(super) fn config(&self) -> &CassandraConfig {
+        &self.config
     }
 
     /// A connection of somebody else.

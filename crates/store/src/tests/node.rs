@@ -59,7 +59,8 @@ impl Node {
         let (port, storage) = (node.port, free_port());
         let data = node.folder.join("data");
         let data = data.display();
-        // What is acknowledged is in its log, and read again after a kill: with `periodic`, as it comes, it may not be.
+        // What is acknowledged is in its log, and read again after a kill: with `periodic`, as it comes, it may not be. A disk that
+        // all tests write to at once takes longer than the 2 s that a node gives it.
         let configuration = format!(
             "cluster_name: tests\n\
              partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
@@ -79,6 +80,10 @@ impl Node {
              auto_snapshot: false\n\
              concurrent_reads: 4\n\
              concurrent_writes: 4\n\
+             write_request_timeout: 8s\n\
+             read_request_timeout: 8s\n\
+             range_request_timeout: 8s\n\
+             cas_contention_timeout: 8s\n\
              data_file_directories: ['{data}/tables']\n\
              commitlog_directory: '{data}/commitlog'\n\
              hints_directory: '{data}/hints'\n\

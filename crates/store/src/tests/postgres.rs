@@ -41,7 +41,7 @@ impl Schema {
         Self::on(SHARED.get_or_init(Server::start_for_all))
     }
 
-    fn on(server: &Server) -> Self {
+    pub(super) fn on(server: &Server) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         Self {
             host: server.host(),
@@ -66,12 +66,12 @@ impl Schema {
     }
 
     /// A connection of somebody else.
-    async fn stranger(&self) -> PgConnection {
+    pub(super) async fn stranger(&self) -> PgConnection {
         stranger(&self.config()).await
     }
 }
 
-async fn stranger(config: &PostgresConfig) -> PgConnection {
+pub(super) async fn stranger(config: &PostgresConfig) -> PgConnection {
     let options = PgConnectOptions::new_without_pgpass()
         .host(&config.host)
         .port(config.port)
@@ -175,6 +175,15 @@ async fn two_processes_never_give_an_offset_twice() {
     let ids: std::collections::BTreeSet<_> = all.iter().map(|one| one.draft.id.clone()).collect();
     assert_eq!(ids.len(), 300, "each is there once");
     store.close().await;
+}
+
+#[tokio::test]
+async fn whoever_speaks_meanwhile_can_be_forgotten() {
+    let place = Schema::make();
+    let (speaks, forgets) = (place.open().await, place.open().await);
+    super::sealed::speak_and_forget(&speaks, &forgets).await;
+    speaks.close().await;
+    forgets.close().await;
 }
 
 #[tokio::test]

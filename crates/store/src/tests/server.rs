@@ -217,7 +217,7 @@ fn is_root(path: &Path) -> bool {
 }
 
 /// Where Debian has it, of the newest version; otherwise on the path.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     versions
         .filter_map(|version| {

@@ -25,7 +25,7 @@ impl Folder {
         }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.path.join("fanwave.db")
     }
 
