@@ -61,14 +61,7 @@ pub enum Place {
 }
 
 pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config, postgres: &Place) -> Store {
-    let record = match config.store.record.as_str() {
-        "on" => true,
-        "off" => false,
-        _ => {
-            check.refuse(KeyPath::of("store", "record"), "must be \"on\" or \"off\"");
-            false
-        }
-    };
+    let record = is_on(check, KeyPath::of("store", "record"), &config.store.record);
     let kind = config.engine.kind.as_str();
     let mut archive = cassandra::plan(check, config);
     let place = match config.store.kind.as_str() {
@@ -111,6 +104,26 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config, postgres: &Pl
             "must be \"off\" with engine.kind = \"memory\", whose log the store is",
         );
     }
+    Store {
+        place,
+        retention: retention(check, config),
+        record,
+        archive,
+        person_keys,
+        archive_keys,
+    }
+}
+
+/// A switch; off when it is neither.
+fn is_on(check: &mut Check<'_>, key: KeyPath, text: &str) -> bool {
+    if !["on", "off"].contains(&text) {
+        check.refuse(key, "must be \"on\" or \"off\"");
+    }
+    text == "on"
+}
+
+/// How long what is said is kept.
+fn retention(check: &mut Check<'_>, config: &schema::Config) -> Retention {
     let default = keep(check, KeyPath::of("store", "keep"), &config.store.keep);
     let mut retention = Retention {
         default,
@@ -130,25 +143,14 @@ pub(super) fn plan(check: &mut Check<'_>, config: &schema::Config, postgres: &Pl
             retention.rooms.insert(room, kept);
         }
     }
-    Store {
-        place,
-        retention,
-        record,
-        archive,
-        person_keys,
-        archive_keys,
-    }
+    retention
 }
 
 fn person_keys(check: &mut Check<'_>, config: &schema::Config) -> PersonKeys {
-    let keys = match config.store.person_keys.as_str() {
-        "on" => PersonKeys::On,
-        "off" => PersonKeys::Off,
-        _ => {
-            let path = KeyPath::of("store", "person_keys");
-            check.refuse(path, "must be \"on\" or \"off\"");
-            PersonKeys::Off
-        }
+    let path = KeyPath::of("store", "person_keys");
+    let keys = match is_on(check, path, &config.store.person_keys) {
+        true => PersonKeys::On,
+        false => PersonKeys::Off,
     };
     if keys == PersonKeys::On
         && config.store.kind != "sqlite"

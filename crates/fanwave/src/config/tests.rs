@@ -591,7 +591,7 @@ fn whip_has_a_port_and_addresses_that_publishers_reach() {
 }
 
 #[test]
-fn replicas_are_servers_of_the_network() {
+fn a_socket_needs_no_tls_and_replicas_are_servers_of_the_network() {
     let text = "\
 [store]
 kind = \"postgresql\"
@@ -604,6 +604,10 @@ replicas = [\"db-2.example:5433\"]
     assert_eq!(config.replicas, [("db-2.example".to_owned(), 5433)]);
     assert_eq!(config.replica_lag, Duration::from_secs(1));
     let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
+    let store::Place::Postgres { config, .. } = plan(socket, &[]).store.place else {
+        unreachable!("it was asked for");
+    };
+    assert_eq!(config.encryption, fanwave_store::Encryption::Off);
     let open = complaints(&format!("{socket}replicas = [\"db-2:5432\"]\n"), &[]);
     assert!(
         open.contains("`postgresql.replicas` are reached over the network"),
@@ -623,12 +627,12 @@ fn keys_per_person_are_in_a_schema_beside_that_of_the_log() {
         "[store]\nkind = \"postgresql\"\nperson_keys = \"on\"\n[postgresql]\nschema = \"{}\"\n",
         "a".repeat(59)
     );
-    let long = complaints_of(&long);
+    let long = complaints(&long, &[]);
     assert!(
         long.contains("`postgresql.schema` must leave room for _keys behind it"),
         "{long}"
     );
-    let odd = complaints_of("[store]\nperson_keys = \"yes\"\n");
+    let odd = complaints("[store]\nperson_keys = \"yes\"\n", &[]);
     assert!(
         odd.contains("`store.person_keys` must be \"on\" or \"off\""),
         "{odd}"
@@ -676,11 +680,6 @@ id = \"usual\"
         (&*config.database, &*config.schema, config.port),
         ("fanwave", "fanwave", 5432)
     );
-    let socket = "[store]\nkind = \"postgresql\"\n[postgresql]\nhost = \"/run/postgresql\"\n";
-    let store::Place::Postgres { config, .. } = plan(socket, &[]).store.place else {
-        unreachable!("it was asked for");
-    };
-    assert_eq!(config.encryption, Encryption::Off);
     let text = "\
 [engine]
 kind = \"nats\"
