@@ -67,7 +67,7 @@ async fn a_redis_that_comes_back_has_what_was_not_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_without_the_field_is_an_empty_command() {
     let yard = OneServer::start().await;
-    yard.ask(&["XADD", STREAM, "*", "comand", "{}"]).await;
+    yard.ask(&["XADD", STREAM, "*", "something", "{}"]).await;
     let queue = yard.server().await;
     until_leading(&*queue).await;
     queue.rewind().await.expect("it can");
