@@ -168,12 +168,12 @@ impl Node {
         assert!(sent.is_ok_and(|sent| sent.success()), "it runs");
     }
 
-    /// Java with Cassandra, and little memory.
+    /// Java with Cassandra, and little memory: each of the cases' tables, hundreds of them, takes a megabyte.
     fn java(&self) -> Vec<String> {
         let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/cassandra/*");
         let folder = self.folder.display();
         let mut java: Vec<String> = [
-            "-Xmx384m",
+            "-Xmx1g",
             "-Xss512k",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
