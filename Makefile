@@ -10,7 +10,7 @@ SECONDS_LIVE ?= 20
 ENGINE ?= redis
 SPEED ?= 30
 
-.PHONY: help run test test-faults e2e check need-check need-test fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-chat-page bench-page bench-api bench-words bench-broker bench-log c100k million fuzz sim
+.PHONY: help run test conformance test-faults e2e check need-check need-test fix bench-latency bench-playback bench-origin bench-ingest soak bench-idle bench-dvr bench-chat bench-chat-page bench-page bench-api bench-words bench-broker bench-log c100k million fuzz sim
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: ## Every test: Rust, fuzz targets, web page, end to end in Chromium
 
 e2e: ## Only the end-to-end tests; ONLY=watch runs one file
 	@scripts/test-e2e
+
+conformance: ## Every case of the WebSocket judge; `make test` plays a third of those about compression
+	@CASES=all ONLY=websocket-conformance scripts/test-e2e
 
 test-faults: ## Servers, brokers and networks break under 5,000 fans whose every message is accounted for; ONLY=f5 plays one fault
 	@ONLY=$(ONLY) scripts/test-faults
