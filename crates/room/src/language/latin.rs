@@ -121,11 +121,9 @@ fn score_word(word: &str, scores: &mut [usize]) {
 
 fn score_listed(word: &str, scores: &mut [usize]) -> usize {
     let mut found = 0;
-    for (language, list) in words::LISTS {
-        if list.binary_search(&word).is_ok() {
-            scores[language.index()] += 1;
-            found += 1;
-        }
+    for language in words::languages_of(word) {
+        scores[language.index()] += 1;
+        found += 1;
     }
     found
 }

@@ -546,7 +546,30 @@ fn word_lists_are_in_order_and_in_lower_case() {
     }
 }
 
+/// The lists that have a word, one looked at after the other.
+fn listed(word: &str) -> Vec<Language> {
+    let lists = words::LISTS.into_iter();
+    lists
+        .filter(|(_, list)| list.contains(&word))
+        .map(|(language, _)| language)
+        .collect()
+}
+
+#[test]
+fn each_listed_word_speaks_for_its_languages() {
+    for word in words::LISTS.into_iter().flat_map(|(_, list)| list) {
+        let found: Vec<_> = words::languages_of(word).collect();
+        assert_eq!(found, listed(word), "{word}");
+    }
+}
+
 proptest! {
+    /// What is looked up at once is what the lists have.
+    #[test]
+    fn a_word_speaks_for_the_lists_that_have_it(word in "[a-zñãğơ]{1,20}|[a-z]{1,3}") {
+        prop_assert_eq!(words::languages_of(&word).collect::<Vec<_>>(), listed(&word));
+    }
+
     /// Any text has an answer, and the same one each time.
     #[test]
     fn any_text_has_one_answer(text in any::<String>(), letters in "[a-zñãğơ ]{0,250}") {

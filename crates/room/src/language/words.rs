@@ -3,6 +3,8 @@
 //! A word may be in several lists: then it speaks for each. Names, and words that all fans use (`oppa`, `wow`), are in
 //! none. Without accents a word is listed where fans leave them out.
 
+use std::sync::LazyLock;
+
 use fanwave_wire::Language;
 
 /// The lists, one per language that is written in Latin letters.
@@ -16,6 +18,50 @@ pub(super) const LISTS: [(Language, &[&str]); 8] = [
     (Language::Turkish, TURKISH),
     (Language::Vietnamese, VIETNAMESE),
 ];
+
+/// Bytes of a word, after which it is not listed.
+const BYTES_MAX: usize = size_of::<u128>();
+
+/// All words, each with a bit for each list that it is in, in the order of [`key`]. Every word of every message is looked for: in one
+/// table, and without looking at bytes of other words.
+static TABLE: LazyLock<Box<[(u128, u8)]>> = LazyLock::new(|| {
+    let mut table: Vec<(u128, u8)> = Vec::new();
+    for (at, (_, list)) in LISTS.iter().enumerate() {
+        table.extend(list.iter().filter_map(|word| Some((key(word)?, 1 << at))));
+    }
+    table.sort_unstable();
+    table.dedup_by(|(key, bit), (kept, bits)| {
+        let is_same = key == kept;
+        if is_same {
+            *bits |= *bit;
+        }
+        is_same
+    });
+    table.into_boxed_slice()
+});
+
+/// The languages that have a word, in lower case.
+pub(super) fn languages_of(word: &str) -> impl Iterator<Item = Language> {
+    let bits = key(word)
+        .and_then(|key| TABLE.binary_search_by_key(&key, |(key, _)| *key).ok())
+        .and_then(|at| TABLE.get(at))
+        .map_or(0, |(_, bits)| *bits);
+    let has = move |at: usize| bits & (1 << at) != 0;
+    LISTS
+        .iter()
+        .enumerate()
+        .filter(move |(at, _)| has(*at))
+        .map(|(_, (language, _))| *language)
+}
+
+/// A word as a number, which no other word has, as none has a NUL; `None` where it is too long for a listed one.
+fn key(word: &str) -> Option<u128> {
+    let mut bytes = [0; BYTES_MAX];
+    bytes
+        .get_mut(..word.len())?
+        .copy_from_slice(word.as_bytes());
+    Some(u128::from_be_bytes(bytes))
+}
 
 #[rustfmt::skip]
 const ENGLISH: &[&str] = &[
