@@ -21,6 +21,9 @@ const FRESH_MS = 5_000;
 /** On a network that carries less, bit/s, the first picture is in the lowest quality. */
 const NARROW_BITS = 4_000_000;
 
+/** What is asked next is waited for so long, ms, by what would keep the page from asking. */
+const PATIENCE_MS = 250;
+
 /** Something of the show that was fetched before there was a player: text of a playlist, or media. */
 export interface Fetched {
   readonly body: ArrayBuffer;
@@ -36,6 +39,9 @@ const fetched = new Map<string, { readonly what: Promise<Fetched>; readonly aske
 /** Address of the playlist of the quality that the show begins in; null where that is the player's to choose. */
 let begun: string | null = null;
 
+/** Resolves once the playlists of that quality are asked for, or nobody will. */
+let asked: Promise<unknown> = Promise.resolve();
+
 /**
  * Asks which regions there are, how the show stands, for the first of it, and to be a guest, where the fan is none yet.
  *
@@ -46,18 +52,31 @@ let begun: string | null = null;
 export function askEarly(channel: string | null, there: Promise<void>, isThere: () => boolean): void {
   ask('GET', REGIONS);
   const first = channel === null ? firstOf(ask('GET', CHANNELS)) : body(ask('GET', addressOf(channel)));
+  let isAsked = () => {};
+  asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
   void first
     .then(async ({ id, live, playlist }) => {
       // The list says the same of it, and sooner.
       if (channel === null && typeof id === 'string') ask('GET', addressOf(id));
       // Before the show there is none.
-      if (live === true && typeof playlist === 'string') await begin(new URL(playlist, location.href).href, there, isThere);
+      if (live === true && typeof playlist === 'string') await begin(new URL(playlist, location.href).href, there, isThere, isAsked);
     })
-    .catch(() => {});
+    .catch(() => {})
+    .finally(isAsked);
   if (recall('guest') !== null) return;
   const kept = recall('language');
   const language = isLanguage(kept) ? kept : chooseLanguage(navigator.languages);
   ask('POST', GUESTS, JSON.stringify({ name: friendlyName(language, Math.random) }));
+}
+
+/**
+ * Resolves once the browser is fetching what the first picture needs next, and soon in any case: what occupies the page for long begins then, and
+ * the network does not wait for it.
+ */
+export async function untilAsked(): Promise<void> {
+  await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 }
 
 /** `fetch`, but for what was asked early. */
@@ -84,14 +103,16 @@ export function takeBegun(): string | null {
  * Fetches the multivariant playlist and, where the network is narrow, the beginning of the lowest quality: it is there when the player is. Where
  * it is not, a better one is no later.
  */
-async function begin(address: string, there: Promise<void>, isThere: () => boolean): Promise<void> {
+async function begin(address: string, there: Promise<void>, isThere: () => boolean, isAsked: () => void): Promise<void> {
   const multivariant = await textOf(address);
   if (!('MediaSource' in window) || (isThere() && !isNarrow())) return;
   const first = lowest(multivariant, address, (codecs) => MediaSource.isTypeSupported(`video/mp4; codecs="${codecs}"`));
   if (first === null) return;
   begun = first.video;
   const lists = first.audio === null ? [first.video] : [first.video, first.audio];
-  const media = await Promise.all(lists.map(async (list) => firstMedia(await textOf(list), list)));
+  const coming = lists.map(async (list) => firstMedia(await textOf(list), list));
+  isAsked();
+  const media = await Promise.all(coming);
   await there;
   for (const piece of media.flat()) fetchOf(piece);
 }
