@@ -24,15 +24,19 @@ const OUTAGE_S = Number(process.env.OUTAGE || 60);
 const BEFORE_S = Number(process.env.SECONDS || 30);
 const AFTER_S = 15;
 /**
- * Of each room a server keeps its newest 500 messages, and up to 1 MiB of what it sends (`ROOM_LOG_BYTES` in
- * crates/gateway): until it has both it grows, whatever
- * becomes of the log. So many messages of 200 bytes are more than a mebibyte, as they are sent.
+ * Of each room a server keeps its newest 500 messages, and up to 1 MiB of what it sends (`ROOM_LOG_BYTES` in crates/gateway): until it has both it
+ * grows, whatever becomes of the log. So many messages of 200 bytes are more than a mebibyte, as they are sent.
  */
 const FULL = 4_000;
-/** A speaker's messages are stored one after the other, each with the next turn of its room: 20 a second are far from that. */
-const ROOM_RATE = 20;
-/** Each room has one speaker, who says more in a second than a fan may. */
+/** What is said in a room in a second: most of it by its fans in turn, which is the chat, and the rest by its artist, whose messages all fans must have. */
+const ROOM_RATE = 500;
+const LOSSLESS_RATE = 2;
+/** Fans in each room, who are all in its chat. */
+const ROOM_FANS = 20;
+/** Each fan says more in a second than one may. */
 const CHAT = "commands_per_second = 1000\n";
+/** A database has read and compiled its own code by then. */
+const WARM_UP_S = 60;
 /** How long the log may take to have everything once nothing is said any more. */
 const CAUGHT_UP_MS = 240_000;
 /** What an export of one room may take. */
@@ -70,7 +74,8 @@ const STORES = {
     title: "Cassandra",
     rate: 5_000,
     start: async (scene) => {
-      const node = await Cassandra.start(scene);
+      // A 512 MiB heap, as the tests have it, is full of what was written before a minute is over.
+      const node = await Cassandra.start(scene, { heapMib: 2048 });
       return { config: node.config, take: () => killed(node) };
     },
   },
@@ -88,9 +93,8 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
   if (!store) throw new Error(`STORES knows ${Object.keys(STORES).join(", ")}, and not ${name}`);
   const rate = Number(process.env.RATE || store.rate);
   const rooms = rate / ROOM_RATE;
-  // Two to a room: what is measured is the log.
-  const fans = 2 * rooms;
-  const warmS = FULL / ROOM_RATE;
+  const fans = ROOM_FANS * rooms;
+  const warmS = Math.max(WARM_UP_S, FULL / ROOM_RATE);
   const broker = await startRedis(scene);
   const place = await store.start(scene);
   const { nodes, secretFile } = await startNodes(scene, broker, { count: 1, rooms, drain: place.config, more: CHAT });
@@ -98,7 +102,7 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
   if (!node) throw new Error("there is one");
   const load = new Load(scene, `log-${name}`, [
     node.address, "--secret-file", secretFile, "--room", ROOM, "--rooms-numbered", `${rooms}`, "--fans", `${fans}`,
-    "--room-rate", `${ROOM_RATE}`, "--chat-rate", "0", "--duration", "15m",
+    "--room-rate", `${LOSSLESS_RATE}`, "--chat-rate", `${ROOM_RATE - LOSSLESS_RATE}`, "--duration", "15m",
   ]);
   const recorded = async () => (await node.metric("fanwave_recorder_recorded_total")) ?? 0;
   await load.until(({ connected }) => connected >= fans);
@@ -152,17 +156,19 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
 async function exported(node, rooms) {
   let [messages, twice] = [0, 0];
   for (let room = 1; room <= rooms; room += 1) {
-    const { code, stdout, stderr } = await run(node.binary, ["log", "export", `${ROOM}-${room}`, "--lane", "room", "--config", node.config], { deadlineMs: EXPORT_MS });
-    if (code !== 0) throw new Error(`the export ended with ${code}: ${stderr}`);
-    const seen = new Set();
-    for (const line of stdout.split("\n")) {
-      if (!line) continue;
-      const { user, id, text } = JSON.parse(line);
-      if (text === null) continue;
-      const key = `${user} ${id}`;
-      if (seen.has(key)) twice += 1;
-      seen.add(key);
-      messages += 1;
+    for (const lane of ["room", "chat"]) {
+      const { code, stdout, stderr } = await run(node.binary, ["log", "export", `${ROOM}-${room}`, "--lane", lane, "--config", node.config], { deadlineMs: EXPORT_MS });
+      if (code !== 0) throw new Error(`the export ended with ${code}: ${stderr}`);
+      const seen = new Set();
+      for (const line of stdout.split("\n")) {
+        if (!line) continue;
+        const { user, id, text } = JSON.parse(line);
+        if (text === null) continue;
+        const key = `${user} ${id}`;
+        if (seen.has(key)) twice += 1;
+        seen.add(key);
+        messages += 1;
+      }
     }
   }
   return { messages, twice };
@@ -173,7 +179,10 @@ const results = [];
 for (const name of names) results.push(await play(name));
 
 const checks = results.flatMap(({ title, rate, report, perS, before, during, residentBefore, residentMost, log, holes }) => {
-  const { accepted, unanswered, missing, duplicates, reorders } = report.lossless;
+  const { missing, duplicates, reorders, unanswered } = report.lossless;
+  const accepted = report.lossless.accepted + report.lossy.accepted;
+  // What was not answered at the end of the run may have been taken.
+  const open = unanswered + report.lossy.sent - report.lossy.accepted;
   return [
     atLeast(`${title}: recorded a second`, perS, 0.98 * rate),
     {
@@ -182,8 +191,8 @@ const checks = results.flatMap(({ title, rate, report, perS, before, during, res
     },
     atMost(`${title}: what the server grows by`, residentMost - residentBefore, GROWTH_MAX, bytes),
     {
-      what: `${title}: the log has what was acknowledged`, bar: unanswered ? `${count(accepted)} to ${count(accepted + unanswered)}` : count(accepted),
-      seen: count(log.messages), pass: log.messages >= accepted && log.messages <= accepted + unanswered,
+      what: `${title}: the log has what was acknowledged`, bar: open ? `${count(accepted)} to ${count(accepted + open)}` : count(accepted),
+      seen: count(log.messages), pass: log.messages >= accepted && log.messages <= accepted + open,
     },
     atMost(`${title}: messages that it has twice`, log.twice, 0),
     atMost(`${title}: offsets that the broker had let go of`, holes, 0),
@@ -195,7 +204,7 @@ await conclude("log", {
   command: "make bench-log",
   checks,
   figures: [
-    ["what is said", `lossless messages of 200 bytes, ${ROOM_RATE} a second in each of as many rooms as that takes, two fans in each; one server over Redis, which syncs each append`],
+    ["what is said", `messages of 200 bytes, ${ROOM_RATE} a second in each of as many rooms as that takes: ${ROOM_RATE - LOSSLESS_RATE} by its ${ROOM_FANS} fans in turn, ${LOSSLESS_RATE} in the lossless lane; one server over Redis, which syncs each append`],
     ["how long each is away", `${OUTAGE_S} s: PostgreSQL and Cassandra are killed and started again, the file is locked by another process`],
   ],
   table: {

@@ -1,6 +1,7 @@
 /**
  * `make bench-page`: what the watch page is like on a phone over slow 4G, for a show with a ladder of three qualities: after how long the first
- * picture is on the screen and the chat can be written in, with an empty cache, over ROUNDS=5, and what Lighthouse says. Writes
+ * picture is on the screen and the chat can be written in, with an empty cache, over ROUNDS=5, and what Lighthouse says. The phone is a mid-range
+ * one on every machine (tests/harness/phone.mjs); what a fixed slow-down of this machine's processor makes of it is told beside that. Writes
  * artifacts/page-checks.json, and docs/page-performance.md when all rounds are played.
  */
 
@@ -8,13 +9,14 @@ import { join } from "node:path";
 import { writeFile } from "node:fs/promises";
 import { PHONE, startBrowser } from "../tests/harness/browser.mjs";
 import { lighthouseOf } from "../tests/harness/lighthouse.mjs";
+import { lighthousePhone, MID_RANGE, NETWORK, pointsOf, slowdownOf } from "../tests/harness/phone.mjs";
 import { publish, underWay } from "../tests/harness/publisher.mjs";
 import { freePorts, inScene } from "../tests/harness/scene.mjs";
 import { Server } from "../tests/harness/server.mjs";
 import { until } from "../tests/harness/wait.mjs";
 import { atLeast, atMost, count, median } from "./chat/part.mjs";
 import { conclude } from "./cluster/outcome.mjs";
-import { NETWORK, pagePage, SLOWDOWN } from "./page/outcome.mjs";
+import { pagePage, SLOWDOWN } from "./page/outcome.mjs";
 
 const rounds = Number(process.env.ROUNDS || 5);
 if (!(rounds >= 1)) throw new Error(`ROUNDS must be a number of at least one, not ${process.env.ROUNDS}`);
@@ -55,8 +57,9 @@ function watch() {
  *
  * @param {Awaited<ReturnType<typeof startBrowser>>} browser
  * @param {string} url
+ * @param {number} slowdown
  */
-async function visit(browser, url) {
+async function visit(browser, url, slowdown) {
   const context = await browser.newContext({ viewport: PHONE, isMobile: true, hasTouch: true, deviceScaleFactor: 2, locale: "en-US" });
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
@@ -64,7 +67,7 @@ async function visit(browser, url) {
   await cdp.send("Network.emulateNetworkConditions", {
     offline: false, latency: NETWORK.latencyMs, downloadThroughput: NETWORK.downBits / 8, uploadThroughput: NETWORK.upBits / 8,
   });
-  await cdp.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: slowdown });
   await page.addInitScript(watch);
   await page.goto(url, { waitUntil: "commit" });
   const seen = await until("picture and chat are there", SEEN_MS, async () => {
@@ -85,21 +88,33 @@ const result = await inScene("page", async (scene) => {
   await underWay(server, 4);
   const [port] = /** @type {[number]} */ (await freePorts(1));
   const browser = await startBrowser(scene, [`--remote-debugging-port=${port}`]);
-  const visits = [];
-  for (let n = 0; n < rounds; n += 1) {
-    const seen = await visit(browser, server.watchUrl);
-    console.log(`visit ${n + 1}: chat after ${seen.chatS.toFixed(2)} s, picture after ${seen.pictureS.toFixed(2)} s`);
-    if (process.env.ASKED) for (const { name, from, until: to, bytes } of seen.asked) console.log(`  ${from}-${to} ms ${bytes} B ${name}`);
-    visits.push(seen);
-  }
-  const lighthouse = [];
-  for (let n = 0; n < Math.min(3, rounds); n += 1) lighthouse.push(await lighthouseOf(port, server.watchUrl));
-  return { visits, lighthouse };
+  const points = await pointsOf(browser);
+  const slowdown = slowdownOf(points);
+  console.log(`this machine's processor has ${Math.round(points)} points: a mid-range phone's is ${slowdown.toFixed(2)} times slower`);
+  const visited = async (/** @type {number} */ rate) => {
+    const visits = [];
+    for (let n = 0; n < rounds; n += 1) {
+      const seen = await visit(browser, server.watchUrl, rate);
+      console.log(`visit ${n + 1}, ${rate.toFixed(2)} times slower: chat after ${seen.chatS.toFixed(2)} s, picture after ${seen.pictureS.toFixed(2)} s`);
+      if (process.env.ASKED) for (const { name, from, until: to, bytes } of seen.asked) console.log(`  ${from}-${to} ms ${bytes} B ${name}`);
+      visits.push(seen);
+    }
+    return visits;
+  };
+  const judged = async (/** @type {number} */ rate) => {
+    const said = [];
+    for (let n = 0; n < Math.min(3, rounds); n += 1) said.push(await lighthouseOf(port, server.watchUrl, lighthousePhone(rate)));
+    return said;
+  };
+  const [visits, slower] = [await visited(slowdown), await visited(SLOWDOWN)];
+  const [lighthouse, lighthouseSlower] = [await judged(slowdown), await judged(SLOWDOWN)];
+  return { points, slowdown, visits, slower, lighthouse, lighthouseSlower };
 });
 
-const { visits, lighthouse } = result;
+const { points, slowdown, visits, slower, lighthouse, lighthouseSlower } = result;
 /** @param {"performance" | "accessibility" | "best-practices"} category */
 const score = (category) => median(lighthouse.map(({ scores }) => scores[category]));
+const scoreSlower = median(lighthouseSlower.map(({ scores }) => scores.performance));
 const failing = [...new Set(lighthouse.flatMap(({ found }) => found))];
 for (const line of failing) console.log(`Lighthouse: ${line}`);
 await writeFile(join(scene(), "lighthouse.json"), `${JSON.stringify(lighthouse.map(({ report }) => report), undefined, 1)}\n`);
@@ -120,11 +135,14 @@ await conclude("page", {
   ],
   figures: [
     ["network", `${NETWORK.downBits / 1_024_000} Mbit/s down, ${NETWORK.upBits / 1000} kbit/s up, ${NETWORK.latencyMs} ms for each request; the WebSocket is not slowed down by the browser`],
+    ["processor", `${count(Math.round(points))} points of Lighthouse's benchmark beside the show, slowed down ${slowdown.toFixed(2)} times: a mid-range phone has ${count(MID_RANGE)}`],
+    [`slowed down ${SLOWDOWN} times instead (${count(Math.round(points / SLOWDOWN))} points): picture, chat, Lighthouse's performance`,
+      `${s(median(slower.map(({ pictureS }) => pictureS)))}, ${s(median(slower.map(({ chatS }) => chatS)))}, ${scoreSlower}`],
     ["visits with an empty cache; medians of them, and the slowest picture", `${count(visits.length)}; ${s(Math.max(...visits.map(({ pictureS }) => pictureS)))}`],
     ["Lighthouse: first and largest contentful paint, blocked, layout shift", `${timing("first-contentful-paint")}, ${timing("largest-contentful-paint")}, ${timing("total-blocking-time")}, ${median(lighthouse.map(({ timings }) => timings["cumulative-layout-shift"] ?? NaN)).toFixed(3)}`],
     ["what the page's own scripts and styles weigh, packed", `${count(visits[0]?.asked.filter((/** @type {{ name: string }} */ { name }) => name.startsWith("/assets/")).reduce((/** @type {number} */ sum, /** @type {{ bytes: number }} */ { bytes }) => sum + bytes, 0) ?? NaN)} B`],
   ],
-}, { whole: rounds >= 5, raw: { visits, lighthouse: lighthouse.map(({ scores, timings, found }) => ({ scores, timings, found })) }, page: pagePage() });
+}, { whole: rounds >= 5, raw: { points, slowdown, visits, slower, scoreSlower, lighthouse: lighthouse.map(({ scores, timings, found }) => ({ scores, timings, found })) }, page: pagePage() });
 
 function scene() {
   return process.env.FANWAVE_ARTIFACTS ?? ".";

@@ -13,22 +13,23 @@ const CATEGORIES = ["performance", "accessibility", "best-practices"];
 const TIMINGS = ["first-contentful-paint", "largest-contentful-paint", "total-blocking-time", "cumulative-layout-shift", "speed-index"];
 
 /**
- * Lighthouse's phone: its own slow 4G and a processor slowed down four times, both simulated.
+ * Lighthouse's phone: its own slow 4G and a processor slowed down four times, both simulated, or another one.
  *
  * @param {number} port Where a Chromium listens for developers' tools.
  * @param {string} url
- * @param {Category[]} [categories]
+ * @param {object} [throttling] As Lighthouse's setting of that name.
  * @returns {Promise<{ scores: Record<Category, number>, timings: Record<string, number>, found: string[], report: object }>}
  *   Scores of 100; `found` is what costs points, but for speed.
  */
-export async function lighthouseOf(port, url, categories = CATEGORIES) {
-  const result = await lighthouse(url, { port, onlyCategories: categories, maxWaitForLoad: LOADED_MS, logLevel: "error", output: "json" });
+export async function lighthouseOf(port, url, throttling) {
+  const slowed = throttling === undefined ? {} : { throttling };
+  const result = await lighthouse(url, { ...slowed, port, onlyCategories: CATEGORIES, maxWaitForLoad: LOADED_MS, logLevel: "error", output: "json" });
   if (!result) throw new Error("Lighthouse said nothing");
   const { lhr } = result;
   if (lhr.runtimeError) throw new Error(`Lighthouse: ${lhr.runtimeError.message}`);
-  const scores = /** @type {Record<Category, number>} */ (Object.fromEntries(categories.map((id) => [id, Math.round((lhr.categories[id]?.score ?? 0) * 100)])));
+  const scores = /** @type {Record<Category, number>} */ (Object.fromEntries(CATEGORIES.map((id) => [id, Math.round((lhr.categories[id]?.score ?? 0) * 100)])));
   const timings = Object.fromEntries(TIMINGS.map((id) => [id, lhr.audits[id]?.numericValue ?? NaN]));
-  const found = categories.filter((id) => id !== "performance").flatMap((id) => (lhr.categories[id]?.auditRefs ?? []).filter(({ weight }) => weight > 0)
+  const found = CATEGORIES.filter((id) => id !== "performance").flatMap((id) => (lhr.categories[id]?.auditRefs ?? []).filter(({ weight }) => weight > 0)
     .map((reference) => lhr.audits[reference.id])
     .filter((audit) => audit !== undefined && audit.score !== null && audit.score < 1)
     .map((audit) => `${id}: ${audit?.id}: ${audit?.title} ${JSON.stringify(audit?.details ?? {}).slice(0, 600)}`));
