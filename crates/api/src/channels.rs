@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Api, ChannelInfo, Problem, ShowState,
     extract::{ChannelPath, InPath},
+    quality::Asked,
     schedule::Shown,
 };
 
@@ -55,6 +56,10 @@ pub(crate) struct Channel {
     next_show: Option<Shown>,
     /// How long a part of the playlists is, milliseconds.
     part_target_ms: u64,
+    /// Which pages are to tell how their pictures play (docs/quality.md); absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Asked)]
+    quality: Option<Asked>,
 }
 
 /// What the lanes of a channel are called in the chat's protocol.
@@ -149,6 +154,7 @@ fn describe(api: &Api, info: &ChannelInfo) -> Channel {
         show,
         next_show,
         part_target_ms: u64::try_from(api.part_target.as_millis()).unwrap_or(u64::MAX),
+        quality: api.asked(&info.id),
     }
 }
 

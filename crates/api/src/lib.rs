@@ -8,6 +8,7 @@
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
 //! | `GET /api/v1/channels/{id}/ingest` | how well its publisher sends; for staff |
 //! | `GET /api/v1/channels/{id}/ingest/events` | what happens to its show and encoder, as it does; for staff |
+//! | `POST`, `GET /api/v1/channels/{id}/quality` | a page tells how its picture plays; how the players fare, for staff |
 //! | `GET /api/v1/channels/{id}/recordings` | its recordings and clips, newest first |
 //! | `GET`, `DELETE /api/v1/recordings/{id}` | one of them; deleting is for staff |
 //! | `POST /api/v1/recordings/{id}/clips` | a clip between two times; for staff |
@@ -40,8 +41,8 @@
 //! [`emotes`]. What back ends send over a broker in place of HTTP is in [`commands`].
 //!
 //! Between two requests it keeps nothing but what clients have had lately, to count their requests and to do none twice
-//! (`rates`, `once`), for a second the API keys that they have shown (`api_keys`), and copies of what every page asks for
-//! ([`schedule::Board`], [`emotes::Emotes`]): whatever else it knows comes from its configuration, from [`ShowStatus`],
+//! (`rates`, `once`), for a second the API keys that they have shown (`api_keys`), sums of what pages have told of their players in
+//! the last minutes ([`quality`]), and copies of what every page asks for ([`schedule::Board`], [`emotes::Emotes`]): whatever else it knows comes from its configuration, from [`ShowStatus`],
 //! [`Library`], [`NodeList`], [`Rooms`], the engine or the chat log. It never sees sockets or other shells. Refusals are problem details (RFC 9457, see
 //! [`Problem`]). The root mounts [`router`] beside the other shells' routes.
 
@@ -79,6 +80,7 @@ mod polls;
 mod presence;
 mod problem;
 mod publish;
+pub mod quality;
 mod random;
 mod rates;
 mod recordings;
@@ -199,6 +201,8 @@ pub struct Api {
     pub accounts: Option<accounts::Desk>,
     /// Webhooks, if they are kept here.
     pub webhooks: Option<webhooks::Webhooks>,
+    /// What pages tell of how their pictures play.
+    pub quality: quality::Quality,
     /// The wall clock.
     pub now: fn() -> UnixMillis,
 }
@@ -247,6 +251,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(api_keys::routes())
         .merge(audit::routes())
         .merge(publish::routes())
+        .merge(quality::routes())
         .merge(stream_keys::routes())
         .merge(tokens::routes())
         .merge(users::routes())

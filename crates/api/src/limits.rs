@@ -203,6 +203,41 @@ pub const LETTER_CUT_BYTES: usize = 1024;
 /// Longest dead letter, bytes: brokers take a MiB unless they are told otherwise.
 pub const LETTER_BYTES_MAX: usize = LETTER_TEXT_BYTES_MAX + ANSWER_BYTES_MAX + 1024;
 
+/// What players of a channel tell is summed up in slots of so long.
+pub const QUALITY_SLOT: Duration = Duration::from_secs(5);
+
+/// Slots of which is told: five minutes. With those before them, a channel of which something was told takes 25 KB.
+pub const QUALITY_SLOTS: usize = 60;
+
+/// Slots that a point of the series looks back on: half a minute.
+pub const QUALITY_TRAIL_SLOTS: usize = 6;
+
+/// A session that was not heard of for so long is over.
+pub const QUALITY_QUIET: Duration = Duration::from_secs(30);
+
+/// How often a page may be asked to tell something.
+pub const QUALITY_EVERY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest that a page may be asked to wait: with what it waits beside that, a session never counts as over while it plays.
+pub const QUALITY_EVERY_MAX: Duration = Duration::from_secs(20);
+
+/// Most sessions of a channel that report at one time: 50 bytes each, 5 MB.
+pub const QUALITY_REPORTERS_MAX: usize = 100_000;
+
+/// A page that was told that enough report may ask again after so long.
+pub const QUALITY_ENOUGH_FOR: Duration = Duration::from_secs(60);
+
+/// Classes of qualities: up to so many pixels on the shorter side of the picture. What is larger is one more.
+pub const QUALITY_RUNGS: [u32; 8] = [144, 240, 360, 480, 720, 1_080, 1_440, 2_160];
+
+const _: () = assert!(
+    QUALITY_SLOT.as_secs() * QUALITY_TRAIL_SLOTS as u64 == QUALITY_QUIET.as_secs(),
+    "who is heard of in a point of the series is counted in it"
+);
+const _: () = assert!(
+    QUALITY_EVERY_MAX.as_secs() * 6 / 5 < QUALITY_QUIET.as_secs(),
+    "pages wait up to a fifth longer than they are asked to"
+);
 const _: () = assert!(LETTER_BYTES_MAX < 1024 * 1024);
 const _: () = assert!(LETTER_CUT_BYTES <= LETTER_TEXT_BYTES_MAX);
 const _: () = assert!(

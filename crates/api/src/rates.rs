@@ -43,6 +43,8 @@ pub struct RateLimits {
     pub guests_per_minute: Option<NonZeroU32>,
     /// Requests of this API from one address in a minute; `None`: any number.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// Beacons of players from one address in a minute; `None`: any number.
+    pub beacons_per_minute: Option<NonZeroU32>,
     /// The proxies that are believed.
     pub proxies: Proxies,
 }
@@ -71,6 +73,9 @@ const NEWCOMERS: [(Method, &str); 5] = [
     (Method::POST, "/api/v1/setup"),
     (Method::GET, CALLBACK),
 ];
+
+/// Where pages tell how their pictures play.
+const BEACONS: [(Method, &str); 1] = [(Method::POST, "/api/v1/channels/{id}/quality")];
 
 /// What a policy says to a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -133,6 +138,7 @@ pub(crate) struct Limiter {
     proxies: Proxies,
     requests: Option<Policy>,
     guests: Option<Policy>,
+    beacons: Option<Policy>,
 }
 
 impl Limiter {
@@ -142,18 +148,22 @@ impl Limiter {
             proxies: limits.proxies,
             requests: policy("requests", limits.requests_per_minute),
             guests: policy("guests", limits.guests_per_minute),
+            beacons: policy("beacons", limits.beacons_per_minute),
         }
     }
 
     /// Those that a request comes under.
     fn policies(&self, method: &Method, route: Option<&MatchedPath>) -> Vec<&Policy> {
-        let comes = |route: &MatchedPath| {
-            let mut places = NEWCOMERS.iter();
-            places.any(|(by, place)| by == method && *place == route.as_str())
+        let is_one_of = |places: &[(Method, &str)]| {
+            let comes = |route: &MatchedPath| {
+                let mut places = places.iter();
+                places.any(|(by, place)| by == method && *place == route.as_str())
+            };
+            route.is_some_and(comes)
         };
-        let is_newcomer = route.is_some_and(comes);
-        let guests = self.guests.as_ref().filter(|_| is_newcomer);
-        self.requests.iter().chain(guests).collect()
+        let guests = self.guests.as_ref().filter(|_| is_one_of(&NEWCOMERS));
+        let beacons = self.beacons.as_ref().filter(|_| is_one_of(&BEACONS));
+        self.requests.iter().chain(guests).chain(beacons).collect()
     }
 }
 

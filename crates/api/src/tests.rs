@@ -324,6 +324,7 @@ pub(crate) fn api(log: Log, rates: RateLimits) -> Api {
         webhooks: None,
         log: None,
         recorded: false,
+        quality: quality::Quality::default(),
         now: || NOW,
     }
 }

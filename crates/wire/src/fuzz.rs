@@ -7,11 +7,14 @@ use serde_json::{json, value::RawValue};
 
 use crate::{
     Action, Call, CallError, Channel, UnixMillis,
+    beacon::Beacon,
     command::{self, Command},
     envelope::{Batch, Hearsay, Record},
     limits::{
-        BATCH_RECORDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, COMMAND_BYTES_MAX, COMMANDS_PER_FRAME_MAX,
-        CONNECT_SUBS_MAX, JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
+        BATCH_RECORDS_MAX, BEACON_BITRATE_MAX, BEACON_COUNT_MAX, BEACON_HEIGHT_MAX,
+        BEACON_LATENCY_MS_MAX, BEACON_SEQUENCE_MAX, BEACON_SPAN_MS_MAX,
+        CLIENT_MESSAGE_ID_BYTES_MAX, COMMAND_BYTES_MAX, COMMANDS_PER_FRAME_MAX, CONNECT_SUBS_MAX,
+        JWKS_KEYS_MAX, REACTION_KINDS_MAX, TOKEN_BYTES_MAX, WORDS_MAX,
     },
     protocol::{ClientMessage, Command as Frame, Encoding, Method, ProtocolError},
     token::{Jwks, KeyRing, Rules, TokenKey},
@@ -322,6 +325,45 @@ pub fn command(data: &[u8]) {
     }
 }
 
+/// What a page tells of how its picture plays: whatever is taken is within its bounds, and written anew it is the same.
+///
+/// # Panics
+///
+/// It is not.
+pub fn beacon(data: &[u8]) {
+    let Ok(beacon) = Beacon::parse(data) else {
+        return;
+    };
+    let Beacon {
+        session,
+        sequence,
+        startup_ms,
+        played_ms,
+        stalls,
+        stalled_ms,
+        latency_ms,
+        height,
+        bitrate,
+        switches,
+        errors,
+    } = beacon;
+    let spans = [startup_ms.unwrap_or(0), played_ms, stalled_ms];
+    assert!(spans.iter().all(|span| *span <= BEACON_SPAN_MS_MAX));
+    let counts = [stalls, switches, errors];
+    assert!(counts.iter().all(|count| *count <= BEACON_COUNT_MAX));
+    assert!((1..=BEACON_SEQUENCE_MAX).contains(&sequence));
+    assert!(latency_ms.is_none_or(|latency| latency <= BEACON_LATENCY_MS_MAX));
+    assert!(height.is_none_or(|height| (1..=BEACON_HEIGHT_MAX).contains(&height)));
+    assert!(bitrate.is_none_or(|bitrate| (1..=BEACON_BITRATE_MAX).contains(&bitrate)));
+    let again = json!({
+        "session": session.to_string(), "sequence": sequence, "startup_ms": startup_ms, "played_ms": played_ms,
+        "stalls": stalls, "stalled_ms": stalled_ms, "latency_ms": latency_ms, "height": height, "bitrate": bitrate,
+        "switches": switches, "errors": errors,
+    });
+    let again = Beacon::parse(again.to_string().as_bytes());
+    assert_eq!(again, Ok(beacon), "a beacon changed");
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -341,6 +383,7 @@ mod tests {
                 channel(bytes);
                 envelope(bytes);
                 command(bytes);
+                beacon(bytes);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! This crate is pure. It knows no socket, no clock and no random source: whoever needs the time passes it in.
 //! Every shell imports it; it imports none of ours.
 
+pub mod beacon;
 pub mod call;
 pub mod command;
 pub mod envelope;

@@ -45,6 +45,24 @@ pub const COMMAND_ID_CHARS_MAX: usize = 64;
 /// Most bytes of a command's path with its query: a name and a user of 64 bytes each, all of them escaped, take 400.
 pub const COMMAND_PATH_BYTES_MAX: usize = 2 * 1024;
 
+/// Longest span that a beacon tells of, and longest start of a player, milliseconds: ten minutes.
+pub const BEACON_SPAN_MS_MAX: u32 = 600_000;
+
+/// Most stalls, changes of the quality or losses in one beacon.
+pub const BEACON_COUNT_MAX: u32 = 1_000;
+
+/// Furthest behind the stage that a beacon can say a picture is, milliseconds: a day.
+pub const BEACON_LATENCY_MS_MAX: u32 = 86_400_000;
+
+/// Largest shorter side of a picture in a beacon, pixels.
+pub const BEACON_HEIGHT_MAX: u32 = 8_640;
+
+/// Largest bitrate in a beacon, bits per second.
+pub const BEACON_BITRATE_MAX: u32 = 1_000_000_000;
+
+/// Most beacons of one session: at one a second, 115 days.
+pub const BEACON_SEQUENCE_MAX: u32 = 10_000_000;
+
 /// Most characters (Unicode scalar values) of a nickname: at most 128 bytes as UTF-8, 192 as JSON.
 pub const NAME_CHARS_MAX: usize = 32;
 

@@ -28,6 +28,8 @@ export interface components {
              * @example /live/demo/master.m3u8
              */
             playlist: string;
+            /** @description Which pages are to tell how their pictures play (docs/quality.md); absent where none is. */
+            quality?: components["schemas"]["QualityAsked"];
             /** @description The announced show that is on, as the staff has started it; absent where there is none. */
             show?: components["schemas"]["Show"];
             /**
@@ -93,6 +95,20 @@ export interface components {
             text?: string;
             /** @description Who has sent it. */
             user: string;
+        };
+        /** @description Which pages are to tell how their pictures play, and how often. */
+        QualityAsked: {
+            /**
+             * Format: int64
+             * @description How long a page waits at least between two beacons.
+             * @example 10000
+             */
+            every_ms: number;
+            /**
+             * Format: double
+             * @description The share of all views of the page. Each draws a number from 0 to 1 once, and reports while that is less.
+             */
+            sample: number;
         };
         /** @description A recording or a clip. */
         Recording: {

@@ -281,6 +281,7 @@ async fn one_address_makes_so_many_guests_in_a_minute() {
         RateLimits {
             guests_per_minute: NonZeroU32::new(2),
             requests_per_minute: NonZeroU32::new(100),
+            beacons_per_minute: None,
             proxies: Proxies(vec!["10.0.0.0/8".parse().unwrap()]),
         },
     );

@@ -56,7 +56,7 @@ impl Platform {
     }
 
     /// A connection follows the chat.
-    pub(super) fn join(&self, user: &str) {
+    pub(crate) fn join(&self, user: &str) {
         let channel = "chat:demo".parse().unwrap();
         let _ = self.lock().presence.join(&channel, &UserId(user.into()));
     }
@@ -90,6 +90,7 @@ impl Platform {
             nodes: Arc::new(TwoNodes),
             regions: Regions::default(),
             rates: RateLimits::default(),
+            quality: quality::Quality::default(),
             now: || NOW,
         }
     }

@@ -31,15 +31,19 @@ const PRIVATE: [&str; 9] = [
 
 /// Plans it.
 pub(super) fn plan(check: &mut Check<'_>, config: &Config) -> RateLimits {
-    let mut per_minute = |name, number| {
-        let number: u32 = check.number(KeyPath::of("api", name), number, 0..=PER_MINUTE_MAX);
+    let mut per_minute = |section, name, number| {
+        let number: u32 = check.number(KeyPath::of(section, name), number, 0..=PER_MINUTE_MAX);
         NonZeroU32::new(number)
     };
-    let guests_per_minute = per_minute("guests_per_minute", config.api.guests_per_minute);
-    let requests_per_minute = per_minute("requests_per_minute", config.api.requests_per_minute);
+    let (api, quality) = (&config.api, &config.quality);
+    let guests_per_minute = per_minute("api", "guests_per_minute", api.guests_per_minute);
+    let requests_per_minute = per_minute("api", "requests_per_minute", api.requests_per_minute);
+    let beacons = quality.beacons_per_minute;
+    let beacons_per_minute = per_minute("quality", "beacons_per_minute", beacons);
     RateLimits {
         guests_per_minute,
         requests_per_minute,
+        beacons_per_minute,
         proxies: proxies(check, &config.http.proxies),
     }
 }

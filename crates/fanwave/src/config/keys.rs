@@ -146,6 +146,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "Small pictures for whoever seeks, in a show that is on and in its recording, with a WebVTT track. Made by the ladder's ffmpeg.",
     ),
     (
+        "quality",
+        "How the players of fans fare (docs/quality.md): pages tell it, and the studio, /metrics and the API show it. Nothing of a person is kept.",
+    ),
+    (
         CHANNELS,
         "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 256.",
     ),
@@ -702,6 +706,27 @@ pub const KEYS: &[Key] = &[
         Kind::Number,
         "Lines of a picture's shorter side, an even number of 36 to 240.",
         "",
+    ),
+    key(
+        "quality",
+        "reporters_max",
+        Kind::Number,
+        "Viewers of a channel that tell how their pictures play, up to 100000: in a room of more, each page draws whether it does, so that about so many do on all servers together; one server takes no more than these. 0: none is asked, and nothing is taken.",
+        "50 bytes each; a request of 300 bytes each, every so often",
+    ),
+    key(
+        "quality",
+        "every",
+        Kind::Text,
+        "How often each tells it, 1s to 20s. 5000 every 10s are 500 requests a second, over all servers.",
+        "",
+    ),
+    key(
+        "quality",
+        "beacons_per_minute",
+        Kind::Number,
+        "How many of them one address (of IPv6, one /64) may send in a minute, up to 1000000: 429 for more, and the page waits. 0 is any number. 6000 are those of a hall of 1000 fans behind one address.",
+        "4 MB of addresses",
     ),
     key(
         CHANNELS,

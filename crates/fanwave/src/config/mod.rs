@@ -33,6 +33,7 @@ pub mod oidc;
 pub mod plan;
 pub mod problem;
 pub mod proxy;
+mod quality;
 mod recording;
 pub mod reference;
 mod regions;

@@ -37,7 +37,7 @@ use super::{
     ladder,
     problem::{Fault, Problem},
     proxy::{self, Proxy},
-    recording, regions, s3,
+    quality, recording, regions, s3,
     schema::Config,
     settings::{KeyPath, Settings},
     store::{self, Store},
@@ -98,6 +98,8 @@ pub struct Plan {
     pub ladder: LadderConfig,
     /// What pictures are made for whoever seeks.
     pub thumbnails: ThumbnailsConfig,
+    /// Who tells how players fare.
+    pub quality: fanwave_api::quality::QualityRules,
     /// At least one; ids are unique.
     pub channels: Vec<Channel>,
     /// The chat.
@@ -254,6 +256,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         s3: s3::plan(&mut check, &config),
         ladder: ladder::plan(&mut check, &config.ladder),
         thumbnails: thumbnails::plan(&mut check, &config.thumbnails, &config.channels),
+        quality: quality::plan(&mut check, &config.quality),
         channels: channels(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
@@ -261,11 +264,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         commands: commands::plan(&mut check, &config),
         store: store::plan(&mut check, &config, &postgres),
         name: engine::name(&mut check, &config.engine),
-        guest_ttl: check.duration(
-            KeyPath::of("tokens", "guest_ttl"),
-            &config.tokens.guest_ttl,
-            secs(60)..=secs(400 * 86_400),
-        ),
+        guest_ttl: tokens::guest_ttl(&mut check, &config.tokens),
         token_secret_file: check.secret_file(
             KeyPath::of("tokens", "secret_file"),
             &config.tokens.secret_file,

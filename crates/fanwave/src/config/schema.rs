@@ -179,6 +179,14 @@ section!(
     }
 );
 section!(
+    /// `[quality]`.
+    Quality {
+        reporters_max: u64 = 5_000,
+        every: String = "10s".to_owned(),
+        beacons_per_minute: u64 = 6_000,
+    }
+);
+section!(
     /// One entry of `[[channels]]`.
     Channel {
         id: String = "demo".to_owned(),
@@ -406,6 +414,7 @@ section!(
         s3: S3 = S3::default(),
         ladder: Ladder = Ladder::default(),
         thumbnails: Thumbnails = Thumbnails::default(),
+        quality: Quality = Quality::default(),
         channels: Vec<Channel> = vec![
             Channel::default(),
             Channel { id: "stage".to_owned(), title: "Your stage".to_owned(), ..Channel::default() },

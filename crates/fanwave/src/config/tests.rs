@@ -33,6 +33,31 @@ fn nothing_configured_is_a_plan() {
 }
 
 #[test]
+fn players_are_asked_how_they_fare_unless_nobody_is() {
+    let asked = plan("", &[]);
+    assert_eq!(asked.quality.reporters_max, 5_000);
+    assert_eq!(asked.quality.every, Duration::from_secs(10));
+    assert_eq!(asked.rates.beacons_per_minute.unwrap().get(), 6_000);
+    let off = "[quality]\nreporters_max = 0\nbeacons_per_minute = 0\n";
+    let off = plan(off, &[("FANWAVE__QUALITY__EVERY", "20s")]);
+    assert_eq!(
+        (off.quality.reporters_max, off.rates.beacons_per_minute),
+        (0, None)
+    );
+    let told = complaints(
+        "[quality]\nreporters_max = 100001\nevery = \"21s\"\nbeacons_per_minute = 1000001\n",
+        &[],
+    );
+    for expected in [
+        "`quality.reporters_max` must be from 0 to 100000",
+        "`quality.every` must be from 1s to 20s",
+        "`quality.beacons_per_minute` must be from 0 to 1000000",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}
+
+#[test]
 fn an_issuer_needs_accounts_an_address_of_ours_and_roles_that_there_are() {
     assert!(
         plan("[accounts]\nregistration = \"open\"", &[])

@@ -20,6 +20,15 @@ pub struct Tokens {
     pub rules: Rules,
 }
 
+/// How long a guest token is valid.
+pub(super) fn guest_ttl(check: &mut Check<'_>, tokens: &schema::Tokens) -> Duration {
+    check.duration(
+        KeyPath::of("tokens", "guest_ttl"),
+        &tokens.guest_ttl,
+        Duration::from_secs(60)..=Duration::from_secs(400 * 86_400),
+    )
+}
+
 /// Plans it.
 pub(super) fn plan(check: &mut Check<'_>, tokens: &schema::Tokens) -> Tokens {
     let key = |name| KeyPath::of("tokens", name);

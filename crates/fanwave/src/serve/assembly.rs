@@ -20,6 +20,7 @@ use axum::{
 use fanwave_api::{
     Api, ApiKeys, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError,
     NodeList, Publisher, Recording, Regions, ShowEvent, ShowState, ShowStatus, Stretch, Told,
+    quality::Quality,
 };
 use fanwave_bus::{
     BoxFuture, Engine,
@@ -266,17 +267,14 @@ impl Server {
         let (folder, accounts) = (data.folder(), register.as_ref());
         let parts = (folder, accounts, &token_key, (&*origin, &run));
         let hooks = hooks(plan, parts, engine.as_engine(), &mut registry).await?;
+        let keys = (token_key.clone(), api_keys);
+        let shells = (Arc::clone(&origin), Arc::clone(&gateway), run);
         let api = Arc::new(Api {
             accounts: accounts.map(|kept| kept.desk(&token_key, &plan.outgoing)),
             webhooks: hooks.as_ref().map(|hooks| hooks.desk(&token_key)),
             log: log(plan, &engine, &archive),
-            ..api(
-                plan,
-                &channels,
-                (token_key.clone(), api_keys),
-                engine.as_engine(),
-                (Arc::clone(&origin), Arc::clone(&gateway), run),
-            )
+            quality: Quality::new(plan.quality, &mut registry),
+            ..api(plan, &channels, keys, engine.as_engine(), shells)
         });
         let commands = commands::start(plan, &api, &mut registry).await?;
         let log = (&engine, &store, recorder.as_ref(), commands.as_ref());
@@ -846,6 +844,7 @@ fn api(
         rates: plan.rates.clone(),
         accounts: None,
         webhooks: None,
+        quality: Quality::default(),
         now: clock::now,
     }
 }
