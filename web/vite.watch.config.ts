@@ -27,7 +27,10 @@ const ahead: Plugin = {
       };
       const needed = [app, ...chunkOf(app).imports.filter((name) => name !== chunk.fileName)];
       const sheets = new Set(needed.flatMap((name) => [...(chunkOf(name).viteMetadata?.importedCss ?? [])]));
-      const player = needed.flatMap((name) => chunkOf(name).dynamicImports).flatMap((name) => [name, ...chunkOf(name).imports]);
+      const asked = needed.flatMap((name) => chunkOf(name).dynamicImports);
+      // What tells how the picture plays is fetched when there is one, and not by every page.
+      const isReport = (name: string) => chunkOf(name).facadeModuleId?.endsWith('/quality/index.js') === true;
+      const player = asked.filter((name) => !isReport(name)).flatMap((name) => [name, ...chunkOf(name).imports]);
       const after = [...new Set(player)].filter((name) => !needed.includes(name) && name !== chunk.fileName);
       const tag = (attrs: Record<string, string>) => ({ tag: 'link', attrs: { crossorigin: true, ...attrs }, injectTo: 'head' as const });
       return [

@@ -84,6 +84,9 @@ export const SEND_DEADLINE_MS = 120_000;
 /** How long a guest token must still be valid to be used for a new connection. */
 export const TOKEN_LEFT_MS_MIN = 60_000;
 
+/** Whether to tell how the picture plays is asked so long after the first one: until then the network belongs to that. */
+export const REPORT_AFTER_MS = 1_000;
+
 /** The player gives a load so long to show its first picture. */
 export const LOAD_DEADLINE_MS = 15_000;
 

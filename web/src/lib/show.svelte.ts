@@ -5,6 +5,8 @@
  * jittered. It never gives up.
  */
 
+import type { Asked } from '@fanwave/client/quality';
+
 import { type Api, ApiError, type Channel, channel, firstChannelId, here } from './api';
 import { TROUBLED_POLL, backoffMs, jitteredMs } from './backoff';
 import type { ShowStatus } from './player/supervisor';
@@ -23,6 +25,8 @@ export class Show {
   /** The newest answer; kept while the server is away. */
   channel = $state.raw<Channel | null>(null);
   missing = $state<Missing | null>(null);
+  /** Which pages are to tell how their pictures play; null where none is. */
+  asked: Asked | null = null;
   /** Server clock minus ours, ms. */
   skewMs = 0;
 
@@ -89,6 +93,7 @@ export class Show {
       }
       const answer = await channel(this.#id, this.api);
       this.channel = answer.channel;
+      this.asked = answer.asked;
       this.skewMs = answer.skewMs;
       this.missing = null;
       return answer.channel.live ? 'live' : 'offline';

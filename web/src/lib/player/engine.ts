@@ -1,5 +1,7 @@
 /** What plays a stream into a video element: the port that hls.js and the browser's own HLS both fill. */
 
+import type { Rung } from '@fanwave/client/quality';
+
 import type { QualityState } from './quality';
 import type { Reach } from './reach';
 import type { SoundState } from './sound';
@@ -38,6 +40,8 @@ export interface Engine {
   dateAt(seconds: number): number | null;
   /** Chooses a soundtrack. */
   chooseSound(track: number): void;
+  /** The quality on the screen; null while unknown. */
+  rung(): Rung | null;
   /** Fixes a quality; null leaves the choice to the engine. */
   chooseQuality(rung: number | null): void;
   /** Lets go of the video element. */

@@ -7,6 +7,7 @@
  * at once, and the supervisor starts anew.
  */
 
+import type { Rung } from '@fanwave/client/quality';
 import type HlsType from 'hls.js';
 import type { ErrorData, HlsConfig, LevelDetails } from 'hls.js';
 
@@ -152,6 +153,12 @@ export class HlsEngine implements Engine {
   chooseQuality(rung: number | null): void {
     this.#hls.nextLevel = rung ?? -1;
     this.#reportQualities();
+  }
+
+  rung(): Rung | null {
+    const { levels, currentLevel } = this.#hls;
+    const level = levels[currentLevel];
+    return level === undefined ? null : { height: Math.min(level.width || level.height, level.height), bitrate: level.bitrate };
   }
 
   destroy(): void {

@@ -4,6 +4,8 @@
  * The browser chooses quality and distance to live by itself; this only watches it and tells how it goes.
  */
 
+import type { Rung } from '@fanwave/client/quality';
+
 import type { Engine, EngineEvents } from './engine';
 import { noQualities } from './quality';
 import type { Reach } from './reach';
@@ -75,6 +77,11 @@ export class NativeEngine implements Engine {
 
   chooseQuality(): void {
     // There is nothing to choose: the menu is empty.
+  }
+
+  rung(): Rung | null {
+    const height = Math.min(this.video.videoWidth, this.video.videoHeight);
+    return height === 0 ? null : { height, bitrate: null };
   }
 
   destroy(): void {

@@ -5,6 +5,8 @@
  * Sound starts muted, because browsers refuse anything else without a gesture; the page offers the sound visibly.
  */
 
+import type { Rung } from '@fanwave/client/quality';
+
 import { BEHIND_JUMP_MS, BEHIND_SHOWN_MS, SILENT_MS, START_SETTLES_MS } from '../limits';
 import { recall, remember } from '../keep';
 import type { Engine, EngineEvents } from './engine';
@@ -33,6 +35,8 @@ export interface PlayerContext {
   readonly skewMs: () => number;
   /** Something is wrong with the picture, or nothing is any more. */
   readonly onTroubled: (troubled: boolean) => void;
+  /** Since when a picture is wanted, as `performance.now` says; since the player was made, if left out. */
+  readonly wantedAt?: number;
 }
 
 export class Player {
@@ -52,6 +56,10 @@ export class Player {
   sounds = $state.raw<SoundState>(noSounds);
   /** How far back the show can be seen; null while there is none. */
   reach = $state.raw<Reach | null>(null);
+  /** From the wish for a picture to the first one, ms; null before that, and where nobody looked meanwhile. */
+  startupMs: number | null = null;
+  /** Sources that were lost so far. */
+  losses = 0;
 
   #supervisor: Supervisor = initialSupervisor;
   #engine: Engine | null = null;
@@ -68,8 +76,27 @@ export class Player {
   #chosenQuality: number | null = null;
   /** Until when the present source may still jump to its target unnoticed; null before its first picture. */
   #settlesUntil: number | null = null;
+  /** Since when a picture is wanted; null once there was one, or the page was hidden before. */
+  #wantedAt: number | null;
 
-  constructor(private readonly context: PlayerContext) {}
+  constructor(private readonly context: PlayerContext) {
+    this.#wantedAt = document.visibilityState === 'hidden' ? null : (context.wantedAt ?? performance.now());
+  }
+
+  /** What the picture is in; null before there is a page for it. */
+  get element(): HTMLVideoElement | null {
+    return this.#video;
+  }
+
+  /** Whether the fan has paused or gone back, and is behind live for that. */
+  get isBehindByChoice(): boolean {
+    return this.#behindByChoice;
+  }
+
+  /** The quality on the screen; null while unknown. */
+  rung(): Rung | null {
+    return this.#engine?.rung() ?? null;
+  }
 
   /** Takes over a video element, and a canvas to keep its last picture in. */
   attach(video: HTMLVideoElement, still: HTMLCanvasElement): void {
@@ -88,7 +115,7 @@ export class Player {
     on('pause', () => this.#onPlayPause(video));
     on('volumechange', () => this.#onVolume(video));
     window.addEventListener('online', () => this.nudge(), { signal });
-    document.addEventListener('visibilitychange', () => this.nudge(), { signal });
+    document.addEventListener('visibilitychange', () => this.#onVisibility(), { signal });
     this.#sampler = setInterval(() => this.#sample(video), SAMPLE_MS);
   }
 
@@ -103,6 +130,8 @@ export class Player {
 
   /** The API answered, or did not. */
   show(status: 'live' | 'offline' | 'unreachable'): void {
+    // Before the show there is nothing to wait for but the show.
+    if (status === 'offline' && this.#wantedAt !== null) this.#wantedAt = performance.now();
     this.#feed({ kind: 'show', status });
   }
 
@@ -205,6 +234,8 @@ export class Player {
     this.phase = state.phase;
     if (command === 'load') void this.#load();
     if (command === 'unload') this.#unload();
+    if (state.phase === 'playing') this.#onPicture();
+    if (command === 'unload' && state.phase === 'reconnecting') this.losses += 1;
     if (isTroubled(state) !== isTroubled(before)) this.context.onTroubled(isTroubled(state));
     clearTimeout(this.#timer);
     if (state.deadline !== null) {
@@ -293,6 +324,17 @@ export class Player {
         this.blocked = error instanceof DOMException && error.name === 'NotAllowedError';
       },
     );
+  }
+
+  #onPicture(): void {
+    if (this.#wantedAt !== null) this.startupMs = performance.now() - this.#wantedAt;
+    this.#wantedAt = null;
+  }
+
+  #onVisibility(): void {
+    // Browsers take their time with a page that nobody looks at.
+    if (document.visibilityState === 'hidden') this.#wantedAt = null;
+    this.nudge();
   }
 
   #onWaiting(): void {
