@@ -37,6 +37,9 @@ export const KNOWN_USERS_MAX = 5_000;
 /** Points of a chart: ten minutes at one in 5 s. */
 export const POINTS_MAX = 120;
 
+/** Points of what players tell: the server has five minutes, one in 5 s. */
+export const FARES_MAX = 60;
+
 /** What happened to a show, as it is listed. */
 export const NEWS_MAX = 100;
 

@@ -324,6 +324,22 @@ export const en = {
   'servers.log': 'Log writes, 99 % are faster',
   'servers.channels': 'Viewers',
   'servers.users': 'People',
+
+  'fares.title': 'How players fare',
+  'fares.heard': 'Asked of {percent} of the pages, heard by {server}',
+  'fares.off': 'This server asks no pages how they fare.',
+  'fares.none': 'No page has told anything in the last five minutes.',
+  'fares.viewers': 'Pages that report',
+  'fares.stalled': 'Time that pictures stood still',
+  'fares.startup50': 'First picture, half are faster',
+  'fares.startup95': 'First picture, 95 % are faster',
+  'fares.latency50': 'Behind the stage, half are nearer',
+  'fares.latency95': 'Behind the stage, 95 % are nearer',
+  'fares.bitrate': 'Bitrate that plays',
+  'fares.errors': 'Players that lost their stream',
+  'fares.watched': 'Which qualities are watched',
+  'fares.upTo': 'Up to {height}p',
+  'fares.larger': 'Larger',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What every language has to say. */
