@@ -47,6 +47,12 @@ export function span(seconds: number): string {
   return seconds % 60 === 0 ? s('for.minutes', { n: number(seconds / 60) }) : s('for.seconds', { n: number(seconds) });
 }
 
+/** Two times with their days and the time zone they are told in: from when to when. */
+export function between(from: number, to: number): string {
+  const parts = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
+  return new Intl.DateTimeFormat(language(), parts).formatRange(from, to);
+}
+
 /** A time of the day with its seconds, and the date where it is not today. */
 export function moment(at: number): string {
   const isToday = new Date(at).toDateString() === new Date().toDateString();

@@ -73,7 +73,7 @@ export class Backstage {
   }
 
   /** Makes a call in the name of who is signed in; throws `Refusal`. */
-  async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
+  async call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
     try {
       return await call(method, `/api/v1${path}`, await this.identity.token(), body);
     } catch (error) {
