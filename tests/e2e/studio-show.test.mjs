@@ -39,7 +39,12 @@ scene("a crew sees its stream judged and told of, announces an event, cuts a cli
   const key = await page.getByTestId("key-made").inputValue();
   assert.ok(key.length >= 16);
 
+  // Where the encoder connects, and then where it comes from.
+  const way = page.locator("[data-testid=encoder-address][data-protocol=RTMP]").getByTestId("encoder-server");
+  assert.equal(await way.inputValue(), server.rtmpUrl);
+  await page.getByText("No encoder is connected to this server.").waitFor();
   const encoder = await publish(scene, server);
+  await page.locator("[data-testid=encoder][data-protocol=rtmp]").getByText("127.0.0.1").waitFor({ timeout: JUDGED_MS });
   const news = (/** @type {string} */ type) => page.locator(`[data-testid=news-item][data-type="${type}"]`).first();
   await news("show.live").waitFor();
   const check = (/** @type {string} */ name) => page.locator(`[data-testid=check][data-check=${name}]`);

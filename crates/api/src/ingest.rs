@@ -1,8 +1,8 @@
-//! `GET /api/v1/channels/{id}/ingest`: how well a channel's publisher sends. For staff alone.
+//! `GET /api/v1/channels/{id}/ingest`: how well a channel's publisher sends, and where it comes from. For staff alone.
 //!
 //! Rates are of the last ten seconds, counts of the publisher's whole stay. `health` is null while nobody publishes.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::State;
 use fanwave_wire::{RoomId, UnixMillis};
@@ -28,6 +28,19 @@ pub struct Ingest {
     pub publisher: Publisher,
     /// How well, once its first picture has come.
     pub health: Option<Health>,
+    /// Where those come from who publish: the one that is shown, and the one that stands by.
+    pub encoders: (Option<Encoder>, Option<Encoder>),
+}
+
+/// Somebody who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoder {
+    /// From where, as its connection has it: behind a proxy, that is the proxy's.
+    pub address: IpAddr,
+    /// How it came: `rtmp`, `rtmps`, `srt` or `whip`.
+    pub protocol: &'static str,
+    /// When it was let in.
+    pub since: UnixMillis,
 }
 
 /// Whether a channel is published to.
@@ -80,6 +93,25 @@ pub(crate) struct Described {
     publisher: Publisher,
     /// Null while nobody publishes.
     health: Option<Figures>,
+    /// Who publishes: the one that is shown first, then the one that stands by.
+    encoders: Vec<Connected>,
+}
+
+/// An encoder that is connected.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Encoder)]
+struct Connected {
+    /// From where, as its connection has it: behind a proxy, that is the proxy's.
+    #[schema(value_type = String, example = "203.0.113.7")]
+    address: IpAddr,
+    /// How it came: `rtmp`, `rtmps`, `srt` or `whip`.
+    #[schema(example = "srt")]
+    protocol: &'static str,
+    /// When it was let in, milliseconds since 1970.
+    #[schema(value_type = u64)]
+    since: UnixMillis,
+    /// Whether it is the one that is shown, and does not stand by.
+    shown: bool,
 }
 
 /// How well a publisher sends: rates of the last ten seconds, counts of its whole stay.
@@ -110,7 +142,7 @@ struct Figures {
 
 /// Reads how a channel is fed
 ///
-/// How well its publisher sends. For staff.
+/// How well its publisher sends, and where it comes from. For staff.
 #[utoipa::path(
     get, path = "/channels/{id}/ingest", tag = "shows", operation_id = "readIngest",
     params(ChannelPath), security(("bearer" = [])),
@@ -125,13 +157,34 @@ async fn show(
     InPath(ChannelPath { id }): InPath<ChannelPath>,
 ) -> Result<Answer<Described>, Problem> {
     let channel = api.channel(&id)?.id.clone();
-    let Ingest { publisher, health } = api.shows.ingest(&channel);
+    let Ingest {
+        publisher,
+        health,
+        encoders: (shown, standby),
+    } = api.shows.ingest(&channel);
+    let shown = shown.map(|encoder| connected(encoder, true));
+    let standby = standby.map(|encoder| connected(encoder, false));
     Ok(fresh(Described {
         now,
         channel,
         publisher,
         health: health.map(|health| figures(&health)),
+        encoders: shown.into_iter().chain(standby).collect(),
     }))
+}
+
+fn connected(encoder: Encoder, shown: bool) -> Connected {
+    let Encoder {
+        address,
+        protocol,
+        since,
+    } = encoder;
+    Connected {
+        address,
+        protocol,
+        since,
+        shown,
+    }
 }
 
 fn figures(health: &Health) -> Figures {

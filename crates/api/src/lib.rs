@@ -7,6 +7,7 @@
 //! | `GET /api/v1/channels/{id}` | one of them |
 //! | `GET /api/v1/channels/{id}/messages` | a page of a lane's history, newest first |
 //! | `GET /api/v1/channels/{id}/ingest` | how well its publisher sends; for staff |
+//! | `GET /api/v1/channels/{id}/ingest/addresses` | where encoders publish to; for staff |
 //! | `GET /api/v1/channels/{id}/ingest/events` | what happens to its show and encoder, as it does; for staff |
 //! | `POST`, `GET /api/v1/channels/{id}/quality` | a page tells how its picture plays; how the players fare, for staff |
 //! | `GET /api/v1/channels/{id}/recordings` | its recordings and clips, newest first |
@@ -61,6 +62,7 @@ mod body;
 mod channels;
 pub mod commands;
 pub mod emotes;
+mod encoders;
 mod events;
 mod extract;
 mod follow;
@@ -116,9 +118,10 @@ use utoipa_axum::router::OpenApiRouter;
 use self::{once::Memory, rates::Limiter};
 
 pub use self::{
+    encoders::{Door, Doors, SrtDoor},
     events::{EventRefusal, EventValue, ShowEvent},
     follow::Told,
-    ingest::{Health, Ingest, Publisher},
+    ingest::{Encoder, Health, Ingest, Publisher},
     keys::ApiKeys,
     nodes::NodeList,
     problem::Problem,
@@ -195,6 +198,8 @@ pub struct Api {
     pub nodes: Arc<dyn NodeList>,
     /// Where else the same rooms and shows are.
     pub regions: Regions,
+    /// Where encoders publish to.
+    pub doors: Doors,
     /// How often one client may ask.
     pub rates: RateLimits,
     /// Accounts, if they are kept here.
@@ -231,6 +236,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(accounts::routes())
         .merge(channels::routes())
         .merge(emotes::routes())
+        .merge(encoders::routes())
         .merge(events::routes())
         .merge(follow::routes())
         .merge(guests::routes())

@@ -159,6 +159,7 @@ impl ShowStatus for Shows {
             return Ingest {
                 publisher: Publisher::Absent,
                 health: None,
+                encoders: (None, None),
             };
         }
         Ingest {
@@ -175,7 +176,19 @@ impl ShowStatus for Shows {
                 dropped_pictures: 1,
                 timestamp_jumps: 0,
             }),
+            encoders: (
+                Some(encoder("203.0.113.7", "srt")),
+                Some(encoder("2001:db8::7", "rtmps")),
+            ),
         }
+    }
+}
+
+fn encoder(address: &str, protocol: &'static str) -> Encoder {
+    Encoder {
+        address: address.parse().unwrap(),
+        protocol,
+        since: NOW,
     }
 }
 
@@ -298,6 +311,18 @@ fn regions() -> Regions {
     }
 }
 
+pub(crate) fn doors() -> Doors {
+    Doors {
+        rtmp: Door::Port(1935),
+        rtmps: None,
+        srt: Some(SrtDoor {
+            door: Door::At("srt://ingest.example:9000".into()),
+            has_passphrase: true,
+        }),
+        whip: Some("".into()),
+    }
+}
+
 /// What the API answers from, without accounts.
 pub(crate) fn api(log: Log, rates: RateLimits) -> Api {
     let channel = |id: &str, title: &str| ChannelInfo {
@@ -319,6 +344,7 @@ pub(crate) fn api(log: Log, rates: RateLimits) -> Api {
         library: Arc::new(TwoRecordings),
         nodes: Arc::new(TwoNodes),
         regions: regions(),
+        doors: doors(),
         rates,
         accounts: None,
         webhooks: None,
@@ -687,17 +713,70 @@ async fn the_staff_sees_how_a_channel_is_fed() {
         "video_bits_per_second": 3_000_000, "audio_bits_per_second": 128_000, "frame_rate": 29.97,
         "keyframe_interval_ms": 2_000, "keyframe_interval_max_ms": null, "drift_ms": -3, "lag_ms": 40,
         "starving": false, "dropped_pictures": 1, "timestamp_jumps": 0,
-    }});
+    }, "encoders": [
+        {"address": "203.0.113.7", "protocol": "srt", "since": NOW.0, "shown": true},
+        {"address": "2001:db8::7", "protocol": "rtmps", "since": NOW.0, "shown": false},
+    ]});
     assert_eq!(answer.body, expected);
     let answer = staff_get("/api/v1/channels/second/ingest", Some(&staff)).await;
     assert_eq!(
         (&answer.body["publisher"], &answer.body["health"]),
         (&json!("absent"), &Value::Null)
     );
+    assert_eq!(answer.body["encoders"], json!([]));
     let answer = staff_get("/api/v1/channels/none/ingest", Some(&staff)).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     let answer = staff_get("/api/v1/channels/demo/ingest", None).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_staff_is_told_where_encoders_publish_to_at_the_host_that_is_asked() {
+    let staff = token(Role::Staff, &key(), UnixMillis(NOW.0 + DAY_MS));
+    let fan = token(Role::Fan, &key(), UnixMillis(NOW.0 + DAY_MS));
+    let ask = async |path: &str, host: Option<&str>, token: &str| {
+        let log = Log {
+            head: 0,
+            fails: false,
+        };
+        let bearer = format!("Bearer {token}");
+        let request = Request::get(path).header(header::AUTHORIZATION, bearer);
+        let request = host
+            .into_iter()
+            .fold(request, |request, host| request.header(header::HOST, host));
+        call(app(log), request.body(Body::empty()).unwrap()).await
+    };
+    let path = "/api/v1/channels/demo/ingest/addresses";
+    let rtmp = async |path: &str, host: Option<&str>| {
+        let answer = ask(path, host, &staff).await;
+        answer.body["addresses"][0]["server"].clone()
+    };
+    let answer = ask(path, Some("fans.example:8080"), &staff).await;
+    assert_eq!(
+        (answer.status, &*answer.cache),
+        (StatusCode::OK, "no-store")
+    );
+    let expected = json!({"channel": "demo", "addresses": [
+        {"protocol": "rtmp", "server": "rtmp://fans.example:1935/live", "key_goes": "stream_key", "has_passphrase": false},
+        {"protocol": "srt", "server": "srt://ingest.example:9000?streamid=publish:STREAM-KEY", "key_goes": "server",
+            "has_passphrase": true},
+        {"protocol": "whip", "server": "/whip/demo", "key_goes": "bearer_token", "has_passphrase": false},
+    ]});
+    assert_eq!(answer.body, expected);
+    // As HTTP/2 says it; as a host of IPv6 is written; and what is no host at all.
+    let target = format!("https://other.example{path}");
+    assert_eq!(rtmp(&target, None).await, "rtmp://other.example:1935/live");
+    assert_eq!(
+        rtmp(path, Some("[2001:db8::1]:8080")).await,
+        "rtmp://[2001:db8::1]:1935/live"
+    );
+    for nobody in [None, Some("no host at all")] {
+        assert_eq!(rtmp(path, nobody).await, "rtmp://localhost:1935/live");
+    }
+    let none = ask(&path.replace("demo", "none"), None, &staff).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    assert_eq!(ask(path, None, &fan).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(staff_get(path, None).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

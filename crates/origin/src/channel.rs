@@ -15,6 +15,7 @@ mod claim;
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -55,6 +56,17 @@ pub struct ChannelStatus {
     pub publisher: PublisherStatus,
     /// Whether a second encoder stands by.
     pub standby: bool,
+}
+
+/// Somebody who publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoder {
+    /// From where, as its connection has it: behind a proxy, that is the proxy's.
+    pub address: IpAddr,
+    /// How it came: `rtmp`, `rtmps`, `srt` or `whip`.
+    pub protocol: &'static str,
+    /// When it was let in.
+    pub since: UnixMillis,
 }
 
 /// Whether a channel is published to.
@@ -409,6 +421,13 @@ impl Channel {
     pub(crate) fn health(&self) -> Option<Report> {
         let now = self.clock.now();
         self.lock().encoder()?.report(now)
+    }
+
+    /// Where the publisher that is shown comes from, and the one that stands by.
+    pub(crate) fn encoders(&self) -> (Option<Encoder>, Option<Encoder>) {
+        let state = self.lock();
+        let of = |holder: Option<&Arc<Holder>>| holder?.encoder().cloned();
+        (of(state.encoder()), of(state.standby.as_ref()))
     }
 
     /// Says in the log what has become of a publisher, and of the one that is shown to whoever listens.

@@ -71,7 +71,7 @@ pub use crate::{
         play::Stretch,
     },
     authorise::{Answer, AuthoriserConfig, Endpoint, EndpointError, Form, Post, StreamKeys, sign},
-    channel::{AnnounceError, ChannelStatus, PublisherStatus},
+    channel::{AnnounceError, ChannelStatus, Encoder as Publisher, PublisherStatus},
     config::{
         ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, RecordingConfig, Secret,
         StartError, Takeover,
@@ -213,6 +213,13 @@ impl Origin {
     #[must_use]
     pub fn health(&self, channel: &RoomId) -> Option<Report> {
         self.shared.channels.get(channel)?.health()
+    }
+
+    /// Where a channel's publishers come from: the one that is shown, and the one that stands by.
+    #[must_use]
+    pub fn publishers(&self, channel: &RoomId) -> (Option<Publisher>, Option<Publisher>) {
+        let channel = self.shared.channels.get(channel);
+        channel.map_or((None, None), |channel| channel.encoders())
     }
 
     /// What happens to the shows and their encoders, from now on. A listener who takes too little misses the oldest, and

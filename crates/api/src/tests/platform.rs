@@ -89,6 +89,7 @@ impl Platform {
             library: Arc::new(TwoRecordings),
             nodes: Arc::new(TwoNodes),
             regions: Regions::default(),
+            doors: doors(),
             rates: RateLimits::default(),
             quality: quality::Quality::default(),
             now: || NOW,

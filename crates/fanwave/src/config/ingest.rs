@@ -3,13 +3,103 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use fanwave_gateway::TlsFiles;
-use fanwave_origin::{WhipConfig, limits::WHIP_ADDRESSES_MAX};
+use fanwave_origin::{
+    WhipConfig,
+    limits::{CONNECTIONS_MAX, WHIP_ADDRESSES_MAX},
+};
 
-use super::{check::Check, schema, settings::KeyPath};
+use super::{check::Check, http::is_origin, schema, settings::KeyPath};
+
+/// Longest public address of a way in, bytes.
+const PUBLIC_BYTES_MAX: usize = 200;
+
+/// Under which addresses encoders reach the ways in; `None`: at the ports of whatever host they are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublicDoors {
+    /// `rtmp://HOST/APP`, or `rtmps:` where a proxy speaks TLS.
+    pub rtmp: Option<Arc<str>>,
+    /// `rtmps://HOST/APP`.
+    pub rtmps: Option<Arc<str>>,
+    /// `srt://HOST:PORT`.
+    pub srt: Option<Arc<str>>,
+    /// `https://HOST`.
+    pub whip: Option<Arc<str>>,
+}
+
+/// Plans them. Every key is checked, whether or not there is a port.
+pub(super) fn public_doors(check: &mut Check<'_>, config: &schema::Config) -> PublicDoors {
+    let mut said = |(section, name), text: &str, is_one: fn(&str) -> bool, form: &str| {
+        if text.is_empty() {
+            return None;
+        }
+        if text.len() > PUBLIC_BYTES_MAX || !is_one(text) {
+            check.refuse(KeyPath::of(section, name), form);
+        }
+        Some(text.into())
+    };
+    PublicDoors {
+        rtmp: said(
+            ("rtmp", "public_url"),
+            &config.rtmp.public_url,
+            |text| is_rtmp(text, &["rtmp://", "rtmps://"]),
+            "must be rtmp:// or rtmps://, a host, a port if it is not the usual one, and a folder: \"rtmp://ingest.example/live\"",
+        ),
+        rtmps: said(
+            ("rtmp", "tls_public_url"),
+            &config.rtmp.tls_public_url,
+            |text| is_rtmp(text, &["rtmps://"]),
+            "must be rtmps://, a host, a port if it is not the usual one, and a folder: \"rtmps://ingest.example/live\"",
+        ),
+        srt: said(
+            ("srt", "public_url"),
+            &config.srt.public_url,
+            |text| {
+                let place = text
+                    .strip_prefix("srt://")
+                    .and_then(|at| at.rsplit_once(':'));
+                place.is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
+            },
+            "must be srt://, a host and a port: \"srt://ingest.example:9000\"",
+        ),
+        whip: said(
+            ("whip", "public_url"),
+            &config.whip.public_url,
+            is_origin,
+            "must be http:// or https:// and a host, without a path",
+        ),
+    }
+}
+
+/// An address of RTMP with its folder, and without a key.
+fn is_rtmp(text: &str, schemes: &[&str]) -> bool {
+    let place = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    place
+        .and_then(|place| place.split_once('/'))
+        .is_some_and(|(host, folder)| {
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+            is_host(host) && !folder.is_empty() && folder.bytes().all(legal)
+        })
+}
+
+/// A host, with or without a port.
+fn is_host(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
+    !text.is_empty() && text.bytes().all(legal)
+}
+
+/// How many encoders connect from one address.
+pub(super) fn connections_per_peer(check: &mut Check<'_>, rtmp: &schema::Rtmp) -> usize {
+    check.number(
+        KeyPath::of("rtmp", "connections_per_address"),
+        rtmp.connections_per_address,
+        1..=u64::try_from(CONNECTIONS_MAX).unwrap_or(u64::MAX),
+    )
+}
 
 /// RTMP over TLS.
 pub(super) fn rtmps(check: &mut Check<'_>, rtmp: &schema::Rtmp) -> Option<(SocketAddr, TlsFiles)> {

@@ -323,9 +323,23 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "rtmp",
+        "public_url",
+        Kind::Text,
+        "Under which address encoders reach it, where that is another host or port, as the studio tells it: \"rtmp://ingest.example/live\", or rtmps:// where a proxy speaks TLS. Empty: the host that is asked, and the port of rtmp.listen.",
+        "",
+    ),
+    key(
+        "rtmp",
         "tls_listen",
         Kind::Text,
         "Address and port for RTMPS, such as \"0.0.0.0:1936\"; port 0 takes a free one. Empty: none.",
+        "",
+    ),
+    key(
+        "rtmp",
+        "tls_public_url",
+        Kind::Text,
+        "The same for RTMPS: \"rtmps://ingest.example/live\".",
         "",
     ),
     key(
@@ -358,6 +372,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "srt",
+        "public_url",
+        Kind::Text,
+        "Under which address encoders reach it, where that is another host or port, as the studio tells it: \"srt://ingest.example:9000\". Empty: the host that is asked, and the port of srt.listen.",
+        "",
+    ),
+    key(
+        "srt",
         "latency",
         Kind::Text,
         "How long a lost packet may take to come again, 20ms to 8s: four times the way to the encoder and back. An encoder that asks for more gets more.",
@@ -376,6 +397,13 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "Address and UDP port for the media of all sessions, such as \"0.0.0.0:8189\"; port 0 takes a free one. Empty: no WHIP.",
         "1.5 MB for each publisher",
+    ),
+    key(
+        "whip",
+        "public_url",
+        Kind::Text,
+        "Under which address publishers reach /whip, as the studio tells it: \"https://ingest.example\". Empty: http.public_url, or the address that is asked.",
+        "",
     ),
     key(
         "whip",

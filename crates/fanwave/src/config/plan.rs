@@ -10,9 +10,7 @@ use std::{
 };
 
 use fanwave_gateway::SubscribeTokens;
-use fanwave_origin::{
-    LadderConfig, Numbering, RecordingConfig, Takeover, ThumbnailsConfig, limits::CONNECTIONS_MAX,
-};
+use fanwave_origin::{LadderConfig, Numbering, RecordingConfig, Takeover, ThumbnailsConfig};
 use fanwave_room::admit::Rules;
 use fanwave_wire::{
     RoomId,
@@ -73,6 +71,8 @@ pub struct Plan {
     pub srt: Option<ingest::Srt>,
     /// Where browsers and encoders publish by WHIP.
     pub whip: Option<fanwave_origin::WhipConfig>,
+    /// Under which addresses encoders reach all of these.
+    pub public_doors: ingest::PublicDoors,
     /// Who decides about publishers, beside the stream keys.
     pub authorise: Option<Authorise>,
     /// Who is told what happens.
@@ -227,14 +227,11 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         rates: api::plan(&mut check, &config),
         regions: regions::plan(&mut check, &config.regions),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
-        connections_per_peer: check.number(
-            KeyPath::of("rtmp", "connections_per_address"),
-            config.rtmp.connections_per_address,
-            1..=u64::try_from(CONNECTIONS_MAX).unwrap_or(u64::MAX),
-        ),
+        connections_per_peer: ingest::connections_per_peer(&mut check, &config.rtmp),
         rtmps: ingest::rtmps(&mut check, &config.rtmp),
         srt: ingest::srt(&mut check, &config.srt),
         whip: ingest::whip(&mut check, &config.whip),
+        public_doors: ingest::public_doors(&mut check, &config),
         authorise: authorise::plan(&mut check, &config.authorise),
         webhook: webhook::plan(&mut check, &config.webhook),
         webhooks: webhooks::plan(&mut check, &config.webhooks, &postgres),

@@ -55,7 +55,9 @@ section!(
     /// `[rtmp]`.
     Rtmp {
         listen: String = "0.0.0.0:1935".to_owned(),
+        public_url: String = String::new(),
         tls_listen: String = String::new(),
+        tls_public_url: String = String::new(),
         tls_certificate: String = String::new(),
         tls_key: String = String::new(),
         connections_per_address: u64 = 16,
@@ -65,6 +67,7 @@ section!(
     /// `[srt]`.
     Srt {
         listen: String = String::new(),
+        public_url: String = String::new(),
         latency: String = "120ms".to_owned(),
         passphrase_file: String = String::new(),
     }
@@ -73,6 +76,7 @@ section!(
     /// `[whip]`.
     Whip {
         listen_udp: String = String::new(),
+        public_url: String = String::new(),
         addresses: Vec<String> = Vec::new(),
         keyframe_interval: String = "2s".to_owned(),
     }

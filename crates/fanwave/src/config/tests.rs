@@ -306,6 +306,45 @@ fans = 61
 }
 
 #[test]
+fn encoders_are_told_public_addresses_that_can_be_used() {
+    assert_eq!(plan("", &[]).public_doors, ingest::PublicDoors::default());
+    let text = r#"
+[rtmp]
+public_url = "rtmps://ingest.example/live"
+tls_public_url = "rtmps://ingest.example:1936/live"
+[srt]
+public_url = "srt://[2001:db8::7]:9000"
+[whip]
+public_url = "https://ingest.example"
+"#;
+    let doors = plan(text, &[]).public_doors;
+    assert_eq!(doors.rtmp.as_deref(), Some("rtmps://ingest.example/live"));
+    assert_eq!(
+        doors.rtmps.as_deref(),
+        Some("rtmps://ingest.example:1936/live")
+    );
+    assert_eq!(doors.srt.as_deref(), Some("srt://[2001:db8::7]:9000"));
+    assert_eq!(doors.whip.as_deref(), Some("https://ingest.example"));
+
+    for (section, name, wrong) in [
+        ("rtmp", "public_url", "ingest.example/live"),
+        ("rtmp", "public_url", "rtmp://ingest.example"),
+        ("rtmp", "public_url", "rtmp://ingest.example/live?key=1"),
+        ("rtmp", "public_url", "rtmp:///live"),
+        ("rtmp", "tls_public_url", "rtmp://ingest.example/live"),
+        ("srt", "public_url", "srt://ingest.example"),
+        ("srt", "public_url", "srt://ingest.example:9000?streamid=x"),
+        ("srt", "public_url", "srt://:9000"),
+        ("srt", "public_url", "udp://ingest.example:9000"),
+        ("whip", "public_url", "https://ingest.example/whip"),
+    ] {
+        let said = complaints(&format!("[{section}]\n{name} = \"{wrong}\"\n"), &[]);
+        let expected = format!("`{section}.{name}` must be ");
+        assert!(said.contains(&expected), "{wrong}: {said}");
+    }
+}
+
+#[test]
 fn regions_are_named_addresses_and_this_server_is_in_one() {
     let text = r#"
 [regions]

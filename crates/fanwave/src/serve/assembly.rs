@@ -18,9 +18,9 @@ use axum::{
     response::Response,
 };
 use fanwave_api::{
-    Api, ApiKeys, ChannelInfo, EventRefusal, EventValue, Health, Ingest, Library, LibraryError,
-    NodeList, Publisher, Recording, Regions, ShowEvent, ShowState, ShowStatus, Stretch, Told,
-    quality::Quality,
+    Api, ApiKeys, ChannelInfo, Encoder, EventRefusal, EventValue, Health, Ingest, Library,
+    LibraryError, NodeList, Publisher, Recording, Regions, ShowEvent, ShowState, ShowStatus,
+    Stretch, Told, quality::Quality,
 };
 use fanwave_bus::{
     BoxFuture, Engine,
@@ -50,7 +50,7 @@ use super::bucket;
 use super::{
     accounts, authoriser,
     back_ends::{self, GatewayRooms, KeysError},
-    commands,
+    commands, encoders,
     engine::Running,
     foreign_pages, gateway,
     health::{self, Readiness, Stage},
@@ -526,7 +526,17 @@ impl ShowStatus for OriginShows {
             dropped_pictures: report.dropped_pictures,
             timestamp_jumps: report.timestamp_jumps,
         });
-        Ingest { publisher, health }
+        let encoder = |from: fanwave_origin::Publisher| Encoder {
+            address: from.address,
+            protocol: from.protocol,
+            since: from.since,
+        };
+        let (shown, standby) = self.0.publishers(channel);
+        Ingest {
+            publisher,
+            health,
+            encoders: (shown.map(encoder), standby.map(encoder)),
+        }
     }
 }
 
@@ -837,6 +847,7 @@ fn api(
         log: None,
         recorded: plan.store.record,
         rooms: Arc::new(GatewayRooms(Arc::clone(&gateway))),
+        doors: encoders::doors(plan, &origin),
         shows: Arc::new(OriginShows(Arc::clone(&origin), run)),
         library: Arc::new(OriginLibrary(origin)),
         nodes: Arc::new(GatewayNodes(gateway)),

@@ -14,6 +14,7 @@ mod board;
 pub mod bucket;
 mod commands;
 pub mod descriptors;
+mod encoders;
 mod engine;
 mod foreign_pages;
 mod gateway;

@@ -1,7 +1,7 @@
 //! The right to publish to a channel, and what the channel knows of who has it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use fanwave_media::{
 };
 use tokio::sync::Notify;
 
-use super::{BeginError, Channel, OnAir};
+use super::{BeginError, Channel, Encoder, OnAir};
 
 /// Which of two encoders of one channel is shown while both are well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) struct Holder {
     heard: Mutex<Heard>,
     /// What is asked for by people, now and then; never held for long.
     health: Mutex<Health>,
+    /// Where it comes from, as it was let in.
+    encoder: OnceLock<Encoder>,
     replaced: Notify,
 }
 
@@ -53,6 +55,7 @@ impl Holder {
             rank,
             heard: Mutex::new(heard),
             health: Mutex::default(),
+            encoder: OnceLock::new(),
             replaced: Notify::new(),
         }
     }
@@ -60,6 +63,11 @@ impl Holder {
     /// Whether it is more than what is shown while there is none.
     pub(super) fn is_encoder(&self) -> bool {
         self.rank != Rank::Slate
+    }
+
+    /// Where it comes from, once that was said.
+    pub(super) fn encoder(&self) -> Option<&Encoder> {
+        self.encoder.get()
     }
 
     /// When it last sent media.
@@ -146,6 +154,12 @@ impl Claim {
 
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
+    }
+
+    /// Says where the publisher comes from; once.
+    pub(crate) fn introduce(&self, encoder: Encoder) {
+        // What was said first stays.
+        let _ = self.holder.encoder.set(encoder);
     }
 
     pub(crate) fn replacement(&self) -> Replacement {

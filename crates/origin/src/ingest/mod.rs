@@ -11,6 +11,7 @@ mod denial;
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
+use fanwave_wire::UnixMillis;
 use tokio::time::Instant;
 
 pub(crate) use self::{
@@ -19,7 +20,7 @@ pub(crate) use self::{
 };
 use crate::{
     authorise::{Granted, StreamKeys, Verdict},
-    channel::{Channel, Claim},
+    channel::{Channel, Claim, Encoder},
     config::Secret,
     limits::PUBLISHER_TEXT_BYTES_MAX,
     shared::Shared,
@@ -150,7 +151,7 @@ pub(crate) async fn admit(
 ) -> Result<LetIn, Denial> {
     let known = known(shared, &publisher.wish);
     let Some(authoriser) = &shared.authoriser else {
-        return claim(&known.ok_or(Denial::UnknownKey)?).map(|claim| LetIn {
+        return claim(shared, &known.ok_or(Denial::UnknownKey)?, &publisher).map(|claim| LetIn {
             claim,
             granted: None,
         });
@@ -158,7 +159,7 @@ pub(crate) async fn admit(
     if authoriser.stream_keys() == StreamKeys::Known
         && let Some(channel) = &known
     {
-        return claim(channel).map(|claim| LetIn {
+        return claim(shared, channel, &publisher).map(|claim| LetIn {
             claim,
             granted: None,
         });
@@ -177,7 +178,7 @@ pub(crate) async fn admit(
     };
     let claimed = channel
         .ok_or(Denial::UnknownChannel)
-        .and_then(|channel| claim(&channel));
+        .and_then(|channel| claim(shared, &channel, granted.publisher()));
     match claimed {
         Ok(claim) => Ok(LetIn {
             claim,
@@ -190,8 +191,14 @@ pub(crate) async fn admit(
     }
 }
 
-fn claim(channel: &Arc<Channel>) -> Result<Claim, Denial> {
-    channel.claim().map_err(|_| Denial::Busy)
+fn claim(shared: &Shared, channel: &Arc<Channel>, publisher: &Publisher) -> Result<Claim, Denial> {
+    let claim = channel.claim().map_err(|_| Denial::Busy)?;
+    claim.introduce(Encoder {
+        address: publisher.peer.ip().to_canonical(),
+        protocol: publisher.protocol.name(),
+        since: UnixMillis(shared.clock.wall().0),
+    });
+    Ok(claim)
 }
 
 /// The channel whose key was sent; none, if another channel was named beside it.

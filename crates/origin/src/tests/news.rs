@@ -124,11 +124,21 @@ async fn a_second_encoder_that_takes_over_is_told_of() {
         .await;
     let _backup = Publisher::connect(show.rtmp(), KEY).await.unwrap();
     show.until(|status| status.standby).await;
+    let channel = "demo".parse().unwrap();
+    let from = |encoder: crate::Publisher| (encoder.protocol, encoder.address);
+    let here = ("rtmp", std::net::Ipv4Addr::LOCALHOST.into());
+    let (shown, standby) = show.origin.publishers(&channel);
+    assert_eq!(
+        (shown.map(from), standby.map(from)),
+        (Some(here), Some(here))
+    );
     main.vanish();
     let gone = What::Takeover(ShownInstead::Gone);
     let told = until(&mut news, |what| *what == gone).await;
     let standby = What::PublishStarted { standby: true };
     assert_eq!(told, [STARTED, standby, STOPPED, gone]);
+    let (shown, standby) = show.origin.publishers(&channel);
+    assert_eq!((shown.map(from), standby.map(from)), (Some(here), None));
 }
 
 #[tokio::test]

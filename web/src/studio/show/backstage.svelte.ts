@@ -39,11 +39,21 @@ export interface Kept {
   readonly playlist: string;
 }
 
+/** An encoder that is connected. */
+export interface Encoder {
+  readonly address: string;
+  readonly protocol: string;
+  readonly since: number;
+  /** Whether it is the one that is shown, and does not stand by. */
+  readonly shown: boolean;
+}
+
 const NOTHING: Series = { videoRate: [], audioRate: [], frameRate: [], keyframe: [], drift: [], lag: [], viewers: [] };
 
 export class Backstage {
   publisher = $state<'absent' | 'connected' | 'lost' | null>(null);
   health = $state.raw<Health | null>(null);
+  encoders = $state.raw<readonly Encoder[]>([]);
   series = $state.raw<Series>(NOTHING);
   live = $state(false);
   since = $state<number | null>(null);
@@ -128,6 +138,7 @@ export class Backstage {
     this.publisher = publisher === 'connected' || publisher === 'lost' ? publisher : 'absent';
     const health = (member(body, 'health') ?? null) as Health | null;
     this.health = health;
+    this.encoders = list(body, 'encoders').map((one) => one as Encoder);
     const { series } = this;
     this.series = {
       videoRate: appended(series.videoRate, health?.video_bits_per_second ?? null),
