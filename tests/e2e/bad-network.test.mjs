@@ -12,7 +12,7 @@ import { fan, send, wholeHistory } from "../harness/chat.mjs";
 import { Gate } from "../harness/gate.mjs";
 import { freePorts, scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
-import { newSecret } from "../harness/tokens.mjs";
+import { newSecret, sign } from "../harness/tokens.mjs";
 import { until, within } from "../harness/wait.mjs";
 
 /** How long the fan has no network. Others go on talking, so that there is something to miss. */
@@ -35,6 +35,12 @@ scene("offline for 30 s, three restarts and another region in the middle of typi
     });
   const seoul = await region("seoul", seoulPort);
   const paris = await region("paris", parisPort);
+  // Each server tells the other in which region it is.
+  const headers = { authorization: `Bearer ${sign(secret, { user: "ops", role: "staff" })}` };
+  await until("the regions know of each other", BACK_MS, async () => {
+    const { nodes } = await (await fetch(`${paris.url}/api/v1/nodes`, { headers })).json();
+    return nodes.map((/** @type {{ region: string }} */ node) => node.region).sort().join() === "paris,seoul";
+  });
   const doors = [await Gate.open(scene, { port: seoulDoor, target: seoulPort }), await Gate.open(scene, { port: parisDoor, target: parisPort })];
   const speaker = await talking(scene, paris);
 

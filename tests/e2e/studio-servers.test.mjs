@@ -7,17 +7,23 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startBrowser } from "../harness/browser.mjs";
 import { fan, send } from "../harness/chat.mjs";
+import { Child } from "../harness/child.mjs";
 import { scene } from "../harness/scene.mjs";
-import { CHANNEL, Server } from "../harness/server.mjs";
+import { CHANNEL, Server, binary } from "../harness/server.mjs";
 import { accessible, complaints, enter } from "../harness/studio.mjs";
 import { newSecret } from "../harness/tokens.mjs";
 import { until } from "../harness/wait.mjs";
 
 const SEEN_MS = 15_000;
+/** The demo has an encoder to start. */
+const ON_AIR_MS = 30_000;
+/** Viewers are told by what was asked for in twelve seconds. */
+const COUNTED_MS = 40_000;
 const LANGUAGES = { ko: "한국어", en: "English", ja: "日本語", es: "Español", th: "ไทย" };
 
-scene("an operator sees servers, viewers and how fast messages go out, live", async (scene) => {
-  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited" });
+scene("an operator sees servers, regions, costs and how fast messages go out, live", async (scene) => {
+  const extra = '[regions]\nhere = "seoul"\n[cost]\ncurrency = "EUR"\nper_gb = "1000000"\nper_server_hour = "3600"\n';
+  const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited", extra });
   const browser = await startBrowser(scene);
   const { page, console } = await enter(scene, browser, server, { role: "staff", name: "Ops", at: "#servers" });
   const connections = async () => Number((await page.getByTestId("node-connections").textContent())?.split(" / ")[0]);
@@ -25,6 +31,14 @@ scene("an operator sees servers, viewers and how fast messages go out, live", as
   const mina = await fan(scene, server, { name: "미나" });
   await send(mina.client, server.chatChannel, { id: "1", text: "hello" });
   await until("mina is seen", SEEN_MS, async () => (await connections()) === 1);
+  const seoul = page.locator("[data-testid=region][data-region=seoul]");
+  await until("she is counted in her region", SEEN_MS, async () => (await seoul.getByTestId("region-connections").textContent()) === "1");
+  // A euro a second, and a thousand a megabyte, of which pages and answers are some: it has begun to cost.
+  const euros = async () => Number((await page.getByTestId("cost-total").textContent())?.replace(/[€,]/g, ""));
+  const before = await euros();
+  assert.ok(before > 1, `${before}`);
+  await until("it costs more", SEEN_MS, async () => (await euros()) > before + 1);
+  await until("for each thousand, it is a thousand times as much", SEEN_MS, async () => /^€[0-9,.]{6,}$/.test((await page.getByTestId("cost-per-thousand").textContent()) ?? ""));
   await page.getByTestId("audience").getByText("People: 1").waitFor({ timeout: SEEN_MS });
   await until("how fast her message went out is told", SEEN_MS, async () => {
     await send(mina.client, server.chatChannel, { id: String(Math.random()), text: "hello again" });
@@ -77,6 +91,9 @@ scene("a keyboard is enough: in, to every page, through the tools, to an act and
 scene("every page is there in five languages, changed without a reload, and nothing sticks out", async (scene) => {
   const server = await Server.start(scene, { secret: newSecret(), demo: true });
   const browser = await startBrowser(scene);
+  // Some watch meanwhile.
+  await until("the demo is on", ON_AIR_MS, async () => (await fetch(server.playlistUrl)).ok);
+  new Child(scene, "viewers", binary(), ["viewers", server.playlistUrl, "--viewers", "3", "--duration", "10m"]);
   const { page } = await enter(scene, browser, server, { role: "staff", name: "Desk", locale: "ko-KR", at: `/${CHANNEL}` });
   assert.equal(await page.evaluate(() => document.documentElement.lang), "ko", "the browser's own language is taken");
   for (const [language, name] of Object.entries(LANGUAGES)) {
@@ -92,4 +109,7 @@ scene("every page is there in five languages, changed without a reload, and noth
       await page.screenshot({ path: join(scene.artifacts, `studio-${section}-${language}.png`) });
     }
   }
+  await page.getByTestId("cost-no-prices").waitFor();
+  const watched = page.locator('[data-testid=region][data-region=""]').getByTestId("region-viewers");
+  await until("who watches is counted", COUNTED_MS, async () => (await watched.textContent()) === "3");
 });

@@ -19,6 +19,7 @@
 //! | `GET /api/v1/regions` | where else the same rooms and shows are |
 //! | `GET`, `POST /api/v1/api-keys`, `DELETE .../{id}` | what back ends show; for staff |
 //! | `GET /api/v1/nodes` | the servers of these rooms; for staff |
+//! | `GET /api/v1/cost` | what they have sent, and what it has cost; for staff |
 //! | `GET /api/v1/channels/{id}/moderation` | the room's rules as they stand; for moderators |
 //! | `GET /api/v1/channels/{id}/bans`, `.../mutes` | whom they bind; for moderators |
 //! | `POST /api/v1/channels/{id}/users/{user}/ban`, `mute`, `pardon`, `clear` | what is done about a user; for moderators |
@@ -61,6 +62,7 @@ mod audit;
 mod body;
 mod channels;
 pub mod commands;
+mod cost;
 pub mod emotes;
 mod encoders;
 mod events;
@@ -118,6 +120,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::{once::Memory, rates::Limiter};
 
 pub use self::{
+    cost::Prices,
     encoders::{Door, Doors, SrtDoor},
     events::{EventRefusal, EventValue, ShowEvent},
     follow::Told,
@@ -200,6 +203,8 @@ pub struct Api {
     pub regions: Regions,
     /// Where encoders publish to.
     pub doors: Doors,
+    /// What things cost, where the operator says it.
+    pub prices: Option<Prices>,
     /// How often one client may ask.
     pub rates: RateLimits,
     /// Accounts, if they are kept here.
@@ -235,6 +240,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(channels::routes())
+        .merge(cost::routes())
         .merge(emotes::routes())
         .merge(encoders::routes())
         .merge(events::routes())

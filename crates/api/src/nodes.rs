@@ -72,6 +72,15 @@ struct Described {
     /// How much of their time its reactors have worked lately.
     #[schema(minimum = 0, maximum = 100)]
     busy_percent: f64,
+    /// Its region; null where its operator does not say it.
+    #[schema(value_type = Option<String>, example = "seoul")]
+    region: Option<Arc<str>>,
+    /// About how many watch a show by asking it for playlists; of those behind one cache, one.
+    viewers: u32,
+    /// What it has sent to fans' sockets since it was started, bytes.
+    sent_chat_bytes: u64,
+    /// What it has sent in answers over HTTP since then, bytes: the broadcast, pages and the API.
+    sent_http_bytes: u64,
 }
 
 /// Lists the servers
@@ -109,5 +118,9 @@ fn describe(node: Node, own: Option<NodeId>) -> Described {
         connections_max: about.connections_max,
         rooms: about.rooms,
         busy_percent: f64::from(about.busy_permille) / 10.0,
+        region: about.region,
+        viewers: about.viewers,
+        sent_chat_bytes: about.sent.chat_bytes,
+        sent_http_bytes: about.sent.http_bytes,
     }
 }

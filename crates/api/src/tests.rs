@@ -13,7 +13,7 @@ use axum::{
 };
 use fanwave_bus::{Ack, BoxFuture, EngineError, History, HistoryQuery, Sink, Snapshot};
 use fanwave_room::census::Node;
-use fanwave_wire::envelope::{About, NodeId, NodeState};
+use fanwave_wire::envelope::{About, NodeId, NodeState, Sent};
 use fanwave_wire::{
     Channel, ClientMessageId, Draft, Epoch, Offset, Publication, Role, Sender, UserId,
     token::{Claims, TokenKey},
@@ -207,6 +207,12 @@ impl NodeList for TwoNodes {
                 connections_max: 20_000,
                 rooms: 1,
                 busy_permille: 125,
+                region: (id == 2).then(|| "paris".into()),
+                viewers: 40,
+                sent: Sent {
+                    chat_bytes: 2_000_000_000,
+                    http_bytes: 30_000_000_000,
+                },
             },
             heard_at: UnixMillis(NOW.0 - id),
         };
@@ -345,6 +351,11 @@ pub(crate) fn api(log: Log, rates: RateLimits) -> Api {
         nodes: Arc::new(TwoNodes),
         regions: regions(),
         doors: doors(),
+        prices: Some(Prices {
+            currency: "EUR".into(),
+            per_gb: 0.5,
+            per_server_hour: 0.25,
+        }),
         rates,
         accounts: None,
         webhooks: None,
@@ -780,6 +791,28 @@ async fn the_staff_is_told_where_encoders_publish_to_at_the_host_that_is_asked()
 }
 
 #[tokio::test]
+async fn the_staff_is_told_what_it_has_cost() {
+    let later = UnixMillis(NOW.0 + DAY_MS);
+    let bearer = |role| format!("Bearer {}", token(role, &key(), later));
+    let answer = staff_get("/api/v1/cost", Some(&bearer(Role::Staff))).await;
+    assert_eq!(
+        (answer.status, &*answer.cache),
+        (StatusCode::OK, "no-store")
+    );
+    let expected = json!({
+        "now": NOW.0, "since": NOW.0 - DAY_MS, "servers": 2, "server_hours": 48.0,
+        "chat_bytes": 4_000_000_000_u64, "http_bytes": 60_000_000_000_u64, "audience": 34_000,
+        "prices": {"currency": "EUR", "per_gb": 0.5, "per_server_hour": 0.25},
+        "money": {"chat": 2.0, "http": 30.0, "servers": 12.0, "total": 44.0, "per_thousand": 44.0 / 34_000.0 * 1_000.0},
+    });
+    assert_eq!(answer.body, expected);
+    let refused = staff_get("/api/v1/cost", Some(&bearer(Role::Moderator))).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let refused = staff_get("/api/v1/cost", None).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn the_staff_follows_what_happens_to_a_channel() {
     let later = UnixMillis(NOW.0 + DAY_MS);
     let ask = async |path: &str, token: Option<&str>| {
@@ -848,6 +881,8 @@ async fn the_staff_are_told_which_servers_there_are() {
                 "id": id, "name": name, "version": "0.1.0", "this": this, "draining": !this,
                 "started_at": NOW.0 - DAY_MS, "heard_at": NOW.0 - ago, "connections": 17_000,
                 "connections_max": 20_000, "rooms": 1, "busy_percent": 12.5,
+                "region": this.then_some("paris"), "viewers": 40, "sent_chat_bytes": 2_000_000_000_u64,
+                "sent_http_bytes": 30_000_000_000_u64,
             })
         };
         let expected = json!({"now": NOW.0, "nodes": [

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 use anyhow::Context;
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge, info::Info},
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +45,8 @@ pub struct HttpMetrics {
     pub accept_failures: Counter,
     /// Connections ended because an answer was not taken in time.
     pub cut: Counter,
+    /// Bytes of answers that connections have taken, without headers; what an upgraded one carries is not among them.
+    pub sent: Counter,
 }
 
 impl HttpMetrics {
@@ -71,6 +73,12 @@ impl HttpMetrics {
             "fanwave_http_cut",
             "HTTP connections ended because an answer was not taken in time",
             metrics.cut.clone(),
+        );
+        registry.register_with_unit(
+            "fanwave_http_sent",
+            "Sent in answers over HTTP: the broadcast, pages and the API",
+            Unit::Bytes,
+            metrics.sent.clone(),
         );
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("fanwave_build", "What is running", build);

@@ -19,6 +19,7 @@ use fanwave_wire::{
 use thiserror::Error;
 
 use crate::{
+    beside::Beside,
     consult::{About, Consult},
     limits,
     origin::OriginPolicy,
@@ -30,6 +31,8 @@ use crate::{
 pub struct GatewayConfig {
     /// What other nodes, and people, call this one. Default: `fanwave`.
     pub name: NodeName,
+    /// In which region this node is, as other nodes are told: 1 to 32 of a-z, 0-9 and -. Default: none is said.
+    pub region: Option<Arc<str>>,
     /// Which web pages may connect. Default: pages served under the request's own host.
     pub origins: OriginPolicy,
     /// Threads that own the sockets, each with its own share for as long as they live. Default: as many as the machine
@@ -93,6 +96,8 @@ pub struct GatewayConfig {
     pub reactions: fanwave_room::reactions::Settings,
     /// Who has a say in who connects, what they follow and what they say, beside tokens and rooms. Default: nobody.
     pub consult: Option<Arc<dyn Consult>>,
+    /// What this server does beside the chat, as other nodes are told. Default: nothing.
+    pub beside: Option<Arc<dyn Beside>>,
 }
 
 /// Whether messages may be compressed.
@@ -190,6 +195,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             name: "fanwave".parse().expect("it is a name"),
+            region: None,
             origins: OriginPolicy::SameHost,
             reactors: default_reactors(),
             connections_max: limits::CONNECTIONS_MAX,
@@ -216,6 +222,7 @@ impl Default for GatewayConfig {
             governor: fanwave_room::governor::Settings::default(),
             reactions: fanwave_room::reactions::Settings::default(),
             consult: None,
+            beside: None,
         }
     }
 }

@@ -47,6 +47,7 @@ use self::{
 };
 
 mod admission;
+pub mod beside;
 mod config;
 pub mod consult;
 mod desk;
@@ -180,6 +181,7 @@ impl Gateway {
             admission: Arc::clone(&admission),
             reactors: Arc::clone(&reactors),
             shared: shared.clone(),
+            sent_bytes: metrics.sent_bytes.clone(),
         };
         let neighbours = Arc::new(Neighbours::new(node, &config, sources));
         let desk = Desk::open(
@@ -195,8 +197,7 @@ impl Gateway {
             runtime.clone(),
         );
         let places = calls.places();
-        let name: Arc<str> =
-            format!("{:016x}", getrandom::u64().map_err(StartError::Random)?).into();
+        let name = name_of_run()?;
         let door = Arc::new(Door::new(&config, &admission, &reactors, &metrics, &name));
         let (config, keys) = (Arc::new(config), keys.into());
         let mut running = Vec::with_capacity(polls.len());
@@ -343,6 +344,12 @@ impl Drop for Gateway {
         self.door.reactors.stop(Instant::now());
         self.desk.stop();
     }
+}
+
+/// What this run is called among all others.
+fn name_of_run() -> Result<Arc<str>, StartError> {
+    let number = getrandom::u64().map_err(StartError::Random)?;
+    Ok(format!("{number:016x}").into())
 }
 
 /// A poll for each reactor, and what others hold of it.

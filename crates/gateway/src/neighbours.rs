@@ -21,26 +21,33 @@ use fanwave_room::{
 };
 use fanwave_wire::{
     Channel, RoomId, UnixMillis, UserId,
-    envelope::{About, Crowd, Hearsay, NodeId, NodeName, NodeState},
+    envelope::{About, Crowd, Hearsay, NodeId, NodeName, NodeState, Sent},
 };
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::{GatewayConfig, admission::Admission, limits, reactor::Shared, reactors::Reactors};
+use crate::{
+    GatewayConfig, admission::Admission, beside::Beside, limits, reactor::Shared,
+    reactors::Reactors,
+};
 
 /// This node among the others; see the module.
 pub(crate) struct Neighbours {
     id: NodeId,
     name: NodeName,
+    region: Option<Arc<str>>,
+    beside: Option<Arc<dyn Beside>>,
     started_at: UnixMillis,
     connections_max: usize,
     engine: Arc<dyn Engine>,
     admission: Arc<Admission>,
     reactors: Arc<Reactors>,
     shared: Shared,
+    sent_bytes: Counter,
     herald: Mutex<Herald>,
     load: Mutex<Load>,
     /// It was told to stop: soon its fans are moved.
@@ -63,6 +70,8 @@ pub(crate) struct Sources {
     pub(crate) admission: Arc<Admission>,
     pub(crate) reactors: Arc<Reactors>,
     pub(crate) shared: Shared,
+    /// What was sent to fans.
+    pub(crate) sent_bytes: Counter,
 }
 
 impl Neighbours {
@@ -71,12 +80,15 @@ impl Neighbours {
         Self {
             id,
             name: config.name.clone(),
+            region: config.region.clone(),
+            beside: config.beside.clone(),
             started_at: now(),
             connections_max: config.connections_max,
             engine: from.engine,
             admission: from.admission,
             reactors: from.reactors,
             shared: from.shared,
+            sent_bytes: from.sent_bytes,
             herald: Mutex::new(Herald::new(id)),
             load: Mutex::new(Load {
                 looked_at: Instant::now(),
@@ -211,6 +223,12 @@ impl Neighbours {
             connections_max: narrow(self.connections_max),
             rooms: narrow(rooms.len()),
             busy_permille: self.busy_permille(),
+            region: self.region.clone(),
+            viewers: self.beside.as_ref().map_or(0, |beside| beside.viewers()),
+            sent: Sent {
+                chat_bytes: self.sent_bytes.get(),
+                http_bytes: self.beside.as_ref().map_or(0, |beside| beside.http_bytes()),
+            },
         };
         (about, crowds)
     }

@@ -58,6 +58,7 @@ use crate::{
     channel::{Channel, Waits},
     clock::Clock,
     doors::{Addresses, Doors},
+    http::audience::Audience,
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
     metrics::Metrics,
@@ -161,6 +162,7 @@ impl Origin {
             archive,
             clock,
             metrics,
+            audience: Audience::default(),
             teller: teller.clone(),
             patience,
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
@@ -220,6 +222,12 @@ impl Origin {
     pub fn publishers(&self, channel: &RoomId) -> (Option<Publisher>, Option<Publisher>) {
         let channel = self.shared.channels.get(channel);
         channel.map_or((None, None), |channel| channel.encoders())
+    }
+
+    /// About how many watch at this moment, by the playlists that they ask for here.
+    #[must_use]
+    pub fn viewers(&self) -> u32 {
+        self.shared.audience.count(self.shared.clock.now())
     }
 
     /// What happens to the shows and their encoders, from now on. A listener who takes too little misses the oldest, and

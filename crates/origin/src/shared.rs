@@ -18,6 +18,7 @@ use crate::{
     channel::Channel,
     clock::Clock,
     config::Secret,
+    http::audience::Audience,
     limits::{
         BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, RUNG_PATIENCE, STARVING_SILENCE,
         STORAGE_RETRY, TAKEOVER_SILENCE, UNSTORED_MAX,
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+    /// About how many watch.
+    pub(crate) audience: Audience,
     pub(crate) teller: Teller,
     pub(crate) patience: Patience,
     /// One permit per request that may wait.

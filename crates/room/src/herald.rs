@@ -144,6 +144,7 @@ fn is_over(since: UnixMillis, now: UnixMillis) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use fanwave_wire::envelope::Sent;
     use proptest::prelude::*;
 
     use super::*;
@@ -158,6 +159,9 @@ mod tests {
             connections_max: 1,
             rooms: 0,
             busy_permille: 0,
+            region: None,
+            viewers: 0,
+            sent: Sent::default(),
         }
     }
 

@@ -40,13 +40,15 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use self::hearsay::{About, Crowd, Hearsay, NodeId, NodeName, NodeNameError, NodeState, Taps};
+pub use self::hearsay::{
+    About, Crowd, Hearsay, NodeId, NodeName, NodeNameError, NodeState, Sent, Taps,
+};
 use self::read::Reader;
 use crate::{
     Body, Channel, Draft, Epoch, Offset, Publication, Role, UnixMillis, limits::BATCH_RECORDS_MAX,
 };
 
-/// The version of records, batches and hearsay that this build writes, and the only one that it reads.
+/// The version of records and batches that this build writes, and the only one that it reads; hearsay has its own.
 pub const VERSION: u8 = 1;
 
 const TEXT: u8 = 0;
@@ -85,7 +87,7 @@ pub struct Batch {
 #[non_exhaustive]
 pub enum EnvelopeError {
     /// Another release wrote it, in a way that this one does not know.
-    #[error("version {found} is not known to this release, which reads version {VERSION}")]
+    #[error("version {found} is not known to this release")]
     Version {
         /// The version it has.
         found: u8,
@@ -145,7 +147,7 @@ impl Record {
     /// See [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(bytes);
-        reader.version()?;
+        reader.version(VERSION)?;
         let record = reader.record()?;
         reader.end()?;
         Ok(record)
@@ -209,7 +211,7 @@ impl Batch {
     /// See [`EnvelopeError`]. One record of another version makes the whole batch refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(bytes);
-        reader.version()?;
+        reader.version(VERSION)?;
         let channel = reader.short()?.parse();
         let channel = channel.map_err(|_| EnvelopeError::Value)?;
         let epoch = Epoch(reader.short()?.into());

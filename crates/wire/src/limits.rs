@@ -194,6 +194,9 @@ pub const NODE_NAME_BYTES_MAX: usize = 64;
 /// Most bytes of the release that a server says it runs.
 pub const RELEASE_BYTES_MAX: usize = 32;
 
+/// Most bytes of a region's name.
+pub const REGION_BYTES_MAX: usize = 32;
+
 /// Most channels in one [`Hearsay`](crate::envelope::Hearsay); who has more tells them in several.
 pub const HEARSAY_CHANNELS_MAX: usize = 256;
 
@@ -210,6 +213,9 @@ pub const HEARSAY_BYTES_MAX: usize = 1
     + 8
     + 3 * 4
     + 2
+    + (1 + REGION_BYTES_MAX)
+    + 4
+    + 2 * 8
     + 2
     + HEARSAY_CHANNELS_MAX * (1 + CHANNEL_BYTES_MAX + 4 + 4)
     + 2

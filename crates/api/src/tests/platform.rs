@@ -90,6 +90,7 @@ impl Platform {
             nodes: Arc::new(TwoNodes),
             regions: Regions::default(),
             doors: doors(),
+            prices: None,
             rates: RateLimits::default(),
             quality: quality::Quality::default(),
             now: || NOW,

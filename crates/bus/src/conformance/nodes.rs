@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use fanwave_wire::{
     Body, Channel, ClientMessageId, Draft, Event, Lane, Offset, Role, RoomId, Sender, UnixMillis,
     UserId,
-    envelope::{About, Crowd, Hearsay, NodeId, NodeState},
+    envelope::{About, Crowd, Hearsay, NodeId, NodeState, Sent},
     limits::{
         HEARSAY_BYTES_MAX, HEARSAY_CHANNELS_MAX, HEARSAY_TAPPED_ROOMS_MAX, NODE_NAME_BYTES_MAX,
-        REACTION_KINDS_MAX, RECENT_MAX, RELEASE_BYTES_MAX,
+        REACTION_KINDS_MAX, RECENT_MAX, REGION_BYTES_MAX, RELEASE_BYTES_MAX,
     },
 };
 use tokio::{
@@ -350,6 +350,12 @@ fn hearsay(node: NodeId, serial: u64) -> Hearsay {
             connections_max: 3,
             rooms: 1,
             busy_permille: 0,
+            region: Some("r".repeat(REGION_BYTES_MAX).into()),
+            viewers: 4,
+            sent: Sent {
+                chat_bytes: 5,
+                http_bytes: 6,
+            },
         },
         crowds: (0..HEARSAY_CHANNELS_MAX)
             .map(|number| (channel(number), crowd))

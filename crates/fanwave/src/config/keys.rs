@@ -95,6 +95,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "regions",
         "Where else these rooms and shows are: servers in several parts of the world that share them through one engine. Clients measure which answers first (sdk/README.md). All of them need the same tokens.secret_file.",
     ),
+    (
+        "cost",
+        "What servers and what they send cost, for the operators' page of the studio (docs/studio.md). It is shown and does nothing else.",
+    ),
     ("rtmp", "Where OBS and other encoders publish to."),
     (
         "srt",
@@ -312,6 +316,27 @@ pub const KEYS: &[Key] = &[
         "ranked",
         Kind::TextList,
         "Every region as NAME=ADDRESS, the best first, this one too: [\"seoul=https://kr.fans.example\", \"paris=https://eu.fans.example\"]; at most 8. Their pages may open the chat and use the API here, and pages of this server theirs. Empty: there is one.",
+        "",
+    ),
+    key(
+        "cost",
+        "currency",
+        Kind::Text,
+        "Of what the prices are, as ISO 4217 has it: \"EUR\". Empty: there are no prices, and the studio shows gigabytes and hours alone.",
+        "",
+    ),
+    key(
+        "cost",
+        "per_gb",
+        Kind::Text,
+        "Price of 1,000,000,000 bytes that are sent: \"0.085\".",
+        "",
+    ),
+    key(
+        "cost",
+        "per_server_hour",
+        Kind::Text,
+        "Price of one server for an hour: \"0.34\".",
         "",
     ),
     key(

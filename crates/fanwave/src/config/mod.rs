@@ -16,6 +16,7 @@ pub mod authorise;
 pub mod cassandra;
 mod check;
 pub mod commands;
+mod cost;
 pub mod demo;
 pub mod drain;
 pub mod duration;

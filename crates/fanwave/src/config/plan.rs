@@ -25,6 +25,7 @@ use super::{
     authorise::{self, Authorise},
     check::Check,
     commands::{self, Commands},
+    cost,
     demo::{self, Demo},
     drain::{self, Drain},
     engine::{self, Engine},
@@ -61,6 +62,8 @@ pub struct Plan {
     pub rates: fanwave_api::RateLimits,
     /// Where else the same rooms and shows are.
     pub regions: fanwave_api::Regions,
+    /// What servers and what they send cost, if that is said.
+    pub prices: Option<fanwave_api::Prices>,
     /// Where publishers connect.
     pub rtmp_listen: SocketAddr,
     /// Most of them from one address, through whichever door.
@@ -226,6 +229,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         http: http::plan(&mut check, &config),
         rates: api::plan(&mut check, &config),
         regions: regions::plan(&mut check, &config.regions),
+        prices: cost::plan(&mut check, &config.cost),
         rtmp_listen: check.address(KeyPath::of("rtmp", "listen"), &config.rtmp.listen),
         connections_per_peer: ingest::connections_per_peer(&mut check, &config.rtmp),
         rtmps: ingest::rtmps(&mut check, &config.rtmp),

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use fanwave_api::{Region, Regions, limits::REGIONS_MAX};
+use fanwave_wire::limits::REGION_BYTES_MAX;
 
 use super::{check::Check, http::is_origin, schema, settings::KeyPath};
-
-/// Most characters of a region's name: it is a label of metrics.
-const NAME_CHARS_MAX: usize = 32;
 
 pub(super) fn plan(check: &mut Check<'_>, regions: &schema::Regions) -> Regions {
     let key = |name| KeyPath::of("regions", name);
@@ -24,7 +22,7 @@ pub(super) fn plan(check: &mut Check<'_>, regions: &schema::Regions) -> Regions 
         let Some((name, url)) = parts.filter(|(name, url)| is_name(name) && is_origin(url)) else {
             check.refuse(
                 key("ranked"),
-                format!("holds \"{entry}\"; a region is NAME=ADDRESS: 1 to {NAME_CHARS_MAX} of a-z, 0-9 and -, and http:// or https:// and a host, without a slash at the end"),
+                format!("holds \"{entry}\"; a region is NAME=ADDRESS: 1 to {REGION_BYTES_MAX} of a-z, 0-9 and -, and http:// or https:// and a host, without a slash at the end"),
             );
             continue;
         };
@@ -53,5 +51,5 @@ pub(super) fn plan(check: &mut Check<'_>, regions: &schema::Regions) -> Regions 
 
 fn is_name(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(legal)
+    (1..=REGION_BYTES_MAX).contains(&text.len()) && text.bytes().all(legal)
 }

@@ -52,6 +52,14 @@ section!(
     }
 );
 section!(
+    /// `[cost]`.
+    Cost {
+        currency: String = String::new(),
+        per_gb: String = "0".to_owned(),
+        per_server_hour: String = "0".to_owned(),
+    }
+);
+section!(
     /// `[rtmp]`.
     Rtmp {
         listen: String = "0.0.0.0:1935".to_owned(),
@@ -404,6 +412,7 @@ section!(
         http: Http = Http::default(),
         api: Api = Api::default(),
         regions: Regions = Regions::default(),
+        cost: Cost = Cost::default(),
         rtmp: Rtmp = Rtmp::default(),
         srt: Srt = Srt::default(),
         whip: Whip = Whip::default(),

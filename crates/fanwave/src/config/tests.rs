@@ -306,6 +306,43 @@ fans = 61
 }
 
 #[test]
+fn prices_are_of_something_and_written_plainly() {
+    assert_eq!(plan("", &[]).prices, None);
+    let text = "[cost]\ncurrency = \"KRW\"\nper_gb = \"120\"\nper_server_hour = \"450.5\"\n";
+    let prices = plan(text, &[]).prices.unwrap();
+    assert_eq!(&*prices.currency, "KRW");
+    assert!((prices.per_gb - 120.0).abs() < 1e-9);
+    assert!((prices.per_server_hour - 450.5).abs() < 1e-9);
+
+    let alone = complaints("[cost]\nper_gb = \"0.1\"\n", &[]);
+    assert!(
+        alone.contains("`cost.per_gb` needs cost.currency"),
+        "{alone}"
+    );
+    for price in [
+        "",
+        "-1",
+        "0,085",
+        "1e9",
+        "NaN",
+        "inf",
+        "free",
+        ".",
+        "1000000001",
+    ] {
+        let text = format!("[cost]\ncurrency = \"EUR\"\nper_server_hour = \"{price}\"\n");
+        let said = complaints(&text, &[]);
+        let expected = "`cost.per_server_hour` must be a price, with a point";
+        assert!(said.contains(expected), "{price}: {said}");
+    }
+    for currency in ["EURO", "eur", "€", "1 2"] {
+        let said = complaints(&format!("[cost]\ncurrency = \"{currency}\"\n"), &[]);
+        let expected = "`cost.currency` must be three letters";
+        assert!(said.contains(expected), "{currency}: {said}");
+    }
+}
+
+#[test]
 fn encoders_are_told_public_addresses_that_can_be_used() {
     assert_eq!(plan("", &[]).public_doors, ingest::PublicDoors::default());
     let text = r#"

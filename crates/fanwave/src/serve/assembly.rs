@@ -50,7 +50,7 @@ use super::bucket;
 use super::{
     accounts, authoriser,
     back_ends::{self, GatewayRooms, KeysError},
-    commands, encoders,
+    beside, commands, encoders,
     engine::Running,
     foreign_pages, gateway,
     health::{self, Readiness, Stage},
@@ -261,8 +261,8 @@ impl Server {
         let archive = store::archive(&plan.store, &store).await?;
         let recorder = recorder::start(plan, &archive, &mut registry);
         let (keys, key_follower) = jwks::keys(&plan.tokens, &token_key, &mut registry).await;
-        let gateway = (addresses.plain, engine.as_engine(), keys);
-        let gateway = gateway::start(plan, gateway, &mut registry)?;
+        let server = (addresses.plain, beside::of(&origin, &http_metrics));
+        let gateway = gateway::start(plan, server, (engine.as_engine(), keys), &mut registry)?;
         let readiness = Readiness::default();
         let (folder, accounts) = (data.folder(), register.as_ref());
         let parts = (folder, accounts, &token_key, (&*origin, &run));
@@ -852,6 +852,7 @@ fn api(
         library: Arc::new(OriginLibrary(origin)),
         nodes: Arc::new(GatewayNodes(gateway)),
         regions: plan.regions.clone(),
+        prices: plan.prices.clone(),
         rates: plan.rates.clone(),
         accounts: None,
         webhooks: None,

@@ -4,7 +4,9 @@ use std::{fs, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use fanwave_bus::Engine;
-use fanwave_gateway::{Gateway, GatewayConfig, OriginPolicy, Rooms, consult::Consult};
+use fanwave_gateway::{
+    Gateway, GatewayConfig, OriginPolicy, Rooms, beside::Beside, consult::Consult,
+};
 use fanwave_wire::{envelope::NodeName, token::KeyRing};
 use prometheus_client::registry::Registry;
 
@@ -29,6 +31,7 @@ fn config(plan: &Plan, http: SocketAddr, consult: Option<Arc<dyn Consult>>) -> G
             .clone()
             .or_else(|| name_of_host(http.port()))
             .unwrap_or(defaults.name),
+        region: plan.regions.here.clone(),
         origins,
         connections_max: plan.chat.connections_max,
         ping_interval: plan.chat.ping_interval,
@@ -60,14 +63,18 @@ fn config(plan: &Plan, http: SocketAddr, consult: Option<Arc<dyn Consult>>) -> G
     }
 }
 
-/// Starts it, for the HTTP port at an address.
+/// Starts it, for a server with the HTTP port at an address, and what it does beside the chat.
 pub(super) fn start(
     plan: &Plan,
-    (http, engine, keys): (SocketAddr, Arc<dyn Engine>, Arc<ArcSwap<KeyRing>>),
+    (http, beside): (SocketAddr, Arc<dyn Beside>),
+    (engine, keys): (Arc<dyn Engine>, Arc<ArcSwap<KeyRing>>),
     registry: &mut Registry,
 ) -> Result<Arc<Gateway>, StartError> {
     let consult = proxy::start(&plan.proxy, registry).map_err(StartError::ProxySecret)?;
-    let config = config(plan, http, consult);
+    let config = GatewayConfig {
+        beside: Some(beside),
+        ..config(plan, http, consult)
+    };
     let gateway = Gateway::start(config, engine, keys, registry);
     gateway.map(Arc::new).map_err(error)
 }

@@ -9,6 +9,7 @@ pub mod assembly;
 mod authoriser;
 pub mod back_ends;
 pub mod banner;
+mod beside;
 mod board;
 #[cfg(feature = "s3")]
 pub mod bucket;

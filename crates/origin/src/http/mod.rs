@@ -6,6 +6,7 @@
 //! ([`priority`]), allows any origin (the media of a public show), and shows scripts the `Age` that low-latency players
 //! read. None redirects, sets a cookie, or depends on who asks: a cache has to keep it once for all.
 
+pub(crate) mod audience;
 mod body;
 mod negotiate;
 mod priority;

@@ -18,8 +18,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::{
-    AUDIO_TYPE, VIDEO_TYPE, answer, body, cache, for_everybody, lifetime_of, media_of, negotiate,
-    priority, refuse_reply, send_playlist,
+    AUDIO_TYPE, VIDEO_TYPE, answer, audience, body, cache, for_everybody, lifetime_of, media_of,
+    negotiate, priority, refuse_reply, send_playlist,
     stored::{self, NoBody},
     vod,
 };
@@ -164,10 +164,18 @@ impl Wanted {
         let channel = shared.channel(channel)?;
         let stream = channel.stream(prefix)?;
         let rendition = stream.config().rendition(name)?;
-        match file {
-            File::Playlist { .. } => shared.metrics.playlist_requests.inc(),
-            File::Media { .. } => shared.metrics.media_requests.inc(),
-        };
+        match &file {
+            File::Playlist { query, .. } => {
+                shared.metrics.playlist_requests.inc();
+                let pause = audience::pause(stream.config(), rendition, &query.directive);
+                if let Some(pause) = pause {
+                    shared.audience.note(shared.clock.now(), pause);
+                }
+            }
+            File::Media { .. } => {
+                shared.metrics.media_requests.inc();
+            }
+        }
         Some(Self {
             channel: channel.id().clone(),
             stream,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fanwave_live::WallTime;
+use fanwave_live::{Moment, WallTime};
 
 use super::{KEY, Show, count, hint, long_ago, parts, publisher::Publisher, segments};
 use crate::{limits::WAITING_REQUESTS_MAX, shared::Patience};
@@ -45,6 +45,22 @@ async fn the_multivariant_playlist_names_the_renditions() {
     }
     assert_eq!(show.get("/live/other/master.m3u8").await.status, 404);
     assert_eq!(show.get("/live/nobody/master.m3u8").await.status, 404);
+}
+
+#[tokio::test]
+async fn who_asks_for_the_pictures_playlist_is_counted_and_nobody_twice() {
+    let (show, _publisher, folder) = on_air().await;
+    for _ in 0..20 {
+        show.get(&format!("{folder}/video.m3u8")).await;
+        show.get(&format!("{folder}/audio.m3u8")).await;
+        show.get(&format!("{folder}/video.m3u8?_HLS_part=0")).await;
+        show.get("/live/demo/master.m3u8").await;
+    }
+    let shared = &show.origin.shared;
+    let soon = Moment(shared.clock.now().0 + Duration::from_secs(9));
+    // Whoever does not wait comes again after 6 s: in the 9 to 12 s that are looked at, two requests are a viewer or less.
+    let viewers = shared.audience.count(soon);
+    assert!((10..=14).contains(&viewers), "{viewers}");
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use fanwave_wire::envelope::Sent;
 use proptest::prelude::*;
 
 use super::*;
@@ -16,6 +17,9 @@ fn about(state: NodeState) -> About {
         connections_max: 1,
         rooms: 0,
         busy_permille: 0,
+        region: None,
+        viewers: 0,
+        sent: Sent::default(),
     }
 }
 

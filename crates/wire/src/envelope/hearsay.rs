@@ -3,15 +3,18 @@
 //! Everything in it is true by itself and replaces what was said before, but for the taps, which are new every time. So
 //! whoever misses one [`Hearsay`] has lost some taps, and learns the rest from the next.
 //!
-//! | hearsay, version 1 | bytes |
+//! | hearsay, version 2 | bytes |
 //! |---|---|
-//! | version, 1 | 1 |
+//! | version, 2 | 1 |
 //! | node, serial number | 8; each |
 //! | state: 0 serving, 1 draining, 2 gone | 1 |
 //! | name, release | 1 for the length, then UTF-8; each |
 //! | when it started, Unix milliseconds | 8 |
 //! | connections, most connections, rooms | 4; each |
 //! | how busy its reactors are, in thousandths | 2 |
+//! | region, empty where none is said | 1 for the length, then ASCII |
+//! | viewers of its broadcast | 4 |
+//! | bytes that it has sent: of the chat, over HTTP | 8; each |
 //! | channels | 2 |
 //! | each, in order: the channel; connections and users in it | 1 for the length, then UTF-8; 4 and 4 |
 //! | rooms with taps | 2 |
@@ -24,14 +27,17 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
-use super::{EnvelopeError, VERSION, put_short, read::Reader};
+use super::{EnvelopeError, put_short, read::Reader};
 use crate::{
     Channel, ReactionKind, RoomId, UnixMillis,
     limits::{
         HEARSAY_BYTES_MAX, HEARSAY_CHANNELS_MAX, HEARSAY_TAPPED_ROOMS_MAX, NODE_NAME_BYTES_MAX,
-        REACTION_KINDS_MAX, RELEASE_BYTES_MAX,
+        REACTION_KINDS_MAX, REGION_BYTES_MAX, RELEASE_BYTES_MAX,
     },
 };
+
+/// The version of hearsay that this build writes, and the only one that it reads. Servers of another do not count this one.
+const VERSION: u8 = 2;
 
 /// One run of one server: drawn at random when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +119,21 @@ pub struct About {
     pub rooms: u32,
     /// How much of their time its reactors have worked lately, 0 to 1,000.
     pub busy_permille: u16,
+    /// In which region it is, if its operator says it: 1 to [`REGION_BYTES_MAX`] of a-z, 0-9 and -.
+    pub region: Option<Arc<str>>,
+    /// About how many watch a show by asking it for playlists.
+    pub viewers: u32,
+    /// What it has sent since it started.
+    pub sent: Sent,
+}
+
+/// What a server has sent since it started, without the headers of any protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// To fans' sockets, bytes.
+    pub chat_bytes: u64,
+    /// In answers over HTTP: the broadcast, pages and the API, bytes.
+    pub http_bytes: u64,
 }
 
 /// How many follow a channel at one server.
@@ -171,6 +192,10 @@ impl Hearsay {
             out.extend(number.to_be_bytes());
         }
         out.extend(about.busy_permille.to_be_bytes());
+        put_short(&mut out, about.region.as_deref().unwrap_or_default());
+        out.extend(about.viewers.to_be_bytes());
+        out.extend(about.sent.chat_bytes.to_be_bytes());
+        out.extend(about.sent.http_bytes.to_be_bytes());
         put_count(&mut out, self.crowds.len());
         for (channel, crowd) in &self.crowds {
             put_short(&mut out, &channel.to_string());
@@ -197,7 +222,7 @@ impl Hearsay {
     /// See [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(bytes);
-        reader.version()?;
+        reader.version(VERSION)?;
         if bytes.len() > HEARSAY_BYTES_MAX {
             return Err(EnvelopeError::Length);
         }
@@ -236,11 +261,26 @@ fn about(reader: &mut Reader<'_>) -> Result<About, EnvelopeError> {
         connections_max: reader.number_of_4()?,
         rooms: reader.number_of_4()?,
         busy_permille: reader.number_of_2()?,
+        region: region(reader.short()?)?,
+        viewers: reader.number_of_4()?,
+        sent: Sent {
+            chat_bytes: reader.number()?,
+            http_bytes: reader.number()?,
+        },
     };
     if about.busy_permille > BUSY_PERMILLE_MAX {
         return Err(EnvelopeError::Value);
     }
     Ok(about)
+}
+
+/// An empty one is none.
+fn region(text: &str) -> Result<Option<Arc<str>>, EnvelopeError> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.len() > REGION_BYTES_MAX || !text.bytes().all(legal) {
+        return Err(EnvelopeError::Value);
+    }
+    Ok((!text.is_empty()).then(|| text.into()))
 }
 
 fn crowds(reader: &mut Reader<'_>) -> Result<BTreeMap<Channel, Crowd>, EnvelopeError> {

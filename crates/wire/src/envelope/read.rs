@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{EVENT, EnvelopeError, ROLES, Record, TEXT, VERSION};
+use super::{EVENT, EnvelopeError, ROLES, Record, TEXT};
 use crate::{
     Body, ClientMessageId, Draft, Language, Offset, ReplyTo, Sender, Text, UnixMillis, UserId,
 };
@@ -29,9 +29,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn version(&mut self) -> Result<(), EnvelopeError> {
+    pub(super) fn version(&mut self, known: u8) -> Result<(), EnvelopeError> {
         match self.byte()? {
-            VERSION => Ok(()),
+            found if found == known => Ok(()),
             found => Err(EnvelopeError::Version { found }),
         }
     }

@@ -382,6 +382,22 @@ export const en = {
   'plan.problem.state': 'Somebody else has changed this show meanwhile. Look at how it stands now.',
   'plan.problem.forbidden': 'You may not do this. Ask a member of the staff.',
   'plan.problem.unavailable': 'The server or its database does not answer. Try again in a moment.',
+  'region.title': 'People by region',
+  'region.name': 'Region',
+  'region.none': 'No region is said',
+  'region.servers': 'Servers: {count}',
+  'region.connections': 'Connected to the chat',
+  'region.viewers': 'Watching, about',
+  'region.hint': 'Who watches is counted by the playlists that players ask these servers for. Of viewers behind a CDN, few are seen.',
+  'cost.title': 'Cost so far',
+  'cost.http': 'Video, pages and API',
+  'cost.chat': 'Chat',
+  'cost.servers': 'Server hours (servers: {count})',
+  'cost.hours': '{n} h',
+  'cost.perThousand': 'For each 1,000 people who are here now',
+  'cost.audience': '(here: {count})',
+  'cost.noPrices': 'No prices are set: [cost] in the server’s configuration has them.',
+  'cost.since': 'Since {time}: of the servers that are there, each since it was started. What a CDN sends to viewers is on the CDN’s bill.',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What every language has to say. */

@@ -53,6 +53,11 @@ export function between(from: number, to: number): string {
   return new Intl.DateTimeFormat(language(), parts).formatRange(from, to);
 }
 
+/** A sum of money, in a currency by its three letters. */
+export function money(value: number, currency: string): string {
+  return new Intl.NumberFormat(language(), { style: 'currency', currency }).format(value);
+}
+
 /** A time of the day with its seconds, and the date where it is not today. */
 export function moment(at: number): string {
   const isToday = new Date(at).toDateString() === new Date().toDateString();

@@ -20,6 +20,20 @@ export interface Node {
   readonly connections_max: number;
   readonly rooms: number;
   readonly busy_percent: number;
+  readonly region: string | null;
+  readonly viewers: number;
+}
+
+/** What it has cost so far, by `GET .../cost`; docs/openapi.json has what each figure means. */
+export interface Cost {
+  readonly since: number;
+  readonly servers: number;
+  readonly server_hours: number;
+  readonly chat_bytes: number;
+  readonly http_bytes: number;
+  readonly audience: number;
+  readonly prices: { readonly currency: string } | null;
+  readonly money: { readonly chat: number; readonly http: number; readonly servers: number; readonly total: number; readonly per_thousand: number | null } | null;
 }
 
 export interface Audience {
@@ -40,6 +54,7 @@ export class Fleet {
   /** By the clock of the servers, Unix ms. */
   now = $state(0);
   audiences = $state.raw<readonly Audience[]>([]);
+  cost = $state.raw<Cost | null>(null);
   figures = $state.raw<Figures>(NOTHING);
   /** Whether `/metrics` can be read from here. */
   measured = $state(true);
@@ -60,7 +75,7 @@ export class Fleet {
 
   async #read(): Promise<void> {
     try {
-      await Promise.all([this.#readNodes(), this.#readAudiences(), this.#readMetrics()]);
+      await Promise.all([this.#readNodes(), this.#readAudiences(), this.#readCost(), this.#readMetrics()]);
       this.answered = true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -87,6 +102,10 @@ export class Fleet {
         return { channel: id, title: text(channel, 'title'), connections: connections ?? 0, users: users ?? 0 };
       }),
     );
+  }
+
+  async #readCost(): Promise<void> {
+    this.cost = (await call('GET', '/api/v1/cost', await this.identity.token())) as Cost;
   }
 
   async #readMetrics(): Promise<void> {

@@ -238,7 +238,7 @@ impl Conversations {
     ) where
         I: Read + Write + Unpin + Send + 'static,
     {
-        let exchanges = Exchanges::new(rules, Instant::now());
+        let exchanges = Exchanges::new(rules, Instant::now(), &self.metrics.sent);
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
         let (viewing, body_wait) = (self.viewing.clone(), self.header_wait);

@@ -1,5 +1,5 @@
-//! What the requests of one connection come to: how many are under way, since when there is none, and by when each answer
-//! has to be taken.
+//! What the requests of one connection come to: how many are under way, since when there is none, by when each answer
+//! has to be taken, and how much of them all was.
 //!
 //! A peer that takes an answer slowly, or not at all, holds on to media that is long out of every playlist. The kernel
 //! cuts one that reads nothing ([`UNREAD_MAX`](super::UNREAD_MAX)); this is for those who read a little, and for HTTP/2,
@@ -18,6 +18,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use fanwave_origin::Woken;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 /// How long a small answer may take to be taken.
@@ -60,6 +61,8 @@ pub(super) enum Verdict {
 pub(super) struct Exchanges {
     rules: Rules,
     began: Instant,
+    /// Bytes of answers that were handed to connections, of all of them.
+    sent: Counter,
     book: Mutex<Book>,
 }
 
@@ -76,10 +79,11 @@ struct Book {
 }
 
 impl Exchanges {
-    pub(super) fn new(rules: Rules, now: Instant) -> Arc<Self> {
+    pub(super) fn new(rules: Rules, now: Instant, sent: &Counter) -> Arc<Self> {
         Arc::new(Self {
             rules,
             began: now,
+            sent: sent.clone(),
             book: Mutex::new(Book {
                 open: 0,
                 idle_since: now,
@@ -151,7 +155,7 @@ impl Exchange {
         Answer {
             body,
             _woken: woken,
-            _exchange: self,
+            exchange: self,
         }
     }
 }
@@ -172,7 +176,7 @@ impl Drop for Exchange {
 pub(super) struct Answer {
     body: Body,
     _woken: Option<Woken>,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl HttpBody for Answer {
@@ -183,7 +187,14 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            self.exchange.exchanges.sent.inc_by(bytes);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -201,11 +212,25 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    #[tokio::test]
+    async fn what_is_taken_of_answers_is_counted_and_what_is_not_is_not() {
+        use http_body_util::BodyExt;
+
+        let sent = Counter::default();
+        let now = Instant::now();
+        let exchanges = Exchanges::new(Rules::Multiplexed, now, &sent);
+        let answer = |body: &'static str| exchanges.begin().answer(Body::from(body), None, now);
+        let taken = answer("twelve bytes").collect().await.unwrap();
+        drop(answer("never taken"));
+        assert_eq!(taken.to_bytes().len(), 12);
+        assert_eq!(sent.get(), 12);
+    }
+
     #[test]
     fn an_answer_that_is_not_taken_ends_its_connection_and_one_without_an_end_does_not() {
         for rules in [Rules::Http1, Rules::Multiplexed] {
             let now = Instant::now();
-            let exchanges = Exchanges::new(rules, now);
+            let exchanges = Exchanges::new(rules, now, &Counter::default());
             let endless =
                 Body::from_stream(futures_util::stream::pending::<Result<Bytes, axum::Error>>());
             let _chat = exchanges.begin().answer(endless, None, now);
@@ -231,7 +256,7 @@ mod tests {
     #[test]
     fn an_idle_connection_of_http_2_is_wound_down_and_in_the_end_cut() {
         let now = Instant::now();
-        let exchanges = Exchanges::new(Rules::Multiplexed, now);
+        let exchanges = Exchanges::new(Rules::Multiplexed, now, &Counter::default());
         assert_eq!(exchanges.judge(now + IDLE_MAX), Verdict::Fine);
         let asked = now + IDLE_MAX + SECOND;
         assert_eq!(exchanges.judge(asked), Verdict::WindDown);
@@ -245,11 +270,11 @@ mod tests {
     #[test]
     fn a_request_under_way_is_not_idleness_and_an_old_connection_is_wound_down_all_the_same() {
         let now = Instant::now();
-        let exchanges = Exchanges::new(Rules::Multiplexed, now);
+        let exchanges = Exchanges::new(Rules::Multiplexed, now, &Counter::default());
         let _held = exchanges.begin();
         assert_eq!(exchanges.judge(now + AGE_MAX), Verdict::Fine);
         assert_eq!(exchanges.judge(now + AGE_MAX + SECOND), Verdict::WindDown);
-        let http_1 = Exchanges::new(Rules::Http1, now);
+        let http_1 = Exchanges::new(Rules::Http1, now, &Counter::default());
         assert_eq!(http_1.judge(now + AGE_MAX * 2), Verdict::Fine);
     }
 }

@@ -183,7 +183,7 @@ async fn converse(
     (shared, peer): (&Conversations, SocketAddr),
     mut staged: watch::Receiver<Stage>,
 ) {
-    let exchanges = Exchanges::new(Rules::Multiplexed, Instant::now());
+    let exchanges = Exchanges::new(Rules::Multiplexed, Instant::now(), &shared.metrics().sent);
     let mut requests = FuturesUnordered::new();
     let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -12,6 +12,12 @@ fn about() -> About {
         connections_max: 100_000,
         rooms: 2,
         busy_permille: 250,
+        region: Some("seoul".into()),
+        viewers: 7,
+        sent: Sent {
+            chat_bytes: 258,
+            http_bytes: 0x2122_2324_2526_2728,
+        },
     }
 }
 
@@ -43,7 +49,7 @@ fn golden(lines: &[(&str, &[u8])]) -> Vec<u8> {
 #[test]
 fn hearsay_looks_like_this() {
     let expected = golden(&[
-        ("version", &[1]),
+        ("version", &[2]),
         ("node", &[0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18]),
         ("serial", &[0, 0, 0, 0, 0, 0, 0, 9]),
         ("draining", &[1]),
@@ -54,6 +60,13 @@ fn hearsay_looks_like_this() {
         ("at most", &[0, 1, 0x86, 0xA0]),
         ("rooms", &[0, 0, 0, 2]),
         ("a quarter busy", &[0, 250]),
+        ("region", b"\x05seoul"),
+        ("viewers", &[0, 0, 0, 7]),
+        ("of the chat", &[0, 0, 0, 0, 0, 0, 1, 2]),
+        (
+            "over HTTP",
+            &[0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28],
+        ),
         ("channels", &[0, 2]),
         ("one", b"\x09room:demo\0\0\0\x03\0\0\0\x02"),
         ("the other", b"\x09chat:demo\0\0\0\0\0\0\0\0"),
@@ -70,8 +83,8 @@ fn hearsay_looks_like_this() {
 #[test]
 fn a_version_that_is_not_known_is_refused_by_its_number() {
     let mut bytes = hearsay().encode();
-    bytes[0] = 2;
-    let unknown = Err(EnvelopeError::Version { found: 2 });
+    bytes[0] = 1;
+    let unknown = Err(EnvelopeError::Version { found: 1 });
     assert_eq!(Hearsay::decode(&bytes), unknown);
     // Also where it has become longer than this release takes any.
     bytes.resize(HEARSAY_BYTES_MAX + 1, 0);
@@ -111,6 +124,12 @@ fn what_a_node_cannot_be_is_refused() {
     for release in ["", "1 0", "\u{1b}[2J", &"1".repeat(RELEASE_BYTES_MAX + 1)] {
         refused(About {
             release: release.into(),
+            ..about()
+        });
+    }
+    for region in ["Seoul", "se oul", &"s".repeat(REGION_BYTES_MAX + 1)] {
+        refused(About {
+            region: Some(region.into()),
             ..about()
         });
     }
@@ -170,6 +189,7 @@ fn the_largest_is_read_and_nothing_larger() {
         about: About {
             name: "a".repeat(NODE_NAME_BYTES_MAX).parse().unwrap(),
             release: "1".repeat(RELEASE_BYTES_MAX).into(),
+            region: Some("r".repeat(REGION_BYTES_MAX).into()),
             ..about()
         },
         crowds: (0..HEARSAY_CHANNELS_MAX)
@@ -192,17 +212,27 @@ fn any_hearsay() -> impl Strategy<Value = Hearsay> {
         prop::sample::select(STATES.to_vec()),
         any::<(u64, u32, u32, u32)>(),
         0..=BUSY_PERMILLE_MAX,
+        prop::option::of("[a-z0-9-]{1,32}"),
+        any::<(u32, u64, u64)>(),
     );
-    let about = about.prop_map(|(name, release, state, numbers, busy_permille)| About {
-        name: name.parse().unwrap(),
-        release: release.into(),
-        state,
-        started_at: UnixMillis(numbers.0),
-        connections: numbers.1,
-        connections_max: numbers.2,
-        rooms: numbers.3,
-        busy_permille,
-    });
+    let about = about.prop_map(
+        |(name, release, state, numbers, busy_permille, region, more)| About {
+            name: name.parse().unwrap(),
+            release: release.into(),
+            state,
+            started_at: UnixMillis(numbers.0),
+            connections: numbers.1,
+            connections_max: numbers.2,
+            rooms: numbers.3,
+            busy_permille,
+            region: region.map(Into::into),
+            viewers: more.0,
+            sent: Sent {
+                chat_bytes: more.1,
+                http_bytes: more.2,
+            },
+        },
+    );
     let channel = "(room|chat|staff|vote):[a-z.]{1,5}";
     let crowd = any::<(u32, u32)>().prop_map(|(one, other)| Crowd {
         clients: one.max(other),
