@@ -1,6 +1,6 @@
 /**
  * The watch page in Debian's Firefox: its chat, and so the SDK, through a server that is killed; and what a fan does beside writing: watch, go back,
- * vote, tap, answer, report and look away.
+ * vote, tap, answer, report and look away. And what the studio is for: a message that is deleted, an act that is undone, a stream that is judged.
  */
 
 import assert from "node:assert/strict";
@@ -116,4 +116,46 @@ scene("in Firefox, too, a fan watches, goes back, votes, taps, answers, reports 
   await open();
   await is("the fan looks away", press("[data-testid=row-menu]", "Hide this person"));
   await is("nobody is seen who was hidden", `${row} === undefined`);
+});
+
+scene("in Firefox, too, a member of the staff signs in, deletes, undoes and sees the stream's health", async (scene) => {
+  const secret = newSecret();
+  const server = await Server.start(scene, { secret, sendRate: "unlimited" });
+  await publish(scene, server);
+  const mina = await fan(scene, server, { name: "Mina" });
+  await send(mina.client, server.chatChannel, { id: "1", text: "to be deleted" });
+  await send(mina.client, server.chatChannel, { id: "2", text: "to be pinned" });
+  const page = await openFirefox(scene, `${server.url}/studio/${CHANNEL}`);
+  const is = (/** @type {string} */ what, /** @type {string} */ expression) => until(what, PAGE_MS, async () => (await page.evaluate(expression)) === true);
+  const at = (/** @type {string} */ testid) => `document.querySelector("[data-testid=${testid}]")`;
+  await is("there is a way in", `${at("token")} !== null`);
+  await page.evaluate(`(() => {
+    const field = ${at("token")};
+    field.value = ${JSON.stringify(sign(secret, { user: "u-desk", name: "Desk", role: "staff" }))};
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    ${at("sign-in")}.click();
+  })()`);
+  await is("the staff is in", `${at("sign-out")} !== null`);
+
+  const line = (/** @type {string} */ text) => `[...document.querySelectorAll("[data-testid=desk-line]")].find((one) => one.textContent.includes("${text}"))`;
+  const key = (/** @type {string} */ text, /** @type {string} */ name) => page.evaluate(`(() => {
+    const found = ${line(text)};
+    found.focus();
+    found.dispatchEvent(new KeyboardEvent("keydown", { key: "${name}", bubbles: true, cancelable: true }));
+  })()`);
+  await is("the messages are read", `${line("to be deleted")} !== undefined && ${line("to be pinned")} !== undefined`);
+  await key("to be deleted", "Delete");
+  await is("it is gone", `${line("to be deleted")} === undefined && document.querySelectorAll("[data-testid=desk-line].gone").length === 1`);
+  const pins = async () => {
+    const headers = { authorization: `Bearer ${sign(secret, { user: "judge", role: "staff" })}` };
+    return (await (await fetch(`${server.url}/api/v1/channels/${CHANNEL}/moderation`, { headers })).json()).pins.length;
+  };
+  await key("to be pinned", "p");
+  await until("it is pinned", PAGE_MS, async () => (await pins()) === 1);
+  await is("it can be undone", `(${at("toast-undo")}?.click(), ${at("toast-undo")} !== null)`);
+  await until("nothing is pinned", PAGE_MS, async () => (await pins()) === 0);
+
+  await page.evaluate(`${at("section-show")}.click()`);
+  await is("the encoder is judged", `document.querySelector("[data-testid=check][data-check=frameRate]")?.dataset.verdict === "good"`);
+  await is("its health is drawn", `(document.querySelector("[data-testid=chart-frameRate] path")?.getAttribute("d") ?? "").includes("L")`);
 });
