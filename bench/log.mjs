@@ -206,6 +206,7 @@ await conclude("log", {
   figures: [
     ["what is said", `messages of 200 bytes, ${ROOM_RATE} a second in each of as many rooms as that takes: ${ROOM_RATE - LOSSLESS_RATE} by its ${ROOM_FANS} fans in turn, ${LOSSLESS_RATE} in the lossless lane; one server over Redis, which syncs each append`],
     ["how long each is away", `${OUTAGE_S} s: PostgreSQL and Cassandra are killed and started again, the file is locked by another process`],
+    ["how Cassandra is set", "one node with a heap of 2 GiB, which has a write on its disk before it acknowledges it; all else as it comes"],
   ],
   table: {
     head: ["database", "said/s", "recorded/s", "p99 before, ms", "p99 while away, ms", "behind when it is back", "caught up after, s", "server, MiB"],

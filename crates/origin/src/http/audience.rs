@@ -124,8 +124,9 @@ mod tests {
     fn viewers_are_counted_while_they_watch_and_forgotten_when_they_have_gone() {
         let audience = Audience::default();
         assert_eq!(audience.count(at(0)), 0);
-        watched(&audience, 40, 0, 20);
+        watched(&audience, 40, 0, 3);
         assert_eq!(audience.count(at(3_000)), 40, "a young server knows too");
+        watched(&audience, 40, 3, 17);
         assert_eq!(audience.count(at(20_900)), 40);
         assert_eq!(audience.count(at(26_000)), 20, "half of the window is over");
         assert_eq!(audience.count(at(32_000)), 0);
