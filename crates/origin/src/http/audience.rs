@@ -113,8 +113,8 @@ mod tests {
 
     /// So many viewers ask as players do, for so many seconds.
     fn watched(audience: &Audience, viewers: u64, from_s: u64, seconds: u64) {
-        for viewer in 0..viewers {
-            for part in 0..seconds * 2 {
+        for part in 0..seconds * 2 {
+            for viewer in 0..viewers {
                 audience.note(at(from_s * 1_000 + part * 500 + viewer % 500), PART);
             }
         }
