@@ -9,11 +9,14 @@ import { fan, send } from "./chat.mjs";
 import { mediaPlaylist, playlists } from "./hls.mjs";
 import { until } from "./wait.mjs";
 
-/** A part that is late by more than one part target would show: the player's buffer is three. */
-const PART_LATE_MS_MAX = 1_000;
+/**
+ * A player's buffer is three parts: one that is late by two is shown in time. All of it, also who does the worst, shares two processors
+ * with this process, which is seen in the worst of some hundred parts.
+ */
+const PART_LATE_MS_MAX = 2_000;
 
 /** From handing a message in to hearing it back; a person takes 200 ms for "at once", a busy test machine gets more. */
-const CHAT_MS_MAX = 1_000;
+const CHAT_MS_MAX = 2_000;
 
 /** How often the audience speaks. Slow enough for one fan's rate limit of one message each second. */
 const SPEAK_EVERY_MS = 1_100;
