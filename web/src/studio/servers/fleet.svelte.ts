@@ -1,5 +1,6 @@
 /** What an operator sees: every server by `GET .../nodes`, who watches which channel, and the figures of the server that answers. */
 
+import { again } from '../again';
 import { Refusal, call, member } from '../call';
 import { FIGURES_MS } from '../limits';
 import { appended } from '../parts/chart';
@@ -61,16 +62,11 @@ export class Fleet {
   answered = $state(true);
 
   #last: { readonly at: number; readonly scrape: Scrape } | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #closed = false;
+  /** Ends the asking. */
+  readonly close: () => void;
 
   constructor(private readonly identity: Identity) {
-    void this.#read();
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.close = again(() => this.#read(), FIGURES_MS);
   }
 
   async #read(): Promise<void> {
@@ -82,7 +78,6 @@ export class Fleet {
       this.answered = error.status !== null;
       if (error.status === 401) this.identity.refused();
     }
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#read(), FIGURES_MS);
   }
 
   async #readNodes(): Promise<void> {

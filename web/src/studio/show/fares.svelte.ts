@@ -1,5 +1,6 @@
 /** Asks how the players of a channel fare, again and again, for as long as somebody looks. */
 
+import { again } from '../again';
 import { Refusal, call } from '../call';
 import { FIGURES_MS } from '../limits';
 import type { Identity } from '../people/identity.svelte';
@@ -9,19 +10,14 @@ export class Audience {
   /** Null before the first answer. */
   fares = $state.raw<Fares | null>(null);
 
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #closed = false;
+  /** Ends the asking. */
+  readonly close: () => void;
 
   constructor(
     private readonly identity: Identity,
     private readonly channel: string,
   ) {
-    void this.#read();
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.close = again(() => this.#read(), FIGURES_MS);
   }
 
   async #read(): Promise<void> {
@@ -33,6 +29,5 @@ export class Audience {
       // What was heard last stays; that the server is away is said once for the whole page.
       if (error.status === 401) this.identity.refused();
     }
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#read(), FIGURES_MS);
   }
 }

@@ -1,5 +1,6 @@
 /** The shows that a channel's staff has announced: read again and again, since others decide about them, too. */
 
+import { again } from '../again';
 import { Refusal, member } from '../call';
 import { FIGURES_MS } from '../limits';
 import type { Backstage } from './backstage.svelte';
@@ -15,18 +16,14 @@ export class Schedule {
   /** Why the last act was refused. */
   refusal = $state.raw<Refusal | null>(null);
 
+  /** Ends the reading. */
+  readonly close: () => void;
+
   readonly #base: string;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isClosed = false;
 
   constructor(private readonly backstage: Backstage) {
     this.#base = `/channels/${encodeURIComponent(backstage.channel)}`;
-    void this.#again();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.close = again(() => this.#look(), FIGURES_MS);
   }
 
   /** Announces a show, or changes one. False where it was refused. */
@@ -51,14 +48,13 @@ export class Schedule {
     return this.refusal === null;
   }
 
-  async #again(): Promise<void> {
+  async #look(): Promise<void> {
     try {
       await this.#read();
     } catch (error) {
       // The page says itself when the server does not answer.
       if (!(error instanceof Refusal)) throw error;
     }
-    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#again(), FIGURES_MS);
   }
 
   async #read(): Promise<void> {
