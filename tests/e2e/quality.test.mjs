@@ -14,10 +14,20 @@ import { until } from "../harness/wait.mjs";
 const SEEN_MS = 20_000;
 /** What the page has loaded is played first. */
 const DRY_MS = 20_000;
+/** A standstill of half a second is a stall: this one is told in any case. */
+const STALL_MS = 1_500;
 
 const MEMBERS = new Set([
   "session", "sequence", "startup_ms", "played_ms", "stalls", "stalled_ms", "latency_ms", "height", "bitrate", "switches", "errors",
 ]);
+
+/** Runs in the page: since when its picture has been the same, as far as it was asked. */
+function stoodStillMs() {
+  const at = document.querySelector("video")?.currentTime;
+  const seen = /** @type {{ still?: { at: number | undefined, since: number } }} */ (window);
+  if (seen.still?.at !== at) seen.still = { at, since: performance.now() };
+  return performance.now() - (seen.still?.since ?? NaN);
+}
 
 scene("a page tells of its start and of its stall, and the staff sees both", async (scene) => {
   const server = await Server.start(scene, { secret: newSecret(), demo: true, extra: '[quality]\nevery = "1s"\n' });
@@ -45,6 +55,7 @@ scene("a page tells of its start and of its stall, and the staff sees both", asy
 
   await watch.context().setOffline(true);
   await watch.locator("[data-testid=player]:is([data-phase=buffering], [data-phase=reconnecting])").waitFor({ timeout: DRY_MS });
+  await until("the picture has stood still", DRY_MS, async () => (await watch.evaluate(stoodStillMs)) >= STALL_MS);
   await watch.context().setOffline(false);
   await until("the stall is told", SEEN_MS, async () => {
     const { stalls, stalled_ms: stalledMs, figures } = await told();
