@@ -97,6 +97,9 @@ pub const KAFKA_REQUEST_MAX: Duration = Duration::from_secs(2);
 /// For how long one request looks for the server of Kafka that leads its partition.
 pub const KAFKA_SEARCH_MAX: Duration = Duration::from_secs(1);
 
+/// How long a topic that was not there is taken for missing: it may be made while servers run.
+pub const KAFKA_MISSING_FOR: Duration = Duration::from_secs(2);
+
 /// Entries of a chat lane that can be read back: 40 bytes each, 2.6 MB for a lane that is full. Older ones are in Kafka, but
 /// not in the history.
 pub const KAFKA_CHAT_SPANS_MAX: usize = 65_536;

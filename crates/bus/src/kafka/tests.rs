@@ -9,7 +9,7 @@ mod server;
 
 use fanwave_wire::{ClientMessageId, Draft, Role, Sender, UserId};
 
-use self::harness::{Calm, Harmed, until};
+use self::harness::{Calm, Harmed, calm, until};
 use super::*;
 use crate::{
     Ack, Engine, EngineError,
@@ -102,6 +102,29 @@ async fn a_server_that_starts_reads_what_came_after_the_newest_snapshot() {
     assert!(again.duplicate && again.offset.0 == 7, "{again:?}");
     let ack = engine.publish(&lane("demo"), draft("new")).await.unwrap();
     assert_eq!(ack.offset.0, MESSAGES + 1);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_for_snapshots_that_is_made_later_is_used() {
+    let server = calm().await;
+    server.make(&["late".to_owned()]).await;
+    let config = server.config("late");
+    let tick = std::time::Duration::ZERO;
+    let engine = KafkaBroker::engine(config.clone(), Settings { tick });
+    let mut ids = 1_u64..;
+    engine.publish(&lane("demo"), draft("first")).await.unwrap();
+    server.make(&[config.topic.of_snapshots()]).await;
+    until("a snapshot is found", async || {
+        let id = ids.next().unwrap().to_string();
+        engine.publish(&lane("demo"), draft(&id)).await.unwrap();
+        let (broker, _signals) = KafkaBroker::open(config.clone());
+        let partition = broker.partition(&lane("demo").room);
+        broker.watch(partition).await.unwrap();
+        let read = broker.tail(partition).viewed.look().read;
+        read < ids.start
+    })
+    .await;
     engine.stop().await;
 }
 

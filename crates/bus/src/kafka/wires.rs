@@ -24,7 +24,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::KafkaConfig;
 use crate::{
-    limits::{KAFKA_ANSWER_BYTES_MAX, KAFKA_REQUEST_MAX, KAFKA_SEARCH_MAX, RECONNECT_EVERY},
+    limits::{
+        KAFKA_ANSWER_BYTES_MAX, KAFKA_MISSING_FOR, KAFKA_REQUEST_MAX, KAFKA_SEARCH_MAX,
+        RECONNECT_EVERY,
+    },
     shared::{BrokerError, Partition},
 };
 
@@ -56,6 +59,8 @@ struct Connected {
     hearsay: bool,
     /// How many partitions the other topics have that are there.
     more: Arc<BTreeMap<String, usize>>,
+    /// When it was seen which topics there are.
+    looked: Instant,
 }
 
 /// Which of the topics.
@@ -185,6 +190,7 @@ impl Wires {
                     snapshots: count(&topic.of_snapshots()) == Some(wanted),
                     hearsay: count(&topic.of_hearsay()).is_some(),
                     client: Arc::new(client),
+                    looked: Instant::now(),
                 });
             }
             Some(there) => format!(
@@ -316,6 +322,7 @@ impl Wire {
             snapshots,
             hearsay,
             more,
+            looked,
         } = self.wires.client().await?;
         let topic = &self.wires.config.topic;
         let (topic, there) = match &self.about {
@@ -325,6 +332,9 @@ impl Wire {
             About::Other(name) => (name.to_string(), more.contains_key(&**name)),
         };
         if !there {
+            if looked.elapsed() >= KAFKA_MISSING_FOR {
+                self.wires.forget(&client).await;
+            }
             return Err(Trouble::Missing);
         }
         let partition = i32::from(self.partition.0);

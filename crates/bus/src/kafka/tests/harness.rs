@@ -69,25 +69,31 @@ impl Server {
         client_of(self.ports[0]).await
     }
 
-    /// A topic that nothing is in.
+    /// A topic that nothing is in, and those that go with it.
     pub(super) async fn topic(&self) -> String {
         static TOPICS: AtomicU32 = AtomicU32::new(0);
         let name = format!("case-{}", TOPICS.fetch_add(1, Ordering::Relaxed));
+        self.make(&["", "-snapshots", "-hearsay"].map(|suffix| format!("{name}{suffix}")))
+            .await;
+        name
+    }
+
+    /// Makes topics, and waits until the server tells of them, which is a moment later.
+    pub(super) async fn make(&self, names: &[String]) {
         let client = self.client().await;
         let controller = client.controller_client().expect("it has one");
-        for suffix in ["", "-snapshots", "-hearsay"] {
+        for name in names {
             let made = controller
-                .create_topic(format!("{name}{suffix}"), i32::from(PARTITIONS), 1, 10_000)
+                .create_topic(name, i32::from(PARTITIONS), 1, 10_000)
                 .await;
             made.expect("a topic can be made");
         }
-        let config = config(self.ports[0], &name);
-        until("a new topic can be used", async || {
-            let (broker, _signals) = KafkaBroker::open(config.clone());
-            broker.check().await.is_ok()
+        until("new topics can be used", async || {
+            let known = client.list_topics().await.expect("it answers");
+            let told = |name: &String| known.iter().any(|topic| topic.name == *name);
+            names.iter().all(told)
         })
         .await;
-        name
     }
 
     pub(super) fn port(&self) -> u16 {
