@@ -3,7 +3,7 @@
 # (default 60). Works with the project's own stable toolchain: neither cargo-fuzz nor nightly is needed.
 #
 # New inputs are kept in fuzz/corpus/TARGET, starting from fuzz/seeds/TARGET. An input that breaks a law ends the run;
-# it is in fuzz/artifacts/TARGET, and `fuzz/target/HOST/release/TARGET FILE` plays it again.
+# it is in fuzz/artifacts/TARGET, and `fuzz/target/HOST/fuzz/TARGET FILE` plays it again.
 
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -25,7 +25,7 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
   -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares"
-cargo build --locked --release --target "$host"
+cargo build --locked --profile fuzz --target "$host" --target-dir target
 
 if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(sed -n 's/^name = "\([a-z_]*\)"$/\1/p' Cargo.toml); fi
 
@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
     -timeout="$one_input_seconds" -max_len="$input_bytes_max" -artifact_prefix="artifacts/$target/" -print_final_stats=1)
   if [ -f "dictionaries/$target.txt" ]; then options+=(-dict="dictionaries/$target.txt"); fi
   echo "== $target: $seconds s"
-  if ! "target/$host/release/$target" "${options[@]}" "corpus/$target" "seeds/$target" >"artifacts/$target/log.txt" 2>&1; then
+  if ! "target/$host/fuzz/$target" "${options[@]}" "corpus/$target" "seeds/$target" >"artifacts/$target/log.txt" 2>&1; then
     tail -n 40 "artifacts/$target/log.txt"
     echo "fuzz/run.sh: $target failed; the input is in fuzz/artifacts/$target" >&2
     exit 1

@@ -51,10 +51,8 @@ lint_while_building() {
   export RUSTC_WORKSPACE_WRAPPER CLIPPY_ARGS
 }
 
-# The tests, the binary and the examples in one go: the same features, so each dependency is compiled once. The fuzz targets
-# are a workspace of their own, and share what both depend on.
+# The tests, the binary, the examples and the fuzz targets in one go: the same features, so each dependency is compiled once.
 build_everything() {
   lint_while_building
   step "Building and linting" cargo build --workspace --all-targets --locked
-  step "Building and linting the fuzz targets" cargo build --manifest-path fuzz/Cargo.toml --target-dir target --locked
 }

@@ -6,10 +6,9 @@ use fanwave_wire::{
     Body, ClientMessageId, Draft, Epoch, Language, Offset, Publication, ReplyTo, Role, Sender,
     Text, UnixMillis, UserId,
 };
-use sqlx::FromRow;
 use thiserror::Error;
 
-use crate::{Held, Standing};
+use crate::{Held, Standing, row::row};
 
 /// A column holds what was never written there.
 #[derive(Debug, Error)]
@@ -39,11 +38,13 @@ fn damaged(error: ColumnError) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
-/// A row of [`STANDING`](crate::statements::STANDING).
-#[derive(Debug, FromRow)]
-pub(crate) struct StandingRow {
-    epoch: String,
-    head: i64,
+row! {
+    /// A row of [`STANDING`](crate::statements::STANDING).
+    #[derive(Debug)]
+    pub(crate) struct StandingRow {
+        epoch: String,
+        head: i64,
+    }
 }
 
 impl StandingRow {
@@ -55,13 +56,15 @@ impl StandingRow {
     }
 }
 
-/// A message that a log holds under the id of one that is to be written.
-#[derive(Debug, FromRow)]
-pub(crate) struct HeldRow {
-    pub(crate) user_id: String,
-    pub(crate) client_id: String,
-    message_offset: i64,
-    at: i64,
+row! {
+    /// A message that a log holds under the id of one that is to be written.
+    #[derive(Debug)]
+    pub(crate) struct HeldRow {
+        pub(crate) user_id: String,
+        pub(crate) client_id: String,
+        message_offset: i64,
+        at: i64,
+    }
 }
 
 impl HeldRow {
@@ -79,23 +82,25 @@ impl HeldRow {
 pub(crate) const COLUMNS: &str = "m.message_offset, m.at, m.user_id, m.name, m.role, m.client_id, m.text, m.badge, \
      m.language, m.reply_offset, m.reply_user, m.event, m.checksum";
 
-/// A row of [`COLUMNS`].
-#[derive(Debug, FromRow)]
-pub(crate) struct MessageRow<'r> {
-    pub(crate) message_offset: i64,
-    pub(crate) at: i64,
-    pub(crate) user_id: &'r str,
-    pub(crate) name: &'r str,
-    pub(crate) role: &'r str,
-    pub(crate) client_id: &'r str,
-    pub(crate) text: &'r str,
-    pub(crate) badge: Option<&'r str>,
-    pub(crate) language: Option<&'r str>,
-    pub(crate) reply_offset: Option<i64>,
-    pub(crate) reply_user: Option<&'r str>,
-    pub(crate) event: Option<&'r str>,
-    /// CRC-32 of the other columns, where one was made.
-    pub(crate) checksum: Option<i64>,
+row! {
+    /// A row of [`COLUMNS`].
+    #[derive(Debug)]
+    pub(crate) struct MessageRow<'r> {
+        pub(crate) message_offset: i64,
+        pub(crate) at: i64,
+        pub(crate) user_id: &'r str,
+        pub(crate) name: &'r str,
+        pub(crate) role: &'r str,
+        pub(crate) client_id: &'r str,
+        pub(crate) text: &'r str,
+        pub(crate) badge: Option<&'r str>,
+        pub(crate) language: Option<&'r str>,
+        pub(crate) reply_offset: Option<i64>,
+        pub(crate) reply_user: Option<&'r str>,
+        pub(crate) event: Option<&'r str>,
+        /// CRC-32 of the other columns, where one was made.
+        pub(crate) checksum: Option<i64>,
+    }
 }
 
 impl MessageRow<'_> {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     PostgresConfig,
     limits::{IDLE_CONNECTION_MAX, MIGRATION_MAX},
+    migrations,
 };
 
 /// The steps of the schema that were made; the message log has its own table of them, and may be in the same schema.
@@ -146,7 +147,7 @@ impl Catalogue {
                     .connect_with(options)
                     .await
                     .map_err(|error| OpenError::unreachable(&place, error))?;
-                let steps = steps(sqlx::migrate!("migrations/catalogue/sqlite"));
+                let steps = steps(migrations::catalogue_sqlite());
                 let made = steps.run(&pool).await;
                 made.map_err(|error| OpenError::of_migration(&place, error))?;
                 Ok(Self {
@@ -166,7 +167,7 @@ impl Catalogue {
                     .connect_with(config.options())
                     .await
                     .map_err(|error| OpenError::unreachable(&place, error))?;
-                let mut steps = steps(sqlx::migrate!("migrations/catalogue/postgres"));
+                let mut steps = steps(migrations::catalogue_postgres());
                 steps.create_schema(config.schema.clone());
                 let made = timeout(MIGRATION_MAX, steps.run(&pool)).await;
                 made.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))

@@ -8,6 +8,7 @@ use super::{
     database::{change, with},
     limits::{DELIVERIES_KEPT_MAX, PAGE_MAX, REPLAYED_MAX},
 };
+use crate::row::row;
 
 /// What is to become of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,21 +82,22 @@ impl fmt::Debug for Delivery {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
-    webhook_id: String,
-    event_id: String,
-    kind: String,
-    at: i64,
-    about: Option<String>,
-    body: String,
-    state: String,
-    attempts: i64,
-    queued_at: i64,
-    ended_at: Option<i64>,
-    status: Option<i64>,
-    error: Option<String>,
+row! {
+    struct Row {
+        id: String,
+        webhook_id: String,
+        event_id: String,
+        kind: String,
+        at: i64,
+        about: Option<String>,
+        body: String,
+        state: String,
+        attempts: i64,
+        queued_at: i64,
+        ended_at: Option<i64>,
+        status: Option<i64>,
+        error: Option<String>,
+    }
 }
 
 impl From<Row> for Delivery {

@@ -9,6 +9,7 @@ use super::{
     database::{change, with},
     limits::{BOARD_MAX, PAGE_MAX, SHOWS_MAX},
 };
+use crate::row::row;
 
 /// How far a show is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,21 +123,22 @@ pub struct WhichShows<'a> {
     pub after: Option<(i64, &'a str)>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
-    channel: String,
-    title: String,
-    artist: String,
-    languages: String,
-    home_region: Option<String>,
-    state: String,
-    starts_at: i64,
-    ends_at: i64,
-    started_at: Option<i64>,
-    ended_at: Option<i64>,
-    created_at: i64,
-    version: i64,
+row! {
+    struct Row {
+        id: String,
+        channel: String,
+        title: String,
+        artist: String,
+        languages: String,
+        home_region: Option<String>,
+        state: String,
+        starts_at: i64,
+        ends_at: i64,
+        started_at: Option<i64>,
+        ended_at: Option<i64>,
+        created_at: i64,
+        version: i64,
+    }
 }
 
 impl From<Row> for Show {

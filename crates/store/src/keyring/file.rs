@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use super::By;
-use crate::{Cause, OpenError, limits::LOCK_WAIT_MAX, seal::Key};
+use crate::{Cause, OpenError, limits::LOCK_WAIT_MAX, migrations, seal::Key};
 
 /// "FANK": tells our files from other programs' databases.
 const APPLICATION_ID: i32 = 0x4641_4E4B;
@@ -135,7 +135,7 @@ async fn open(path: &Path) -> Result<File, sqlx::Error> {
         .connect_with(options)
         .await?;
     claim(&pool).await?;
-    sqlx::migrate!("migrations/keys/sqlite").run(&pool).await?;
+    migrations::keys_sqlite().run(&pool).await?;
     Ok(File(pool))
 }
 

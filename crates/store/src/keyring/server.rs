@@ -11,7 +11,7 @@ use crate::{
         ANSWER_WAIT_MAX, IDLE_CONNECTION_MAX, KEYS_CONNECTIONS_MAX, LOCK_WAIT_MAX,
         STATEMENT_BYTES_MAX,
     },
-    postgres,
+    migrations, postgres,
     seal::Key,
 };
 
@@ -56,7 +56,7 @@ impl Server {
                 return Ok(None);
             }
         }
-        postgres::prepare(&config, sqlx::migrate!("migrations/keys/postgres"))
+        postgres::prepare(&config, migrations::keys_postgres())
             .await
             .map_err(refused)?;
         let pool = PgPoolOptions::new()

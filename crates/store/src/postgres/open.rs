@@ -17,6 +17,7 @@ use crate::{
     Cause, OpenError, PersonKeys, StoreError,
     keyring::Keyring,
     limits::{ANSWER_WAIT_MAX, CONNECT_MAX, MIGRATION_MAX},
+    migrations,
 };
 
 pub(crate) async fn open(
@@ -30,7 +31,7 @@ pub(crate) async fn open(
         "the name of a schema is checked where it comes in"
     );
     let options = config.options();
-    let mut connection = prepare(config, sqlx::migrate!("migrations/postgres")).await?;
+    let mut connection = prepare(config, migrations::postgres()).await?;
     warn_of_loss(&place, &mut connection)
         .await
         .map_err(|error| refused(fault(error)))?;

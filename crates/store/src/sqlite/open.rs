@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{
     ConnectOptions, SqliteConnection,
-    migrate::{MigrateError, Migrator},
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -21,9 +21,8 @@ use crate::{
     Cause, OpenError, PersonKeys,
     keyring::Keyring,
     limits::{LOCK_WAIT_MAX, READ_MAX, READERS_MAX},
+    migrations,
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// "FANW": tells our files from other programs' databases.
 const APPLICATION_ID: i32 = 0x4641_4E57;
@@ -117,10 +116,11 @@ async fn claim(path: &Path, connection: &mut SqliteConnection) -> Result<(), Ope
 }
 
 async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    match MIGRATIONS.run(connection).await {
+    let steps = migrations::sqlite();
+    match steps.run(connection).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(step)) => {
-            let known = MIGRATIONS
+            let known = steps
                 .iter()
                 .map(|migration| migration.version)
                 .max()
