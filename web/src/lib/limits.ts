@@ -26,8 +26,8 @@ export const MESSAGES_SHOWN_MAX = 200;
 export const MESSAGES_FOLLOWED_MAX = 36;
 
 /** New lines that are drawn at a time, and how often: a busy chat flows rather than jumps, and no drawing takes a slow phone 100 ms. */
-export const MESSAGES_DRAWN_STEP = 5;
-export const MESSAGES_DRAWN_EVERY_MS = 80;
+export const MESSAGES_DRAWN_STEP = 3;
+export const MESSAGES_DRAWN_EVERY_MS = 40;
 
 /** Names that are offered to whoever writes `@`. */
 export const MENTIONS_OFFERED_MAX = 6;
