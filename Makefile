@@ -18,7 +18,7 @@ help: ## Show this list
 run: ## Install what is missing, build, and put the demo show on the air (Ctrl-C stops it)
 	@scripts/run
 
-test: ## Every test: Rust, fuzz targets, web page, end to end in Chromium
+test: ## Every test: Rust, fuzz targets, web page, end to end in Chromium and Firefox
 	@scripts/test
 
 e2e: ## Only the end-to-end tests; ONLY=watch runs one file

@@ -5,14 +5,11 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startRedis } from "../harness/brokers.mjs";
 import { openPage, startBrowser } from "../harness/browser.mjs";
 import * as chat from "../harness/chat-panel.mjs";
 import { fan, send, wholeHistory } from "../harness/chat.mjs";
-import { Gate } from "../harness/gate.mjs";
-import { freePorts, scene } from "../harness/scene.mjs";
-import { Server } from "../harness/server.mjs";
-import { newSecret, sign } from "../harness/tokens.mjs";
+import { twoRegions } from "../harness/regions.mjs";
+import { scene } from "../harness/scene.mjs";
 import { until, within } from "../harness/wait.mjs";
 
 /** How long the fan has no network. Others go on talking, so that there is something to miss. */
@@ -24,24 +21,8 @@ const BACK_MS = 25_000;
 const DRAINED_MS = 15_000;
 
 scene("offline for 30 s, three restarts and another region in the middle of typing: nothing lost, nothing twice", async (scene) => {
-  const broker = await startRedis(scene);
-  const secret = newSecret();
-  const [seoulPort, parisPort, seoulDoor, parisDoor] = /** @type {[number, number, number, number]} */ (await freePorts(4));
-  const ranked = `ranked = ["seoul=http://127.0.0.1:${seoulDoor}", "paris=http://127.0.0.1:${parisDoor}"]\n`;
-  const region = (/** @type {string} */ here, /** @type {number} */ httpPort) =>
-    Server.start(scene, {
-      folder: here, httpPort, secret, sendRate: "unlimited", shownPerSecond: 0,
-      extra: `${broker.engine}\n[regions]\nhere = "${here}"\n${ranked}\n[drain]\npropagation = "0s"\n`,
-    });
-  const seoul = await region("seoul", seoulPort);
-  const paris = await region("paris", parisPort);
-  // Each server tells the other in which region it is.
-  const headers = { authorization: `Bearer ${sign(secret, { user: "ops", role: "staff" })}` };
-  await until("the regions know of each other", BACK_MS, async () => {
-    const { nodes } = await (await fetch(`${paris.url}/api/v1/nodes`, { headers })).json();
-    return nodes.map((/** @type {{ region: string }} */ node) => node.region).sort().join() === "paris,seoul";
-  });
-  const doors = [await Gate.open(scene, { port: seoulDoor, target: seoulPort }), await Gate.open(scene, { port: parisDoor, target: parisPort })];
+  const { seoul, paris, doors } = await twoRegions(scene);
+  const [seoulDoor, parisDoor] = doors.map(({ port }) => port);
   const speaker = await talking(scene, paris);
 
   const browser = await startBrowser(scene);
@@ -130,7 +111,7 @@ scene("offline for 30 s, three restarts and another region in the middle of typi
  * Somebody in another region who talks all night.
  *
  * @param {import("../harness/scene.mjs").Scene} scene
- * @param {Server} server
+ * @param {import("../harness/server.mjs").Server} server
  */
 async function talking(scene, server) {
   const { client } = await fan(scene, server, { name: "speaker" });

@@ -57,6 +57,7 @@ scene("fans answer, name each other, translate, and hide whom they do not want t
   await chat.messages(ana, "안녕하세요 여러분").click();
   await ana.getByRole("button", { name: "Translate" }).click();
   await ana.getByText("<b>ko to en</b>: 안녕하세요 여러분", { exact: true }).waitFor();
+  await chat.aloud(ana).filter({ hasText: "Milo: 안녕하세요 여러분" }).waitFor({ state: "attached" });
 
   const staff = await npmClient(scene, server.httpPort, "websocket-json");
   await staff.connect([sign(secret, { user: "mod", name: "Mo", role: "moderator" })]);

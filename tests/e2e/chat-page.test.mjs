@@ -101,17 +101,19 @@ scene("who has scrolled up is told of new messages, and one touch leads to them"
   for (let i = 0; i < 60; i += 1) await send(speaker.client, server.chatChannel, { id: `old-${i}`, text: `old ${i}` });
   const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan" });
   await chat.messages(page, "old 59").waitFor();
+  assert.equal(await chat.log(page).getByTestId("chat-message").count(), chat.ROWS);
+  assert.ok((await chat.elements(page)) <= chat.ELEMENTS_MAX, "few elements");
   await chat.log(page).hover();
   await page.mouse.wheel(0, -600);
-  await until("the list is scrolled up", PAGE_MS, async () => !(await isVisible(page, "old 59")));
+  await until("the list is scrolled up", PAGE_MS, async () => !(await chat.inView(page, "old 59")));
 
   for (let i = 0; i < 3; i += 1) await send(speaker.client, server.chatChannel, { id: `new-${i}`, text: `new ${i}` });
   const pill = page.getByRole("button", { name: "3 new messages" });
   await pill.waitFor();
-  assert.equal(await isVisible(page, "new 2"), false, "the list did not jump");
+  assert.equal(await chat.inView(page, "new 2"), false, "the list did not jump");
   await page.screenshot({ path: join(scene.artifacts, "chat-pill.png") });
   await pill.click();
-  await until("the newest message is in view", PAGE_MS, () => isVisible(page, "new 2"));
+  await until("the newest message is in view", PAGE_MS, () => chat.inView(page, "new 2"));
   await pill.waitFor({ state: "hidden" });
 });
 
@@ -131,17 +133,4 @@ async function openTapped(scene, browser, server) {
   const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan", prepare });
   assert.ok(tap);
   return { page, tap };
-}
-
-/**
- * Whether a message can be seen in the list's window.
- *
- * @param {import("playwright-core").Page} page
- * @param {string} text
- */
-async function isVisible(page, text) {
-  // While a fan reads further up, what is new need not be in the page at all.
-  if ((await chat.messages(page, text).count()) === 0) return false;
-  const [list, message] = await Promise.all([chat.log(page).boundingBox(), chat.messages(page, text).boundingBox()]);
-  return Boolean(list && message && message.y >= list.y - 1 && message.y + message.height <= list.y + list.height + 1);
 }

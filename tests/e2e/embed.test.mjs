@@ -3,28 +3,26 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { PAGE_MS, openPage, startBrowser } from "../harness/browser.mjs";
 import * as chat from "../harness/chat-panel.mjs";
 import { fan, send } from "../harness/chat.mjs";
+import * as overlay from "../harness/overlay.mjs";
 import { currentTime, untilPlaying } from "../harness/player.mjs";
 import { startEncoder, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server, binary } from "../harness/server.mjs";
-import { noteForbidden, siteOrigin, startSite } from "../harness/site.mjs";
+import { noteForbidden, PLAIN_HTML, signedFrame, siteOrigin, startSite } from "../harness/site.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { until } from "../harness/wait.mjs";
-
-const SITE = fileURLToPath(new URL("../../examples/html/serve.mjs", import.meta.url));
 
 scene("a page of another site has the show and the chat in it, under a policy of its own", async (scene) => {
   const origin = await siteOrigin();
   const server = await Server.start(scene, { pages: [origin] });
   startEncoder(scene, server);
   await underWay(server, 1);
-  const frame = await signed(server, origin);
-  await startSite(scene, origin, SITE, { FANWAVE_URL: server.url, FRAME: frame });
+  const frame = await signedFrame(server, origin);
+  await startSite(scene, origin, PLAIN_HTML, { FANWAVE_URL: server.url, FRAME: frame });
   const browser = await startBrowser(scene);
   const speaker = await fan(scene, server, { name: "speaker" });
 
@@ -97,14 +95,9 @@ scene("the chat lies over a picture, in big type, and goes after its time", asyn
   for (let n = 0; n < 6; n += 1) await send(speaker.client, server.chatChannel, { id: `${n}`, text: `line ${n}` });
   const browser = await startBrowser(scene);
   const { page } = await openPage(scene, browser, `${server.url}/overlay/${CHANNEL}?size=40&max=4&fade=0`, { name: "overlay" });
-  const lines = page.getByTestId("overlay-message").locator(".text");
+  const lines = overlay.lines(page);
   await until("the newest are there", PAGE_MS, async () => (await lines.allTextContents()).join() === "line 2,line 3,line 4,line 5");
-  const look = await page.evaluate(() => ({
-    ground: getComputedStyle(document.body).backgroundColor,
-    size: getComputedStyle(/** @type {Element} */ (document.querySelector("main p"))).fontSize,
-    controls: document.querySelectorAll("button, input, textarea, a").length,
-  }));
-  assert.deepEqual(look, { ground: "rgba(0, 0, 0, 0)", size: "40px", controls: 0 });
+  assert.deepEqual(await overlay.look(page), { ground: "rgba(0, 0, 0, 0)", size: "40px", controls: 0 });
   const text = '<b>not bold</b> https://elsewhere.example';
   await send(speaker.client, server.chatChannel, { id: "markup", text });
   await until("what is written is text", PAGE_MS, async () => (await lines.allTextContents()).at(-1) === text);
@@ -117,17 +110,6 @@ scene("the chat lies over a picture, in big type, and goes after its time", asyn
   await page.getByText("here and gone").waitFor();
   await page.getByText("here and gone").waitFor({ state: "detached" });
 });
-
-/**
- * What `fanwave embed` prints for a page.
- *
- * @param {Server} server
- * @param {string} origin
- */
-async function signed(server, origin) {
-  const args = ["embed", "--config", server.configPath, "--url", server.url, "--origin", origin, "--lang", "en", "--address-only"];
-  return (await promisify(execFile)(binary(), args)).stdout.trim();
-}
 
 /**
  * The artist says something in the lane of their own.

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openPage, PAGE_MS, PHONE, startBrowser } from "../harness/browser.mjs";
 import { fan, send } from "../harness/chat.mjs";
 import * as chat from "../harness/chat-panel.mjs";
-import { addEmote, blinking, KEPT, png } from "../harness/emotes.mjs";
+import { addEmote, blinking, drawn, KEPT, png, isRed } from "../harness/emotes.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server } from "../harness/server.mjs";
 import { accessible } from "../harness/studio.mjs";
@@ -14,17 +14,6 @@ import { until } from "../harness/wait.mjs";
 
 /** @param {string[]} lines */
 const faults = (lines) => lines.filter((line) => /^(error|uncaught)/.test(line));
-
-/**
- * The emotes in a place, by their names, as far as their pictures are there.
- *
- * @param {import("playwright-core").Locator} place
- */
-const drawn = (place) =>
-  place.getByTestId("emote").evaluateAll((all) =>
-    all.filter((one) => one instanceof HTMLCanvasElement || (one instanceof HTMLImageElement && one.naturalWidth > 0))
-      .map((one) => one.getAttribute("alt") ?? one.getAttribute("aria-label")),
-  );
 
 scene("emotes are drawn in the chat and over the picture, and are picked and completed by keyboard", async (scene) => {
   const server = await Server.start(scene, { secret: newSecret(), extra: KEPT, sendRate: "unlimited" });
@@ -93,8 +82,7 @@ scene("whoever asked for less motion is shown stills, and a channel without emot
   const { page: still } = await openPage(scene, browser, server.watchUrl, { name: "still", prepare: calm });
   const canvas = chat.log(still).locator("canvas[data-testid=emote]");
   await canvas.waitFor();
-  const colour = () => canvas.evaluate((one) => [.../** @type {HTMLCanvasElement} */ (one).getContext("2d")?.getImageData(0, 0, 1, 1).data ?? []].join());
-  await until("its first picture is drawn", PAGE_MS, async () => (await colour()) === "255,0,0,255");
+  await until("its first picture is drawn", PAGE_MS, () => isRed(canvas));
   assert.equal(await chat.log(still).locator("img").count(), 0, "and nothing that moves");
   await accessible(still, "a still of an emote");
 

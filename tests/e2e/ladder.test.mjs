@@ -8,11 +8,9 @@ import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs
 import { publish, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
-import { until } from "../harness/wait.mjs";
+import { watchIn } from "../harness/watch-page.mjs";
 
 const LADDER = '[ladder]\nrungs = ["240p 400k", "144p 150k"]\nrungs_max = 2\n';
-/** A quality is on the screen when what was loaded before it has been played. */
-const SWITCH_MS = 20_000;
 
 /** @param {import("../harness/server.mjs").Server} server */
 async function variants(server) {
@@ -58,10 +56,7 @@ scene("a fan who chooses another quality sees the show go on", async (scene) => 
   await playOn(page, 3);
   await countStalls(page);
   for (const lines of [240, 144, 360, 144]) {
-    await page.getByTestId("quality-button").click();
-    await page.getByRole("menuitemradio", { name: `${lines}p`, exact: true }).click();
-    await until(`${lines} lines are on the screen`, SWITCH_MS, () =>
-      page.getByTestId("video").evaluate((video, lines) => /** @type {HTMLVideoElement} */ (video).videoHeight === lines, lines));
+    await watchIn(page, lines);
     await playOn(page, 3);
   }
   const { waitedAtS, frozen } = await stalls(page);

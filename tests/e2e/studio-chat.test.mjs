@@ -7,23 +7,11 @@ import { fan, send } from "../harness/chat.mjs";
 import * as chat from "../harness/chat-panel.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server } from "../harness/server.mjs";
-import { accessible, complaints, enter } from "../harness/studio.mjs";
+import { accessible, complaints, enter, line, tab, told } from "../harness/studio.mjs";
 import { newSecret, sign } from "../harness/tokens.mjs";
 import { until } from "../harness/wait.mjs";
 
 const SEEN_MS = 5_000;
-
-/** @param {import("playwright-core").Page} page @param {string} text */
-const line = (page, text) => page.getByTestId("desk-line").filter({ has: page.getByText(text, { exact: true }) });
-
-/** @param {import("playwright-core").Page} page @param {string} name */
-const tab = (page, name) => page.getByRole("tab", { name }).click();
-
-/** @param {Server} server @param {string} path */
-const rules = async (server, path) => {
-  const token = sign(/** @type {string} */ (server.secret), { user: "judge", role: "staff" });
-  return (await fetch(`${server.url}/api/v1/channels/${CHANNEL}${path}`, { headers: { authorization: `Bearer ${token}` } })).json();
-};
 
 scene("a moderator deletes, mutes, bans and undoes, and everybody sees it at once", async (scene) => {
   const server = await Server.start(scene, { secret: newSecret(), sendRate: "unlimited" });
@@ -53,10 +41,10 @@ scene("a moderator deletes, mutes, bans and undoes, and everybody sees it at onc
   await page.keyboard.press("Escape");
   await line(page, "and more").focus();
   await page.keyboard.press("m");
-  await until("mina is muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 1);
+  await until("mina is muted", SEEN_MS, async () => (await told(server, "/moderation")).mutes === 1);
   await assert.rejects(send(mina.client, server.chatChannel, { id: "m-3", text: "am I?" }), { code: 103 });
   await page.getByTestId("toast-undo").click();
-  await until("mina is not muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 0);
+  await until("mina is not muted", SEEN_MS, async () => (await told(server, "/moderation")).mutes === 0);
   await send(mina.client, server.chatChannel, { id: "m-4", text: "thank you" });
 
   // The card: what somebody said, a ban, and the lifting of it.
@@ -82,7 +70,7 @@ scene("a moderator deletes, mutes, bans and undoes, and everybody sees it at onc
   await fetch(`${server.url}/api/v1/channels/${CHANNEL}/pins`, { method: "POST", headers, body: JSON.stringify({ text: "The second half begins at nine" }) });
   await until("it is there by itself", SEEN_MS, async () => (await acts())[0] === "pinned");
   await page.getByTestId("act").first().getByTestId("undo").click();
-  await until("nothing is pinned", SEEN_MS, async () => (await rules(server, "/moderation")).pins.length === 0);
+  await until("nothing is pinned", SEEN_MS, async () => (await told(server, "/moderation")).pins.length === 0);
   await accessible(page, "the log");
   await page.screenshot({ path: join(scene.artifacts, "studio-log.png") });
   assert.deepEqual(complaints(console), []);
@@ -108,21 +96,21 @@ scene("a moderator keeps a room sane: review, words, rules, shield, polls and no
   await line(page, "what a spoiler").waitFor();
   await page.getByTestId("held").filter({ hasText: "no spoiler!" }).getByTestId("reject").click();
   await page.getByText("Nothing waits.").waitFor();
-  assert.equal((await rules(server, "/moderation")).held, 0);
+  assert.equal((await told(server, "/moderation")).held, 0);
 
   // Rules count at once; the shield leaves them as they are.
   await tab(page, "Rules");
   await page.getByTestId("slow").selectOption("10");
   await page.getByTestId("emoji-only").click();
-  await until("the rules stand", SEEN_MS, async () => (await rules(server, "/settings")).emoji_only);
+  await until("the rules stand", SEEN_MS, async () => (await told(server, "/settings")).emoji_only);
   await page.getByTestId("shield").click();
-  await until("the shield is up", SEEN_MS, async () => (await rules(server, "/settings")).shield);
+  await until("the shield is up", SEEN_MS, async () => (await told(server, "/settings")).shield);
   await page.getByTestId("shield").and(page.locator("[aria-checked=true]")).waitFor();
   await accessible(page, "the rules");
   await page.screenshot({ path: join(scene.artifacts, "studio-rules.png") });
   await page.getByTestId("shield").click();
-  await until("the shield is down", SEEN_MS, async () => !(await rules(server, "/settings")).shield);
-  const settings = await rules(server, "/settings");
+  await until("the shield is down", SEEN_MS, async () => !(await told(server, "/settings")).shield);
+  const settings = await told(server, "/settings");
   assert.deepEqual([settings.slow_seconds, settings.emoji_only, settings.members_only], [10, true, false]);
 
   await tab(page, "Polls");
@@ -130,7 +118,7 @@ scene("a moderator keeps a room sane: review, words, rules, shield, polls and no
   await page.getByTestId("poll-choices").fill("Yes\nOf course");
   await page.getByTestId("poll-open").click();
   await page.getByTestId("poll").waitFor();
-  const { polls } = await rules(server, "/moderation");
+  const { polls } = await told(server, "/moderation");
   await mina.client.rpc("vote", { room: CHANNEL, poll: polls[0].poll, choice: 1 });
   await until("the vote is counted", SEEN_MS, async () => (await page.getByTestId("poll-count").allTextContents())[1] === "1");
   await accessible(page, "the polls");
@@ -200,7 +188,7 @@ scene("what fans report reaches the moderators, who take it away, silence its au
   await reported.filter({ hasText: "just a joke" }).getByTestId("leave").click();
   await reported.filter({ hasText: "just a joke" }).waitFor({ state: "detached" });
   await reported.filter({ hasText: "buy tickets" }).getByTestId("reported-mute").click();
-  await until("its author is muted", SEEN_MS, async () => (await rules(server, "/moderation")).mutes === 1);
+  await until("its author is muted", SEEN_MS, async () => (await told(server, "/moderation")).mutes === 1);
   await worst.getByTestId("reported-delete").click();
   await worst.waitFor({ state: "detached" });
   await chat.messages(ana, "you are all <i>stupid</i>").waitFor({ state: "detached", timeout: SEEN_MS });

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { startBrowser } from "../harness/browser.mjs";
 import { fan, send } from "../harness/chat.mjs";
 import { Child } from "../harness/child.mjs";
+import { LANGUAGES, speak } from "../harness/languages.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server, binary } from "../harness/server.mjs";
 import { accessible, complaints, enter } from "../harness/studio.mjs";
@@ -19,7 +20,6 @@ const SEEN_MS = 15_000;
 const ON_AIR_MS = 30_000;
 /** Viewers are told by what was asked for in twelve seconds. */
 const COUNTED_MS = 40_000;
-const LANGUAGES = { ko: "한국어", en: "English", ja: "日本語", es: "Español", th: "ไทย" };
 
 scene("an operator sees servers, regions, costs and how fast messages go out, live", async (scene) => {
   const extra = '[regions]\nhere = "seoul"\n[cost]\ncurrency = "EUR"\nper_gb = "1000000"\nper_server_hour = "3600"\n';
@@ -96,10 +96,8 @@ scene("every page is there in five languages, changed without a reload, and noth
   new Child(scene, "viewers", binary(), ["viewers", server.playlistUrl, "--viewers", "3", "--duration", "10m"]);
   const { page } = await enter(scene, browser, server, { role: "staff", name: "Desk", locale: "ko-KR", at: `/${CHANNEL}` });
   assert.equal(await page.evaluate(() => document.documentElement.lang), "ko", "the browser's own language is taken");
-  for (const [language, name] of Object.entries(LANGUAGES)) {
-    await page.getByTestId("language-button").click();
-    await page.getByRole("menuitemradio", { name }).click();
-    await page.locator(`html[lang=${language}]`).waitFor();
+  for (const language of Object.keys(LANGUAGES)) {
+    await speak(page, language);
     for (const section of ["chat", "show", "servers"]) {
       await page.getByTestId(`section-${section}`).click();
       const ready = { chat: "desk-text", show: "rung", servers: "node" }[section] ?? "";

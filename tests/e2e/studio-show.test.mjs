@@ -7,29 +7,23 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openPage, startBrowser } from "../harness/browser.mjs";
 import { ANSWER_MS } from "../harness/chat.mjs";
-import { run } from "../harness/child.mjs";
 import { publish, underWay } from "../harness/publisher.mjs";
 import { recordings } from "../harness/recordings.mjs";
 import { scene } from "../harness/scene.mjs";
-import { CHANNEL, Server, binary } from "../harness/server.mjs";
-import { accessible, complaints, enter, TABLET } from "../harness/studio.mjs";
+import { CHANNEL, Server } from "../harness/server.mjs";
+import { accessible, BOSS, complaints, enter, logIn, setUp, TABLET } from "../harness/studio.mjs";
 import { newSecret } from "../harness/tokens.mjs";
 import { until } from "../harness/wait.mjs";
 
-const PASSWORD = "correct horse battery";
 /** The health of an encoder is told from its first pictures on, and its playlists are read every ten seconds. */
 const JUDGED_MS = 20_000;
 
 scene("a crew sees its stream judged and told of, announces an event, cuts a clip and hands out a key", async (scene) => {
   const server = await Server.start(scene, { extra: '[recording]\nchannels = ["*"]\n[accounts]\nregistration = "closed"\n', reconnectWindow: "2s" });
-  const token = (await run(binary(), ["setup-token", "--config", server.configPath], { deadlineMs: ANSWER_MS })).stdout.trim();
-  const body = JSON.stringify({ token, login: "boss", password: PASSWORD, name: "Boss" });
-  await fetch(`${server.url}/api/v1/setup`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  await setUp(server);
   const browser = await startBrowser(scene);
   const { page, console } = await openPage(scene, browser, `${server.url}/studio/${CHANNEL}#show`, { name: "crew", viewport: TABLET });
-  await page.getByTestId("login").fill("boss");
-  await page.getByTestId("password").fill(PASSWORD);
-  await page.keyboard.press("Enter");
+  await logIn(page, BOSS);
   await page.getByText("Start the encoder: it is judged here while it sends.").waitFor();
   await page.locator("[data-testid=news-list][data-following=true]").waitFor();
 

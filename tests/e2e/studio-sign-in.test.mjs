@@ -3,13 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openPage, startBrowser } from "../harness/browser.mjs";
-import { ANSWER_MS } from "../harness/chat.mjs";
-import { run } from "../harness/child.mjs";
 import { scene } from "../harness/scene.mjs";
-import { Server, binary } from "../harness/server.mjs";
-import { accessible, complaints, TABLET } from "../harness/studio.mjs";
-
-const PASSWORD = "correct horse battery";
+import { Server } from "../harness/server.mjs";
+import { accessible, BOSS, complaints, logIn, setUp, TABLET } from "../harness/studio.mjs";
 
 /** @param {Server} server @param {string} path @param {object} body @param {{ method?: string, session?: string }} [options] */
 async function ask(server, path, body, { method = "POST", session } = {}) {
@@ -21,22 +17,17 @@ async function ask(server, path, body, { method = "POST", session } = {}) {
 
 scene("accounts sign in, see what their role opens, stay signed in over a reload, and leave", async (scene) => {
   const server = await Server.start(scene, { extra: '[accounts]\nregistration = "open"\n' });
-  const token = (await run(binary(), ["setup-token", "--config", server.configPath], { deadlineMs: ANSWER_MS })).stdout.trim();
-  await ask(server, "/setup", { token, login: "boss", password: PASSWORD, name: "Boss" });
-  const mo = await ask(server, "/accounts", { login: "moderator", password: PASSWORD, name: "Mo" });
+  await setUp(server);
+  const { password } = BOSS;
+  const mo = await ask(server, "/accounts", { login: "moderator", password, name: "Mo" });
   const browser = await startBrowser(scene);
   const { page, console } = await openPage(scene, browser, `${server.url}/studio`, { name: "studio", viewport: TABLET });
-  const logIn = async (/** @type {string} */ login, /** @type {string} */ password) => {
-    await page.getByTestId("login").fill(login);
-    await page.getByTestId("password").fill(password);
-    await page.keyboard.press("Enter");
-  };
 
-  await logIn("boss", "wrong horse battery");
+  await logIn(page, { login: "boss", password: "wrong horse battery" });
   await page.getByText("Login or password is wrong.").waitFor();
   await accessible(page, "the way in");
   await page.screenshot({ path: join(scene.artifacts, "studio-sign-in.png") });
-  await logIn("boss", PASSWORD);
+  await logIn(page, BOSS);
   await page.getByTestId("section-servers").waitFor();
   const links = () => page.getByRole("navigation").getByRole("link").allTextContents();
   assert.deepEqual(await links(), ["Chat", "Show", "Servers"]);
@@ -47,12 +38,12 @@ scene("accounts sign in, see what their role opens, stay signed in over a reload
   await page.getByTestId("sign-out").click();
 
   // A fan has no part here; made a moderator, they have, and signed out elsewhere, no more.
-  await logIn("moderator", PASSWORD);
+  await logIn(page, { login: "moderator", password });
   await page.getByTestId("stranger").waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
-  const boss = (await ask(server, "/sessions", { login: "boss", password: PASSWORD })).session;
+  const boss = (await ask(server, "/sessions", { login: "boss", password })).session;
   await ask(server, `/accounts/${mo.id}`, { role: "moderator" }, { method: "PATCH", session: boss });
-  await logIn("moderator", PASSWORD);
+  await logIn(page, { login: "moderator", password });
   await page.locator("[data-testid=desk-state][data-state=connected]").waitFor({ state: "attached" });
   assert.deepEqual(await links(), ["Chat"]);
   await ask(server, `/accounts/${mo.id}`, { suspended: true }, { method: "PATCH", session: boss });

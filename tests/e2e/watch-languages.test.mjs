@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openPage, PHONE, startBrowser, WIDE } from "../harness/browser.mjs";
+import { openPage, PHONE, SIDEWAYS, startBrowser, WIDE } from "../harness/browser.mjs";
 import { fan, send } from "../harness/chat.mjs";
 import { untilPlaying } from "../harness/player.mjs";
 import { publish, underWay } from "../harness/publisher.mjs";
@@ -13,6 +13,7 @@ import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { newSecret, sign } from "../harness/tokens.mjs";
+import { sticksOut } from "../harness/watch-page.mjs";
 import { npmClient } from "../judges/npm-client.mjs";
 
 /** Each language, with a long text without a blank where it has none: a line has to know where to break. */
@@ -23,7 +24,6 @@ const LANGUAGES = {
   es: "No puedo creer lo increíblemente emocionante que está siendo este concierto",
   th: "ไม่อยากเชื่อเลยว่าการแสดงคืนนี้จะสวยงามและน่าตื่นเต้นขนาดนี้ขอบคุณมากนะคะ",
 };
-const SIDEWAYS = { width: PHONE.height, height: PHONE.width };
 
 scene("the page has its words in their places in five languages, upright, sideways and wide", async (scene) => {
   const secret = newSecret();
@@ -58,14 +58,3 @@ scene("the page has its words in their places in five languages, upright, sidewa
     await page.context().close();
   }
 });
-
-/** Runs in the page: the buttons and lines of text that are wider than their place, but for those that end in an ellipsis. */
-function sticksOut() {
-  const wide = [...document.querySelectorAll("button, p, h1, h2, span, a")].filter((element) => {
-    const { overflowX, textOverflow } = getComputedStyle(element);
-    const isForEars = element.closest(".unseen, .connection.up, .info") !== null && element.clientWidth <= 1;
-    return element.clientWidth > 1 && element.scrollWidth > element.clientWidth + 1 && textOverflow !== "ellipsis" && overflowX !== "hidden" && !isForEars;
-  }).map((element) => `${element.className}: ${element.textContent?.trim().slice(0, 60)}`);
-  const sideways = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  return sideways > 0 ? [...wide, `the page itself, by ${sideways} px`] : wide;
-}

@@ -8,6 +8,7 @@ import { countStalls, playOn, stalls, untilPlaying } from "../harness/player.mjs
 import { underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
+import { insets, standsUpright } from "../harness/watch-page.mjs";
 
 const WATCHED_S = 20;
 
@@ -26,6 +27,7 @@ scene("the show plays for 20 s without a stall, live and with its latency", asyn
   assert.deepEqual({ waitedAtS: seen.waitedAtS, frozen: seen.frozen }, { waitedAtS: [], frozen: 0 }, JSON.stringify(seen));
   // More than the time that passed is no fault: the page may be on its way to the live edge.
   assert.ok(seen.playedS > seen.elapsedS - 1, `played ${seen.playedS} s in ${seen.elapsedS} s`);
+  await insets(page);
   const errors = console.filter((line) => /^(error|uncaught)/.test(line));
   assert.deepEqual(errors, [], "nothing in the browser's console");
   await page.screenshot({ path: join(scene.artifacts, "watch-wide.png") });
@@ -38,15 +40,6 @@ scene("on a phone the show is above the chat, and nothing sticks out", async (sc
   await untilPlaying(page);
   await chat.log(page).getByText(/\S/).first().waitFor();
 
-  const video = await page.getByTestId("video").boundingBox();
-  const log = await chat.log(page).boundingBox();
-  const input = await chat.input(page).boundingBox();
-  assert.ok(video && log && input);
-  assert.ok(video.y + video.height <= log.y + 1, "the chat is under the show");
-  assert.equal(Math.round(video.width), PHONE.width, "the show takes the whole width");
-  assert.ok(log.height >= 150, `the chat has room: ${log.height} px`);
-  assert.ok(input.y + input.height <= PHONE.height, "the message field is on the screen");
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(overflow, 0, "no sideways scrolling");
+  await standsUpright(page);
   await page.screenshot({ path: join(scene.artifacts, "watch-phone.png") });
 });

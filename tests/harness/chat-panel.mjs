@@ -10,6 +10,13 @@ export const log = (page) => page.getByRole("log", { name: "Chat messages" });
 export const input = (page) => page.getByRole("textbox", { name: "Your message" });
 
 /**
+ * What a screen reader is told.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export const aloud = (page) => page.locator(".unseen[aria-live=polite]");
+
+/**
  * Every message with this text, in one state or in any.
  *
  * @param {import("playwright-core").Page} page
@@ -67,3 +74,29 @@ export async function confirmed(page, text) {
     return all === 1 && sent === 1;
   });
 }
+
+/**
+ * Whether a message can be seen in the list's window.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} text
+ */
+export async function inView(page, text) {
+  // While a fan reads further up, what is new need not be in the page at all.
+  if ((await messages(page, text).count()) === 0) return false;
+  const [list, message] = await Promise.all([log(page).boundingBox(), messages(page, text).boundingBox()]);
+  return Boolean(list && message && message.y >= list.y - 1 && message.y + message.height <= list.y + list.height + 1);
+}
+
+/** So many messages are in the page while a fan follows the newest ... */
+export const ROWS = 36;
+
+/** ... and no more elements than this, whatever is special about them. */
+export const ELEMENTS_MAX = 200;
+
+/**
+ * How many elements the list of messages has.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export const elements = (page) => log(page).locator("ol").evaluate((list) => list.querySelectorAll("*").length);

@@ -85,3 +85,25 @@ export function blinking() {
   const forEver = [0x21, 0xff, 11, ...Buffer.from("NETSCAPE2.0", "latin1"), 3, 1, 0, 0, 0];
   return Buffer.from([...Buffer.from("GIF89a", "latin1"), ...screen, ...forEver, ...frame(0), ...frame(1), 0x3b]);
 }
+
+/**
+ * Whether the first picture of `blinking` is what a still of it shows.
+ *
+ * @param {import("playwright-core").Locator} canvas
+ */
+export async function isRed(canvas) {
+  const colour = await canvas.evaluate((one) => [.../** @type {HTMLCanvasElement} */ (one).getContext("2d")?.getImageData(0, 0, 1, 1).data ?? []]);
+  return colour.join() === "255,0,0,255";
+}
+
+/**
+ * The emotes in a place of a page, by their names, as far as their pictures are there.
+ *
+ * @param {import("playwright-core").Locator} place
+ */
+export function drawn(place) {
+  return place.getByTestId("emote").evaluateAll((all) =>
+    all.filter((one) => one instanceof HTMLCanvasElement || (one instanceof HTMLImageElement && one.naturalWidth > 0))
+      .map((one) => one.getAttribute("alt") ?? one.getAttribute("aria-label")),
+  );
+}

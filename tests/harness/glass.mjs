@@ -3,7 +3,9 @@
  * code in a corner; it is read out of the video element and compared with this machine's clock, which is the same one.
  */
 
+import assert from "node:assert/strict";
 import { readBlockCode } from "./block-code.mjs";
+import * as chat from "./chat-panel.mjs";
 import { playOn } from "./player.mjs";
 import { until } from "./wait.mjs";
 
@@ -43,6 +45,33 @@ export async function untilSettled(page, deadlineMs) {
     before = now;
     return won < SETTLED_MS;
   });
+}
+
+/** How long a message may take to its moment in the picture of somebody who is behind. */
+const MOMENT_MS = 30_000;
+/** What is between the clock painted into a picture and its date in the playlist, and between two looks at the page. */
+export const SLACK_MS = 2_500;
+
+/**
+ * Waits until a message is on the page, which has to be at its moment in the picture: the clock of the last picture without it and
+ * of the first one with it say so.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {{ text: string, at: number }} message `at`: when it was said, Unix ms.
+ * @returns {Promise<number>} When it was read, ms of this process's clock.
+ */
+export async function readAtItsMoment(page, { text, at }) {
+  let before = 0;
+  const { after, atMs } = await until(`"${text}" is on the page`, MOMENT_MS, async () => {
+    const seen = await chat.messages(page, text).count();
+    const clock = (await readBlockCode(page))?.clock;
+    if (seen === 1 && clock !== undefined && before > 0) return { after: clock, atMs: performance.now() };
+    if (seen === 0) before = clock ?? before;
+    return undefined;
+  });
+  assert.ok(before >= at - SLACK_MS, `read ${at - before} ms before its moment`);
+  assert.ok(after <= at + SLACK_MS, `read ${after - at} ms after its moment`);
+  return atMs;
 }
 
 /**

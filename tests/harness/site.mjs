@@ -4,11 +4,17 @@
  */
 
 import assert from "node:assert/strict";
-import { Child } from "./child.mjs";
+import { fileURLToPath } from "node:url";
+import { Child, run } from "./child.mjs";
 import { freePorts } from "./scene.mjs";
+import { binary } from "./server.mjs";
 import { Hopeless, until } from "./wait.mjs";
 
 const READY_MS = 15_000;
+const PRINTED_MS = 5_000;
+
+/** The plain HTML example: the elements at `/`, the frame at `/framed`. */
+export const PLAIN_HTML = fileURLToPath(new URL("../../examples/html/serve.mjs", import.meta.url));
 
 /** All of 127.0.0.0/8 is this machine, and every address in it another site. */
 const HOST = "127.0.0.2";
@@ -46,8 +52,23 @@ export async function noteForbidden(page) {
   await page.exposeFunction("noteForbidden", (/** @type {string} */ what) => void forbidden.push(what));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) => {
+      // Code that was evaluated is Playwright's own, for a screenshot in Firefox: the pages may not evaluate any.
+      if (/ eval$/.test(decodeURI(sourceFile))) return;
       /** @type {any} */ (window).noteForbidden(`${violatedDirective}: ${blockedURI} by ${sourceFile}`);
     });
   });
   return () => assert.deepEqual(forbidden, [], "the policy forbade nothing");
+}
+
+/**
+ * The address of a frame for the pages of an origin, as `fanwave embed` prints it.
+ *
+ * @param {import("./server.mjs").Server} server
+ * @param {string} origin
+ */
+export async function signedFrame(server, origin) {
+  const args = ["embed", "--config", server.configPath, "--url", server.url, "--origin", origin, "--lang", "en", "--address-only"];
+  const { code, stdout, stderr } = await run(binary(), args, { deadlineMs: PRINTED_MS });
+  assert.equal(code, 0, stderr);
+  return stdout.trim();
 }
