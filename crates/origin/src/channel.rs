@@ -41,6 +41,7 @@ use crate::{
     ladder::{self, Chosen, Ladder, config::RungConfig},
     limits::ENDED_STREAMS_MAX,
     news::{self, Calm, Teller, What},
+    simulcast::Simulcast,
     stream::{AddError, Keeping, Stream, Turn},
     thumbnails::Thumbnails,
 };
@@ -131,6 +132,15 @@ pub(crate) struct Waits {
     pub(crate) recovery: Duration,
 }
 
+/// What is made of a channel's shows beside their playlists.
+#[derive(Debug)]
+pub(crate) struct Makes {
+    pub(crate) ladder: Arc<Ladder>,
+    pub(crate) thumbnails: Arc<Thumbnails>,
+    pub(crate) archive: Option<Arc<Archive>>,
+    pub(crate) simulcast: Simulcast,
+}
+
 #[derive(Debug)]
 pub(crate) struct Channel {
     id: RoomId,
@@ -139,6 +149,7 @@ pub(crate) struct Channel {
     ladder: Arc<Ladder>,
     thumbnails: Arc<Thumbnails>,
     archive: Option<Arc<Archive>>,
+    simulcast: Arc<Simulcast>,
     takeover: Takeover,
     waits: Waits,
     clock: Clock,
@@ -205,7 +216,7 @@ impl Channel {
     pub(crate) fn new(
         config: ChannelConfig,
         settings: &Settings,
-        (ladder, thumbnails, archive): (Arc<Ladder>, Arc<Thumbnails>, Option<Arc<Archive>>),
+        makes: Makes,
         (waits, clock): (Waits, Clock),
         teller: Teller,
     ) -> Self {
@@ -215,6 +226,12 @@ impl Channel {
             publisher: PublisherStatus::Absent,
             standby: false,
         };
+        let Makes {
+            ladder,
+            thumbnails,
+            archive,
+            simulcast,
+        } = makes;
         Self {
             id: config.id,
             key: config.stream_key,
@@ -225,6 +242,7 @@ impl Channel {
             ladder,
             thumbnails,
             archive,
+            simulcast: Arc::new(simulcast),
             takeover: config.takeover,
             waits,
             clock,
@@ -256,6 +274,11 @@ impl Channel {
 
     pub(crate) fn ladder(&self) -> &Ladder {
         &self.ladder
+    }
+
+    /// Where its shows are pushed on to.
+    pub(crate) fn simulcast(&self) -> &Arc<Simulcast> {
+        &self.simulcast
     }
 
     pub(crate) fn has_key(&self, key: &Secret) -> bool {

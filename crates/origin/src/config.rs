@@ -22,6 +22,7 @@ use crate::{
         AUTHORISER_TIMEOUT_MAX, CHANNELS_MAX, CONNECTIONS_PER_PEER, DVR_WINDOW_MAX, DVR_WINDOW_MIN,
         RECONNECT_WINDOW_MAX, STREAM_KEY_BYTES_MAX, STREAM_KEY_BYTES_MIN,
     },
+    simulcast::{SimulcastConfig, SimulcastError},
     srt::SrtConfig,
     thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
@@ -53,6 +54,8 @@ pub struct OriginConfig {
     pub reconnect_window: Duration,
     /// What is encoded beside what publishers send; nothing by default.
     pub ladder: LadderConfig,
+    /// Where shows are pushed on to; nowhere by default.
+    pub simulcast: Vec<SimulcastConfig>,
     /// Who decides about publishers; by default the stream keys alone.
     pub authoriser: Option<AuthoriserConfig>,
     /// What pictures are made for whoever seeks; none by default.
@@ -77,6 +80,7 @@ impl OriginConfig {
             part_target: Duration::from_secs(1),
             reconnect_window: Duration::from_secs(30),
             ladder: LadderConfig::default(),
+            simulcast: Vec::new(),
             authoriser: None,
             thumbnails: ThumbnailsConfig::default(),
             archive: None,
@@ -295,6 +299,9 @@ pub enum StartError {
     /// No pictures can be made so for whoever seeks.
     #[error(transparent)]
     Thumbnails(#[from] ThumbnailsError),
+    /// Shows cannot be pushed on so.
+    #[error(transparent)]
+    Simulcast(#[from] SimulcastError),
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@
 //! 3. Each [`rung`] puts what its encoder gives back where the source's pictures were, and adds the parts to the stream.
 //!    What comes too late is a gap in that rung, and nowhere else.
 //!    AAC that is made of Opus is cut by itself ([`sound`]), and made like a rung otherwise.
-//! 4. Each [`keeper`] runs one `ffmpeg` ([`command`]), and another after it, later each time ([`backoff`]).
+//! 4. Each [`keeper`] runs one `ffmpeg` ([`command`]), and another after it, later each time ([`crate::backoff`]).
 
-mod backoff;
 pub(crate) mod command;
 pub(crate) mod config;
 mod keeper;

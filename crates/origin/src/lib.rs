@@ -7,6 +7,7 @@
 //!                            |    authorise (who is asked)           ^ (media, live)     ^
 //! encoder --SRT--> srt (port, publisher) --transport stream----------+      channel: which stream is shown
 //! browser --WHIP-> whip (http, port, session) --frames---------------+
+//!                                                                    +--samples--> simulcast --RTMP(S)--> other platforms
 //! ```
 //!
 //! This shell owns the sockets, the clocks and the bytes. What an encoder's bytes mean is `media`'s, what a playlist does
@@ -15,6 +16,7 @@
 
 mod archive;
 mod authorise;
+mod backoff;
 mod channel;
 mod clock;
 mod config;
@@ -29,6 +31,7 @@ mod packager;
 mod playlist;
 mod rtmp;
 mod shared;
+mod simulcast;
 mod slate;
 mod srt;
 mod stream;
@@ -55,7 +58,7 @@ use tokio::{
 use crate::{
     archive::{Archive, library::Library},
     authorise::Authoriser,
-    channel::{Channel, Waits},
+    channel::{Channel, Makes, Waits},
     clock::Clock,
     doors::{Addresses, Doors},
     http::audience::Audience,
@@ -64,6 +67,7 @@ use crate::{
     metrics::Metrics,
     news::Teller,
     shared::{Patience, Shared, stopped},
+    simulcast::Simulcast,
     thumbnails::Thumbnails,
 };
 pub use crate::{
@@ -80,6 +84,10 @@ pub use crate::{
     http::{ViewerRequest, Viewing, Woken},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     news::{News, Takeover as ShownInstead, What},
+    simulcast::{
+        NoPushAddress, PushAddress, PushState, PushStatus, PushTrouble, SimulcastConfig,
+        SimulcastError, is_push_name,
+    },
     srt::SrtConfig,
     thumbnails::{ThumbnailsConfig, ThumbnailsError},
     whip::WhipConfig,
@@ -108,9 +116,7 @@ impl Origin {
         patience: Patience,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        config.check()?;
-        config.ladder.check()?;
-        config.thumbnails.check()?;
+        check(&config)?;
         let doors = Doors::of(&config);
         let settings = config.live_settings();
         // The renditions are not known before a publisher comes; one stands for all, so that settings are refused now.
@@ -138,18 +144,21 @@ impl Origin {
             let archive = Archive::new(config, storage_waits, metrics, teller.clone());
             Arc::new(archive)
         });
+        let pushed = config.simulcast;
         let channel = |channel: ChannelConfig| {
-            let (id, ladder) = (channel.id.clone(), Arc::clone(&ladder));
-            let makes = (ladder, Arc::clone(&thumbnails), archive.clone());
+            let id = channel.id.clone();
+            let makes = Makes {
+                ladder: Arc::clone(&ladder),
+                thumbnails: Arc::clone(&thumbnails),
+                archive: archive.clone(),
+                simulcast: Simulcast::of(&id, &pushed, clock),
+            };
             let channel = Channel::new(channel, &settings, makes, (waits, clock), teller.clone());
             (id, Arc::new(channel))
         };
         let channels: Arc<BTreeMap<_, _>> =
             Arc::new(config.channels.into_iter().map(channel).collect());
-        let ingest = metrics::ingest::Ingest(Arc::clone(&channels));
-        registry
-            .sub_registry_with_prefix("origin")
-            .register_collector(Box::new(ingest));
+        collect(registry, &channels, !pushed.is_empty());
         if let Some(archive) = &archive {
             archive.tidy(Arc::clone(&channels), clock);
         }
@@ -222,6 +231,13 @@ impl Origin {
     pub fn publishers(&self, channel: &RoomId) -> (Option<Publisher>, Option<Publisher>) {
         let channel = self.shared.channels.get(channel);
         channel.map_or((None, None), |channel| channel.encoders())
+    }
+
+    /// How the pushes of a channel's shows to other platforms go, in the order of the configuration.
+    #[must_use]
+    pub fn pushes(&self, channel: &RoomId) -> Vec<PushStatus> {
+        let channel = self.shared.channels.get(channel);
+        channel.map_or_else(Vec::new, |channel| channel.simulcast().statuses())
     }
 
     /// About how many watch at this moment, by the playlists that they ask for here.
@@ -358,11 +374,37 @@ impl Drop for Origin {
     }
 }
 
-/// Keeps every channel, and what it shows while its encoder is away.
+/// Whether everything can be as it is wanted, as far as that is known before a publisher comes.
+fn check(config: &OriginConfig) -> Result<(), StartError> {
+    config.check()?;
+    config.ladder.check()?;
+    config.thumbnails.check()?;
+    simulcast::check(&config.simulcast, &config.channels)?;
+    Ok(())
+}
+
+/// Has metrics read off the channels; those of pushes where there are any.
+fn collect(
+    registry: &mut Registry,
+    channels: &Arc<BTreeMap<RoomId, Arc<Channel>>>,
+    is_pushed: bool,
+) {
+    let ingest = metrics::ingest::Ingest(Arc::clone(channels));
+    let origin = registry.sub_registry_with_prefix("origin");
+    origin.register_collector(Box::new(ingest));
+    if is_pushed {
+        let pushes = simulcast::Pushes(Arc::clone(channels));
+        let simulcast = registry.sub_registry_with_prefix("simulcast");
+        simulcast.register_collector(Box::new(pushes));
+    }
+}
+
+/// Keeps every channel, what it shows while its encoder is away, and where it is pushed on to.
 fn keep_channels(shared: &Shared, tasks: &mut JoinSet<()>) {
     for channel in shared.channels.values() {
         let stop = || shared.stop.subscribe();
         tasks.spawn(keep(Arc::clone(channel), shared.clock, stop()));
+        channel.simulcast().keep(&channel.status(), &stop(), tasks);
         if channel.ladder().slate().is_some() {
             let parts = shared.metrics.parts.clone();
             tasks.spawn(slate::keep(Arc::clone(channel), parts, stop()));

@@ -261,6 +261,52 @@ pub const RUNG_BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an encoder's complaints that are looked at together.
 pub const RUNG_LOG_BYTES: usize = 4 << 10;
 
+/// Platforms that shows are pushed on to, of all channels together; each has a task, and holds
+/// [`SIMULCAST_QUEUE_BYTES_MAX`] while it takes too little.
+pub const SIMULCAST_TARGETS_MAX: usize = 64;
+
+/// The same of one channel.
+pub const SIMULCAST_CHANNEL_TARGETS_MAX: usize = 8;
+
+/// Longest name of a platform, characters: it is shown, and a label of the metrics.
+pub const SIMULCAST_NAME_CHARS_MAX: usize = 40;
+
+/// Longest address of a platform, bytes.
+pub const SIMULCAST_ADDRESS_BYTES_MAX: usize = 512;
+
+/// Media that waits for one platform: 10 s at 6 Mb/s. All platforms of a channel share the bytes.
+pub const SIMULCAST_QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// What each waiting picture or frame of sound counts beside its bytes, so that many small ones are few as well.
+pub const SIMULCAST_ITEM_BYTES: usize = 128;
+
+/// Media that has waited for so long is given up: a platform that is further behind does not catch up.
+pub const SIMULCAST_QUEUE_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Frames of sound that wait for the picture after them, so that both go out in the order of their times: a second of AAC.
+pub const SIMULCAST_SOUND_AHEAD_MAX: usize = 48;
+
+/// Longest message of a platform, bytes, and what is held of those that are not whole. All that it has to say is short.
+pub const SIMULCAST_INPUT_BYTES_MAX: usize = 64 << 10;
+
+/// Time to look up a platform's name, connect, and agree on TLS.
+pub const SIMULCAST_CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Time from then on until the platform takes media.
+pub const SIMULCAST_START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A platform that takes no byte for so long is given up.
+pub const SIMULCAST_STALL: Duration = Duration::from_secs(10);
+
+/// How long a push that is over still sends what waits, and says that it is over.
+pub const SIMULCAST_FAREWELL: Duration = Duration::from_secs(2);
+
+/// A push that was live for so long is followed at once by another when it fails.
+pub const SIMULCAST_STEADY: Duration = Duration::from_secs(30);
+
+/// Longest wait before a push that fails again and again is tried anew.
+pub const SIMULCAST_BACKOFF_MAX: Duration = Duration::from_secs(30);
+
 /// Pictures on one sheet: columns and rows. Ten seconds apart, one sheet is made in four minutes.
 pub const SHEET_COLUMNS: u32 = 5;
 /// See [`SHEET_COLUMNS`].
@@ -334,4 +380,8 @@ const _: () = assert!(NEWS_TOPICS_MAX > 7 + 4 * fanwave_live::limits::RENDITIONS
 const _: () = assert!(RUNGS_MAX + 2 <= fanwave_live::limits::RENDITIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_PEER < CONNECTIONS_MAX);
 const _: () = assert!(fanwave_media::limits::FRAGMENT_BYTES_MAX < STREAM_BYTES_MAX);
+// A message of RTMP has 24 bits for its length, and the tag's head is before the picture.
+const _: () = assert!(SIMULCAST_QUEUE_BYTES_MAX < (1 << 24) - 16);
+const _: () = assert!(SIMULCAST_CHANNEL_TARGETS_MAX <= SIMULCAST_TARGETS_MAX);
+const _: () = assert!(SIMULCAST_FAREWELL.as_secs() < SIMULCAST_STALL.as_secs());
 const _: () = assert!(SHEETS_MAX * 420 < fanwave_vault::limits::INDEX_FILE_BYTES_MAX);

@@ -18,6 +18,7 @@ mod publisher;
 mod recording;
 mod recording_far;
 mod secure;
+mod simulcast;
 mod slate;
 mod sound;
 mod storage;
@@ -38,6 +39,7 @@ use crate::{
     AuthoriserConfig, ChannelConfig, ChannelStatus, LadderConfig, Numbering, Origin, OriginConfig,
     Secret, Takeover, clock, shared::Patience,
 };
+pub(crate) use publisher::AVC;
 use viewer::{Answer, Viewer};
 
 /// How long a test waits for an event before it fails.

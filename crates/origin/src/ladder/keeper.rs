@@ -16,15 +16,15 @@ use tokio::{
 };
 
 use super::{
-    backoff::Backoff,
     command::command,
     config::Encoder,
     metrics::Restart,
     rung::{Feed, Rung},
 };
 use crate::{
+    backoff::Backoff,
     clock::Clock,
-    limits::{READ_BYTES, RUNG_LOG_BYTES, RUNG_START_DEADLINE},
+    limits::{READ_BYTES, RUNG_BACKOFF_MAX, RUNG_LOG_BYTES, RUNG_START_DEADLINE, RUNG_STEADY},
     metrics::Counted,
 };
 
@@ -80,7 +80,7 @@ async fn keep_time(rung: &Rung, clock: Clock) -> Infallible {
 
 /// One encoder after the other.
 async fn encode(rung: &Rung, program: &Program, fed: &mut mpsc::Receiver<Feed>) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(RUNG_STEADY, RUNG_BACKOFF_MAX);
     let mut not_before = Instant::now();
     let mut next = None;
     loop {

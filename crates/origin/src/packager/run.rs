@@ -21,6 +21,7 @@ use super::{PackError, clocked::Join, millis};
 use crate::{
     channel::{Channel, OnAir},
     ladder::{Rungs, Sound, SourceCut},
+    simulcast::Source,
     stream::{AddError, Step, Stream, Turn},
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Run {
     /// While the timeline is broken.
     rejoin: Option<Join>,
     rungs: Rungs,
+    /// Goes to other platforms.
+    pushed: Source,
     parts_made: Counter,
     /// How often the timeline broke.
     leaps: u64,
@@ -104,6 +107,7 @@ impl Run {
         };
         let queues = tracks.ids().filter_map(queue).collect();
         let cutter = Cutter::new(config).at(zero);
+        let pushed = channel.simulcast().begin(&tracks);
         Ok(Self {
             channel,
             stream,
@@ -115,6 +119,7 @@ impl Run {
             state: RunState::Begun,
             rejoin: None,
             rungs,
+            pushed,
             parts_made,
             leaps: 0,
             is_ready: false,
@@ -173,6 +178,7 @@ impl Run {
         if track == self.tracks.leader() {
             self.rungs.handle_source(&sample)?;
         }
+        self.pushed.handle_sample(track, &sample);
         match self.make_sound(track, &sample)? {
             Taken::Kept => self.queues[index].push(sample),
             Taken::Skipped => Ok(()),
@@ -204,6 +210,7 @@ impl Run {
     pub(super) fn change(&mut self, tracks: Tracks) -> Result<(), PackError> {
         self.restart("a new configuration")?;
         self.rungs.set_source(&tracks)?;
+        self.pushed.set_tracks(&tracks);
         self.tracks = tracks;
         Ok(())
     }
@@ -260,6 +267,7 @@ impl Run {
         tracing::info!(channel = %self.channel.id(), why, "the publisher's timeline broke");
         self.close()?;
         self.queues.iter_mut().for_each(Queue::clear);
+        self.pushed.handle_break();
         if !matches!(self.state, RunState::Starved { .. }) {
             self.state = RunState::Broken;
         }
@@ -314,6 +322,7 @@ impl Run {
             self.cutter = Cutter::new(self.stream.config()).at(self.zero);
             self.queues.iter_mut().for_each(Queue::clear);
             self.rungs.handle_break();
+            self.pushed.handle_break();
             self.state = RunState::Starved { late: None };
             return Ok(());
         }

@@ -4,7 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
-use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
+use tokio_rustls::rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
 
 use super::{
     DEADLINE, KEY, Show,
@@ -13,23 +17,24 @@ use super::{
 };
 use crate::{PublisherStatus, metrics::Refusal, shared::Patience};
 
-/// TLS with a certificate of its own.
-fn tls() -> Arc<ServerConfig> {
+/// TLS with a certificate of its own, and that.
+pub(super) fn tls() -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.into()], key)
+        .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
-    Arc::new(config)
+    (Arc::new(config), certificate)
 }
 
 async fn show(patience: Patience) -> (Show, SocketAddr) {
     let show = Show::start_so(&mut Registry::default(), patience, |config| {
-        config.rtmps = Some(("127.0.0.1:0".parse().unwrap(), tls()));
+        config.rtmps = Some(("127.0.0.1:0".parse().unwrap(), tls().0));
         config.reconnect_window = Duration::from_millis(50);
     })
     .await;

@@ -10,12 +10,13 @@ use proptest::prelude::*;
 use super::{KEY, publisher::AVC};
 use crate::{
     ChannelConfig, LadderConfig, Numbering, OriginConfig, Secret, Takeover, ThumbnailsConfig,
-    channel::{Channel, Waits},
+    channel::{Channel, Makes, Waits},
     clock::Clock,
     ladder::Ladder,
     metrics::Metrics,
     packager::{PackError, Packager},
     rtmp::session::Event,
+    simulcast::Simulcast,
     stream::{Found, Reply, Stream},
     thumbnails::Thumbnails,
 };
@@ -166,8 +167,13 @@ impl Twin {
             "ffmpeg".into(),
             metrics.thumbnails,
         );
-        let makes = (Arc::new(ladder), Arc::new(thumbnails), None);
         let clock = Clock::start(showtime);
+        let makes = Makes {
+            ladder: Arc::new(ladder),
+            thumbnails: Arc::new(thumbnails),
+            archive: None,
+            simulcast: Simulcast::of(&config.id, &[], clock),
+        };
         let teller = crate::news::Teller::new(clock);
         let channel = Channel::new(config, &settings, makes, (waits, clock), teller);
         let channel = Arc::new(channel);

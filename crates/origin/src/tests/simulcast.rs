@@ -1,0 +1,294 @@
+//! Shows that are pushed on to other platforms: each of these is an origin of its own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use prometheus_client::registry::Registry;
+use tokio::time::{interval, timeout};
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer,
+};
+
+use super::{
+    DEADLINE, KEY, Show, count,
+    encoder::{collect, ffmpeg_to, judge},
+    publisher::Publisher,
+    secure, segments,
+};
+use crate::{
+    OriginConfig, PublisherStatus, PushState, PushStatus, PushTrouble, Secret, SimulcastConfig,
+    SrtConfig, shared::Patience,
+};
+
+/// One picture.
+const PACE_MS: u32 = 40;
+
+/// TLS that believes these alone.
+fn believing(certificate: Option<CertificateDer<'static>>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    if let Some(certificate) = certificate {
+        roots.add(certificate).unwrap();
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+fn target(name: &str, url: &str, key: &str) -> SimulcastConfig {
+    SimulcastConfig {
+        channel: "demo".parse().unwrap(),
+        name: name.into(),
+        address: url.parse().unwrap(),
+        key: Secret::new(key),
+        tls: believing(None),
+    }
+}
+
+/// A platform that takes shows with this key at an address.
+async fn platform(listen: SocketAddr) -> Show {
+    Show::start_so(&mut Registry::default(), Patience::default(), |config| {
+        config.rtmp_listen = listen;
+        config.reconnect_window = Duration::from_millis(50);
+    })
+    .await
+}
+
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+/// A show that is pushed on to these.
+async fn pushing(targets: Vec<SimulcastConfig>, change: impl FnOnce(&mut OriginConfig)) -> Show {
+    pushing_in(&mut Registry::default(), targets, change).await
+}
+
+async fn pushing_in(
+    registry: &mut Registry,
+    targets: Vec<SimulcastConfig>,
+    change: impl FnOnce(&mut OriginConfig),
+) -> Show {
+    Show::start_so(registry, Patience::default(), |config| {
+        config.simulcast = targets;
+        change(config);
+    })
+    .await
+}
+
+fn pushes(show: &Show) -> Vec<PushStatus> {
+    show.origin.pushes(&"demo".parse().unwrap())
+}
+
+fn push(show: &Show) -> PushStatus {
+    pushes(show).remove(0)
+}
+
+/// Waits until something is so, while the publisher, if there is one, sends at the pace of an encoder.
+async fn until(what: &str, mut publisher: Option<&mut Publisher>, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        let mut pace = interval(Duration::from_millis(PACE_MS.into()));
+        while !is_so() {
+            pace.tick().await;
+            if let Some(publisher) = &mut publisher {
+                publisher.send_for(PACE_MS).await;
+            }
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect(what);
+}
+
+async fn publisher(show: &Show) -> Publisher {
+    let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    publisher.set_keyframe_ms(400);
+    publisher
+}
+
+#[tokio::test]
+async fn a_show_is_pushed_on_and_goes_on_there_when_its_publisher_is_back() {
+    let platform = platform(any_port()).await;
+    let url = format!("rtmp://{}/live", platform.rtmp());
+    let show = pushing(vec![target("Elsewhere", &url, KEY)], |config| {
+        config.reconnect_window = Duration::from_secs(2);
+    })
+    .await;
+    let waiting = push(&show);
+    assert_eq!(
+        (waiting.state, waiting.sent_bytes, &*waiting.host),
+        (PushState::Waiting, 0, "127.0.0.1")
+    );
+
+    let mut first = publisher(&show).await;
+    let live = |show: &Show| show.origin.status(&"demo".parse().unwrap()).unwrap();
+    until("it is shown there", Some(&mut first), || {
+        live(&platform).live
+    })
+    .await;
+    let folder = platform.folder().await;
+    let status = push(&show);
+    assert_eq!((status.state, status.trouble), (PushState::Live, None));
+    assert!(status.sent_bytes > 1_000 && status.dropped_pictures == 0);
+
+    first.vanish();
+    show.until(|status| status.publisher == PublisherStatus::Lost)
+        .await;
+    let before = push(&show);
+    assert_eq!(
+        before.state,
+        PushState::Live,
+        "it is waited for there as well"
+    );
+    let mut second = publisher(&show).await;
+    let sent = || push(&show).sent_bytes > before.sent_bytes + 1_000;
+    until("it goes on", Some(&mut second), sent).await;
+    assert_eq!(platform.folder().await, folder, "the same stream");
+    assert_eq!(
+        (push(&show).since, push(&show).reconnects),
+        (status.since, 0)
+    );
+
+    second.vanish();
+    show.until(|status| status.publisher == PublisherStatus::Absent)
+        .await;
+    platform
+        .until(|status| status.publisher == PublisherStatus::Absent)
+        .await;
+    until("it waits again", None, || {
+        push(&show).state == PushState::Waiting
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_platform_that_was_away_is_found_again_and_nobody_else_notices() {
+    let gone = platform(any_port()).await;
+    let addr = gone.rtmp();
+    let other = platform(any_port()).await;
+    let url = |addr| format!("rtmp://{addr}/live");
+    let targets = vec![
+        target("One", &url(addr), KEY),
+        target("Two", &url(other.rtmp()), KEY),
+    ];
+    let mut registry = Registry::default();
+    let show = pushing_in(&mut registry, targets, |_| {}).await;
+    let states = || {
+        pushes(&show)
+            .iter()
+            .map(|push| push.state)
+            .collect::<Vec<_>>()
+    };
+    let mut publisher = publisher(&show).await;
+    let both = || states() == [PushState::Live; 2];
+    until("both are live", Some(&mut publisher), both).await;
+    let since = pushes(&show)[1].since;
+
+    gone.origin.shutdown().await;
+    drop(gone);
+    let failed = || states()[0] == PushState::Failed && push(&show).retry_at.is_some();
+    until("one has failed", Some(&mut publisher), failed).await;
+    let trouble = push(&show).trouble;
+    assert!(
+        [
+            PushTrouble::Unreachable,
+            PushTrouble::Broken,
+            PushTrouble::Ended
+        ]
+        .map(Some)
+        .contains(&trouble),
+        "{trouble:?}"
+    );
+    let back = platform(addr).await;
+    until("both are live again", Some(&mut publisher), both).await;
+    let status = push(&show);
+    assert!(status.reconnects > 0 && status.trouble.is_none());
+    assert_eq!(pushes(&show)[1].since, since, "the other went on");
+    until("it is shown there", Some(&mut publisher), || {
+        back.origin.status(&"demo".parse().unwrap()).unwrap().live
+    })
+    .await;
+    let folder = show.folder().await;
+    let text = show.get(&format!("{folder}/video.m3u8")).await.text();
+    assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 0, "{text}");
+    assert!(!text.contains("GAP"), "{text}");
+
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "simulcast_state{channel=\"demo\",target=\"One\",state=\"live\"} 1",
+        "simulcast_state{channel=\"demo\",target=\"One\",state=\"failed\"} 0",
+        "simulcast_dropped_pictures_total{channel=\"demo\",target=\"Two\"} 0",
+        "simulcast_reconnects_total{channel=\"demo\",target=\"Two\"} 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}: {text}");
+    }
+    assert!(text.contains("simulcast_sent_bytes_total{"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_platform_is_told() {
+    let (tls, certificate) = secure::tls();
+    let platform = Show::start_so(&mut Registry::default(), Patience::default(), |config| {
+        config.rtmps = Some((any_port(), tls));
+    })
+    .await;
+    let url = format!("rtmp://{}/live", platform.rtmp());
+    let secure = platform.origin.rtmps_addr().unwrap();
+    let secure = format!("rtmps://localhost:{}/live", secure.port());
+    let no_rtmp = format!("rtmp://{}/live", platform.http);
+    let believed = SimulcastConfig {
+        tls: believing(Some(certificate)),
+        ..target("Believed", &secure, "other-key-5678")
+    };
+    let targets = vec![
+        target("Wrong key", &url, "canary-of-no-channel"),
+        target("Not believed", &secure, KEY),
+        target("No RTMP", &no_rtmp, KEY),
+        target("Nobody", "rtmp://127.0.0.1:9/live", KEY),
+        believed,
+    ];
+    let show = pushing(targets, |_| {}).await;
+    let mut publisher = publisher(&show).await;
+    let told = || {
+        pushes(&show)
+            .iter()
+            .map(|push| push.trouble)
+            .collect::<Vec<_>>()
+    };
+    let expected = [
+        Some(PushTrouble::Refused),
+        Some(PushTrouble::Tls),
+        Some(PushTrouble::Protocol),
+        Some(PushTrouble::Unreachable),
+        None,
+    ];
+    until("all is told", Some(&mut publisher), || told() == expected).await;
+    let believed = || pushes(&show)[4].state == PushState::Live;
+    until("TLS is spoken", Some(&mut publisher), believed).await;
+    assert!(!format!("{:?}", pushes(&show)).contains("canary"));
+}
+
+#[tokio::test]
+async fn what_comes_by_srt_is_pushed_on_and_can_be_decoded() {
+    let platform = platform(any_port()).await;
+    let url = format!("rtmp://{}/live", platform.rtmp());
+    let show = pushing(vec![target("Elsewhere", &url, KEY)], |config| {
+        config.srt = Some(SrtConfig {
+            listen: any_port(),
+            latency: Duration::from_millis(120),
+            passphrase: None,
+        });
+    })
+    .await;
+    let addr = show.origin.srt_addr().unwrap();
+    let _encoder = ffmpeg_to(&format!("srt://{addr}?streamid=publish:{KEY}"), "mpegts");
+    platform.until(|status| status.live).await;
+    let folder = platform.folder().await;
+    for rendition in ["video", "audio"] {
+        let path = format!("{folder}/{rendition}.m3u8?_HLS_msn=2");
+        let text = platform.get(&path).await.text();
+        assert_eq!(count(&text, "#EXT-X-DISCONTINUITY"), 0, "{text}");
+        let whole = collect(&platform, &folder, rendition, &segments(&text)).await;
+        judge("ffmpeg", "-v warning -xerror -i pipe:0 -f null -", &whole).await;
+    }
+}
