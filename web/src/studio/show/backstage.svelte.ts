@@ -48,12 +48,26 @@ export interface Encoder {
   readonly shown: boolean;
 }
 
+/** A platform that the shows are pushed on to, and how that goes: one of `simulcast` of `GET .../ingest`. */
+export interface Push {
+  readonly name: string;
+  readonly host: string;
+  readonly state: 'waiting' | 'connecting' | 'live' | 'failed';
+  readonly since: number;
+  readonly retry_at: number | null;
+  readonly sent_bytes: number;
+  readonly dropped: number;
+  readonly reconnects: number;
+  readonly error: 'unreachable' | 'tls' | 'refused' | 'silent' | 'protocol' | 'stalled' | 'ended' | 'broken' | 'codec' | 'sound_codec' | null;
+}
+
 const NOTHING: Series = { videoRate: [], audioRate: [], frameRate: [], keyframe: [], drift: [], lag: [], viewers: [] };
 
 export class Backstage {
   publisher = $state<'absent' | 'connected' | 'lost' | null>(null);
   health = $state.raw<Health | null>(null);
   encoders = $state.raw<readonly Encoder[]>([]);
+  pushes = $state.raw<readonly Push[]>([]);
   series = $state.raw<Series>(NOTHING);
   live = $state(false);
   since = $state<number | null>(null);
@@ -139,6 +153,7 @@ export class Backstage {
     const health = (member(body, 'health') ?? null) as Health | null;
     this.health = health;
     this.encoders = list(body, 'encoders').map((one) => one as Encoder);
+    this.pushes = list(body, 'simulcast').map((one) => one as Push);
     const { series } = this;
     this.series = {
       videoRate: appended(series.videoRate, health?.video_bits_per_second ?? null),
