@@ -1,4 +1,5 @@
-//! `GET /api/v1/channels/{id}/ingest`: how well a channel's publisher sends, and where it comes from. For staff alone.
+//! `GET /api/v1/channels/{id}/ingest`: how well a channel's publisher sends, where it comes from, and how its shows are pushed
+//! on to other platforms. For staff alone.
 //!
 //! Rates are of the last ten seconds, counts of the publisher's whole stay. `health` is null while nobody publishes.
 
@@ -30,6 +31,71 @@ pub struct Ingest {
     pub health: Option<Health>,
     /// Where those come from who publish: the one that is shown, and the one that stands by.
     pub encoders: (Option<Encoder>, Option<Encoder>),
+    /// How the pushes to other platforms go, in the order of the configuration.
+    pub simulcast: Vec<Push>,
+}
+
+/// A platform that the channel's shows are pushed on to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// Its host, without port and path.
+    pub host: Arc<str>,
+    /// How far the push is.
+    pub state: PushState,
+    /// Since when it has been there.
+    pub since: UnixMillis,
+    /// When it is tried again, while it waits for that.
+    pub retry_at: Option<UnixMillis>,
+    /// Bytes sent since the server began.
+    pub sent_bytes: u64,
+    /// Pictures given up since then because the platform took too little.
+    pub dropped_pictures: u64,
+    /// Pushes begun since then because one before had failed.
+    pub reconnects: u64,
+    /// What is wrong, if anything is.
+    pub error: Option<PushError>,
+}
+
+/// How far a push is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PushState {
+    /// Nothing is on the air.
+    Waiting,
+    /// The platform is being asked.
+    Connecting,
+    /// The platform takes the show.
+    Live,
+    /// It does not.
+    Failed,
+}
+
+/// What is wrong with a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PushError {
+    /// There is no such host, or it cannot be connected to.
+    Unreachable,
+    /// Its certificate is not believed, or it speaks no TLS.
+    Tls,
+    /// It does not take the stream: check the key.
+    Refused,
+    /// It does not answer.
+    Silent,
+    /// It does not speak RTMP.
+    Protocol,
+    /// It took nothing for 10 s.
+    Stalled,
+    /// It ended what it had taken.
+    Ended,
+    /// The connection broke.
+    Broken,
+    /// The show's pictures are not H.264; nothing is sent.
+    Codec,
+    /// The show's sound is not AAC; pictures alone are sent.
+    SoundCodec,
 }
 
 /// Somebody who publishes.
@@ -95,6 +161,35 @@ pub(crate) struct Described {
     health: Option<Figures>,
     /// Who publishes: the one that is shown first, then the one that stands by.
     encoders: Vec<Connected>,
+    /// The platforms that the shows are pushed on to, in the order of the configuration; of the server that answers.
+    simulcast: Vec<Pushed>,
+}
+
+/// A platform that the channel's shows are pushed on to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Push)]
+struct Pushed {
+    /// What the configuration calls it.
+    #[schema(value_type = String)]
+    name: Arc<str>,
+    /// Its host, without port and path.
+    #[schema(value_type = String, example = "live.example")]
+    host: Arc<str>,
+    state: PushState,
+    /// Since when it has been in that state, milliseconds since 1970.
+    #[schema(value_type = u64)]
+    since: UnixMillis,
+    /// When it is tried again, milliseconds since 1970; null where it does not wait for that.
+    #[schema(value_type = Option<u64>)]
+    retry_at: Option<UnixMillis>,
+    /// Bytes sent since the server was started.
+    sent_bytes: u64,
+    /// Pictures given up since then because the platform took too little.
+    dropped: u64,
+    /// Pushes begun since then because one before had failed.
+    reconnects: u64,
+    /// What is wrong; null where nothing is. Also while it is tried again.
+    error: Option<PushError>,
 }
 
 /// An encoder that is connected.
@@ -142,7 +237,7 @@ struct Figures {
 
 /// Reads how a channel is fed
 ///
-/// How well its publisher sends, and where it comes from. For staff.
+/// How well its publisher sends, where it comes from, and how its shows are pushed on to other platforms. For staff.
 #[utoipa::path(
     get, path = "/channels/{id}/ingest", tag = "shows", operation_id = "readIngest",
     params(ChannelPath), security(("bearer" = [])),
@@ -161,6 +256,7 @@ async fn show(
         publisher,
         health,
         encoders: (shown, standby),
+        simulcast,
     } = api.shows.ingest(&channel);
     let shown = shown.map(|encoder| connected(encoder, true));
     let standby = standby.map(|encoder| connected(encoder, false));
@@ -170,7 +266,33 @@ async fn show(
         publisher,
         health: health.map(|health| figures(&health)),
         encoders: shown.into_iter().chain(standby).collect(),
+        simulcast: simulcast.into_iter().map(pushed).collect(),
     }))
+}
+
+fn pushed(push: Push) -> Pushed {
+    let Push {
+        name,
+        host,
+        state,
+        since,
+        retry_at,
+        sent_bytes,
+        dropped_pictures,
+        reconnects,
+        error,
+    } = push;
+    Pushed {
+        name,
+        host,
+        state,
+        since,
+        retry_at,
+        sent_bytes,
+        dropped: dropped_pictures,
+        reconnects,
+        error,
+    }
 }
 
 fn connected(encoder: Encoder, shown: bool) -> Connected {

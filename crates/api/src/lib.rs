@@ -124,7 +124,7 @@ pub use self::{
     encoders::{Door, Doors, SrtDoor},
     events::{EventRefusal, EventValue, ShowEvent},
     follow::Told,
-    ingest::{Encoder, Health, Ingest, Publisher},
+    ingest::{Encoder, Health, Ingest, Publisher, Push, PushError, PushState},
     keys::ApiKeys,
     nodes::NodeList,
     problem::Problem,

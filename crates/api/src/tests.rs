@@ -160,6 +160,7 @@ impl ShowStatus for Shows {
                 publisher: Publisher::Absent,
                 health: None,
                 encoders: (None, None),
+                simulcast: Vec::new(),
             };
         }
         Ingest {
@@ -180,6 +181,17 @@ impl ShowStatus for Shows {
                 Some(encoder("203.0.113.7", "srt")),
                 Some(encoder("2001:db8::7", "rtmps")),
             ),
+            simulcast: vec![Push {
+                name: "Elsewhere".into(),
+                host: "live.example".into(),
+                state: PushState::Failed,
+                since: NOW,
+                retry_at: Some(UnixMillis(NOW.0 + 2_000)),
+                sent_bytes: 7_000,
+                dropped_pictures: 3,
+                reconnects: 2,
+                error: Some(PushError::Refused),
+            }],
         }
     }
 }
@@ -727,14 +739,20 @@ async fn the_staff_sees_how_a_channel_is_fed() {
     }, "encoders": [
         {"address": "203.0.113.7", "protocol": "srt", "since": NOW.0, "shown": true},
         {"address": "2001:db8::7", "protocol": "rtmps", "since": NOW.0, "shown": false},
-    ]});
+    ], "simulcast": [{
+        "name": "Elsewhere", "host": "live.example", "state": "failed", "since": NOW.0, "retry_at": NOW.0 + 2_000,
+        "sent_bytes": 7_000, "dropped": 3, "reconnects": 2, "error": "refused",
+    }]});
     assert_eq!(answer.body, expected);
     let answer = staff_get("/api/v1/channels/second/ingest", Some(&staff)).await;
     assert_eq!(
         (&answer.body["publisher"], &answer.body["health"]),
         (&json!("absent"), &Value::Null)
     );
-    assert_eq!(answer.body["encoders"], json!([]));
+    assert_eq!(
+        (&answer.body["encoders"], &answer.body["simulcast"]),
+        (&json!([]), &json!([]))
+    );
     let answer = staff_get("/api/v1/channels/none/ingest", Some(&staff)).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     let answer = staff_get("/api/v1/channels/demo/ingest", None).await;

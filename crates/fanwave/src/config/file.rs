@@ -57,7 +57,7 @@ impl Reader<'_> {
                 (true, DeValue::Array(list)) => self.list(first.section, &keys, list),
                 (listed, found) => {
                     let expected = if listed {
-                        "a list of tables, [[channels]]"
+                        "a list of tables, each under its name in double brackets"
                     } else {
                         "a table"
                     };

@@ -6,8 +6,11 @@
 
 use toml::Value;
 
-/// The one section that is a list of tables.
+/// The channels, a list of tables.
 pub const CHANNELS: &str = "channels";
+
+/// Where shows are pushed on to, a list of tables.
+pub const SIMULCAST: &str = "simulcast";
 
 /// What a key's value is in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +64,14 @@ impl Key {
     /// Whether the section is a list of tables.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.section == CHANNELS
+        is_list(self.section)
     }
+}
+
+/// Whether a section is a list of tables.
+#[must_use]
+pub fn is_list(section: &str) -> bool {
+    [CHANNELS, SIMULCAST].contains(&section)
 }
 
 const fn key(
@@ -156,6 +165,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         CHANNELS,
         "One entry per channel: a show and its two chat lanes, `room:ID` and `chat:ID`. At most 256.",
+    ),
+    (
+        SIMULCAST,
+        "One entry per platform that a channel's shows are pushed on to, over RTMP, while they are on (docs/simulcast.md). At most 8 of a channel, and 64 in all.",
     ),
     (
         "chat",
@@ -821,6 +834,41 @@ pub const KEYS: &[Key] = &[
         "keep",
         Kind::Text,
         "How long what is said in its room is kept, as store.keep, which is taken where this is empty.",
+        "",
+    ),
+    key(
+        SIMULCAST,
+        "channel",
+        Kind::Text,
+        "Id of the channel.",
+        "the bitrate of its shows, once more out of this server",
+    ),
+    key(
+        SIMULCAST,
+        "name",
+        Kind::Text,
+        "What the studio, the log and the metrics call the platform: 1 to 40 characters, no two of a channel alike.",
+        "",
+    ),
+    key(
+        SIMULCAST,
+        "url",
+        Kind::Text,
+        "Where it takes streams, without the stream key: \"rtmps://live.example/app\", or rtmp:// in the clear.",
+        "",
+    ),
+    key(
+        SIMULCAST,
+        "key_file",
+        Kind::Text,
+        "A file with the stream key that the platform has given; readable by its owner alone.",
+        "",
+    ),
+    key(
+        SIMULCAST,
+        "tls_authorities",
+        Kind::Text,
+        "A PEM file with the authorities whose certificates are believed there. Empty: those of the machine.",
         "",
     ),
     key(

@@ -41,6 +41,7 @@ mod regions;
 pub mod s3;
 pub mod schema;
 pub mod settings;
+pub mod simulcast;
 pub mod store;
 pub mod suggest;
 #[cfg(test)]

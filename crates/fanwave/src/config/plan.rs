@@ -39,6 +39,7 @@ use super::{
     quality, recording, regions, s3,
     schema::Config,
     settings::{KeyPath, Settings},
+    simulcast::{self, Target},
     store::{self, Store},
     thumbnails,
     tokens::{self, Tokens},
@@ -105,6 +106,8 @@ pub struct Plan {
     pub quality: fanwave_api::quality::QualityRules,
     /// At least one; ids are unique.
     pub channels: Vec<Channel>,
+    /// Where their shows are pushed on to.
+    pub simulcast: Vec<Target>,
     /// The chat.
     pub chat: Chat,
     /// Its threads and ports.
@@ -259,6 +262,7 @@ pub fn make(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         thumbnails: thumbnails::plan(&mut check, &config.thumbnails, &config.channels),
         quality: quality::plan(&mut check, &config.quality),
         channels: channels(&mut check, &config),
+        simulcast: simulcast::plan(&mut check, &config),
         chat: chat(&mut check, &config),
         gateway: gateway::plan(&mut check, &config.gateway),
         engine: engine::plan(&mut check, &config),

@@ -8,9 +8,12 @@ use toml::Value;
 
 use super::{
     env,
-    keys::{CHANNELS, KEYS, Key, SECTIONS},
+    keys::{KEYS, Key, SECTIONS, is_list},
     settings::{KeyPath, Settings},
 };
+
+/// What stands before a line that sets nothing, and would if this were taken away.
+pub(super) const UNSET: &str = "#    ";
 
 /// Columns of a comment line.
 const WIDTH: usize = 100;
@@ -28,8 +31,8 @@ pub fn print() -> String {
         text.push('\n');
         comment(&mut text, heading);
         let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == *section).collect();
-        if *section == CHANNELS {
-            entries(&mut text, &keys, &settings);
+        if is_list(section) {
+            entries(&mut text, section, &keys, &settings);
         } else {
             line(&mut text, format_args!("[{section}]"));
             for key in keys {
@@ -41,13 +44,24 @@ pub fn print() -> String {
     text
 }
 
-/// The default entries of the list; keys are explained at the first one.
-fn entries(text: &mut String, keys: &[&Key], settings: &Settings) {
-    for index in 0..settings.list_length(CHANNELS) {
+/// The default entries of a list; keys are explained at the first one. A list that has none is explained all the same.
+fn entries(text: &mut String, section: &str, keys: &[&Key], settings: &Settings) {
+    let length = settings.list_length(section);
+    if length == 0 {
+        line(text, format_args!("{UNSET}[[{section}]]"));
+        for key in keys {
+            explain(text, key);
+            line(
+                text,
+                format_args!("{UNSET}{} = {}", key.name, key.kind.empty()),
+            );
+        }
+    }
+    for index in 0..length {
         if index > 0 {
             text.push('\n');
         }
-        line(text, format_args!("[[{CHANNELS}]]"));
+        line(text, format_args!("[[{section}]]"));
         for key in keys {
             if index == 0 {
                 explain(text, key);

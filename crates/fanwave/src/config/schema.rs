@@ -210,6 +210,16 @@ section!(
     }
 );
 section!(
+    /// One entry of `[[simulcast]]`.
+    Simulcast {
+        channel: String = String::new(),
+        name: String = String::new(),
+        url: String = String::new(),
+        key_file: String = String::new(),
+        tls_authorities: String = String::new(),
+    }
+);
+section!(
     /// `[chat]`.
     Chat {
         connections_max: u64 = 100_000,
@@ -432,6 +442,7 @@ section!(
             Channel::default(),
             Channel { id: "stage".to_owned(), title: "Your stage".to_owned(), ..Channel::default() },
         ],
+        simulcast: Vec<Simulcast> = Vec::new(),
         chat: Chat = Chat::default(),
         gateway: Gateway = Gateway::default(),
         engine: Engine = Engine::default(),

@@ -104,11 +104,13 @@ fn an_issuer_needs_accounts_an_address_of_ours_and_roles_that_there_are() {
 fn every_key_is_a_field_and_every_field_is_a_key() {
     let defaults = toml::Table::try_from(schema::Config::default()).unwrap();
     let mut fields = BTreeSet::new();
+    let target = toml::Value::try_from(schema::Simulcast::default()).unwrap();
     for (section, value) in &defaults {
-        let table = value
-            .as_array()
-            .and_then(|list| list.first())
-            .unwrap_or(value);
+        let table = match value.as_array() {
+            // By default, nothing is pushed on.
+            Some(list) => list.first().unwrap_or(&target),
+            None => value,
+        };
         fields.extend(
             table
                 .as_table()
@@ -136,8 +138,12 @@ fn the_reference_is_a_configuration_that_means_the_defaults() {
     assert_eq!(read.config().unwrap(), schema::Config::default());
     assert!(parse(Some((path, &text)), []).is_ok());
     for key in KEYS {
+        let unset = match key.section {
+            keys::SIMULCAST => reference::UNSET,
+            _ => "",
+        };
         assert!(
-            text.contains(&format!("\n{} = ", key.name)),
+            text.contains(&format!("\n{unset}{} = ", key.name)),
             "{} is in the reference",
             key.name
         );
@@ -476,6 +482,56 @@ id = \"..\"
 ";
     insta::assert_snapshot!(complaints(text, &[]));
     assert!(complaints("channels = []\n", &[]).contains("must have 1 to 256 entries"));
+}
+
+#[test]
+fn shows_are_pushed_on_to_platforms_that_are_told_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "canary-key-of-another\n").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = key.display();
+    assert!(plan("", &[]).simulcast.is_empty());
+    let one = format!(
+        "[[simulcast]]\nchannel = \"stage\"\nname = \"Elsewhere\"\nurl = \"rtmps://live.example/canary\"\nkey_file = \"{key}\"\n"
+    );
+    let planned = plan(&one, &[]).simulcast;
+    assert_eq!(planned.len(), 1);
+    assert_eq!(
+        (planned[0].channel.as_str(), &*planned[0].name),
+        ("stage", "Elsewhere")
+    );
+    assert!(planned[0].address.is_secure());
+    assert!(!format!("{planned:?}").contains("canary"));
+    let text = format!(
+        "{one}{one}[[simulcast]]\nchannel = \"none\"\nname = \"\"\nurl = \"https://canary.example/\"\ntls_authorities = \"ca.pem\"\n"
+    );
+    let told = complaints(&text, &[]);
+    for expected in [
+        "fanwave.toml:8:8: `simulcast[1].name` is the name of another platform of stage too",
+        "fanwave.toml:12:11: `simulcast[2].channel` is no channel's id",
+        "fanwave.toml:13:8: `simulcast[2].name` must have 1 to 40 characters, on one line",
+        "fanwave.toml:14:7: `simulcast[2].url` must be rtmp:// or rtmps://",
+        "fanwave.toml:11:1: `simulcast[2].key_file` must be set: it holds the stream key that the platform has given",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert!(!told.contains("canary"), "{told}");
+    let plain = one.replace("rtmps:", "rtmp:") + "tls_authorities = \"ca.pem\"\n";
+    let told = complaints(&plain, &[]);
+    assert!(
+        told.contains("`simulcast[0].tls_authorities` is for rtmps:// alone"),
+        "{told}"
+    );
+    let many: String = (0..9)
+        .map(|n| one.replace("Elsewhere", &format!("Platform {n}")))
+        .collect();
+    let told = complaints(&many, &[]);
+    assert!(
+        told.contains("`simulcast[8].channel` has more than 8 platforms"),
+        "{told}"
+    );
+    assert!(complaints("[simulcast]\n", &[]).contains("`simulcast` must be a list of tables"));
 }
 
 #[test]

@@ -57,6 +57,7 @@ use super::{
     http::{self, Door, HttpServer},
     news::{self, Reporter, Run},
     recorder,
+    simulcast::{self, SimulcastProblem},
     store::{self, Sweeper},
     stream_keys, webhook,
     webhooks::{self, Hooks},
@@ -163,6 +164,9 @@ pub enum StartError {
     /// The origin.
     #[error("the broadcast cannot start: {0}")]
     Origin(fanwave_origin::StartError),
+    /// What shows are pushed on with.
+    #[error(transparent)]
+    Simulcast(#[from] SimulcastProblem),
     /// The folder of the media of shows.
     #[error("the media folder cannot be used: {0}")]
     Media(fanwave_vault::VaultError),
@@ -536,6 +540,7 @@ impl ShowStatus for OriginShows {
             publisher,
             health,
             encoders: (shown.map(encoder), standby.map(encoder)),
+            simulcast: simulcast::described(self.0.pushes(channel)),
         }
     }
 }
@@ -783,6 +788,7 @@ fn start_origin(
         part_target: plan.part_target,
         reconnect_window: plan.reconnect_window,
         ladder: plan.ladder.clone(),
+        simulcast: simulcast::configs(&plan.simulcast)?,
         thumbnails: plan.thumbnails.clone(),
         authoriser,
         archive: Some(archive),

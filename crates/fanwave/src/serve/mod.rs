@@ -26,6 +26,7 @@ mod news;
 mod proxy;
 mod recorder;
 mod signals;
+pub mod simulcast;
 mod stopping;
 pub(crate) mod store;
 mod stream_keys;
