@@ -77,7 +77,7 @@ scene("a show is pushed on to other platforms, and one that was away is found ag
   assert.deepEqual(Object.values(await pushes()).map(({ state }) => state), ["waiting", "waiting", "waiting"]);
 
   const encoder = await publish(scene, server);
-  await underWay(platform, 3);
+  await underWay(platform, 2);
   const live = await pushes();
   assert.deepEqual([live["Platform"]?.state, live["Nginx"]?.state, live["Wrong"]?.error], ["live", "live", "refused"]);
   assert.deepEqual([live["Platform"]?.host, live["Platform"]?.error, live["Platform"]?.dropped], ["localhost", null, 0]);
@@ -95,12 +95,12 @@ scene("a show is pushed on to other platforms, and one that was away is found ag
   const shown = (/** @type {string} */ name, /** @type {string} */ state) => page.locator(`[data-testid=push][data-state=${state}]`).filter({ hasText: name });
   await shown("Platform", "live").waitFor();
   await page.getByText("Refused by the platform: check the stream key").waitFor();
+  await accessible(page, "pushes to other platforms");
+  await page.getByTestId("simulcast").screenshot({ path: join(scene.artifacts, "studio-simulcast.png") });
 
   await platform.kill();
   await until("it is told that the platform is away", AGAIN_MS, async () => (await stateOf("Platform")) === "failed");
   await shown("Platform", "failed").getByText("The platform cannot be reached.").waitFor();
-  await accessible(page, "pushes to other platforms");
-  await page.screenshot({ path: join(scene.artifacts, "studio-simulcast.png"), fullPage: true });
   await platform.run();
   await until("the platform has the show again", AGAIN_MS, async () => (await stateOf("Platform")) === "live");
   await shown("Platform", "live").waitFor();
