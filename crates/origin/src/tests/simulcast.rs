@@ -148,7 +148,30 @@ async fn a_show_is_pushed_on_and_goes_on_there_when_its_publisher_is_back() {
         (status.since, 0)
     );
 
+    // One that codes the same picture otherwise: a new configuration amid the push.
     second.vanish();
+    show.until(|status| status.publisher == PublisherStatus::Lost)
+        .await;
+    let mut third = Publisher::connect_changed(show.rtmp(), KEY).await.unwrap();
+    third.set_keyframe_ms(400);
+    let configured = async || {
+        let text = platform.get(&format!("{folder}/video.m3u8")).await.text();
+        text.contains("init-1.mp4")
+    };
+    let shown = async {
+        let mut pace = interval(Duration::from_millis(PACE_MS.into()));
+        while !configured().await {
+            pace.tick().await;
+            third.send_for(PACE_MS).await;
+        }
+    };
+    timeout(DEADLINE, shown).await.expect("it is told there");
+    assert_eq!(
+        (push(&show).since, push(&show).reconnects),
+        (status.since, 0)
+    );
+
+    third.vanish();
     show.until(|status| status.publisher == PublisherStatus::Absent)
         .await;
     platform
