@@ -2,21 +2,30 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use fanwave_media::{AvcConfig, Sample, TrackId, Tracks, VideoConfig, VideoTrack};
 use prometheus_client::registry::Registry;
-use tokio::time::{interval, timeout};
+use sapflow_rtmp::{Connection, Event};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinSet, yield_now},
+    time::{interval, timeout},
+};
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer,
 };
 
 use super::{
-    DEADLINE, KEY, Show, count,
+    AVC, DEADLINE, KEY, Show, count,
     encoder::{collect, ffmpeg_to, judge},
     publisher::Publisher,
     secure, segments,
 };
 use crate::{
-    OriginConfig, PublisherStatus, PushState, PushStatus, PushTrouble, Secret, SimulcastConfig,
-    SrtConfig, shared::Patience,
+    ChannelStatus, OriginConfig, PublisherStatus, PushState, PushStatus, PushTrouble, Secret,
+    SimulcastConfig, SrtConfig, clock::Clock, shared::Patience, simulcast::Simulcast,
 };
 
 /// One picture.
@@ -37,7 +46,7 @@ fn believing(certificate: Option<CertificateDer<'static>>) -> Arc<ClientConfig> 
     Arc::new(config)
 }
 
-fn target(name: &str, url: &str, key: &str) -> SimulcastConfig {
+pub(super) fn target(name: &str, url: &str, key: &str) -> SimulcastConfig {
     SimulcastConfig {
         channel: "demo".parse().unwrap(),
         name: name.into(),
@@ -48,7 +57,7 @@ fn target(name: &str, url: &str, key: &str) -> SimulcastConfig {
 }
 
 /// A platform that takes shows with this key at an address.
-async fn platform(listen: SocketAddr) -> Show {
+pub(super) async fn platform(listen: SocketAddr) -> Show {
     Show::start_so(&mut Registry::default(), Patience::default(), |config| {
         config.rtmp_listen = listen;
         config.reconnect_window = Duration::from_millis(50);
@@ -56,7 +65,7 @@ async fn platform(listen: SocketAddr) -> Show {
     .await
 }
 
-fn any_port() -> SocketAddr {
+pub(super) fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
@@ -81,7 +90,7 @@ fn pushes(show: &Show) -> Vec<PushStatus> {
     show.origin.pushes(&"demo".parse().unwrap())
 }
 
-fn push(show: &Show) -> PushStatus {
+pub(super) fn push(show: &Show) -> PushStatus {
     pushes(show).remove(0)
 }
 
@@ -314,4 +323,121 @@ async fn what_comes_by_srt_is_pushed_on_and_can_be_decoded() {
         let whole = collect(&platform, &folder, rendition, &segments(&text)).await;
         judge("ffmpeg", "-v warning -xerror -i pipe:0 -f null -", &whole).await;
     }
+}
+
+/// A platform that reads when it is told to.
+struct Reluctant {
+    socket: TcpStream,
+    session: Connection,
+}
+
+impl Reluctant {
+    /// Lets in whoever comes.
+    async fn let_in(listener: &TcpListener) -> Self {
+        let (socket, _) = listener.accept().await.unwrap();
+        let session = Connection::new(1);
+        let mut platform = Self { socket, session };
+        platform
+            .until(|event| matches!(event, Event::Publish { .. }))
+            .await;
+        platform
+    }
+
+    /// Reads until this has happened.
+    async fn until(&mut self, wanted: impl Fn(&Event) -> bool) {
+        let mut buffer = vec![0; 1 << 16];
+        let reading = async {
+            loop {
+                let mut is_there = false;
+                while let Some(event) = self.session.poll().unwrap() {
+                    if matches!(event, Event::Publish { .. }) {
+                        self.session.accept_publish();
+                    }
+                    is_there |= wanted(&event);
+                }
+                let answer = self.session.take_output();
+                self.socket.write_all(&answer).await.unwrap();
+                if is_there {
+                    return;
+                }
+                let bytes = self.socket.read(&mut buffer).await.unwrap();
+                assert!(bytes > 0, "it hung up");
+                self.session.feed(&buffer[..bytes]).unwrap();
+            }
+        };
+        timeout(DEADLINE, reading)
+            .await
+            .expect("it is said in time");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_takes_nothing_misses_pictures_and_nobody_waits_for_it() {
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let url = format!("rtmp://{}/live", listener.local_addr().unwrap());
+    let clock = Clock::start(super::long_ago);
+    let simulcast = Simulcast::of(
+        &"demo".parse().unwrap(),
+        &[target("Slow", &url, KEY)],
+        clock,
+    );
+    let simulcast = Arc::new(simulcast);
+    let status = watch::Sender::new(ChannelStatus {
+        live: true,
+        since: None,
+        publisher: PublisherStatus::Connected,
+        standby: false,
+    });
+    let stop = watch::Sender::new(false);
+    let mut tasks = JoinSet::new();
+    simulcast.keep(&status.subscribe(), &stop.subscribe(), &mut tasks);
+    let config = AvcConfig::parse(Bytes::from_static(AVC)).unwrap();
+    let source = simulcast.begin(&Tracks {
+        video: vec![VideoTrack::new(VideoConfig::Avc(config))],
+        audio: Vec::new(),
+    });
+    let data = Bytes::from(vec![0; 1 << 20]);
+    let give = |number: u64| {
+        let sample = Sample {
+            decode_time: number * 3_600,
+            duration: 3_600,
+            composition: 0,
+            sync: true,
+            data: data.clone(),
+        };
+        source.handle_sample(TrackId::video(0), &sample);
+    };
+    give(0);
+    let mut platform = Reluctant::let_in(&listener).await;
+    until("it is live", None, || {
+        simulcast.statuses()[0].state == PushState::Live
+    })
+    .await;
+    // More than the sockets and the queue hold together.
+    for number in 1..64 {
+        give(number);
+        yield_now().await;
+    }
+    let slow = simulcast.statuses().remove(0);
+    assert!(
+        slow.dropped_pictures > 0 && slow.trouble.is_none(),
+        "{slow:?}"
+    );
+    give(64);
+    let newest = |event: &Event| {
+        matches!(
+            event,
+            Event::Video {
+                timestamp: 2_560,
+                ..
+            }
+        )
+    };
+    platform.until(newest).await;
+    let after = simulcast.statuses().remove(0);
+    assert_eq!((after.state, after.since), (PushState::Live, slow.since));
+    // A server that stops says so.
+    stop.send_replace(true);
+    platform.until(|event| *event == Event::Finished).await;
+    while tasks.join_next().await.is_some() {}
 }

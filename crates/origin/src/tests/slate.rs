@@ -9,9 +9,9 @@ use super::{
     DEADLINE, KEY, Show, count,
     encoder::{ffmpeg_to, judge},
     news::until,
-    segments,
+    segments, simulcast,
 };
-use crate::{LadderConfig, PublisherStatus, What, shared::Patience};
+use crate::{LadderConfig, PublisherStatus, PushState, What, shared::Patience};
 
 const DISCONTINUITY: &str = "#EXT-X-DISCONTINUITY";
 
@@ -148,4 +148,24 @@ async fn without_its_file_a_show_goes_on_as_gap() {
     let folder = show.folder().await;
     let text = playlist(&show, &folder, |text| count(text, "#EXT-X-GAP") >= 3).await;
     assert_eq!(count(&text, DISCONTINUITY), 0, "{text}");
+}
+
+#[tokio::test]
+async fn it_is_pushed_on_to_other_platforms_amid_the_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let slate = picture(&folder).await;
+    let platform = simulcast::platform(simulcast::any_port()).await;
+    let url = format!("rtmp://{}/live", platform.rtmp());
+    let show = Show::start_so(&mut Registry::default(), Patience::default(), |config| {
+        config.ladder.slate = Some(slate);
+        config.simulcast = vec![simulcast::target("Elsewhere", &url, KEY)];
+    })
+    .await;
+    publish(&show).await;
+    platform.until(|status| status.live).await;
+    let there = platform.folder().await;
+    let shown = |text: &str| text.contains("init-1.mp4") && !tail(text).contains("GAP");
+    playlist(&platform, &there, shown).await;
+    let push = simulcast::push(&show);
+    assert_eq!((push.state, push.reconnects), (PushState::Live, 0));
 }
