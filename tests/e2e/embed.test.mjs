@@ -12,7 +12,7 @@ import { currentTime, untilPlaying } from "../harness/player.mjs";
 import { startEncoder, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server, binary } from "../harness/server.mjs";
-import { noteForbidden, PLAIN_HTML, signedFrame, siteOrigin, startSite } from "../harness/site.mjs";
+import { looksAsTheSiteWants, noteForbidden, PLAIN_HTML, signedFrame, siteOrigin, startSite } from "../harness/site.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -32,6 +32,7 @@ scene("a page of another site has the show and the chat in it, under a policy of
   const { page } = await openPage(scene, browser, `${origin}/`, { name: "element", prepare });
   await untilPlaying(page);
   assert.equal(await page.locator("#standing").textContent(), "On air", "the page is told");
+  await looksAsTheSiteWants(page);
   await chat.say(page, "from the other site");
   await chat.confirmed(page, "from the other site");
   await speaker.hears("from the other site");

@@ -10,7 +10,7 @@ import { untilPlaying } from "../harness/player.mjs";
 import { startEncoder, underWay } from "../harness/publisher.mjs";
 import { scene } from "../harness/scene.mjs";
 import { CHANNEL, Server } from "../harness/server.mjs";
-import { noteForbidden, PLAIN_HTML, signedFrame, siteOrigin, startSite } from "../harness/site.mjs";
+import { looksAsTheSiteWants, noteForbidden, PLAIN_HTML, signedFrame, siteOrigin, startSite } from "../harness/site.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -29,6 +29,7 @@ scene("in Firefox, too, another site's page has the show in it, as elements and 
   const { page } = await openPage(scene, firefox, `${origin}/`, { name: "element", prepare });
   await untilPlaying(page);
   assert.equal(await page.locator("#standing").textContent(), "On air", "the page is told");
+  await looksAsTheSiteWants(page);
   await chat.say(page, "from the other site");
   await chat.confirmed(page, "from the other site");
   await speaker.hears("from the other site");

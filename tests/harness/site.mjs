@@ -61,6 +61,20 @@ export async function noteForbidden(page) {
 }
 
 /**
+ * The corners that the plain HTML example asks for are those of the element in it, and what it puts into a slot lies over the picture.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function looksAsTheSiteWants(page) {
+  const player = page.getByTestId("player");
+  assert.equal(await page.locator("fanwave-show .frame[lang]").evaluate((frame) => getComputedStyle(frame).borderRadius), "4px");
+  const [picture, own] = await Promise.all([player.boundingBox(), page.locator("fanwave-show > .sponsor").boundingBox()]);
+  assert.ok(picture && own);
+  const isInside = own.x >= picture.x && own.y >= picture.y && own.x + own.width <= picture.x + picture.width && own.y + own.height <= picture.y + picture.height;
+  assert.ok(isInside && own.width > 0, JSON.stringify({ picture, own }));
+}
+
+/**
  * The address of a frame for the pages of an origin, as `fanwave embed` prints it.
  *
  * @param {import("./server.mjs").Server} server
