@@ -126,7 +126,7 @@ describe('drawing', () => {
   });
 
   test('a burst flows in, a few lines at a time, in order, and own ones at once', () => {
-    const entries = Array.from({ length: 23 }, (_, n) => said(n + 1));
+    const entries = Array.from({ length: 3 + 3 * MESSAGES_DRAWN_STEP + 1 }, (_, n) => said(n + 1));
     let drawn = rows(run(present(entries.slice(0, 3))));
     const next = rows(run(present(entries, [mine('a')])));
     const steps = [];
@@ -137,7 +137,7 @@ describe('drawing', () => {
       expect(drawn.at(-1)?.id).toBe('a');
       steps.push(drawn.length);
     }
-    expect(steps).toEqual([3 + MESSAGES_DRAWN_STEP + 1, 3 + 2 * MESSAGES_DRAWN_STEP + 1, 3 + 3 * MESSAGES_DRAWN_STEP + 1, 24]);
+    expect(steps).toEqual([3 + MESSAGES_DRAWN_STEP + 1, 3 + 2 * MESSAGES_DRAWN_STEP + 1, 3 + 3 * MESSAGES_DRAWN_STEP + 1, entries.length + 1]);
     expect(drawn).toEqual(next);
   });
 
