@@ -114,9 +114,10 @@ export async function insets(page) {
   const isInset = () => page.evaluate(() => document.pictureInPictureElement !== null);
   await press(button);
   await until("the picture has a window of its own", PAGE_MS, isInset);
+  // That window has the focus now, and when it goes, the page need not have it.
+  await page.bringToFront();
   await press(button);
   await until("it is back", PAGE_MS, async () => !(await isInset()));
-  // That window had the focus.
   await page.bringToFront();
 }
 
