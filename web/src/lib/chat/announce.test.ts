@@ -29,6 +29,10 @@ test('nothing is read out when the page opens', () => {
   expect(announcement([row(1), row(2)], null)).toBeNull();
 });
 
+test('where nothing was said before, the first is read out', () => {
+  expect(announcement([row(1)], '')?.newest.offset).toBe(1);
+});
+
 test('the newest is read out, with the number of those beside it', () => {
   const said = announcement([row(1), row(2), row(3), row(4)], 'chat:1');
   expect(said?.newest.offset).toBe(4);

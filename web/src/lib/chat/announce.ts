@@ -18,7 +18,7 @@ export interface Announcement {
 /**
  * Finds what is new since the last announcement.
  *
- * @param saidKey key of the newest row at that time; null at the start, when nothing is to be read out
+ * @param saidKey key of the newest row at that time, empty where there was none; null at the start, when nothing is to be read out
  */
 export function announcement(rows: readonly Row[], saidKey: string | null): Announcement | null {
   if (saidKey === null) return null;
