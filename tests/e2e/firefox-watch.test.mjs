@@ -20,7 +20,7 @@ import { accessible, complaints, told } from "../harness/studio.mjs";
 import { newSecret, sign } from "../harness/tokens.mjs";
 import { freeUdpPort } from "../harness/udp.mjs";
 import { until } from "../harness/wait.mjs";
-import { bar, behind, fillsThePage, goBack, insets, isLive, listensTo, listenTo, pointAtMiddle, press, standsUpright, sticksOut, watchIn } from "../harness/watch-page.mjs";
+import { behind, fillsThePage, goBack, goesByKeyboard, insets, listensTo, listenTo, pointAtMiddle, press, standsUpright, sticksOut, watchIn } from "../harness/watch-page.mjs";
 import { npmClient } from "../judges/npm-client.mjs";
 
 /** A small picture: two pages have to decode it. */
@@ -85,13 +85,7 @@ scene("in Firefox, too, a show begins, is seen in other ways, gone back in, and 
   await playOn(page, 2);
   assert.ok(await listensTo(page, "Korean"));
   await press(page.getByRole("button", { name: "Theatre mode" }));
-  await bar(page).focus();
-  await page.keyboard.press("End");
-  await isLive(page);
-  await page.keyboard.press("ArrowLeft");
-  await until("an arrow key goes back", PAGE_MS, async () => /^0:\d\d behind live$/.test((await bar(page).getAttribute("aria-valuetext")) ?? ""));
-  await page.getByText("Jump to live").click();
-  await isLive(page);
+  await goesByKeyboard(page);
   await playOn(page, 1);
   await fillsThePage(page);
   await accessible(page, "the watch page in theatre mode");

@@ -14,7 +14,7 @@ import { Server } from "../harness/server.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { freeUdpPort } from "../harness/udp.mjs";
 import { until } from "../harness/wait.mjs";
-import { bar, behind, fillsThePage, goBack, isLive, listensTo, listenTo, pointAtMiddle, press } from "../harness/watch-page.mjs";
+import { behind, fillsThePage, goBack, goesByKeyboard, listensTo, listenTo, pointAtMiddle, press } from "../harness/watch-page.mjs";
 
 /** So much of the show there is before the fan comes. */
 const SEGMENTS = 7;
@@ -47,13 +47,7 @@ scene("a fan sees where the bar leads, goes back, hears another language, and is
   assert.ok(await listensTo(page, "Korean"));
 
   await press(page.getByRole("button", { name: "Theatre mode" }));
-  await bar(page).focus();
-  await page.keyboard.press("End");
-  await isLive(page);
-  await page.keyboard.press("ArrowLeft");
-  await until("an arrow key goes back", PAGE_MS, async () => /^0:\d\d behind live$/.test((await bar(page).getAttribute("aria-valuetext")) ?? ""));
-  await page.getByText("Jump to live").click();
-  await isLive(page);
+  await goesByKeyboard(page);
 
   await fillsThePage(page);
   await accessible(page, "the watch page in theatre mode");

@@ -38,12 +38,16 @@ scene("the page has its words in their places in five languages, upright, sidewa
   await staff.rpc("pin", { room: "demo", id: "p1", text: "21:00 Encore · 앙코르 · アンコール · อังกอร์" });
   await staff.rpc("poll.open", { room: "demo", id: "q1", question: "1 / 2 ?", choices: ["Dawn", "새벽"] });
   await staff.rpc("mode", { room: "demo", slow_seconds: 10 });
+  const artist = await npmClient(scene, server.httpPort, "websocket-json");
+  await artist.connect([sign(secret, { user: "aurora", name: "AURORA", role: "artist" })]);
+  await artist.rpc("send", { channel: server.roomChannel, id: "a1", text: "여러분 안녕하세요! 오늘 와 줘서 고마워요 💜" });
   const browser = await startBrowser(scene);
 
   for (const language of Object.keys(LANGUAGES)) {
     const { page } = await openPage(scene, browser, server.watchUrl, { name: language, locale: language, viewport: PHONE, mobile: true });
     await untilPlaying(page);
     await page.getByTestId("poll-card").waitFor();
+    await page.locator("[data-testid=chat-message][data-role=artist]").waitFor({ state: "attached" });
     assert.equal(await page.locator("html").getAttribute("lang"), language);
     for (const [name, viewport] of Object.entries({ phone: PHONE, sideways: SIDEWAYS, wide: WIDE })) {
       await page.setViewportSize(viewport);

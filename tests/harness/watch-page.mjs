@@ -151,7 +151,8 @@ export async function standsUpright(page) {
 }
 
 /**
- * Runs in the page: the buttons and lines of text that are wider than their place, but for those that end in an ellipsis.
+ * Runs in the page: the buttons and lines of text that are wider than their place, but for those that end in an ellipsis, and the lines of the
+ * chat whose face lies on their text.
  *
  * @returns {string[]}
  */
@@ -162,5 +163,24 @@ export function sticksOut() {
     return element.clientWidth > 1 && element.scrollWidth > element.clientWidth + 1 && textOverflow !== "ellipsis" && overflowX !== "hidden" && !isForEars;
   }).map((element) => `${element.className}: ${element.textContent?.trim().slice(0, 60)}`);
   const sideways = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  return sideways > 0 ? [...wide, `the page itself, by ${sideways} px`] : wide;
+  const covered = [...document.querySelectorAll("[data-testid=chat-message]")].filter((line) => {
+    const { insetInlineStart, width } = getComputedStyle(line, "::before");
+    return Number.parseFloat(insetInlineStart) + Number.parseFloat(width) > Number.parseFloat(getComputedStyle(line).paddingInlineStart);
+  }).map((line) => `the face of ${line.textContent?.trim().slice(0, 60)}`);
+  return [...wide, ...covered, ...(sideways > 0 ? [`the page itself, by ${sideways} px`] : [])];
+}
+
+/**
+ * By the keys of the bar to the live edge and back from it, and there again by the button that is offered then.
+ *
+ * @param {import("playwright-core").Page} page Of somebody who has gone back.
+ */
+export async function goesByKeyboard(page) {
+  await bar(page).focus();
+  await page.keyboard.press("End");
+  await isLive(page);
+  await page.keyboard.press("ArrowLeft");
+  await until("an arrow key goes back", PAGE_MS, async () => /^0:\d\d behind live$/.test((await bar(page).getAttribute("aria-valuetext")) ?? ""));
+  await page.getByText("Jump to live").click();
+  await isLive(page);
 }
