@@ -5,11 +5,14 @@
 //! 2. It follows the lanes of its rooms on an engine of its own, as one more server: fans and their engine do not notice.
 //! 3. What a `Scribe` decides for each lane is done here: at most [`RECORD_MESSAGES_MAX`] messages at a time are read or recorded,
 //!    of as many lanes as have some, which the archive writes together. Nothing else is kept: while the archive is away, messages wait in the broker's log.
-//! 4. What the broker has let go of before it was recorded is counted and reported.
+//! 4. What is under way goes on by itself while this server asks for its lease: an archive lets so many calls in at once, and
+//!    the one for the lease waits behind the others.
+//! 5. What the broker has let go of before it was recorded is counted and reported.
 //!
 //! The root starts it. It never publishes, and never asks the gateway's engine for anything.
 
 mod ear;
+mod jobs;
 mod scribe;
 #[cfg(test)]
 mod tests;
@@ -24,7 +27,6 @@ use std::{
 
 use fanwave_store::{Archive, Lease, Standing, StoreError};
 use fanwave_wire::{Channel, Offset, UnixMillis};
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
@@ -33,6 +35,7 @@ use tokio::{
 
 use self::{
     ear::Ear,
+    jobs::Jobs,
     scribe::{Failed, Input, Output, Scribe, Unrecorded},
 };
 use crate::{
@@ -180,9 +183,6 @@ impl Shared {
 /// What has happened to a lane, and the room that its page has.
 type Happened = (usize, Input, Option<OwnedSemaphorePermit>);
 
-/// What is under way.
-type Jobs = FuturesUnordered<BoxFuture<'static, Happened>>;
-
 /// The task.
 struct Worker {
     archive: Archive,
@@ -247,11 +247,11 @@ impl Worker {
             reads: Arc::new(Semaphore::new(RECORD_READS_MAX)),
         };
         let mut lease = Some(lease);
-        let mut jobs = Jobs::new();
+        let mut jobs = Jobs::default();
         let mut scribes: Vec<Scribe> = self.channels.iter().map(|_| Scribe::open()).collect();
         let mut pages: Vec<Option<OwnedSemaphorePermit>> = scribes.iter().map(|_| None).collect();
         for (index, scribe) in scribes.iter_mut().enumerate() {
-            hands.obey(&self.channels[index], index, scribe, &jobs);
+            hands.obey(&self.channels[index], index, scribe, &mut jobs);
         }
         let mut ticks = interval(RECORD_LEASE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -276,7 +276,7 @@ impl Worker {
                 let scribe = &mut scribes[index];
                 scribe.handle(now(), input);
                 pages[index] = pages[index].take().or(room).filter(|_| scribe.keeps_page());
-                hands.obey(&self.channels[index], index, scribe, &jobs);
+                hands.obey(&self.channels[index], index, scribe, &mut jobs);
             }
             let behind = scribes.iter().map(Scribe::behind).sum();
             let since = scribes.iter().filter_map(Scribe::behind_since).min();
@@ -349,7 +349,13 @@ struct Hands {
 }
 
 impl Hands {
-    fn obey(&self, channel: &Channel, index: usize, scribe: &mut Scribe, jobs: &Jobs) {
+    fn obey(
+        &self,
+        channel: &Channel,
+        index: usize,
+        scribe: &mut Scribe,
+        jobs: &mut Jobs<Happened>,
+    ) {
         while let Some(output) = scribe.poll_output() {
             match output {
                 Output::Lost(from, through) => {
@@ -372,7 +378,7 @@ impl Hands {
                         channel: channel.clone(),
                     };
                     let (room, reads) = (Arc::clone(&self.room), Arc::clone(&self.reads));
-                    jobs.push(Box::pin(async move {
+                    jobs.begin(async move {
                         let room = match &asked {
                             Output::Read(_, count) => {
                                 let count = u32::try_from(*count).unwrap_or(u32::MAX);
@@ -389,7 +395,7 @@ impl Hands {
                         let input = hand.done(asked).await;
                         drop(read);
                         (index, input, room)
-                    }));
+                    });
                 }
             }
         }
