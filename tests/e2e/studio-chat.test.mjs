@@ -220,4 +220,7 @@ scene("many strangers who write at once are told of as a raid", async (scene) =>
   await page.getByText("This looks like a raid").waitFor();
   await page.screenshot({ path: join(scene.artifacts, "studio-raid.png") });
   await until("what is shown is bounded", PAGE_MS, async () => (await page.getByTestId("desk-line").count()) === 22);
+  // What tells of the raid takes height from the list, which nobody has scrolled: it stays at its end.
+  await until("the newest is in view", PAGE_MS, () => page.getByTestId("desk-log").evaluate((list) => list.scrollHeight - list.clientHeight - list.scrollTop < 1 && list.clientHeight < list.scrollHeight));
+  assert.equal(await page.getByTestId("desk-new").count(), 0);
 });
