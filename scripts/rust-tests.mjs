@@ -37,11 +37,14 @@ async function build() {
   return programs.sort((one, other) => place(one) - place(other));
 }
 
+/** Lines of a failure that are told once more at the end. */
+const FAILURE_LINES_MAX = 60;
+
 /**
  * Runs one, in the folder in which cargo would.
  *
  * @param {Program} program
- * @returns {Promise<boolean>} whether all its tests have passed
+ * @returns {Promise<string | null>} what its failed tests have said, or null when all have passed
  */
 async function play({ title, folder, path }) {
   const began = performance.now();
@@ -52,9 +55,11 @@ async function play({ title, folder, path }) {
   const said = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
   const [code, signal] = await new Promise((resolve) => child.once("close", (...end) => resolve(end)));
-  process.stdout.write(`\n     Running ${title}: ${((performance.now() - began) / 1000).toFixed(1)} s\n${Buffer.concat(said)}`);
-  if (code !== 0) console.log(`error: ${title} failed (${signal ?? `exit ${code}`})`);
-  return code === 0;
+  const text = Buffer.concat(said).toString();
+  process.stdout.write(`\n     Running ${title}: ${((performance.now() - began) / 1000).toFixed(1)} s\n${text}`);
+  if (code === 0) return null;
+  const failures = text.slice(Math.max(0, text.indexOf("\nfailures:\n"))).trim().split("\n").slice(0, FAILURE_LINES_MAX);
+  return `${title} failed (${signal ?? `exit ${code}`})\n${failures.join("\n")}`;
 }
 
 const waiting = await build();
@@ -63,10 +68,11 @@ if (waiting.length === 0) throw new Error("cargo has built no test program");
 const failed = [];
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) {
-    if (!(await play(program))) failed.push(program.title);
+    const failure = await play(program);
+    if (failure !== null) failed.push(failure);
   }
 }));
 const examples = spawnSync("cargo", ["test", "--workspace", "--locked", "--doc"], { stdio: "inherit" });
 if (examples.status !== 0) failed.push("the examples in the documentation");
-for (const title of failed) console.log(`failed: ${title}`);
+for (const failure of failed) console.log(`\nfailed: ${failure}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
