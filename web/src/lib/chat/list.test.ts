@@ -1,9 +1,9 @@
 import type { Entry, Happened, Outgoing, Said } from '@fanwave/client';
 import { describe, expect, test } from 'vitest';
 
-import { MESSAGES_DRAWN_STEP, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
+import { MESSAGES_DRAWN_FIRST, MESSAGES_DRAWN_STEP, MESSAGES_DRAWN_STEP_MAX, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
 import { hides, nothingHidden, withoutUser } from './hide';
-import { type ChatInput, type ChatList, type Present, emptyList, missed, paced, reduce, rows, stageMessage } from './list';
+import { type ChatInput, type ChatList, type Present, type Row, emptyList, missed, paced, reduce, rows, stageMessage } from './list';
 
 const ME = 'me';
 const START = 1_000;
@@ -125,26 +125,49 @@ describe('drawing', () => {
     expect(after.slice(0, 2).every((row, at) => row === before[at])).toBe(true);
   });
 
-  test('a burst flows in, a few lines at a time, in order, and own ones at once', () => {
-    const entries = Array.from({ length: 3 + 3 * MESSAGES_DRAWN_STEP + 1 }, (_, n) => said(n + 1));
-    let drawn = rows(run(present(entries.slice(0, 3))));
-    const next = rows(run(present(entries, [mine('a')])));
-    const steps = [];
-    for (let n = 0; n < 10; n += 1) {
-      const before = drawn;
+  /** All drawings until everything is there: how many lines each of them adds. */
+  function drawings(drawn: readonly Row[], next: readonly Row[], seen: (drawn: readonly Row[]) => void = () => undefined): number[] {
+    const added: number[] = [];
+    while (drawn !== next) {
+      const before = new Set(drawn.map(({ key }) => key));
       drawn = paced(drawn, next);
-      if (drawn.length === before.length) break;
-      expect(drawn.at(-1)?.id).toBe('a');
-      steps.push(drawn.length);
+      added.push(drawn.filter(({ key }) => !before.has(key)).length);
+      expect(added.length).toBeLessThan(100);
+      seen(drawn);
     }
-    expect(steps).toEqual([3 + MESSAGES_DRAWN_STEP + 1, 3 + 2 * MESSAGES_DRAWN_STEP + 1, 3 + 3 * MESSAGES_DRAWN_STEP + 1, entries.length + 1]);
-    expect(drawn).toEqual(next);
+    return added;
+  }
+
+  test('a burst flows in, a few lines at a time, in order, and own ones at once', () => {
+    const entries = Array.from({ length: 12 }, (_, n) => said(n + 1));
+    const next = rows(run(present(entries, [mine('a')])));
+    let last = 0;
+    const added = drawings(rows(run(present(entries.slice(0, 3)))), next, (drawn) => {
+      expect(drawn.at(-1)?.id).toBe('a');
+      expect(drawn.slice(0, -1).map((row) => row.offset)).toEqual(Array.from({ length: drawn.length - 1 }, (_, n) => n + 1));
+      expect(drawn.length).toBeGreaterThan(last);
+      last = drawn.length;
+    });
+    expect(added).toEqual([MESSAGES_DRAWN_STEP + 1, MESSAGES_DRAWN_STEP, MESSAGES_DRAWN_STEP]);
   });
 
-  test('what is all new is drawn at once', () => {
+  test('what is far behind catches up with larger steps, and none is too large', () => {
+    const entries = Array.from({ length: MESSAGES_FOLLOWED_MAX }, (_, n) => said(n + 1));
+    const added = drawings(rows(run(present(entries.slice(0, 1)))), rows(run(present(entries))));
+    expect(Math.max(...added)).toBe(MESSAGES_DRAWN_STEP_MAX);
+    expect(added[0]).toBe(MESSAGES_DRAWN_STEP_MAX);
+    expect(added.reduce((sum, one) => sum + one)).toBe(MESSAGES_FOLLOWED_MAX - 1);
+  });
+
+  test('what is all new is drawn from the newest on', () => {
     const next = rows(run(present(Array.from({ length: 30 }, (_, n) => said(n + 1)))));
-    expect(paced([], next)).toBe(next);
-    expect(paced(rows(run(present([said(99)]))), next)).toBe(next);
+    for (const drawn of [[], rows(run(present([said(99)])))]) {
+      expect(paced(drawn, next).map((row) => row.offset)).toEqual(Array.from({ length: MESSAGES_DRAWN_FIRST }, (_, n) => 31 - MESSAGES_DRAWN_FIRST + n));
+      const added = drawings(drawn, next, (drawn) => expect(drawn).toEqual(next.slice(-drawn.length)));
+      expect(added[0]).toBe(MESSAGES_DRAWN_FIRST);
+      expect(Math.max(...added.slice(1))).toBeLessThanOrEqual(MESSAGES_DRAWN_STEP_MAX);
+    }
+    expect(paced([], next.slice(0, MESSAGES_DRAWN_FIRST))).toHaveLength(MESSAGES_DRAWN_FIRST);
   });
 
   test('a message becomes our own when we learn who we are', () => {

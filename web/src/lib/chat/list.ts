@@ -14,7 +14,7 @@
 
 import { type Entry, type LaneName, type Outgoing, type Refusal, type ReplyTo, type Role, type Said, isOpen, isSaid } from '@fanwave/client';
 
-import { MESSAGES_DRAWN_STEP, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
+import { MESSAGES_DRAWN_FIRST, MESSAGES_DRAWN_STEP, MESSAGES_DRAWN_STEP_MAX, MESSAGES_FOLLOWED_MAX, MESSAGES_SHOWN_MAX } from '../limits';
 import type { Spoken } from './hide';
 import { mentions } from './mention';
 
@@ -117,15 +117,22 @@ export function rows({ present, held }: ChatList): readonly Row[] {
 }
 
 /**
- * What of `next` to draw after `drawn`: no more than `MESSAGES_DRAWN_STEP` new lines of others at a time, so that no drawing takes a slow phone
- * long; the rest follows with the next ones. Where nothing that was drawn is left, all of it is drawn.
+ * What of `next` to draw after `drawn`, so that no drawing takes a slow phone long: few new lines of others at a time, and a few more the further the
+ * list is behind, or it would fall behind ever further. Where nothing that was drawn is left, the newest come first. The rest follows with the next
+ * drawings: what is newer than the lines that are there from the oldest on, and then what is older from the newest on.
  */
 export function paced(drawn: readonly Row[], next: readonly Row[]): readonly Row[] {
   const known = new Set(drawn.map(({ key }) => key));
-  const fresh = next.filter(({ key, own }) => !own && !known.has(key));
-  if (fresh.length <= MESSAGES_DRAWN_STEP || !next.some(({ key }) => known.has(key))) return next;
-  const late = new Set(fresh.slice(MESSAGES_DRAWN_STEP));
-  return next.filter((row) => !late.has(row));
+  const isFresh = ({ key, own }: Row) => !own && !known.has(key);
+  const first = next.findIndex(({ key }) => known.has(key));
+  const older = next.slice(0, first < 0 ? next.length : first).filter(isFresh);
+  const newer = first < 0 ? [] : next.slice(first).filter(isFresh);
+  const behind = older.length + newer.length;
+  const step = first < 0 ? MESSAGES_DRAWN_FIRST : Math.min(MESSAGES_DRAWN_STEP_MAX, Math.max(MESSAGES_DRAWN_STEP, Math.ceil(behind / 3)));
+  if (behind <= step) return next;
+  const now = newer.slice(0, step);
+  const drawnNow = new Set([...older.slice(older.length - (step - now.length)), ...now]);
+  return next.filter((row) => !isFresh(row) || drawnNow.has(row));
 }
 
 /** Whether the fan reads further up: then the list stands still. */
