@@ -327,15 +327,23 @@ export class ChatRoom {
 
   #draws(): void {
     if (this.#drawTimer !== undefined || this.#frame !== null) return;
-    const wait = this.#drawnAt + MESSAGES_DRAWN_EVERY_MS - performance.now();
-    if (wait <= 0) this.#drawsNow();
-    else this.#drawTimer = setTimeout(() => this.#drawsNow(), wait);
+    this.#drawsIn(Math.max(0, this.#drawnAt + MESSAGES_DRAWN_EVERY_MS - performance.now()));
   }
 
   #drawsNow(): void {
+    if (this.#frame !== null) return;
     clearTimeout(this.#drawTimer);
-    this.#drawTimer = undefined;
-    this.#frame ??= requestAnimationFrame(() => this.#draw());
+    this.#drawsIn(0);
+  }
+
+  /** Not in a frame's own task, which lays out and paints what was drawn: on a slow phone the two together would take long. */
+  #drawsIn(waitMs: number): void {
+    this.#drawTimer = setTimeout(() => {
+      this.#drawTimer = undefined;
+      // There are no frames while nobody sees the page.
+      if (document.visibilityState === 'hidden') this.#frame = requestAnimationFrame(() => this.#draw());
+      else this.#draw();
+    }, waitMs);
   }
 
   #draw(): void {
