@@ -31,7 +31,8 @@ struct Member {
 /// * `origin -> vault`: media that no longer fits into memory. `vault` knows files, and nothing of ours.
 /// * `load -> wire` and `sim -> wire, room`: they speak the protocol, or drive the pure machines. Nobody but the root
 ///   imports `load`, for its subcommand, and nobody at all `sim`.
-/// * `fuzz` calls the parsers of the pure crates and of `judge`; it is no part of the binary.
+/// * `fuzz` calls the parsers of the pure crates and of `judge`, and in `origin` what reads the answers of platforms that shows
+///   are pushed on to; it is no part of the binary.
 /// * `judge` imports nothing of ours: it must not share a mistake with what it judges. Only the root imports it, for its
 ///   subcommand, and `fuzz`.
 /// * Shells meet through the bus, HTTP or `wire`; the root alone sees them all.
@@ -49,7 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("load", &["wire"]),
     ("judge", &[]),
     ("sim", &["wire", "room"]),
-    ("fuzz", &["wire", "live", "media", "judge"]),
+    ("fuzz", &["wire", "live", "media", "origin", "judge"]),
     (
         "fanwave",
         &[

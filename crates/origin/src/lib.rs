@@ -21,6 +21,7 @@ mod channel;
 mod clock;
 mod config;
 mod doors;
+pub mod fuzz;
 mod http;
 mod ingest;
 mod ladder;

@@ -28,7 +28,7 @@ use fanwave_media::{Sample, TrackId, Tracks};
 use fanwave_wire::RoomId;
 use tokio::{sync::watch, task::JoinSet};
 
-pub(crate) use self::{config::check, metrics::Pushes};
+pub(crate) use self::{client::hold_to_the_laws, config::check, metrics::Pushes};
 pub use self::{
     config::{NoPushAddress, PushAddress, SimulcastConfig, SimulcastError, is_push_name},
     target::{PushState, PushStatus, PushTrouble},

@@ -487,6 +487,36 @@ fn stream_id(number: f64) -> Option<u32> {
 }
 
 /// Bytes that look random (`SplitMix64`).
+/// Has a platform say this, read by read; panics when it makes the push keep or say more than it may.
+pub(crate) fn hold_to_the_laws<'a>(shakes: bool, reads: impl IntoIterator<Item = &'a [u8]>) {
+    let Ok(address) = "rtmp://live.example/app".parse() else {
+        return;
+    };
+    let mut client = Client::new(&address, &Secret::new("key"), 7);
+    let shake = [&[VERSION][..], &[0; 2 * PACKET]].concat();
+    let shake = if shakes { shake } else { Vec::new() };
+    let mut heard = shake.len();
+    let mut is_over = client.feed(&shake).is_err();
+    for read in reads {
+        if is_over {
+            break;
+        }
+        heard += read.len();
+        is_over = client.feed(read).is_err();
+        assert!(
+            is_over || client.unread.len() <= SIMULCAST_INPUT_BYTES_MAX,
+            "what is kept is bounded"
+        );
+    }
+    client.finish();
+    // An answer is some times as long as what it answers, and the commands of a push come once.
+    let said = client.take_output().len();
+    assert!(
+        said <= 2 * PACKET + 32 * heard,
+        "{said} bytes were said to {heard}"
+    );
+}
+
 fn noise(seed: u64) -> impl Iterator<Item = u8> {
     let mut state = seed;
     std::iter::repeat_with(move || {

@@ -1,7 +1,6 @@
 //! The push as servers meet it: the library's, and those that take RTMP less exactly.
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use sapflow_rtmp::{Connection, Event};
 
 use super::*;
@@ -213,30 +212,4 @@ fn what_is_no_rtmp_is_told_as_such() {
     endless.extend([0; SIMULCAST_INPUT_BYTES_MAX + 1]);
     let told = client().feed(&endless).unwrap_err();
     assert!(matches!(told, ClientError::Protocol(_)), "{told}");
-}
-
-proptest! {
-    #[test]
-    fn no_server_makes_a_push_panic_or_talk_much(
-        reads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..512), 0..16),
-        shaken in any::<bool>(),
-    ) {
-        let mut client = client();
-        let own = client.take_output().len();
-        prop_assert_eq!(own, 1 + PACKET);
-        if shaken {
-            client.feed(&answer(&[])).unwrap();
-        }
-        let mut heard = 0;
-        for read in &reads {
-            heard += read.len();
-            if client.feed(read).is_err() {
-                break;
-            }
-            client.send(&format());
-        }
-        let said = client.take_output();
-        prop_assert!(said.len() <= 2 * PACKET + 32 * heard);
-        prop_assert!(client.unread.len() <= SIMULCAST_INPUT_BYTES_MAX + 512);
-    }
 }
