@@ -101,7 +101,7 @@ scene("who has scrolled up is told of new messages, and one touch leads to them"
   for (let i = 0; i < 60; i += 1) await send(speaker.client, server.chatChannel, { id: `old-${i}`, text: `old ${i}` });
   const { page } = await openPage(scene, browser, server.watchUrl, { name: "fan" });
   await chat.messages(page, "old 59").waitFor();
-  assert.equal(await chat.log(page).getByTestId("chat-message").count(), chat.ROWS);
+  await until("all of them are drawn", PAGE_MS, async () => (await chat.log(page).getByTestId("chat-message").count()) === chat.ROWS);
   assert.ok((await chat.elements(page)) <= chat.ELEMENTS_MAX, "few elements");
   await chat.log(page).hover();
   await page.mouse.wheel(0, -600);
