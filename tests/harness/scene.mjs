@@ -109,20 +109,38 @@ async function keepLogs(from, to) {
 }
 
 /**
- * So many TCP ports that nothing listens on. They are all held at once while they are chosen, so they differ.
+ * Ports that are given out: below those that Linux takes for outgoing connections (`ip_local_port_range`), of which one could take a port between here
+ * and whoever is to listen on it, and above the last one that browsers refuse.
+ */
+const PORTS = { first: 11_000, last: 32_767 };
+
+/** Where to look next. Test files run side by side, each in a process of its own: they begin far from each other. */
+let nextPort = PORTS.first + ((process.pid * 131) % (PORTS.last - PORTS.first));
+
+/**
+ * So many TCP ports that nothing listens on, none of which this process was given before.
  *
  * @param {number} count
  * @returns {Promise<number[]>}
  */
 export async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => new Promise((resolve, reject) => {
-      const server = createServer();
-      server.once("error", reject);
-      server.listen(0, "127.0.0.1", () => resolve(server));
-    })),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports = [];
+  while (ports.length < count) {
+    const port = nextPort;
+    nextPort = port === PORTS.last ? PORTS.first : port + 1;
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+/**
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+function isFree(port) {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error) => (/** @type {NodeJS.ErrnoException} */ (error).code === "EADDRINUSE" ? resolve(false) : reject(error)));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
