@@ -30,7 +30,7 @@ export const MESSAGES_DRAWN_STEP = 3;
 export const MESSAGES_DRAWN_EVERY_MS = 40;
 
 /** The same while the list is behind: on a slow phone a line costs 4 ms, and any drawing 20 ms. */
-export const MESSAGES_DRAWN_STEP_MAX = 6;
+export const MESSAGES_DRAWN_STEP_MAX = 4;
 
 /** Lines that are drawn first where none is there that stays: some half of a phone's list. */
 export const MESSAGES_DRAWN_FIRST = 10;
