@@ -6,8 +6,9 @@ import { pageFunctions } from "lighthouse/core/lib/page-functions.js";
 /** Lighthouse's own "slow 4G". */
 export const NETWORK = { latencyMs: 150, downBits: 1_638_400, upBits: 768_000 };
 
-/** Of how many points Chrome's developer tools take a mid-range phone to be (a Pixel 5), by Lighthouse's benchmark; a low-end one has 264. */
+/** Of how many points Chrome's developer tools take a mid-range phone to be (a Pixel 5), and a low-end one, by Lighthouse's benchmark. */
 export const MID_RANGE = 1_000;
+export const LOW_END = 264;
 
 /** Of so many measurements the middle one counts. */
 const MEASURED = 5;
