@@ -55,6 +55,20 @@ impl Show {
     }
 }
 
+/// Does something in a process that is killed then: nobody is told that it ends, and nothing that it has begun is done later.
+async fn in_a_killed_process<T: Send + 'static>(
+    life: impl AsyncFnOnce() -> T + Send + 'static,
+) -> T {
+    let process = tokio::task::spawn_blocking(|| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let left = runtime.block_on(life());
+        // What the system was asked to write is written.
+        runtime.shutdown_timeout(DEADLINE);
+        left
+    });
+    process.await.unwrap()
+}
+
 /// Addresses of a recording's media, as they are on the server.
 pub(super) fn addresses(playlist: &str) -> Vec<String> {
     let address = |uri: &String| format!("/{}", uri.strip_prefix("../../").unwrap());
@@ -148,17 +162,20 @@ async fn a_show_is_played_while_it_is_on_and_as_a_whole_when_it_is_over() {
 async fn a_recording_survives_a_killed_process_up_to_its_last_segment() {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::in_folder(folder.path()).unwrap();
-    let show = start(vault.clone(), recording(), patience(DEADLINE)).await;
-    let (_publisher, path) = on_air(&show, 10).await;
-    let id = show.recorded().id;
-    until("it is written down", async || {
-        let answer = show.get(&format!("/vod/{id}/audio.m3u8")).await;
-        answer.status == 200 && segments(&answer.text()).len() >= 9
+    let killed = vault.clone();
+    let (id, path, before) = in_a_killed_process(async move || {
+        let show = start(killed, recording(), patience(DEADLINE)).await;
+        let (_publisher, path) = on_air(&show, 10).await;
+        let id = show.recorded().id;
+        until("it is written down", async || {
+            let answer = show.get(&format!("/vod/{id}/audio.m3u8")).await;
+            answer.status == 200 && segments(&answer.text()).len() >= 9
+        })
+        .await;
+        let before = show.get(&format!("{path}/video/3.m4s")).await.bytes();
+        (id, path, before)
     })
     .await;
-    let before = show.get(&format!("{path}/video/3.m4s")).await.bytes();
-    // Nobody is told that it ends.
-    drop(show);
 
     let show = start(vault, recording(), patience(DEADLINE)).await;
     until("it is found", async || !show.origin.recordings().is_empty()).await;

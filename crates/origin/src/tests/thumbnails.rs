@@ -259,9 +259,16 @@ async fn sheets_go_when_their_time_has_left_the_window() {
     // More pictures than fit on a sheet before the first of them leaves the window.
     let _encoder = hurried(&show);
     show.until(|status| status.live).await;
-    let sheet = format!("{}/thumbnails/0.jpg", show.folder().await);
+    // On a busy machine, the first one may have gone before it is asked for.
+    let mut sheet = String::new();
     until("there is a sheet", async || {
-        show.get(&sheet).await.status == 200
+        let track = show.get("/live/demo/thumbnails.vtt").await;
+        if track.status == 200
+            && let Some((_, file, _)) = cues(&track.text()).first()
+        {
+            sheet = format!("/live/demo/{file}");
+        }
+        !sheet.is_empty() && show.get(&sheet).await.status == 200
     })
     .await;
     // What is not recorded goes to no bucket.
@@ -271,7 +278,10 @@ async fn sheets_go_when_their_time_has_left_the_window() {
     let listed = cues(&track);
     // How many depends on how quickly this machine makes them.
     assert!(!listed.is_empty(), "{track}");
-    assert!(!track.contains("/thumbnails/0.jpg"), "{track}");
+    let has_it = listed
+        .iter()
+        .any(|(_, file, _)| sheet.ends_with(file.as_str()));
+    assert!(!has_it, "{track}");
     let (_, file, _) = &listed[0];
     assert_eq!(show.get(&format!("/live/demo/{file}")).await.status, 200);
 }
