@@ -26,11 +26,11 @@ export const MESSAGES_SHOWN_MAX = 200;
 export const MESSAGES_FOLLOWED_MAX = 36;
 
 /** New lines that are drawn at a time, and how often: a busy chat flows rather than jumps, and no drawing takes a slow phone 100 ms. */
-export const MESSAGES_DRAWN_STEP = 3;
+export const MESSAGES_DRAWN_STEP = 2;
 export const MESSAGES_DRAWN_EVERY_MS = 40;
 
 /** The same while the list is behind: on a slow phone a line costs 4 ms, and any drawing 20 ms. */
-export const MESSAGES_DRAWN_STEP_MAX = 4;
+export const MESSAGES_DRAWN_STEP_MAX = 3;
 
 /** Lines that are drawn first where none is there that stays: some half of a phone's list. */
 export const MESSAGES_DRAWN_FIRST = 10;
