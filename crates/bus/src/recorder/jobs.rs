@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 #[derive(Debug)]
 pub(super) struct Jobs<T>(JoinSet<T>);
@@ -22,12 +22,8 @@ impl<T: Send + 'static> Jobs<T> {
     /// What the next one to end has come to; `None` while nothing is under way. Panics as the job did.
     pub(super) async fn next(&mut self) -> Option<T> {
         loop {
-            match self
-                .0
-                .join_next()
-                .await?
-                .map_err(tokio::task::JoinError::try_into_panic)
-            {
+            let ended = self.0.join_next().await?;
+            match ended.map_err(JoinError::try_into_panic) {
                 Ok(done) => return Some(done),
                 Err(Ok(panic)) => resume_unwind(panic),
                 // The runtime ends.
@@ -39,16 +35,18 @@ impl<T: Send + 'static> Jobs<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::sync::Semaphore;
 
     use super::*;
 
     #[tokio::test]
     async fn a_job_gives_back_what_it_holds_while_nobody_waits_for_it() {
-        let calls = std::sync::Arc::new(Semaphore::new(1));
+        let calls = Arc::new(Semaphore::new(1));
         let mut jobs = Jobs::default();
         for job in 0..3 {
-            let calls = std::sync::Arc::clone(&calls);
+            let calls = Arc::clone(&calls);
             jobs.begin(async move {
                 let call = calls.acquire().await;
                 tokio::task::yield_now().await;
