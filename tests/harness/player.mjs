@@ -98,6 +98,9 @@ export function stalls(page) {
   });
 }
 
+/** A picture that stands for so long does not only wait for a part that is on its way. */
+const DRY_MS = 1_500;
+
 /**
  * Waits until the player has nothing left to show, and gives back where the picture stands.
  *
@@ -106,11 +109,16 @@ export function stalls(page) {
  * @returns {Promise<number>}
  */
 export function untilDry(page, deadlineMs) {
-  return until("the page has run dry", deadlineMs, () =>
-    page.locator(VIDEO).evaluate((element) => {
+  /** @type {{ at: number | false, since: number }} */
+  let stands = { at: false, since: 0 };
+  return until("the page has run dry", deadlineMs, async () => {
+    const at = await page.locator(VIDEO).evaluate((element) => {
       const video = /** @type {HTMLVideoElement} */ (element);
       return video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && video.currentTime;
-    }));
+    });
+    if (at !== stands.at) stands = { at, since: performance.now() };
+    return performance.now() - stands.since >= DRY_MS && at;
+  });
 }
 
 /**
