@@ -18,6 +18,8 @@ const TOLD_MS = 20_000;
 
 /** How long a browser may take until so much of its show is there: it begins with little bitrate, and asks itself how much there is. */
 const UNDER_WAY_MS = 60_000;
+/** Segments after which it sends as much as it wants: before, what the playlists announce is soon too little. */
+const RAMPED_SEGMENTS = 8;
 
 /** How far from its flash a tone may be: a picture and a packet of sound. */
 const TOGETHER_S = 0.06;
@@ -132,9 +134,9 @@ scene("a page's Opus is heard as AAC as well, and nothing is wrong with either",
   const studio = await openPage(scene, browser, `${server.url}/livez`, { name: "studio" });
   const session = await studio.page.evaluate(publish, { url, key: server.streamKey });
   assert.equal(session.status, 201, session.text);
-  const folder = await until("the show has run for three segments", UNDER_WAY_MS, async () => {
+  const folder = await until("the browser sends as much as it wants", UNDER_WAY_MS, async () => {
     const now = await playlists(server);
-    return now && now.video.nextMsn - now.video.firstMsn >= 3 ? new URL(".", now.video.url) : undefined;
+    return now && now.video.nextMsn - now.video.firstMsn >= RAMPED_SEGMENTS ? new URL(".", now.video.url) : undefined;
   });
   const judge = await run(binary(), ["judge", server.playlistUrl, "--for", `${JUDGED_S}s`], { deadlineMs: JUDGED_S * 4_000 });
   assert.equal(judge.code, 0, judge.stdout + judge.stderr);
