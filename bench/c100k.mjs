@@ -12,7 +12,7 @@
  */
 
 import { startKafka, startNats, startRedis } from "../tests/harness/brokers.mjs";
-import { Load, losslessP99 } from "../tests/harness/load.mjs";
+import { Load, laneP99 } from "../tests/harness/load.mjs";
 import { FANS_PER_NODE_MAX, ROOM, startNodes } from "../tests/harness/nodes.mjs";
 import { inScene } from "../tests/harness/scene.mjs";
 import { socketBytes } from "./chat/kernel.mjs";
@@ -91,8 +91,8 @@ const { report } = result;
 const rows = report.seconds;
 /** @type {import("../tests/harness/load.mjs").Fall[]} */
 const falls = report.returns.falls;
-const calm = losslessP99(rows, result.came + 5, result.killed);
-const beside = losslessP99(rows, result.killed, result.killed + CALM_S / 2);
+const calm = laneP99(rows, "lossless", result.came + 5, result.killed);
+const beside = laneP99(rows, "lossless", result.killed, result.killed + CALM_S / 2);
 /** @param {number} from Seconds. @param {number} to */
 const fallsWithin = (from, to) => falls.filter((fall) => fall.at_ms / 1_000 >= from - 2 && fall.at_ms / 1_000 < to);
 const [kill] = fallsWithin(result.killed, result.rolled);

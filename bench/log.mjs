@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { startRedis } from "../tests/harness/brokers.mjs";
 import { Cassandra } from "../tests/harness/cassandra.mjs";
 import { run } from "../tests/harness/child.mjs";
-import { Load, losslessP99 } from "../tests/harness/load.mjs";
+import { Load, laneP99 } from "../tests/harness/load.mjs";
 import { holdLock } from "../tests/harness/log-lock.mjs";
 import { ROOM, startNodes } from "../tests/harness/nodes.mjs";
 import { Postgresql } from "../tests/harness/postgresql.mjs";
@@ -31,19 +31,24 @@ const FULL = 4_000;
 /** What is said in a room in a second: most of it by its fans in turn, which is the chat, and the rest by its artist, whose messages all fans must have. */
 const ROOM_RATE = 500;
 const LOSSLESS_RATE = 2;
-/** Fans in each room, who are all in its chat. */
-const ROOM_FANS = 20;
+/**
+ * Fans in each room, who are all in its chat: each says five messages a second, and the next one of somebody waits until the one before is
+ * stored. With a fifth of them nobody could say all that is to be said while a disk takes 40 ms for it.
+ */
+const ROOM_FANS = 100;
 /** Each fan says more in a second than one may. */
 const CHAT = "commands_per_second = 1000\n";
 /** A database has read and compiled its own code by then. */
 const WARM_UP_S = 60;
 /** How long the log may take to have everything once nothing is said any more. */
-const CAUGHT_UP_MS = 240_000;
+const CAUGHT_UP_MS = 480_000;
 /** What an export of one room may take. */
 const EXPORT_MS = 60_000;
 const GROWTH_MAX = 64 * 1024 * 1024;
 /** Two seconds are the same when they differ by less than this. */
 const MILLIS_APART = 10;
+/** What nobody notices: with the database back, there is more to do on this machine than before it was away. */
+const UNNOTICED_MS = 100;
 
 /**
  * @typedef {object} Place A database that can be taken away.
@@ -75,11 +80,21 @@ const STORES = {
     rate: 5_000,
     start: async (scene) => {
       // A 512 MiB heap, as the tests have it, is full of what was written before a minute is over.
-      const node = await Cassandra.start(scene, { heapMib: 2048 });
+      // On a machine of its own its threads, more than all others together, would not take the processor from whoever serves fans.
+      const node = await Cassandra.start(scene, { heapMib: 2048, aside: true });
       return { config: node.config, take: () => killed(node) };
     },
   },
 };
+
+/**
+ * The p99 of each lane in a stretch of time.
+ *
+ * @param {import("../tests/harness/load.mjs").Row[]} rows
+ * @param {number} from Second.
+ * @param {number} to
+ */
+const p99s = (rows, from, to) => ({ lossless: laneP99(rows, "lossless", from, to), lossy: laneP99(rows, "lossy", from, to) });
 
 /** @param {{ kill: () => Promise<void>, run: () => Promise<void> }} server */
 async function killed(server) {
@@ -142,8 +157,9 @@ const play = (name) => inScene(`log-${name}`, async (scene) => {
   return {
     title: store.title, rate, rooms, fans, report, perS, lagBefore, lagIn, wordsIn, residentBefore, residentIn, residentMost, caughtUpS, holes, log,
     startedS: (returned - bringing) / 1_000,
-    before: losslessP99(report.seconds, came + warmS, gone),
-    during: losslessP99(report.seconds, gone, back),
+    before: p99s(report.seconds, came + warmS, gone),
+    during: p99s(report.seconds, gone, back),
+    after: p99s(report.seconds, back, then),
   };
 });
 
@@ -174,11 +190,23 @@ async function exported(node, rooms) {
   return { messages, twice };
 }
 
+/**
+ * That fans have what they read as soon as before, as far as they notice.
+ *
+ * @param {string} what
+ * @param {{ median: number }} before
+ * @param {{ median: number }} then
+ */
+const unnoticed = (what, before, then) => ({
+  what: `${what} (median of the seconds' p99)`, bar: `within ${UNNOTICED_MS} ms of ${before.median.toFixed(1)} ms`,
+  seen: `${then.median.toFixed(1)} ms`, pass: then.median <= before.median + UNNOTICED_MS,
+});
+
 const names = (process.env.STORES || Object.keys(STORES).join(" ")).split(/[ ,]+/);
 const results = [];
 for (const name of names) results.push(await play(name));
 
-const checks = results.flatMap(({ title, rate, report, perS, before, during, residentBefore, residentMost, log, holes }) => {
+const checks = results.flatMap(({ title, rate, report, perS, before, during, after, residentBefore, residentMost, log, holes }) => {
   const { missing, duplicates, reorders, unanswered } = report.lossless;
   const accepted = report.lossless.accepted + report.lossy.accepted;
   // What was not answered at the end of the run may have been taken.
@@ -186,9 +214,11 @@ const checks = results.flatMap(({ title, rate, report, perS, before, during, res
   return [
     atLeast(`${title}: recorded a second`, perS, 0.98 * rate),
     {
-      what: `${title}: fans notice nothing while it is away (median of the seconds' p99)`, bar: `within 20 % or ${MILLIS_APART} ms of ${before.median.toFixed(1)} ms`,
-      seen: `${during.median.toFixed(1)} ms`, pass: during.median <= Math.max(1.2 * before.median, before.median + MILLIS_APART),
+      what: `${title}: fans notice nothing while it is away (median of the seconds' p99)`, bar: `within 20 % or ${MILLIS_APART} ms of ${before.lossless.median.toFixed(1)} ms`,
+      seen: `${during.lossless.median.toFixed(1)} ms`, pass: during.lossless.median <= Math.max(1.2 * before.lossless.median, before.lossless.median + MILLIS_APART),
     },
+    unnoticed(`${title}: what must not be lost, while the log catches up`, before.lossless, after.lossless),
+    unnoticed(`${title}: the shown chat, while the log catches up`, before.lossy, after.lossy),
     atMost(`${title}: what the server grows by`, residentMost - residentBefore, GROWTH_MAX, bytes),
     {
       what: `${title}: the log has what was acknowledged`, bar: open ? `${count(accepted)} to ${count(accepted + open)}` : count(accepted),
@@ -206,12 +236,13 @@ await conclude("log", {
   figures: [
     ["what is said", `messages of 200 bytes, ${ROOM_RATE} a second in each of as many rooms as that takes: ${ROOM_RATE - LOSSLESS_RATE} by its ${ROOM_FANS} fans in turn, ${LOSSLESS_RATE} in the lossless lane; one server over Redis, which syncs each append`],
     ["how long each is away", `${OUTAGE_S} s: PostgreSQL and Cassandra are killed and started again, the file is locked by another process`],
-    ["how Cassandra is set", "one node with a heap of 2 GiB, which has a write on its disk before it acknowledges it; all else as it comes"],
+    ["how Cassandra is set", "one node with a heap of 2 GiB, which has a write on its disk before it acknowledges it; all else as it comes. It gives way (nice 10), because its threads are more than all others and would have most of the processor while it starts and the log catches up"],
   ],
   table: {
-    head: ["database", "said/s", "recorded/s", "p99 before, ms", "p99 while away, ms", "behind when it is back", "caught up after, s", "server, MiB"],
-    rows: results.map(({ title, rate, perS, before, during, lagIn, caughtUpS, residentBefore, residentMost }) => [
-      title, count(rate), count(perS), before.median.toFixed(1), during.median.toFixed(1), count(lagIn), caughtUpS.toFixed(1),
+    head: ["database", "said/s", "recorded/s", "lossless, p99 before, ms", "while away", "while catching up", "shown chat, p99 before, ms", "while catching up", "behind when it is back", "caught up after, s", "server, MiB"],
+    rows: results.map(({ title, rate, perS, before, during, after, lagIn, caughtUpS, residentBefore, residentMost }) => [
+      title, count(rate), count(perS), before.lossless.median.toFixed(1), during.lossless.median.toFixed(1), after.lossless.median.toFixed(1), before.lossy.median.toFixed(1),
+      after.lossy.median.toFixed(1), count(lagIn), caughtUpS.toFixed(1),
       `${Math.round(residentBefore / 2 ** 20)} to ${Math.round(residentMost / 2 ** 20)}`,
     ]),
   },

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { startNats, startRedis } from "../harness/brokers.mjs";
 import { Crowd, fault, inForm, rowsBetween, startRooms } from "../harness/faults.mjs";
 import { Gate } from "../harness/gate.mjs";
-import { losslessP99 } from "../harness/load.mjs";
+import { laneP99 } from "../harness/load.mjs";
 import { ROOM } from "../harness/nodes.mjs";
 import { assertOneLog, Witness } from "../harness/witness.mjs";
 
@@ -43,7 +43,7 @@ for (const startBroker of inForm({ short: [startRedis], long: [startRedis, start
     listener.assertInOrder();
     const { report, account } = await crowd.clean();
     assert.equal(account.refused, 0, "nothing of the others was refused");
-    const [before, during] = [losslessP99(report.seconds, calm, from), losslessP99(report.seconds, from, to)];
+    const [before, during] = [laneP99(report.seconds, "lossless", calm, from), laneP99(report.seconds, "lossless", from, to)];
     assert.ok(rowsBetween(report, from, to).every((row) => row.deliveries >= 0.5 * crowd.usual), "the others hear their rooms in every second");
     return { p99_before_ms: before.median, p99_meanwhile_ms: during.median, slowest_ms: Math.max(...speaker.said.map(({ ms }) => ms)), witnesses: log, ...account };
   });

@@ -28,9 +28,9 @@ const OPENED = [
 export class Cassandra {
   /**
    * @param {import("./scene.mjs").Scene} scene
-   * @param {{ heapMib?: number }} [options]
+   * @param {{ heapMib?: number, aside?: boolean }} [options] Whether it gives way to all that is not.
    */
-  static async start(scene, { heapMib = 512 } = {}) {
+  static async start(scene, { heapMib = 512, aside = false } = {}) {
     const jars = process.env.FANWAVE_CASSANDRA;
     if (!jars) throw new Error("FANWAVE_CASSANDRA says where the jars are: scripts/need cassandra brings them");
     const [port, storage] = /** @type {[number, number]} */ (await freePorts(2));
@@ -63,7 +63,7 @@ cdc_raw_directory: '${folder}/data/cdc'
     await writeFile(join(folder, "logback.xml"), `<configuration><appender name="out" class="ch.qos.logback.core.ConsoleAppender"><encoder>
 <pattern>%d %-5level %msg%n</pattern></encoder></appender><root level="WARN"><appender-ref ref="out"/></root></configuration>`);
     const node = new Cassandra(scene, folder, port, [
-      `-Xmx${heapMib}m`, "-Xss512k", "-XX:+UseSerialGC", "-Dcassandra-foreground=yes", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+      ...(aside ? ["nice", "-n", "10"] : []), "java", `-Xmx${heapMib}m`, "-Xss512k", "-XX:+UseSerialGC", "-Dcassandra-foreground=yes", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
       "-Dcassandra.ring_delay_ms=0", "-Dcassandra.superuser_setup_delay_ms=0", "-Djdk.attach.allowAttachSelf=true",
       `-Dcassandra.config=file://${folder}/cassandra.yaml`, `-Dcassandra.storagedir=${folder}/data`, `-Dlogback.configurationFile=${folder}/logback.xml`,
       ...EXPORTED.flatMap((module) => ["--add-exports", `${module}=ALL-UNNAMED`]), ...OPENED.flatMap((module) => ["--add-opens", `${module}=ALL-UNNAMED`]),
@@ -81,13 +81,13 @@ cdc_raw_directory: '${folder}/data/cdc'
    * @param {import("./scene.mjs").Scene} scene
    * @param {string} folder
    * @param {number} port
-   * @param {string[]} args
+   * @param {string[]} command
    */
-  constructor(scene, folder, port, args) {
+  constructor(scene, folder, port, command) {
     this.scene = scene;
     this.folder = folder;
     this.port = port;
-    this.args = args;
+    this.command = command;
     /** The sections of a server's configuration that records here. */
     this.config = `[store]\nkind = "cassandra"\nrecord = "on"\n\n[cassandra]\ncontact_points = ["127.0.0.1:${port}"]\nreplicas = 1\ntls = "off"\n`;
   }
@@ -95,7 +95,8 @@ cdc_raw_directory: '${folder}/data/cdc'
   /** Starts it, again with what it had, and waits until it takes connections: it listens when it is ready, and not before. */
   async run() {
     this.#starts += 1;
-    const child = new Child(this.scene, `cassandra-${this.port}-${this.#starts}`, "java", this.args, { cwd: this.folder });
+    const [command = "", ...args] = this.command;
+    const child = new Child(this.scene, `cassandra-${this.port}-${this.#starts}`, command, args, { cwd: this.folder });
     this.#child = child;
     await until("Cassandra takes connections", START_MS, async () => {
       if (!child.running) throw new Hopeless(`Cassandra ended: ${await child.log()}`);

@@ -87,14 +87,16 @@ export class Load {
 }
 
 /**
- * The worst second's p99 and the median of the seconds' p99s in the lossless lane, milliseconds.
+ * The worst second's p99 and the median of the seconds' p99s in a lane, milliseconds.
  *
  * @param {Row[]} rows
+ * @param {"lossless" | "lossy"} lane
  * @param {number} from Second.
  * @param {number} to
  */
-export function losslessP99(rows, from, to) {
-  const seen = rows.filter((row) => row.second > from && row.second <= to && row.lossless_p99_us > 0).map((row) => row.lossless_p99_us / 1_000);
+export function laneP99(rows, lane, from, to) {
+  const within = rows.filter(({ second }) => second > from && second <= to);
+  const seen = within.map((row) => row[`${lane}_p99_us`] / 1_000).filter((p99) => p99 > 0);
   seen.sort((a, b) => a - b);
   return { median: seen[Math.floor(seen.length / 2)] ?? NaN, worst: seen.at(-1) ?? NaN };
 }
