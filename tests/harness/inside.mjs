@@ -62,7 +62,10 @@ export async function dataOf(cdp) {
   const chunks = [];
   const take = (/** @type {{ chunk: string }} */ { chunk }) => void chunks.push(chunk);
   cdp.on("HeapProfiler.addHeapSnapshotChunk", take);
+  await cdp.send("HeapProfiler.enable");
   await cdp.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  // It would remember the number of each object, and keep it up with every collection from now on.
+  await cdp.send("HeapProfiler.disable");
   cdp.off("HeapProfiler.addHeapSnapshotChunk", take);
   /** @type {{ nodes: number[], snapshot: { meta: { node_fields: string[], node_types: [string[]] } } }} */
   const { nodes, snapshot: { meta: { node_fields: fields, node_types: [kinds] } } } = JSON.parse(chunks.join(""));
