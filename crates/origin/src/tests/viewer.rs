@@ -54,7 +54,11 @@ impl Viewer {
         // A body that is too long is not read to its end.
         socket.write_all(&request).await.ok();
         let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await.unwrap();
+        let read = socket.read_to_end(&mut answer).await;
+        if let Err(reason) = read {
+            let answer = String::from_utf8_lossy(&answer);
+            panic!("{reason}: {method} {path} was answered {answer:?}");
+        }
         answer
     }
 }

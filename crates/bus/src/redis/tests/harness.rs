@@ -142,7 +142,8 @@ impl Drop for Server {
     }
 }
 
-async fn ask(
+/// The answer to a command on a connection that is there, as text.
+pub(super) async fn ask(
     connection: &mut MultiplexedConnection,
     command: &[&str],
 ) -> ::redis::RedisResult<String> {
@@ -207,6 +208,11 @@ impl OneServer {
 
     pub(super) async fn ask(&self, command: &[&str]) -> String {
         self.server.ask(command).await
+    }
+
+    /// One of the test's own.
+    pub(super) async fn connection(&self) -> MultiplexedConnection {
+        self.server.connect().await.expect("it takes connections")
     }
 
     pub(super) async fn read(&self, command: &[&str]) -> Value {
