@@ -23,9 +23,10 @@ For the first visit it is slowed down until it is a mid-range phone's, as Chrome
 Lighthouse's benchmark (a low-end phone has ${LOW_END}); what slowing this machine's down ${SLOWDOWN} times makes of it is told beside that.
 
 For the chat it is slowed down ${SLOWDOWN} times, and more where that leaves more than a mid-range phone has; what would not be on a phone gives way to
-the browser. A task is judged by how long it had the processor, as the browser's trace has it; what the clock says, with all that the machine did in the
-middle of it, is told beside that. What the page keeps is the data of its heap: what the engine has compiled of its code grows for as long as the engine
-finds something worth compiling better, and is told beside that, too.
+the browser, and the browser's other threads give way to the page's main one, as if that had a core of its own: Chromium slows a thread down by the clock,
+which would take each moment that it waits for the processor four times. That it is slowed down as told is measured in the page itself. What the page keeps is
+the data of its heap: what the engine has compiled of its code grows for as long as the engine finds something worth compiling better, and is told beside
+that.
 ${existsSync(`docs/${CHAT_CHART}`) ? `\n![What the page keeps at 50 messages a second](${CHAT_CHART})\n` : ""}`,
   };
 }
