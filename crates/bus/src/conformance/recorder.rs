@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::timeout};
 use crate::Sink;
 
 /// How long a delivery may take before a case gives up; far more than any takes.
-const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(20);
+const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// All deliveries, in order.
 #[derive(Debug, Default)]

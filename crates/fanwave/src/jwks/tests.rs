@@ -19,7 +19,7 @@ const SIGNED_NEW: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6Im5ldyJ9.eyJzdWIiOiJ1LTEiL
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// So long a test waits for what it knows to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const PACE: Pace = Pace {
     between: Duration::from_millis(10),

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Far more than the last owner of a port takes to let go of it.
-const BIND_MAX: Duration = Duration::from_secs(20);
+const BIND_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Gate {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Far more than a server takes to begin or to end.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// One process. It is ended with this value.
 pub(super) struct Server {
