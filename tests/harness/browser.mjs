@@ -31,7 +31,7 @@ export const SIDEWAYS = { width: PHONE.height, height: PHONE.width };
 const SCREENSHOT_STYLE = "sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=";
 
 /** How long the page may take for what a person waits for: starting to play, showing a message. */
-export const PAGE_MS = 20_000;
+export const PAGE_MS = 40_000;
 
 /**
  * A browser for this scene.

@@ -11,7 +11,7 @@ import { freePorts } from "./scene.mjs";
 import { Hopeless, until } from "./wait.mjs";
 
 /** A loaded machine takes its time. */
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 const BUCKET = "shows";
 

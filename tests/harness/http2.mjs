@@ -5,7 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { within } from "./wait.mjs";
 
 /** How long an answer may take that is not held. */
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 30_000;
 
 /**
  * A connection, closed when the scene ends.

@@ -9,7 +9,7 @@ import { Hopeless, until } from "./wait.mjs";
 
 /** Where Debian's package puts it. */
 const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
-const READY_MS = 10_000;
+const READY_MS = 60_000;
 
 /**
  * Starts nginx with one RTMP application, `stage`, and waits until it listens.

@@ -8,7 +8,7 @@ import { Hopeless, until } from "./wait.mjs";
 import { playlists } from "./hls.mjs";
 
 /** How long a publisher may take from its start to its first part in the playlist. */
-const ON_AIR_MS = 20_000;
+const ON_AIR_MS = 60_000;
 
 /** How long an encoder waits before it connects again; OBS does the same on its own, with 2 s at first. */
 const RECONNECT_MS = 1_000;

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { until, within } from "./wait.mjs";
 
-const CONNECT_MS = 5_000;
+const CONNECT_MS = 20_000;
 
 /** A TCP connection that remembers what it was told and whether it was ended. */
 export class RawPeer {

@@ -15,7 +15,7 @@ import { Server } from "./server.mjs";
 import { Hopeless, until, within } from "./wait.mjs";
 
 /** A runtime, a framework and its modules, on a machine that has other things to do. */
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 const KEY = "canary-api-key-of-the-shop";
 

@@ -10,8 +10,8 @@ import { freePorts } from "./scene.mjs";
 import { binary } from "./server.mjs";
 import { Hopeless, until } from "./wait.mjs";
 
-const READY_MS = 15_000;
-const PRINTED_MS = 5_000;
+const READY_MS = 60_000;
+const PRINTED_MS = 20_000;
 
 /** The plain HTML example: the elements at `/`, the frame at `/framed`. */
 export const PLAIN_HTML = fileURLToPath(new URL("../../examples/html/serve.mjs", import.meta.url));
