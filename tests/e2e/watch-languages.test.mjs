@@ -13,7 +13,7 @@ import { scene } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 import { accessible } from "../harness/studio.mjs";
 import { newSecret, sign } from "../harness/tokens.mjs";
-import { sticksOut } from "../harness/watch-page.mjs";
+import { fallBehind, sticksOut } from "../harness/watch-page.mjs";
 import { npmClient } from "../judges/npm-client.mjs";
 
 /** Each language, with a long text without a blank where it has none: a line has to know where to break. */
@@ -49,10 +49,12 @@ scene("the page has its words in their places in five languages, upright, sidewa
     await page.getByTestId("poll-card").waitFor();
     await page.locator("[data-testid=chat-message][data-role=artist]").waitFor({ state: "attached" });
     assert.equal(await page.locator("html").getAttribute("lang"), language);
+    await fallBehind(page);
     for (const [name, viewport] of Object.entries({ phone: PHONE, sideways: SIDEWAYS, wide: WIDE })) {
       await page.setViewportSize(viewport);
       // The controls are on the picture, with their words.
       await page.getByTestId("play-button").focus();
+      assert.ok(await page.getByTestId("go-live").isVisible(), `${language}, ${name}: behind, and not led back`);
       await page.screenshot({ path: join(scene.artifacts, `watch-${language}-${name}.png`) });
       const out = await page.evaluate(sticksOut);
       assert.deepEqual(out, [], `${language}, ${name}`);

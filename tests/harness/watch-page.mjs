@@ -32,7 +32,7 @@ export async function press(button) {
 /** @param {import("playwright-core").Page} page */
 export async function isLive(page) {
   await until("the fan is live", PAGE_MS, async () =>
-    (await bar(page).getAttribute("aria-valuetext")) === "Live" && !(await page.getByText("Jump to live").isVisible()));
+    (await bar(page).getAttribute("aria-valuetext")) === "Live" && !(await page.getByTestId("go-live").isVisible()));
 }
 
 /**
@@ -62,7 +62,7 @@ export async function pointAtMiddle(page) {
  */
 export async function goBack(page, { x, y }, seconds) {
   await page.mouse.click(x, y);
-  await page.getByText("Jump to live").waitFor();
+  await page.getByTestId("go-live").waitFor();
   await until("the fan is back in the show", PAGE_MS, async () => (await behind(page)) > seconds);
   await untilPlaying(page);
 }
@@ -171,6 +171,17 @@ export function sticksOut() {
 }
 
 /**
+ * By an arrow key from the live edge; the button that leads back to it is offered then.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function fallBehind(page) {
+  await bar(page).focus();
+  await page.keyboard.press("ArrowLeft");
+  await page.getByTestId("go-live").waitFor();
+}
+
+/**
  * By the keys of the bar to the live edge and back from it, and there again by the button that is offered then.
  *
  * @param {import("playwright-core").Page} page Of somebody who has gone back.
@@ -179,8 +190,8 @@ export async function goesByKeyboard(page) {
   await bar(page).focus();
   await page.keyboard.press("End");
   await isLive(page);
-  await page.keyboard.press("ArrowLeft");
+  await fallBehind(page);
   await until("an arrow key goes back", PAGE_MS, async () => /^0:\d\d behind live$/.test((await bar(page).getAttribute("aria-valuetext")) ?? ""));
-  await page.getByText("Jump to live").click();
+  await page.getByTestId("go-live").click();
   await isLive(page);
 }
