@@ -137,16 +137,23 @@ async function hasItsWords(scene, server, page) {
   await staff.rpc("poll.open", { room: "demo", id: "q1", question: "1 / 2 ?", choices: ["Dawn", "새벽"] });
   await staff.rpc("mode", { room: "demo", slow_seconds: 10 });
   await page.getByTestId("poll-card").waitFor();
-  await fallBehind(page);
   for (const language of Object.keys(LANGUAGES)) {
     await page.setViewportSize(WIDE);
     await speak(page, language);
     for (const [name, viewport] of Object.entries({ wide: WIDE, phone: PHONE, sideways: SIDEWAYS })) {
       await page.setViewportSize(viewport);
       await page.getByTestId("play-button").focus();
-      assert.ok(await page.getByTestId("go-live").isVisible(), `${language}, ${name}: behind, and not led back`);
       await page.screenshot({ path: join(scene.artifacts, `firefox-watch-${language}-${name}.png`) });
       assert.deepEqual(await page.evaluate(sticksOut), [], `${language}, ${name}`);
     }
+  }
+  // There is least room beside what leads back to live.
+  await fallBehind(page);
+  for (const language of Object.keys(LANGUAGES)) {
+    await page.setViewportSize(WIDE);
+    await speak(page, language);
+    await page.setViewportSize(PHONE);
+    await page.getByTestId("go-live").waitFor();
+    assert.deepEqual(await page.evaluate(sticksOut), [], `${language}, behind`);
   }
 }

@@ -49,16 +49,19 @@ scene("the page has its words in their places in five languages, upright, sidewa
     await page.getByTestId("poll-card").waitFor();
     await page.locator("[data-testid=chat-message][data-role=artist]").waitFor({ state: "attached" });
     assert.equal(await page.locator("html").getAttribute("lang"), language);
-    await fallBehind(page);
     for (const [name, viewport] of Object.entries({ phone: PHONE, sideways: SIDEWAYS, wide: WIDE })) {
       await page.setViewportSize(viewport);
       // The controls are on the picture, with their words.
       await page.getByTestId("play-button").focus();
-      assert.ok(await page.getByTestId("go-live").isVisible(), `${language}, ${name}: behind, and not led back`);
       await page.screenshot({ path: join(scene.artifacts, `watch-${language}-${name}.png`) });
       const out = await page.evaluate(sticksOut);
       assert.deepEqual(out, [], `${language}, ${name}`);
     }
+    // There is least room beside what leads back to live.
+    await page.setViewportSize(PHONE);
+    await fallBehind(page);
+    await page.screenshot({ path: join(scene.artifacts, `watch-${language}-behind.png`) });
+    assert.deepEqual(await page.evaluate(sticksOut), [], `${language}, behind`);
     // What axe finds does not depend on the words; it is asked once, of everything that has any.
     if (language === "th") await accessible(page, language);
     await page.context().close();

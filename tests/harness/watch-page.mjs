@@ -171,12 +171,12 @@ export function sticksOut() {
 }
 
 /**
- * By an arrow key from the live edge; the button that leads back to it is offered then.
+ * By an arrow key from the live edge, whatever the page speaks; the button that leads back to it is offered then.
  *
  * @param {import("playwright-core").Page} page
  */
 export async function fallBehind(page) {
-  await bar(page).focus();
+  await page.getByTestId("scrub-bar").focus();
   await page.keyboard.press("ArrowLeft");
   await page.getByTestId("go-live").waitFor();
 }
