@@ -33,7 +33,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fanwave_live::WallTime;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpSocket, task::JoinHandle, time::timeout};
 
 use crate::{
     AuthoriserConfig, ChannelConfig, ChannelStatus, LadderConfig, Numbering, Origin, OriginConfig,
@@ -46,6 +46,9 @@ use viewer::{Answer, Viewer};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) const KEY: &str = "demo-key-1234";
+
+/// Viewers who connect at once, before the server takes any.
+const VIEWERS_WAITING_MAX: u32 = 1_024;
 
 /// A clock of its own: the machine's, a thousand days ago.
 fn long_ago() -> WallTime {
@@ -137,7 +140,10 @@ impl Show {
         config.wall = long_ago;
         change(&mut config);
         let origin = Origin::start_with(config, patience, registry).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // Whoever comes when the queue is full comes again a second later, or is hung up on.
+        let listener = socket.listen(VIEWERS_WAITING_MAX).unwrap();
         let http = listener.local_addr().unwrap();
         let router = origin.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -252,7 +252,7 @@ impl Server {
         let token_key = data.folder().token_key(plan.token_secret_file.as_deref())?;
         let channels = served_channels(plan, data.folder())?;
         let api_keys = back_ends::keys(plan.api_keys_file.as_deref())?;
-        let (doors, addresses) = doors(&plan.http).await?;
+        let (doors, addresses) = doors(&plan.http)?;
         let mut registry = Registry::default();
         let http_metrics = HttpMetrics::register(&mut registry);
         let media = media(plan, data.folder()).await?;
@@ -630,9 +630,9 @@ struct HttpAddresses {
 }
 
 /// The HTTP ports, bound.
-async fn doors(plan: &Http) -> Result<(Vec<Door>, HttpAddresses), StartError> {
+fn doors(plan: &Http) -> Result<(Vec<Door>, HttpAddresses), StartError> {
     let keys = ("http.listen", "FANWAVE__HTTP__LISTEN");
-    let (listener, plain) = listen(plan.listen, keys).await?;
+    let (listener, plain) = listen(plan.listen, keys)?;
     let mut addresses = HttpAddresses {
         plain,
         tls: None,
@@ -642,7 +642,7 @@ async fn doors(plan: &Http) -> Result<(Vec<Door>, HttpAddresses), StartError> {
     if let Some(secure) = &plan.tls {
         let acceptor = TlsAcceptor::new(&secure.files).map_err(StartError::HttpTls)?;
         let keys = ("http.tls_listen", "FANWAVE__HTTP__TLS_LISTEN");
-        let (listener, address) = listen(secure.listen, keys).await?;
+        let (listener, address) = listen(secure.listen, keys)?;
         doors.push(Door::Tls(listener, acceptor));
         addresses.tls = Some(address);
         if let Some(address) = secure.h3_listen {
@@ -676,11 +676,11 @@ fn quic_door(_: SocketAddr, _: &HttpTls) -> Result<(Door, SocketAddr), StartErro
     Err(StartError::NoHttp3)
 }
 
-async fn listen(
+fn listen(
     address: SocketAddr,
     (key, variable): (&'static str, &'static str),
 ) -> Result<(TcpListener, SocketAddr), StartError> {
-    let bound = http::bind(address).await;
+    let bound = http::bind(address);
     let bound = bound.and_then(|listener| listener.local_addr().map(|taken| (listener, taken)));
     bound.map_err(|source| StartError::Listen {
         what: "HTTP",

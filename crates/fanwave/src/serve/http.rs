@@ -19,11 +19,11 @@ mod shared_turn;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, http::HeaderValue};
-use fanwave_gateway::TlsAcceptor;
+use fanwave_gateway::{TlsAcceptor, limits::BACKLOG};
 use fanwave_origin::Viewing;
 use socket2::SockRef;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Semaphore, watch},
     task::JoinHandle,
     time::{sleep, timeout},
@@ -134,13 +134,20 @@ impl HttpServer {
     }
 }
 
-/// Binds a port.
+/// Binds a port, behind which as many connections wait as the system lets: a show begins for all at once. What is beyond
+/// that is refused by silence, and comes again seconds later.
 ///
 /// # Errors
 ///
 /// What the system says.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(
@@ -202,4 +209,27 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 async fn reached(staged: &mut watch::Receiver<Stage>, stage: Stage) {
     // An error means that the server was dropped, which is as far as stopping can come.
     drop(staged.wait_for(|now| *now >= stage).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOGETHER: usize = 500;
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn many_may_come_at_once_before_any_is_accepted() {
+        let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let together = system.trim().parse::<usize>().unwrap().min(TOGETHER);
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while waiting.len() < together
+            && let Ok(came) = timeout(DEADLINE, TcpStream::connect(address)).await
+        {
+            waiting.push(came.unwrap());
+        }
+        assert_eq!(waiting.len(), together);
+    }
 }
