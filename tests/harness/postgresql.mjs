@@ -121,6 +121,7 @@ ssl_cert_file = '${files.certificate}'
 ssl_key_file = '${files.key}'
 max_connections = 40
 shared_buffers = 32MB
+dynamic_shared_memory_type = mmap
 `);
   }
 

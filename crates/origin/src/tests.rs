@@ -121,6 +121,10 @@ impl Show {
         .await
     }
 
+    #[expect(
+        clippy::unused_async,
+        reason = "it listens in the runtime of whoever awaits it"
+    )]
     async fn start_so(
         registry: &mut Registry,
         patience: Patience,

@@ -30,6 +30,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_permissions = 0777
 max_connections = 100
 shared_buffers = 32MB
+dynamic_shared_memory_type = mmap
 # The tests end processes, not machines.
 fsync = off
 full_page_writes = off
