@@ -20,6 +20,9 @@ pub mod commands;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod engine;
+#[cfg(test)]
+#[path = "../../free_port.rs"]
+mod free_port;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod limits;

@@ -9,6 +9,8 @@
     reason = "a measurement is for whoever reads the screen"
 )]
 
+#[path = "../../free_port.rs"]
+mod free_port;
 #[path = "../src/tests/server.rs"]
 #[expect(dead_code, reason = "a measurement ends no servers")]
 mod server;
@@ -26,6 +28,7 @@ use fanwave_store::{Archive, Encryption, PersonKeys, PostgresConfig, Search, Sto
 use fanwave_wire::{
     Body, ClientMessageId, Draft, Offset, Publication, Role, Sender, Text, UnixMillis, UserId,
 };
+use free_port::free_port;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 #[tokio::main]

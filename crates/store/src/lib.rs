@@ -39,6 +39,9 @@ mod damage;
 mod error;
 mod export;
 mod forget;
+#[cfg(test)]
+#[path = "../../free_port.rs"]
+mod free_port;
 mod keyring;
 pub mod limits;
 mod log;

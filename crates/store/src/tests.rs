@@ -24,7 +24,7 @@ use fanwave_wire::{
     UnixMillis, UserId,
 };
 
-use crate::Store;
+use crate::{Store, free_port::free_port};
 
 /// Where a log is, which a case begins with none in.
 trait Place: Sized {

@@ -7,6 +7,9 @@
 
 #[cfg(feature = "s3")]
 pub mod bucket;
+#[cfg(test)]
+#[path = "../../free_port.rs"]
+mod free_port;
 pub mod limits;
 mod place;
 pub mod recording;

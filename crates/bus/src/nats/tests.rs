@@ -19,9 +19,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::harness::{NO_TICK, OneServer, account, free_port, until};
+use self::harness::{NO_TICK, OneServer, account, until};
 use super::{NatsBroker, NatsConfig};
 use crate::clock::now;
+use crate::free_port::free_port;
 use crate::{
     Engine,
     conformance::{self, Harness, SharedHarness},

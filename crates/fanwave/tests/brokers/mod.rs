@@ -23,8 +23,12 @@ use tokio::{
     time::timeout,
 };
 
+#[path = "../../../free_port.rs"]
+mod free_port;
 #[path = "../../../bus/src/kafka/tests/server.rs"]
 mod kafka_server;
+
+use free_port::free_port;
 
 /// Far more than any of them takes to begin.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -216,7 +220,7 @@ impl Kafka {
 
 impl Broker for Kafka {
     async fn start() -> Self {
-        let [port, controller] = [kafka_server::free_port(), kafka_server::free_port()];
+        let [port, controller] = [free_port(), free_port()];
         let properties = format!(
             "node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\

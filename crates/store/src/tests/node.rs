@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -12,6 +12,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// Far more than it takes to begin, on a busy machine.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -237,9 +239,3 @@ const OPENED: [&str; 14] = [
     "java.base/sun.nio.ch",
     "jdk.management/com.sun.management.internal",
 ];
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-    listener.local_addr().expect("it has an address").port()
-}

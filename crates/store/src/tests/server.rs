@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -13,6 +12,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// Far more than it takes to begin, on a busy machine.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -229,10 +230,4 @@ pub(crate) fn program(name: &str) -> PathBuf {
         })
         .max()
         .map_or_else(|| name.into(), |(_, program)| program)
-}
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-    listener.local_addr().expect("it has an address").port()
 }

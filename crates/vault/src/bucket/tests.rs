@@ -7,10 +7,11 @@ use std::fmt::Write;
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use self::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server, free_port};
+use self::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
 use super::*;
 use crate::{
     Place, Vault,
+    free_port::free_port,
     limits::CHUNK_BYTES,
     tests::{all, does_what_a_storage_does},
 };

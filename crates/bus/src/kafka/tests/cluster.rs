@@ -17,12 +17,13 @@ use super::{
     BACK_MAX, draft,
     harness::until,
     lane,
-    server::{Server, free_port},
+    server::Server,
     until_taken,
 };
 use crate::{
     Ack, Engine, EngineError, HistoryQuery,
     conformance::Recorder,
+    free_port::free_port,
     shared::{Settings, SharedEngine},
 };
 

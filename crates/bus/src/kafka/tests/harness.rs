@@ -23,11 +23,12 @@ use tokio::{
 use super::{
     super::{Address, KafkaBroker, KafkaConfig, fold::Fold, tail::decode},
     gate::Gate,
-    server::{self, free_port},
+    server,
 };
 use crate::{
     Engine,
     conformance::{Harness, SharedHarness},
+    free_port::free_port,
     shared::{Partition, Settings},
 };
 

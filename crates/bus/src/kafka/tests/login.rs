@@ -5,9 +5,9 @@ use super::{
     draft,
     harness::{client_of, until},
     lane,
-    server::{Server, free_port},
+    server::Server,
 };
-use crate::{Engine, shared::Settings};
+use crate::{Engine, free_port::free_port, shared::Settings};
 
 const TOPIC: &str = "fanwave";
 

@@ -3,7 +3,6 @@
 //! The tests of whole servers use this file too: it knows nothing of this crate.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -116,19 +115,4 @@ fn java() -> Vec<String> {
     ];
     let jars = jars.display().to_string();
     small.map(str::to_owned).into_iter().chain([jars]).collect()
-}
-
-/// A port that is free now, and was not given before.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-        let port = listener.local_addr().expect("it has an address").port();
-        // A port that was just given is not given again soon.
-        static GIVEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
-        let mut given = GIVEN.lock().expect("no test panics here");
-        if !given.contains(&port) {
-            given.push(port);
-            return port;
-        }
-    }
 }

@@ -16,6 +16,7 @@ use fanwave_store::{Encryption, PostgresConfig};
 
 use self::server::{Server, USER};
 use super::*;
+use crate::free_port::free_port;
 
 /// Engines over one schema, of a server that all cases share, or of one that may be ended.
 struct OnServer {

@@ -2,7 +2,6 @@
 //! them that can be cut.
 
 use std::{
-    net::TcpListener as StdListener,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Weak},
@@ -24,6 +23,7 @@ use super::super::{NatsBroker, NatsConfig, log::Written};
 use crate::{
     Engine,
     conformance::{Harness, SharedHarness},
+    free_port::free_port,
     shared::Settings,
 };
 
@@ -111,12 +111,6 @@ impl Drop for Server {
 pub(super) async fn account(jetstream: &jetstream::Context) -> Option<serde_json::Value> {
     let answer: serde_json::Value = jetstream.request("INFO", &()).await.ok()?;
     answer.get("error").is_none().then_some(answer)
-}
-
-/// A port that is free now.
-pub(super) fn free_port() -> u16 {
-    let listener = StdListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-    listener.local_addr().expect("it has an address").port()
 }
 
 /// Whether a condition holds before it is too late.

@@ -1,7 +1,6 @@
 //! Real servers of Redis: plain processes on free ports, each with a folder of its own, ended by their numbers.
 
 use std::{
-    net::TcpListener,
     process::{Child, Command, Stdio},
     sync::{Arc, Weak},
     time::Duration,
@@ -16,6 +15,7 @@ use super::super::{Address, RedisConfig};
 use crate::{
     Engine,
     conformance::{Harness, SharedHarness},
+    free_port::free_port,
     redis::RedisBroker,
     shared::Settings,
 };
@@ -166,17 +166,6 @@ fn spawn(mut command: Command) -> Child {
     command
         .spawn()
         .expect("redis-server is installed: scripts/need redis")
-}
-
-/// A port that is free now, and whose bus port of a cluster is a port, too.
-pub(super) fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are free ports");
-        let port = listener.local_addr().expect("it has an address").port();
-        if port < 55_000 {
-            return port;
-        }
-    }
 }
 
 /// Whether a condition holds before it is too late.

@@ -18,7 +18,7 @@ async fn start(folder: &Path, authority: &Authority) -> (Server, u16) {
         ("--tls-cert-file", certificate),
         ("--tls-key-file", key),
     ];
-    let port = super::harness::free_port();
+    let port = crate::free_port::free_port();
     let mut options = vec!["--tls-port".to_owned(), port.to_string()];
     for (option, pem) in files {
         let file = folder.join(option);

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -13,6 +12,8 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
+
+use crate::free_port::free_port;
 
 pub(super) const ACCESS_KEY: &str = "canary-key-of-these-tests";
 pub(super) const SECRET_KEY: &str = "canary-secret-of-these-tests";
@@ -134,10 +135,4 @@ fn collect(root: &Path, folder: &Path, names: &mut Vec<String>) {
 fn program() -> PathBuf {
     let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/peers/versitygw");
     std::env::var_os("FANWAVE_VERSITYGW").map_or_else(|| tools.into(), PathBuf::from)
-}
-
-/// A port that nothing listens on.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are ports");
-    listener.local_addr().expect("it is bound").port()
 }
