@@ -2,15 +2,18 @@
 //! those tap.
 #![cfg(feature = "redis")]
 
+#[path = "../../free_port.rs"]
+mod free_port;
 mod support;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
 use fanwave_wire::Role;
+use free_port::free_port;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,9 +31,7 @@ struct Redis {
 impl Redis {
     async fn start() -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
-        let address = listener.local_addr().expect("it has an address");
-        drop(listener);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let child = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])

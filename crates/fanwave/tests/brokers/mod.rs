@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -60,10 +60,9 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
         Self {
             folder: tempfile::tempdir().expect("there is room for a folder"),
-            address: listener.local_addr().expect("it has an address"),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
             child: None,
         }
     }
