@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Engine, EngineError,
     conformance::Recorder,
+    free_port::free_port,
     shared::{Settings, SharedEngine},
 };
 use std::sync::Arc;
@@ -97,8 +98,11 @@ async fn in_step(primary: &Server, replica: &Server) {
 async fn a_cluster_whose_primary_dies_is_used_on_by_all_rooms() {
     const PRIMARIES: usize = 3;
     let mut servers = Vec::new();
-    for _ in 0..=PRIMARIES {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+    // For the others: not just any port that is so much higher than the one for clients.
+    let ports: Vec<_> = (0..=PRIMARIES).map(|_| free_port().to_string()).collect();
+    for port in &ports {
+        let cluster = ["--cluster-enabled", "yes", "--cluster-port", port];
+        let options = [&cluster[..], &["--cluster-node-timeout", "1000"]].concat();
         servers.push(Server::start(&options).await);
     }
     let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -107,10 +111,10 @@ async fn a_cluster_whose_primary_dies_is_used_on_by_all_rooms() {
         server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
         server.ask(&["CLUSTER", "ADDSLOTSRANGE", from, to]).await;
     }
-    for server in &servers[1..] {
+    for (server, for_others) in servers.iter().zip(&ports).skip(1) {
         let port = server.port().to_string();
         servers[0]
-            .ask(&["CLUSTER", "MEET", "127.0.0.1", &port])
+            .ask(&["CLUSTER", "MEET", "127.0.0.1", &port, for_others])
             .await;
     }
     for server in &servers {
