@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{Ack, Engine, EngineError, HistoryQuery, Snapshot};
 
-/// A broker that is back is in use again within so long: three times what `limits` adds up to, for a machine that is busy with other tests.
-const CATCH_UP_MAX: Duration = Duration::from_secs(30);
+/// A broker that is back is in use again within so long.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
 
 /// How often a condition is looked at that is waited for: whoever looks without a pause keeps a busy machine from it.
 const ASK_EVERY: Duration = Duration::from_millis(5);
