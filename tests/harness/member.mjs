@@ -6,7 +6,7 @@ import { ANSWER_MS, send } from "./chat.mjs";
 import { until, within } from "./wait.mjs";
 
 /** From the answer of one server to the sockets of another, on a machine that has other things to do. */
-export const SEEN_MS = 20_000;
+export const SEEN_MS = 5_000;
 
 /**
  * @param {import("./scene.mjs").Scene} scene
