@@ -42,6 +42,10 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(12);
 /// How long it is tried to find out what became of a commit whose answer was lost.
 pub const RESOLVE_MAX: Duration = Duration::from_secs(15);
 
+/// After how long of a transaction the log is no longer said to be well: before the senders of its messages are refused for
+/// the time that it takes.
+pub const TRANSACTION_MAX: Duration = Duration::from_secs(5);
+
 /// Pause between two tries of that.
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use prometheus_client::{
@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{StoreError, damage::Finds};
+use crate::{StoreError, damage::Finds, limits::TRANSACTION_MAX};
 
 /// What is counted. Clones count together.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub(crate) struct Meters {
     seconds: Histogram,
     failures: Counter,
     fails: Arc<AtomicBool>,
+    /// When the transaction that is under way began.
+    began: Arc<Mutex<Option<Instant>>>,
     /// What could not be read.
     pub(crate) finds: Finds,
 }
@@ -38,19 +40,24 @@ impl Default for Meters {
             seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0]),
             failures: Counter::default(),
             fails: Arc::default(),
+            began: Arc::default(),
             finds: Finds::default(),
         }
     }
 }
 
 impl Meters {
-    /// A transaction has ended.
-    pub(crate) fn transaction(
-        &self,
-        messages: usize,
-        took: Duration,
-        committed: &Result<(), StoreError>,
-    ) {
+    /// A transaction begins.
+    pub(crate) fn begin(&self, now: Instant) {
+        *self.began() = Some(now);
+    }
+
+    /// The transaction has ended.
+    pub(crate) fn end(&self, now: Instant, messages: usize, committed: &Result<(), StoreError>) {
+        let took = self
+            .began()
+            .take()
+            .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
         // No group comes near where this is not exact.
         self.messages
             .observe(f64::from(u32::try_from(messages).unwrap_or(u32::MAX)));
@@ -61,9 +68,17 @@ impl Meters {
         self.fails.store(committed.is_err(), Ordering::Release);
     }
 
-    /// Whether the last transaction failed.
-    pub(crate) fn fails(&self) -> bool {
-        self.fails.load(Ordering::Acquire)
+    /// Whether the last transaction failed, or the one that is under way takes so long that nothing can be said of it.
+    pub(crate) fn fails(&self, now: Instant) -> bool {
+        let hangs = self
+            .began()
+            .is_some_and(|began| now.saturating_duration_since(began) >= TRANSACTION_MAX);
+        hangs || self.fails.load(Ordering::Acquire)
+    }
+
+    fn began(&self) -> MutexGuard<'_, Option<Instant>> {
+        // A time is whole whoever panicked while it was held.
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
@@ -93,5 +108,26 @@ impl Meters {
             "Messages of the chat log that were found damaged, each once, and are left out",
             self.finds.count.clone(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_hangs_is_a_failure_before_it_has_ended() {
+        let (meters, began) = (Meters::default(), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let late = began + TRANSACTION_MAX;
+        assert!(!meters.fails(began));
+        meters.begin(began);
+        assert!(!meters.fails(after(1)));
+        assert!(meters.fails(late));
+        meters.end(late, 1, &Ok(()));
+        assert!(!meters.fails(late + TRANSACTION_MAX));
+        meters.begin(late);
+        meters.end(late, 1, &Err(StoreError::Closed));
+        assert!(meters.fails(late));
     }
 }

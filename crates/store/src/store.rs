@@ -1,6 +1,6 @@
 //! The one door to a log, whichever database it is in: what is the same for all of them, and who reads.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use fanwave_wire::{Channel, Epoch, Offset, Publication, RoomId, UnixMillis, UserId};
 use prometheus_client::registry::Registry;
@@ -178,10 +178,11 @@ impl Store {
         }
     }
 
-    /// Whether the last write succeeded, as far as there was one.
+    /// Whether the last write succeeded, as far as there was one, and none hangs: for 5 s and longer nobody knows whether
+    /// the one that is under way will, as while a database is asked what became of a commit.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        !self.meters.fails()
+        !self.meters.fails(Instant::now())
     }
 
     /// Where a channel stands. A channel that is not known yet begins here, with an epoch of its own.

@@ -182,11 +182,10 @@ impl<T: Transact> Writer<T> {
     async fn transact(&mut self, group: &mut [Request]) -> Result<(), StoreError> {
         let waiting = i64::try_from(self.requests.len()).unwrap_or(i64::MAX);
         self.meters.queue.set(waiting);
-        let began = Instant::now();
+        self.meters.begin(Instant::now());
         let committed = self.database.transact(group).await;
         let messages = group.iter().map(Request::appended).sum();
-        self.meters
-            .transaction(messages, began.elapsed(), &committed);
+        self.meters.end(Instant::now(), messages, &committed);
         committed
     }
 
