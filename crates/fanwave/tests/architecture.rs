@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("room", &["wire"]),
     ("live", &[]),
     ("media", &[]),
+    ("http2", &[]),
     ("store", &["wire"]),
     ("vault", &[]),
     ("bus", &["wire", "room", "store"]),
@@ -50,12 +51,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("load", &["wire"]),
     ("judge", &[]),
     ("sim", &["wire", "room"]),
-    ("fuzz", &["wire", "live", "media", "origin", "judge"]),
+    (
+        "fuzz",
+        &["wire", "live", "media", "http2", "origin", "judge"],
+    ),
     (
         "fanwave",
         &[
-            "wire", "room", "live", "media", "store", "vault", "bus", "gateway", "origin", "api",
-            "load", "judge",
+            "wire", "room", "live", "media", "http2", "store", "vault", "bus", "gateway", "origin",
+            "api", "load", "judge",
         ],
     ),
 ];

@@ -232,8 +232,8 @@ pub const ARRIVAL_WORK_TLS: u32 = 8;
 /// full TLS record.
 pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
 
-/// The same for an HTTP server's answers: several records go to the socket at once, where a part of a show is ten of them.
-pub const HTTPS_WRITE_BYTES_MAX: usize = 64 * 1024;
+/// The same for an HTTP server's answers: all records of a part of a show go to the socket at once.
+pub const HTTPS_WRITE_BYTES_MAX: usize = 176 * 1024;
 
 /// Most plain bytes in a record (RFC 8446, section 5.1).
 pub const TLS_RECORD_BYTES_MAX: usize = 16 * 1024;

@@ -8,13 +8,15 @@
 //! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
 mod connection;
-mod cork;
 mod exchanges;
+mod fields;
 mod framing;
+mod multiplexed;
+mod outbox;
 mod punctual;
 #[cfg(feature = "http3")]
 pub mod quic;
-mod shared_turn;
+mod upload;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -269,10 +269,9 @@ impl<S: Socket> TlsStream<S> {
         let first = &first[..first.len().min(S::WRITE_BYTES_MAX)];
         let second = &second[..second.len().min(S::WRITE_BYTES_MAX - first.len())];
         let mut sealed = std::mem::take(&mut scratch.sealed);
-        sealed.clear();
         let sent = self
             .seal(&[first, second], &mut sealed)
-            .and_then(|()| self.transmit(&sealed, &mut scratch.tally));
+            .and_then(|length| self.transmit(&sealed[..length], &mut scratch.tally));
         scratch.sealed = sealed;
         sent?;
         Ok(Taken {
@@ -281,24 +280,30 @@ impl<S: Socket> TlsStream<S> {
         })
     }
 
-    fn seal(&mut self, pieces: &[&[u8]], sealed: &mut Vec<u8>) -> io::Result<()> {
+    /// Writes the pieces sealed to the beginning of `sealed`, which only ever grows: clearing it would cost as much as a copy.
+    /// How long that is.
+    fn seal(&mut self, pieces: &[&[u8]], sealed: &mut Vec<u8>) -> io::Result<usize> {
+        let mut length = 0;
         loop {
             match self.session.process_tls_records(&mut self.incoming).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-                        let start = sealed.len();
                         let records = piece.len().div_ceil(limits::TLS_RECORD_BYTES_MAX);
                         let overhead = records * limits::TLS_RECORD_OVERHEAD_MAX;
-                        sealed.resize(start + piece.len() + overhead, 0);
-                        let written = traffic
-                            .encrypt(piece, &mut sealed[start..])
+                        let end = length + piece.len() + overhead;
+                        if sealed.len() < end {
+                            sealed.resize(end, 0);
+                        }
+                        length += traffic
+                            .encrypt(piece, &mut sealed[length..end])
                             .map_err(io::Error::other)?;
-                        sealed.truncate(start + written);
                     }
-                    return Ok(());
+                    return Ok(length);
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    sealed.truncate(length);
                     encode(&mut data, sealed).map_err(broken)?;
+                    length = sealed.len();
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer = Peer::Closed,

@@ -90,6 +90,9 @@ pub struct TlsIo {
 }
 
 impl TlsIo {
+    /// Room that a buffer needs which is read into.
+    pub const READ_BUFFER_BYTES: usize = limits::READ_BUFFER_BYTES;
+
     /// Whether the peer chose HTTP/2; otherwise it speaks HTTP/1.1.
     #[must_use]
     pub fn speaks_http_2(&self) -> bool {
@@ -119,19 +122,39 @@ impl TlsIo {
         Poll::Ready(Ok(()))
     }
 
-    /// Plain bytes; none at the end of the stream.
-    fn poll_plain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    /// Reads plain bytes to where they are wanted, without a buffer of the connection's own; none at the end of the stream. The
+    /// buffer has room for [`READ_BUFFER_BYTES`](Self::READ_BUFFER_BYTES).
+    ///
+    /// # Errors
+    ///
+    /// What the system says, and what a peer does that breaks TLS.
+    pub fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.unread.is_empty() {
+            let taken = self.unread.len().min(buffer.len());
+            buffer[..taken].copy_from_slice(&self.unread.split_to(taken));
+            return Poll::Ready(Ok(taken));
+        }
         loop {
             ready!(self.tls.socket().0.poll_read_ready(context))?;
-            let read = BENCH.with_borrow_mut(|Bench { scratch, plain }| {
-                plain.resize(limits::READ_BUFFER_BYTES, 0);
-                let read = self.tls.read(plain, scratch)?;
-                Ok(Bytes::copy_from_slice(&plain[..read]))
-            });
+            let read = BENCH.with_borrow_mut(|bench| self.tls.read(buffer, &mut bench.scratch));
             if !is_full(&read) {
                 return Poll::Ready(read);
             }
         }
+    }
+
+    /// Plain bytes; none at the end of the stream.
+    fn poll_plain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let mut plain = BENCH.with_borrow_mut(|bench| std::mem::take(&mut bench.plain));
+        plain.resize(Self::READ_BUFFER_BYTES, 0);
+        let read = self.poll_read_into(context, &mut plain);
+        let read = read.map_ok(|read| Bytes::copy_from_slice(&plain[..read]));
+        BENCH.with_borrow_mut(|bench| bench.plain = plain);
+        read
     }
 
     /// Writes as much of these two pieces as is sealed at once.

@@ -23,13 +23,14 @@ use std::{
 };
 
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::ConnectInfo,
     http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 use fanwave_gateway::TlsAcceptor;
+use fanwave_http2::PREFACE;
 use fanwave_origin::{ViewerRequest, Viewing};
 use futures_util::{
     FutureExt, TryFutureExt,
@@ -39,11 +40,8 @@ use hyper::{
     Request, Response,
     body::Incoming,
     rt::{Read, Write},
-    server::conn::{
-        http1::{self, UpgradeableConnection},
-        http2,
-    },
-    service::{Service, service_fn},
+    server::conn::http1::{self, UpgradeableConnection},
+    service::{HttpService, Service as _, service_fn},
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -54,50 +52,27 @@ use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
+use tower::ServiceExt;
 
 use super::{
     Stage,
-    cork::Cork,
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
     framing,
-    punctual::punctual,
+    multiplexed::{Answering, Multiplexed, Source},
+    punctual::{Punctual, punctual},
     reached,
-    shared_turn::{Begun, SharedTurn},
+    upload::Upload,
 };
 use crate::{config::http::Http, telemetry::HttpMetrics};
 
-/// What an HTTP/2 connection begins with; no method of HTTP/1 is called so (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How much of it must have come in the first piece: the method's name.
+/// How much of the preface must have come in the first piece: the method's name, of which HTTP/1 has none.
 const PREFACE_BYTES_MIN: usize = 3;
 
 /// Least buffer per connection: answers are written in pieces of this size even when headers are kept small.
 const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
-/// Requests of one HTTP/2 connection at once. A player has up to eight under way; RFC 9113, section 6.5.2, recommends no
-/// fewer than this. Each costs a task, 3 KB while it waits.
-pub(super) const STREAMS_MAX: u32 = 100;
-
-/// Bytes of request bodies that a peer may send ahead, of one request and of all of a connection: the least that HTTP/2 has.
-/// The longest body that is taken has as many.
-pub(super) const REQUEST_WINDOW_BYTES: u32 = 65_535;
-
-/// Bytes of answers that a stream hands to its connection at a time.
-const SEND_BYTES_MAX: usize = 64 * 1024;
-
-/// Streams that a peer has opened and taken back before they were seen; one more ends the connection. This is what bounds
-/// a flood of resets (CVE-2023-44487), and below what HTTP/2 stacks take for one.
-const RESETS_WAITING_MAX: usize = 20;
-
-/// Streams that we had to reset because of what the peer did; one more ends the connection (CVE-2025-8671).
-const ERRORS_MAX: usize = 100;
-
-/// How often an HTTP/2 peer is asked whether it is there, and how long it may take to answer.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PONG_WITHIN: Duration = Duration::from_secs(20);
-
-/// How often a connection is looked at for answers that are not taken.
+/// How often a connection is looked at for answers that are not taken. A peer of HTTP/2 is asked then whether it is there, and
+/// has to have answered by the next time.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// What all connections have in common.
@@ -139,23 +114,6 @@ impl Conversations {
     /// The same, whose answers over TLS tell where else HTTP is spoken.
     pub(super) fn offering(self, offer: Option<HeaderValue>) -> Self {
         Self { offer, ..self }
-    }
-
-    /// Where requests go is each connection's own.
-    fn http_2(&self, requests: Begun) -> http2::Builder<Begun> {
-        let mut http_2 = http2::Builder::new(requests);
-        http_2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(self.header_list_bytes_max)
-            .initial_stream_window_size(REQUEST_WINDOW_BYTES)
-            .initial_connection_window_size(REQUEST_WINDOW_BYTES)
-            .max_send_buf_size(SEND_BYTES_MAX)
-            .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
-            .max_local_error_reset_streams(ERRORS_MAX)
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PONG_WITHIN);
-        http_2
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
@@ -236,9 +194,24 @@ impl Conversations {
         (rules, offer): (Rules, Option<HeaderValue>),
         staged: watch::Receiver<Stage>,
     ) where
-        I: Read + Write + Unpin + Send + 'static,
+        I: Source + Read + Write + Unpin + Send + 'static,
     {
         let exchanges = Exchanges::new(rules, Instant::now(), &self.metrics.sent);
+        match rules {
+            Rules::Http1 => self.hold_1((io, peer), offer, exchanges, staged).await,
+            Rules::Multiplexed => self.hold_2((io, peer), offer, exchanges, staged).await,
+        }
+    }
+
+    async fn hold_1<I>(
+        &self,
+        (io, peer): (I, SocketAddr),
+        offer: Option<HeaderValue>,
+        exchanges: Arc<Exchanges>,
+        staged: watch::Receiver<Stage>,
+    ) where
+        I: Read + Write + Unpin + Send + 'static,
+    {
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
         let (viewing, body_wait) = (self.viewing.clone(), self.header_wait);
@@ -263,37 +236,50 @@ impl Conversations {
             };
             answered.map_ok(|response| offering(response, offer))
         });
-        match rules {
-            Rules::Http1 => {
-                let connection = pin!(self.http_1.serve_connection(io, service).with_upgrades());
-                let wind_down = |connection: &mut Pin<&mut UpgradeableConnection<_, _>>| {
-                    connection.as_mut().graceful_shutdown();
-                };
-                self.drive(connection, wind_down, &exchanges, staged).await;
-            }
-            Rules::Multiplexed => {
-                let (begun, cork) = (Begun::default(), Cork::new(io));
-                let connection = self
-                    .http_2(begun.clone())
-                    .serve_connection(cork.clone(), service);
-                let connection = SharedTurn::new(connection, begun, cork);
-                let wind_down = |connection: &mut SharedTurn<_, _>| {
-                    http2::Connection::graceful_shutdown(connection.connection());
-                };
-                self.drive(connection, wind_down, &exchanges, staged).await;
-            }
-        }
+        let connection = pin!(self.http_1.serve_connection(io, service).with_upgrades());
+        self.drive(connection, &exchanges, staged).await;
     }
 
-    /// `wind_down` asks the peer for no new requests.
+    async fn hold_2<I>(
+        &self,
+        (io, peer): (I, SocketAddr),
+        offer: Option<HeaderValue>,
+        exchanges: Arc<Exchanges>,
+        staged: watch::Receiver<Stage>,
+    ) where
+        I: Source + Write + Unpin,
+    {
+        let book = Arc::clone(&exchanges);
+        let (viewing, router, body_wait) =
+            (self.viewing.clone(), self.router.clone(), self.header_wait);
+        let service = move |request: Request<Option<Upload>>| -> Answering {
+            let (exchange, offer) = (book.begin(), offer.clone());
+            let offered = |answered: Result<Response<Answer>, Infallible>| {
+                let Ok(response) = answered;
+                offering(response, offer)
+            };
+            if let Some(asked) = viewing.asked(request.method(), request.uri(), request.headers()) {
+                return Box::pin(answer_viewer(exchange, asked).map(offered));
+            }
+            let mut request = request.map(|body| {
+                let punctual = |body| Body::new(Punctual::new(body, body_wait));
+                body.map_or_else(Body::empty, punctual)
+            });
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let routed = router.clone().oneshot(request);
+            Box::pin(answer(exchange, routed).map(offered))
+        };
+        let connection = Multiplexed::new(io, self.header_list_bytes_max, service);
+        self.drive(connection, &exchanges, staged).await;
+    }
+
     async fn drive<C, E>(
         &self,
         mut connection: C,
-        wind_down: impl Fn(&mut C),
         exchanges: &Exchanges,
         mut staged: watch::Receiver<Stage>,
     ) where
-        C: Future<Output = Result<(), E>> + Unpin,
+        C: Driven + Future<Output = Result<(), E>> + Unpin,
         E: Display,
     {
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
@@ -312,19 +298,57 @@ impl Conversations {
                     if next == Stage::Closed {
                         return;
                     }
-                    wind_down(&mut connection);
+                    connection.wind_down();
                     next = Stage::Closed;
                 }
                 now = looks.tick() => match exchanges.judge(now) {
-                    Verdict::Fine => {}
-                    Verdict::WindDown => wind_down(&mut connection),
-                    Verdict::Cut => {
+                    Verdict::Fine if connection.look() => {}
+                    Verdict::WindDown => connection.wind_down(),
+                    Verdict::Fine | Verdict::Cut => {
                         self.metrics.cut.inc();
                         return;
                     }
                 }
             }
         }
+    }
+}
+
+/// A connection as it is held.
+trait Driven {
+    /// Asks the peer for no new requests.
+    fn wind_down(&mut self);
+
+    /// Another while has gone by. False where the peer is not there any more.
+    fn look(&mut self) -> bool;
+}
+
+impl<I, S, E> Driven for Pin<&mut UpgradeableConnection<I, S>>
+where
+    S: HttpService<Incoming, ResBody = Answer, Error = E>,
+    E: Into<BoxError>,
+    I: Read + Write + Unpin,
+{
+    fn wind_down(&mut self) {
+        self.as_mut().graceful_shutdown();
+    }
+
+    fn look(&mut self) -> bool {
+        true
+    }
+}
+
+impl<I, S> Driven for Multiplexed<I, S>
+where
+    I: Source + Write + Unpin,
+    S: FnMut(Request<Option<Upload>>) -> Answering,
+{
+    fn wind_down(&mut self) {
+        self.wind_down();
+    }
+
+    fn look(&mut self) -> bool {
+        self.look()
     }
 }
 

@@ -7,7 +7,6 @@
 //! waited for.
 
 use std::{
-    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -74,7 +73,7 @@ struct Book {
     idle_since: Instant,
     winding_since: Option<Instant>,
     /// By when answers have to be taken; at most as many as there are requests at once.
-    due: BTreeMap<u64, Instant>,
+    due: Vec<(u64, Instant)>,
     next: u64,
 }
 
@@ -88,7 +87,7 @@ impl Exchanges {
                 open: 0,
                 idle_since: now,
                 winding_since: None,
-                due: BTreeMap::new(),
+                due: Vec::new(),
                 next: 0,
             }),
         })
@@ -107,7 +106,7 @@ impl Exchanges {
     pub(super) fn judge(&self, now: Instant) -> Verdict {
         let mut book = self.book();
         let since = |then: Instant| now.saturating_duration_since(then);
-        if book.due.values().any(|due| *due <= now) {
+        if book.due.iter().any(|(_, due)| *due <= now) {
             return Verdict::Cut;
         }
         if self.rules == Rules::Http1 {
@@ -148,7 +147,7 @@ impl Exchange {
             let mut book = self.exchanges.book();
             let number = book.next;
             book.next = book.next.wrapping_add(1);
-            book.due.insert(number, now + time);
+            book.due.push((number, now + time));
             drop(book);
             self.due = Some(number);
         }
@@ -166,7 +165,7 @@ impl Drop for Exchange {
         book.open = book.open.saturating_sub(1);
         book.idle_since = Instant::now();
         if let Some(due) = self.due {
-            book.due.remove(&due);
+            book.due.retain(|(number, _)| *number != due);
         }
     }
 }

@@ -12,12 +12,13 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use axum::{body::Body, extract::ConnectInfo, http::HeaderValue};
 use bytes::{Buf, Bytes};
 use fanwave_gateway::{TlsFiles, quic_config};
+use fanwave_http2::limits::{RECEIVE_WINDOW_BYTES, STREAMS_MAX};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use h3::{
     error::Code,
@@ -26,9 +27,8 @@ use h3::{
 use h3_quinn::{RecvStream, SendStream};
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Method, Request, Response,
+    Method, Request, Response,
     body::{Body as HttpBody, Frame},
-    header,
     service::Service,
 };
 use hyper_util::service::TowerToHyperService;
@@ -42,8 +42,9 @@ use tokio::{
 
 use super::{
     Stage,
-    connection::{Conversations, LOOK_EVERY, REQUEST_WINDOW_BYTES, STREAMS_MAX, answer_viewer},
+    connection::{Conversations, LOOK_EVERY, answer_viewer},
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
+    fields::complete,
     punctual::Punctual,
     reached,
 };
@@ -85,8 +86,8 @@ pub fn bind(address: SocketAddr, files: &TlsFiles) -> Result<Endpoint, BindError
     transport
         .max_concurrent_bidi_streams(STREAMS_MAX.into())
         .max_concurrent_uni_streams(CONTROL_STREAMS_MAX.into())
-        .stream_receive_window(REQUEST_WINDOW_BYTES.into())
-        .receive_window(REQUEST_WINDOW_BYTES.into())
+        .stream_receive_window(RECEIVE_WINDOW_BYTES.into())
+        .receive_window(RECEIVE_WINDOW_BYTES.into())
         .send_window(SEND_WINDOW_BYTES)
         .max_idle_timeout(SILENCE_MAX.try_into().ok())
         .datagram_receive_buffer_size(None);
@@ -278,7 +279,7 @@ async fn send(
 ) -> Result<(), h3::error::StreamError> {
     let (mut head, body) = response.into_parts();
     let length = body.size_hint().exact();
-    complete(&mut head.headers, length);
+    complete(&mut head, length, is_head);
     sending
         .send_response(Response::from_parts(head, ()))
         .await?;
@@ -296,25 +297,6 @@ async fn send(
         }
     }
     sending.finish().await
-}
-
-/// What the libraries of the other versions add, and without what these alone have (RFC 9114, section 4.2).
-fn complete(headers: &mut HeaderMap, length: Option<u64>) {
-    for name in [
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-    if let Some(length) = length
-        && !headers.contains_key(header::CONTENT_LENGTH)
-    {
-        headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
-        headers.insert(header::DATE, date);
-    }
 }
 
 /// The body of a request.

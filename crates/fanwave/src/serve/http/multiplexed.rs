@@ -1,0 +1,336 @@
+//! A connection of HTTP/2 and all its requests, as one task around `fanwave_http2`'s machine.
+//!
+//! When a part is ready, every request that waits for it is woken. Were each a task of its own, each would wake its
+//! connection, which would write one answer at a time: here whoever is woken takes their turn first, and what it comes to
+//! leaves at once ([`Outbox`]). A request that panics takes its connection with it; handlers that may panic are caught before.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+};
+
+use axum::http::Method;
+use bytes::Bytes;
+use fanwave_gateway::TlsIo;
+use fanwave_http2::{Code, Connection, Event, StreamId};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use hyper::{Request, Response, body::Body, rt::Write};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{
+    exchanges::Answer,
+    fields::complete,
+    outbox::{GATHERED_BYTES_MAX, Outbox},
+    upload::{Upload, Uploading, upload},
+};
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = TlsIo::READ_BUFFER_BYTES;
+
+/// Times that a connection reads before it hands on what came of it: others wait for their turn.
+const READS_MAX: usize = 8;
+
+thread_local! {
+    /// What connections read into, one after the other.
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// What a connection is read from.
+pub(super) trait Source {
+    /// Reads as much as there is and fits; nothing at the end.
+    fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>>;
+}
+
+impl Source for TlsIo {
+    fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read_into(context, buffer)
+    }
+}
+
+impl Source for TokioIo<TcpStream> {
+    fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = Pin::new(self.inner_mut()).poll_read(context, &mut buffer);
+        read.map_ok(|()| buffer.filled().len())
+    }
+}
+
+/// What becomes of a request.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
+
+/// The connection with its requests; ends as the connection does.
+pub(super) struct Multiplexed<I, S> {
+    io: I,
+    machine: Connection,
+    service: S,
+    asked: FuturesUnordered<Asked>,
+    answers: Vec<(StreamId, Answer)>,
+    uploads: Vec<(StreamId, Uploading)>,
+    outbox: Outbox,
+    ends: bool,
+}
+
+/// A request whose answer is not there yet.
+struct Asked {
+    stream: StreamId,
+    is_head: bool,
+    /// None once nobody wants it.
+    answering: Option<Answering>,
+    waker: Option<Waker>,
+}
+
+impl Future for Asked {
+    type Output = Option<((StreamId, bool), Response<Answer>)>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(answering) = &mut this.answering else {
+            return Poll::Ready(None);
+        };
+        let response = match answering.as_mut().poll(context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                if this.waker.is_none() {
+                    this.waker = Some(context.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        };
+        Poll::Ready(Some(((this.stream, this.is_head), response)))
+    }
+}
+
+impl<I, S> Multiplexed<I, S>
+where
+    I: Source + Write + Unpin,
+    S: FnMut(Request<Option<Upload>>) -> Answering,
+{
+    /// A connection that has just begun; `service` is asked for what becomes of each request.
+    pub(super) fn new(io: I, header_list_bytes_max: u32, service: S) -> Self {
+        Self {
+            io,
+            machine: Connection::new(header_list_bytes_max),
+            service,
+            asked: FuturesUnordered::new(),
+            answers: Vec::new(),
+            uploads: Vec::new(),
+            outbox: Outbox::default(),
+            ends: false,
+        }
+    }
+
+    /// Asks the peer for no new request. Takes effect with the next turn.
+    pub(super) fn wind_down(&mut self) {
+        self.machine.wind_down();
+    }
+
+    /// Another while has gone by. False where the peer has not been heard of for all of it.
+    pub(super) fn look(&mut self) -> bool {
+        self.machine.forgive();
+        self.machine.ping()
+    }
+
+    /// Reads what has come, as far as a turn goes; pending where there is no more.
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..READS_MAX {
+            let machine = &mut self.machine;
+            let io = &mut self.io;
+            let read = READ.with_borrow_mut(|bytes| {
+                let read = ready!(io.poll_read_into(context, bytes))?;
+                machine.receive(bytes.get(..read).unwrap_or_default());
+                Poll::Ready(Ok::<_, io::Error>(read))
+            });
+            if ready!(read)? == 0 {
+                self.ends = true;
+                return Poll::Ready(Ok(()));
+            }
+            while let Some(event) = self.machine.poll_event() {
+                self.handle(event, context);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn handle(&mut self, event: Event, context: &mut Context<'_>) {
+        match event {
+            Event::Request {
+                stream,
+                head,
+                has_body,
+            } => {
+                let body = has_body.then(|| {
+                    let (uploading, upload) = upload();
+                    self.uploads.push((stream, uploading));
+                    upload
+                });
+                let is_head = head.method() == Method::HEAD;
+                let mut answering = (self.service)(head.map(|()| body));
+                // Most answers are there at once.
+                match answering.as_mut().poll(context) {
+                    Poll::Ready(response) => self.begin((stream, is_head), response),
+                    Poll::Pending => self.asked.push(Asked {
+                        stream,
+                        is_head,
+                        answering: Some(answering),
+                        waker: None,
+                    }),
+                }
+            }
+            Event::Data { stream, data } => {
+                match self.uploads.iter().find(|(of, _)| *of == stream) {
+                    Some((_, uploading)) => uploading.put(data),
+                    None => self.machine.used(stream, data.len()),
+                }
+            }
+            Event::Gone { stream } => {
+                for asked in self.asked.iter_mut().filter(|asked| asked.stream == stream) {
+                    asked.answering = None;
+                    // It is looked at once more, and taken out.
+                    if let Some(waker) = asked.waker.take() {
+                        waker.wake();
+                    }
+                }
+                self.answers.retain(|(of, _)| *of != stream);
+                self.end_upload(stream);
+            }
+        }
+    }
+
+    /// The head of an answer is there.
+    fn begin(&mut self, (stream, is_head): (StreamId, bool), response: Response<Answer>) {
+        let (mut head, answer) = response.into_parts();
+        let ended = is_head || answer.is_end_stream();
+        complete(&mut head, answer.size_hint().exact(), is_head);
+        self.machine
+            .respond(stream, head.status, &head.headers, ended);
+        if !ended {
+            self.answers.push((stream, answer));
+        }
+    }
+
+    /// Gives the machine what there is of answers, as far as it has room.
+    fn pour(&mut self, context: &mut Context<'_>) {
+        let machine = &mut self.machine;
+        self.answers.retain_mut(|(stream, answer)| {
+            while machine.room(*stream) > 0 {
+                match Pin::new(&mut *answer).poll_frame(context) {
+                    Poll::Pending => return true,
+                    Poll::Ready(frame) => {
+                        let data = match frame {
+                            None => Some(Bytes::new()),
+                            // Trailers: nothing of ours has any.
+                            Some(Ok(frame)) => frame.into_data().ok(),
+                            Some(Err(error)) => {
+                                tracing::debug!(%error, "an answer broke off");
+                                machine.abandon(*stream, Code::INTERNAL_ERROR);
+                                return false;
+                            }
+                        };
+                        let ended =
+                            data.as_ref().is_none_or(Bytes::is_empty) || answer.is_end_stream();
+                        machine.send(*stream, data.unwrap_or_default(), ended);
+                        if ended {
+                            return false;
+                        }
+                    }
+                }
+            }
+            true
+        });
+    }
+
+    /// Tells the machine what was read of bodies.
+    fn settle_uploads(&mut self) {
+        let mut index = 0;
+        while let Some((stream, uploading)) = self.uploads.get(index) {
+            let stream = *stream;
+            self.machine.used(stream, uploading.used());
+            if uploading.is_over() {
+                self.end_upload(stream);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn end_upload(&mut self, stream: StreamId) {
+        if let Some(index) = self.uploads.iter().position(|(of, _)| *of == stream) {
+            let (_, uploading) = self.uploads.swap_remove(index);
+            self.machine.used(stream, uploading.end());
+        }
+    }
+
+    /// Writes all that there is, as far as the peer takes it. Whether it took anything.
+    fn write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut wrote = false;
+        loop {
+            ready!(self.outbox.drain(&mut self.io, context))?;
+            let machine = &mut self.machine;
+            self.outbox
+                .gather(|out| machine.poll_output(out, GATHERED_BYTES_MAX));
+            if self.outbox.is_empty() {
+                return Poll::Ready(Ok(wrote));
+            }
+            wrote = true;
+        }
+    }
+}
+
+impl<I, S> Future for Multiplexed<I, S>
+where
+    I: Source + Write + Unpin,
+    S: FnMut(Request<Option<Upload>>) -> Answering + Unpin,
+{
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let read = this.read(context)?;
+            if this.ends {
+                return Poll::Ready(Ok(()));
+            }
+            while let Poll::Ready(Some(answered)) = this.asked.poll_next_unpin(context) {
+                if let Some((stream, response)) = answered {
+                    this.begin(stream, response);
+                }
+            }
+            this.pour(context);
+            if !this.uploads.is_empty() {
+                this.settle_uploads();
+            }
+            let wrote = match this.write(context)? {
+                Poll::Ready(wrote) => wrote,
+                // Woken when the peer takes more, or sends.
+                Poll::Pending => false,
+            };
+            if this.machine.is_over() && this.outbox.is_empty() && !this.machine.has_output() {
+                return Pin::new(&mut this.io).poll_shutdown(context);
+            }
+            // What was written has made room for more of answers.
+            let may_pour = wrote && !this.answers.is_empty();
+            if read.is_pending() && !may_pour {
+                return Poll::Pending;
+            }
+        }
+    }
+}
