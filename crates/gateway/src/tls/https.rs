@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use rustls::ServerConfig;
 use socket2::SockRef;
@@ -97,6 +97,24 @@ impl TlsIo {
     #[must_use]
     pub fn speaks_http_2(&self) -> bool {
         self.tls.protocol() == Some(HTTP_2)
+    }
+
+    /// The plain bytes that have come and are not read, which stay so; waits for some, and shows none at the end of the
+    /// stream.
+    ///
+    /// # Errors
+    ///
+    /// The peer does not speak TLS as it should, or its connection has broken.
+    pub fn poll_unread(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        if self.unread.is_empty() {
+            self.unread = ready!(self.poll_plain(context))?;
+        }
+        Poll::Ready(Ok(&self.unread))
+    }
+
+    /// Takes as many of them as have been read elsewhere.
+    pub fn consume(&mut self, length: usize) {
+        self.unread.advance(length.min(self.unread.len()));
     }
 
     /// The connection for a reactor, no longer watched by tokio, and the plain bytes that have come already.
@@ -187,9 +205,7 @@ impl Read for TlsIo {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.unread.is_empty() {
-            this.unread = ready!(this.poll_plain(context))?;
-        }
+        ready!(this.poll_unread(context))?;
         let taken = this.unread.len().min(buffer.remaining());
         buffer.put_slice(&this.unread.split_to(taken));
         Poll::Ready(Ok(()))

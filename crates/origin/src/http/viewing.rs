@@ -39,7 +39,8 @@ impl Viewing {
         Self { shared }
     }
 
-    /// The request, if it is one that a viewer makes again and again; everything else is for the router.
+    /// The request, if it is one that a viewer makes again and again; everything else is for the router. Of the fields no
+    /// others are read than `Accept-Encoding` and `Range`.
     #[must_use]
     pub fn asked(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<ViewerRequest> {
         if *method != Method::GET {

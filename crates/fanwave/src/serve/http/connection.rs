@@ -26,7 +26,7 @@ use axum::{
     BoxError, Router,
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::IntoResponse,
 };
 use fanwave_gateway::TlsAcceptor;
@@ -58,6 +58,7 @@ use super::{
     Stage,
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
     framing,
+    lane::{self, Manners, Road},
     multiplexed::{Answering, Multiplexed, Source},
     punctual::{Punctual, punctual},
     reached,
@@ -151,22 +152,48 @@ impl Conversations {
         let Ok(peer) = stream.peer_addr() else {
             return;
         };
-        let rules = |is_http_2| {
-            if is_http_2 {
-                Rules::Multiplexed
-            } else {
-                Rules::Http1
-            }
-        };
         if let Some(tls) = tls {
             if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
-                let rules = rules(stream.speaks_http_2());
-                Box::pin(self.converse((stream, peer), (rules, self.offer.clone()), staged)).await;
+                let is_http_2 = stream.speaks_http_2();
+                self.speak((stream, peer), (is_http_2, self.offer.clone()), staged)
+                    .await;
             }
-        } else if let Some(first) = self.meet(&mut staged, has_preface(&stream)).await {
+        } else if let Some(is_http_2) = self.meet(&mut staged, has_preface(&stream)).await {
             let io = TokioIo::new(stream);
-            Box::pin(self.converse((io, peer), (rules(first), None), staged)).await;
+            self.speak((io, peer), (is_http_2, None), staged).await;
         }
+    }
+
+    /// The lane's while viewers' requests are all that comes, and hyper's then. Neither takes memory while it is the
+    /// other's.
+    fn speak<I>(
+        &self,
+        (mut io, peer): (I, SocketAddr),
+        (is_http_2, offer): (bool, Option<HeaderValue>),
+        mut staged: watch::Receiver<Stage>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        I: Road + Source + Read + Send + 'static,
+    {
+        if is_http_2 {
+            let about = (Rules::Multiplexed, offer);
+            return Either::Left(Box::pin(self.converse((io, peer), about, staged)));
+        }
+        let lane = Box::pin(async move {
+            let manners = Manners {
+                header_wait: self.header_wait,
+                offer: offer.as_ref(),
+                metrics: &self.metrics,
+            };
+            let ask = |uri: &_, headers: &_| self.viewing.asked(&Method::GET, uri, headers);
+            let goes_on = lane::keep(&mut io, ask, manners, &mut staged).await;
+            goes_on.then_some((io, offer, staged))
+        });
+        Either::Right(async move {
+            if let Some((io, offer, staged)) = lane.await {
+                Box::pin(self.converse((io, peer), (Rules::Http1, offer), staged)).await;
+            }
+        })
     }
 
     /// Waits for the first bytes of a connection, if they come in time and are good for something.

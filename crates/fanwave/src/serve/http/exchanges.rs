@@ -35,6 +35,11 @@ const AGE_MAX: Duration = Duration::from_secs(3600);
 /// How long what is under way may take once the peer has been asked to make no new request.
 const WIND_DOWN_MAX: Duration = Duration::from_secs(120);
 
+/// How long an answer of so many bytes may take to be taken.
+pub(super) fn time_to_take(bytes: u64) -> Duration {
+    ANSWER_TIME + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN)
+}
+
 /// Which rules a connection has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rules {
@@ -143,7 +148,7 @@ impl Exchange {
     /// The answer is ready, and goes out; `woken` is measured when it has been handed to the connection.
     pub(super) fn answer(mut self, body: Body, woken: Option<Woken>, now: Instant) -> Answer {
         if let Some(bytes) = body.size_hint().exact() {
-            let time = ANSWER_TIME + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN);
+            let time = time_to_take(bytes);
             let mut book = self.exchanges.book();
             let number = book.next;
             book.next = book.next.wrapping_add(1);

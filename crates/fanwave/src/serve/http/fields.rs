@@ -36,12 +36,15 @@ pub(super) fn complete(head: &mut Parts, length: Option<u64>, is_head: bool) {
         head.headers.insert(header::CONTENT_LENGTH, length.into());
     }
     if !head.headers.contains_key(header::DATE) {
-        head.headers
-            .insert(header::DATE, date_at(SystemTime::now()));
+        head.headers.insert(header::DATE, date());
     }
 }
 
-/// The date (RFC 9110, section 6.6.1), which is written once a second.
+/// The date of an answer (RFC 9110, section 6.6.1), which is written once a second.
+pub(super) fn date() -> HeaderValue {
+    date_at(SystemTime::now())
+}
+
 fn date_at(now: SystemTime) -> HeaderValue {
     let second = now
         .duration_since(UNIX_EPOCH)

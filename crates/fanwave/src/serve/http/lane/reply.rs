@@ -1,0 +1,303 @@
+//! An answer on its way: its head and its body, gathered in the thread's memory and given to the socket in one piece.
+//!
+//! One write of one aligned piece costs the kernel less than a list of pieces as they lie in a playlist or a part. What the socket
+//! does not take stays in the pieces themselves, which are shared and not copied: so a peer that reads slowly costs
+//! no more than what it was going to be sent, and the thread's memory is free for the next.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{self, Write as _},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header, response::Parts},
+    response::Response,
+};
+use bytes::{Buf, Bytes};
+use fanwave_origin::Woken;
+use hyper::{body::Body as HttpBody, rt::Write};
+use prometheus_client::metrics::counter::Counter;
+
+use super::super::{exchanges::time_to_take, fields::date};
+
+/// Most bytes that are gathered: a playlist, a part, or a quarter of a second of the largest pictures.
+const GATHERED_BYTES_MAX: usize = 256 * 1024;
+
+/// The same for a peer whose socket was full: it has room for less, and what is gathered beyond that is gathered in vain.
+const RESUMED_BYTES_MAX: usize = 64 * 1024;
+
+/// Where processors copy fastest from.
+const ALIGNED_TO: usize = 64;
+
+/// What the connections of a thread use in turn.
+#[derive(Debug)]
+struct Desk {
+    gathered: Vec<u8>,
+    /// Room for the pieces of one answer.
+    pieces: VecDeque<Bytes>,
+}
+
+thread_local! {
+    static DESK: RefCell<Desk> = const {
+        RefCell::new(Desk { gathered: Vec::new(), pieces: VecDeque::new() })
+    };
+}
+
+/// What is said with an answer of its connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'a> {
+    /// `Alt-Svc`.
+    pub(super) offer: Option<&'a HeaderValue>,
+    /// This answer is the connection's last.
+    pub(super) last: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
+    head: Option<Parts>,
+    /// What was gathered and not taken, or not gathered yet.
+    pieces: VecDeque<Bytes>,
+    body: Option<Body>,
+    length: Option<u64>,
+    /// Bytes that the body has still to come to, where that is known.
+    due: Option<u64>,
+    woken: Option<Woken>,
+    said: Said<'a>,
+    was_full: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// An answer whose length nobody knows ends with its connection.
+    pub(super) fn new(response: Response, woken: Option<Woken>, said: Said<'a>) -> Self {
+        let (head, body) = response.into_parts();
+        let stated = head.headers.get(header::CONTENT_LENGTH);
+        let stated = stated.and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = stated.or_else(|| body.size_hint().exact());
+        let said = Said {
+            last: said.last || length.is_none(),
+            ..said
+        };
+        Self {
+            head: Some(head),
+            pieces: VecDeque::new(),
+            body: Some(body),
+            length,
+            due: length,
+            woken,
+            said,
+            was_full: false,
+        }
+    }
+
+    /// Whether nothing may follow on this connection.
+    pub(super) fn is_last(&self) -> bool {
+        self.said.last
+    }
+
+    /// How long it may take to be taken, if it has an end.
+    pub(super) fn time(&self) -> Option<Duration> {
+        self.length.map(time_to_take)
+    }
+
+    /// Sends it, as far as the peer takes it now; `sent` counts the bytes of its body.
+    pub(super) fn poll_send<I: Write + Unpin>(
+        &mut self,
+        io: &mut I,
+        sent: &Counter,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        DESK.with_borrow_mut(|desk| {
+            if self.pieces.capacity() == 0 {
+                std::mem::swap(&mut self.pieces, &mut desk.pieces);
+            }
+            let polled = self.poll_pieces(io, &mut desk.gathered, sent, context);
+            if self.pieces.is_empty() {
+                std::mem::swap(&mut self.pieces, &mut desk.pieces);
+            }
+            polled
+        })
+    }
+
+    fn poll_pieces<I: Write + Unpin>(
+        &mut self,
+        io: &mut I,
+        gathered: &mut Vec<u8>,
+        sent: &Counter,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let begin = clear(gathered);
+            if let Some(head) = self.head.take() {
+                self.write_head(&head, gathered);
+            }
+            let head_end = gathered.len();
+            let most = if self.was_full {
+                RESUMED_BYTES_MAX
+            } else {
+                GATHERED_BYTES_MAX
+            };
+            self.gather(gathered, begin + most, sent, context)?;
+            let (out, head) = (&gathered[begin..], head_end - begin);
+            if out.is_empty() {
+                let flushed = Pin::new(io).poll_flush(context);
+                // A body that has nothing now has seen to it that this is called again.
+                return match flushed {
+                    Poll::Ready(Ok(())) if self.body.is_some() => Poll::Pending,
+                    flushed => flushed,
+                };
+            }
+            let written = write(io, out, context)?;
+            self.pass(out, head, written);
+            if written < out.len() {
+                self.was_full = true;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Copies as much of the body as there is now, until `gathered` is so long.
+    fn gather(
+        &mut self,
+        gathered: &mut Vec<u8>,
+        end: usize,
+        sent: &Counter,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        for piece in &self.pieces {
+            append(gathered, piece, end);
+        }
+        while gathered.len() < end
+            && let Some(body) = &mut self.body
+        {
+            if self.due == Some(0) {
+                self.finish();
+                break;
+            }
+            let frame = match Pin::new(body).poll_frame(context) {
+                Poll::Pending => break,
+                Poll::Ready(Some(frame)) => frame.map_err(io::Error::other)?,
+                Poll::Ready(None) if self.due.is_none() => {
+                    self.finish();
+                    break;
+                }
+                // What was promised does not come: the peer has to see that.
+                Poll::Ready(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            let Ok(mut piece) = frame.into_data() else {
+                continue;
+            };
+            if let Some(due) = &mut self.due {
+                piece.truncate(usize::try_from(*due).unwrap_or(usize::MAX));
+                *due -= piece.len() as u64;
+            }
+            if !piece.is_empty() {
+                sent.inc_by(piece.len() as u64);
+                append(gathered, &piece, end);
+                self.pieces.push_back(piece);
+            }
+        }
+        if self.due == Some(0) {
+            self.finish();
+        }
+        Ok(())
+    }
+
+    /// All of the body has been handed on.
+    fn finish(&mut self) {
+        self.body = None;
+        self.woken = None;
+    }
+
+    /// So many bytes of the head and of the pieces behind it have been taken.
+    fn pass(&mut self, out: &[u8], head: usize, written: usize) {
+        let mut past = written.saturating_sub(head);
+        while let Some(first) = self.pieces.front_mut().filter(|_| past > 0) {
+            let passed = past.min(first.len());
+            first.advance(passed);
+            past -= passed;
+            if first.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+        if written < head {
+            let rest = Bytes::copy_from_slice(&out[written..head]);
+            self.pieces.push_front(rest);
+        }
+    }
+
+    fn write_head(&self, head: &Parts, out: &mut Vec<u8>) {
+        for text in [
+            "HTTP/1.1 ",
+            head.status.as_str(),
+            " ",
+            head.status.canonical_reason().unwrap_or_default(),
+            "\r\n",
+        ] {
+            out.extend_from_slice(text.as_bytes());
+        }
+        for (name, value) in &head.headers {
+            // How the message ends, and what becomes of its connection, is said below.
+            if ![
+                header::CONTENT_LENGTH,
+                header::TRANSFER_ENCODING,
+                header::CONNECTION,
+                header::DATE,
+            ]
+            .contains(name)
+            {
+                write_field(out, name.as_str(), value.as_bytes());
+            }
+        }
+        if let Some(offer) = self.said.offer {
+            write_field(out, header::ALT_SVC.as_str(), offer.as_bytes());
+        }
+        if self.said.last {
+            write_field(out, header::CONNECTION.as_str(), b"close");
+        }
+        if let Some(length) = self.length {
+            // Memory takes whatever is written to it.
+            drop(write!(out, "content-length: {length}\r\n"));
+        }
+        write_field(out, header::DATE.as_str(), date().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Empties the memory but for what comes before the first byte that is well aligned.
+fn clear(gathered: &mut Vec<u8>) -> usize {
+    gathered.clear();
+    gathered.reserve(ALIGNED_TO + GATHERED_BYTES_MAX);
+    let begin = gathered.as_ptr().align_offset(ALIGNED_TO).min(ALIGNED_TO);
+    gathered.resize(begin, 0);
+    begin
+}
+
+fn append(gathered: &mut Vec<u8>, piece: &[u8], end: usize) {
+    let room = end.saturating_sub(gathered.len());
+    gathered.extend_from_slice(piece.get(..room).unwrap_or(piece));
+}
+
+/// How much of it the socket takes now.
+fn write<I: Write + Unpin>(io: &mut I, out: &[u8], context: &mut Context<'_>) -> io::Result<usize> {
+    let mut written = 0;
+    while written < out.len() {
+        match Pin::new(&mut *io).poll_write(context, &out[written..]) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(taken) => written += taken?,
+            Poll::Pending => break,
+        }
+    }
+    Ok(written)
+}
+
+fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(piece);
+    }
+}
