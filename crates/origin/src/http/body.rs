@@ -1,6 +1,11 @@
 //! Media bodies: a file is the pieces it is kept in, one after the other, and is sent without joining them.
 
-use std::convert::Infallible;
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use axum::{
     body::Body,
@@ -8,9 +13,39 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use futures_util::stream;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::negotiate::{Wanted, wanted};
+
+/// A body that is all there.
+#[derive(Debug)]
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    /// Bytes of them: who takes an answer slowly is judged by how long it is.
+    length: usize,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.pieces.pop_front();
+        self.length -= piece.as_ref().map_or(0, Bytes::len);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.length).unwrap_or(u64::MAX))
+    }
+}
 
 /// The file of these pieces, or the range of it that is asked for: 200, 206 or 416.
 pub(super) fn send(pieces: Vec<Bytes>, range: Option<&HeaderValue>) -> Response {
@@ -32,9 +67,11 @@ pub(super) fn send(pieces: Vec<Bytes>, range: Option<&HeaderValue>) -> Response 
         ),
     };
     let sent: usize = pieces.iter().map(Bytes::len).sum();
-    let mut response = Response::new(Body::from_stream(stream::iter(
-        pieces.into_iter().map(Ok::<_, Infallible>),
-    )));
+    let body = Pieces {
+        pieces: pieces.into(),
+        length: sent,
+    };
+    let mut response = Response::new(Body::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::{
+    body::Body,
+    http::{Response, header},
+};
 use bytes::Bytes;
 use fanwave_origin::Woken;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -146,8 +149,13 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The answer is ready, and goes out; `woken` is measured when it has been handed to the connection.
-    pub(super) fn answer(mut self, body: Body, woken: Option<Woken>, now: Instant) -> Answer {
-        if let Some(bytes) = body.size_hint().exact() {
+    pub(super) fn answer(
+        mut self,
+        response: Response<Body>,
+        woken: Option<Woken>,
+        now: Instant,
+    ) -> Response<Answer> {
+        if let Some(bytes) = length(&response) {
             let time = time_to_take(bytes);
             let mut book = self.exchanges.book();
             let number = book.next;
@@ -156,12 +164,21 @@ impl Exchange {
             drop(book);
             self.due = Some(number);
         }
-        Answer {
+        response.map(|body| Answer {
             body,
             _woken: woken,
             exchange: self,
-        }
+        })
     }
+}
+
+/// Of the body, where it is known or stated.
+fn length(response: &Response<Body>) -> Option<u64> {
+    let stated = || {
+        let stated = response.headers().get(header::CONTENT_LENGTH)?;
+        stated.to_str().ok()?.parse().ok()
+    };
+    response.body().size_hint().exact().or_else(stated)
 }
 
 impl Drop for Exchange {
@@ -212,6 +229,8 @@ impl HttpBody for Answer {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -223,7 +242,10 @@ mod tests {
         let sent = Counter::default();
         let now = Instant::now();
         let exchanges = Exchanges::new(Rules::Multiplexed, now, &sent);
-        let answer = |body: &'static str| exchanges.begin().answer(Body::from(body), None, now);
+        let answer = |body: &'static str| {
+            let response = Response::new(Body::from(body));
+            exchanges.begin().answer(response, None, now).into_body()
+        };
         let taken = answer("twelve bytes").collect().await.unwrap();
         drop(answer("never taken"));
         assert_eq!(taken.to_bytes().len(), 12);
@@ -237,10 +259,16 @@ mod tests {
             let exchanges = Exchanges::new(rules, now, &Counter::default());
             let endless =
                 Body::from_stream(futures_util::stream::pending::<Result<Bytes, axum::Error>>());
-            let _chat = exchanges.begin().answer(endless, None, now);
-            let playlist = exchanges.begin().answer(Body::from("short"), None, now);
-            let large = vec![0; usize::try_from(BYTES_PER_SECOND_MIN * 100).unwrap()];
-            let segment = exchanges.begin().answer(Body::from(large), None, now);
+            let answer = |body| exchanges.begin().answer(Response::new(body), None, now);
+            let _chat = answer(endless);
+            let playlist = answer(Body::from("short"));
+            // Of one that is read from the storage, only the head says how long it is.
+            let mut stored = Response::new(Body::from_stream(futures_util::stream::pending::<
+                Result<Bytes, axum::Error>,
+            >()));
+            let stated = HeaderValue::from(BYTES_PER_SECOND_MIN * 100);
+            stored.headers_mut().insert(header::CONTENT_LENGTH, stated);
+            let segment = exchanges.begin().answer(stored, None, now);
             assert_eq!(exchanges.judge(now + ANSWER_TIME - SECOND), Verdict::Fine);
             assert_eq!(exchanges.judge(now + ANSWER_TIME), Verdict::Cut);
             drop(playlist);
