@@ -1,9 +1,8 @@
-//! How urgent an answer is, for whoever schedules it: a CDN or a proxy that speaks HTTP/2 or HTTP/3 to players.
+//! How urgent an answer is, for whoever schedules it: our own HTTP/2, or a CDN or a proxy that speaks HTTP/2 or HTTP/3 to players.
 //!
 //! Playlists go first, since nothing else can be asked for without them; then sound, which never waits for pictures; of
 //! the pictures, what takes less bandwidth goes before what takes more: no high bitrate is above a low one (RFC 9218,
-//! section 4.1; draft-pantos-hls-rfc8216bis, appendix B.1). Our own server answers in the order in which answers are ready
-//! and shares a connection among them evenly: the library for HTTP/2 has no priorities.
+//! section 4.1; draft-pantos-hls-rfc8216bis, appendix B.1).
 
 use axum::http::{HeaderName, HeaderValue};
 
