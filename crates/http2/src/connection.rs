@@ -23,6 +23,12 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What a ping of ours carries.
 const PING: [u8; 8] = *b"fanwave\0";
 
+/// The same of the one that goes with a farewell.
+const FAREWELL: [u8; 8] = *b"farewell";
+
+/// As the last stream: any that there may be.
+const ANY: u32 = 0x7fff_ffff;
+
 /// Names a request of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamId(pub(crate) u32);
@@ -57,6 +63,8 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Open,
+    /// The peer is asked for no new request. What it has sent before it hears of that is still taken.
+    Farewell,
     /// No new request is taken.
     WindingDown,
     /// The peer has been told why, and nothing else is said or heard.
@@ -138,7 +146,8 @@ impl Connection {
         let Some(stream) = self.find(stream.0).filter(|found| !found.answer.begun) else {
             return;
         };
-        let mut block = Vec::with_capacity(256);
+        let mut block = Vec::with_capacity(512);
+        block.extend_from_slice(&[0; frame::HEAD_BYTES]);
         if !spoke {
             hpack::forget_table(&mut block);
         }
@@ -149,7 +158,7 @@ impl Connection {
             }
             hpack::field(&mut block, name.as_str().as_bytes(), value.as_bytes());
         }
-        stream.begin(&block, ended);
+        stream.begin(block, ended);
         self.spoke = true;
     }
 
@@ -159,6 +168,12 @@ impl Connection {
         self.stream(stream.0).map_or(0, |found| {
             SEND_BYTES_MAX.saturating_sub(found.answer.queued())
         })
+    }
+
+    /// Whether a request is not over: its answer is not written to its end.
+    #[must_use]
+    pub fn is_open(&self, stream: StreamId) -> bool {
+        self.index(stream.0).is_some()
     }
 
     /// Goes on with an answer that was begun; `ended` with its last bytes, or behind them.
@@ -195,9 +210,19 @@ impl Connection {
         }
     }
 
-    /// Asks the peer for no new request; those under way are answered.
+    /// Asks the peer for no new request; those under way are answered, and those that come before it has heard of it (RFC 9113,
+    /// section 6.8).
     pub fn wind_down(&mut self) {
         if self.stage == Stage::Open {
+            self.stage = Stage::Farewell;
+            frame::put_goaway(&mut self.control, ANY, Code::NO_ERROR);
+            frame::put(&mut self.control, frame::kind::PING, 0, 0, &FAREWELL);
+        }
+    }
+
+    /// Takes no new request from here on.
+    fn close(&mut self) {
+        if self.stage < Stage::WindingDown {
             self.stage = Stage::WindingDown;
             self.say_goodbye(Code::NO_ERROR);
         }
@@ -255,7 +280,7 @@ impl Connection {
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self.stage {
-            Stage::Open => false,
+            Stage::Open | Stage::Farewell => false,
             Stage::WindingDown => self.streams.is_empty(),
             Stage::Failed => true,
         }

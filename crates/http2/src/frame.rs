@@ -112,16 +112,28 @@ pub(crate) fn put_goaway(out: &mut Vec<u8>, last: u32, code: Code) {
     put(out, kind::GOAWAY, 0, 0, &payload);
 }
 
-/// A header block, in as many frames as it needs. Whether it ends its stream is the first one's flag.
-pub(crate) fn put_headers(out: &mut Vec<u8>, stream: u32, block: &[u8]) {
-    let mut kind = kind::HEADERS;
-    let mut flags = 0;
-    let mut pieces = block.chunks(FRAME_BYTES_MAX).peekable();
+/// Makes frames of a header block that stands behind room for a frame's head: as many as it needs, of which there is mostly
+/// one. Whether it ends its stream is the first one's flag.
+pub(crate) fn into_headers(block: &mut Vec<u8>, stream: u32) {
+    let length = block.len().saturating_sub(HEAD_BYTES);
+    let mut head = Head {
+        length: length.min(FRAME_BYTES_MAX),
+        kind: kind::HEADERS,
+        flags: if length > FRAME_BYTES_MAX {
+            0
+        } else {
+            flag::END_HEADERS
+        },
+        stream,
+    };
+    let rest = block.split_off(HEAD_BYTES + head.length);
+    block[..HEAD_BYTES].copy_from_slice(&head.bytes());
+    let mut pieces = rest.chunks(FRAME_BYTES_MAX).peekable();
+    head.kind = kind::CONTINUATION;
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
-            flags |= flag::END_HEADERS;
+            head.flags = flag::END_HEADERS;
         }
-        put(out, kind, flags, stream, piece);
-        (kind, flags) = (kind::CONTINUATION, 0);
+        put(block, head.kind, head.flags, stream, piece);
     }
 }

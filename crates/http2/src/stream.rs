@@ -165,10 +165,9 @@ impl Stream {
         length
     }
 
-    /// Puts the answer's head in, once.
-    pub(crate) fn begin(&mut self, block: &[u8], ended: bool) {
-        let mut head = Vec::with_capacity(block.len() + frame::HEAD_BYTES);
-        frame::put_headers(&mut head, self.id, block);
+    /// Puts the answer's head in, once: a header block behind room for a frame's head.
+    pub(crate) fn begin(&mut self, mut head: Vec<u8>, ended: bool) {
+        frame::into_headers(&mut head, self.id);
         self.answer.head = head;
         self.answer.begun = true;
         self.answer.ended = ended;

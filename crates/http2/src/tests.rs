@@ -379,14 +379,23 @@ fn who_leaves_or_is_asked_to_has_what_is_under_way() {
     client.machine.wind_down();
     client.machine.wind_down();
     let written = client.written();
-    let [(head, payload)] = &written[..] else {
+    let [(head, payload), (ping, farewell)] = &written[..] else {
         panic!("{written:?}");
     };
-    assert_eq!(head.kind, kind::GOAWAY);
-    assert_eq!(payload[..], [0, 0, 0, 1, 0, 0, 0, 0]);
-    client.events();
-    client.ask(3, POST, false);
+    assert_eq!((head.kind, ping.kind), (kind::GOAWAY, kind::PING));
+    assert_eq!(payload[..], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    // Sent before the peer had heard of it.
+    client.ask(3, GET, true);
+    assert_eq!(client.events().len(), 2);
+    client.answer(3, "", b"in time");
+    client.frame(kind::PING, flag::ACK, 0, farewell);
+    let written = client.written();
+    assert_eq!(written[0].0.kind, kind::GOAWAY);
+    assert_eq!(written[0].1[..], [0, 0, 0, 3, 0, 0, 0, 0]);
+    client.ask(5, POST, false);
+    client.data(5, b"late", true);
     assert!(client.events().is_empty(), "nothing new is taken");
+    client.written();
     assert!(!client.machine.is_over());
     client.answer(1, "", b"the last");
     assert_eq!(client.written().len(), 2);
@@ -812,4 +821,10 @@ proptest! {
     fn bytes_of_any_kind_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         fuzz::connection(&bytes);
     }
+}
+
+#[test]
+fn what_is_kept_of_a_connection_that_rests_is_little() {
+    let bytes = size_of::<Connection>();
+    assert!(bytes <= 512, "{bytes}");
 }

@@ -45,8 +45,10 @@ pub(crate) struct Scratch {
     /// Sealed bytes as they came; empty until the first TLS connection, then
     /// [`READ_BUFFER_BYTES`](crate::limits::READ_BUFFER_BYTES).
     pub(super) raw: Vec<u8>,
-    /// Sealed bytes as they go.
+    /// Sealed bytes as they go. Grows to as many as are sealed at once, and is not cleared.
     pub(super) sealed: Vec<u8>,
+    /// What TLS has to say of its own.
+    pub(super) asides: Vec<u8>,
     /// Frames of several feeds on their way to one fan; at most [`WRITE_BYTES_MAX`](crate::limits::WRITE_BYTES_MAX) and a
     /// frame.
     pub(super) bundle: Vec<u8>,

@@ -179,12 +179,12 @@ impl<S: Socket> TlsStream<S> {
         }
         raw[..held].copy_from_slice(&self.incoming);
         let records = &mut raw[..held + read];
-        scratch.sealed.clear();
-        let opened = self.open(records, buffer, &mut scratch.sealed);
+        scratch.asides.clear();
+        let opened = self.open(records, buffer, &mut scratch.asides);
         // What TLS itself has to say, be it an alert, goes in any case.
-        let sealed = std::mem::take(&mut scratch.sealed);
-        let sent = self.transmit(&sealed, &mut scratch.tally);
-        scratch.sealed = sealed;
+        let asides = std::mem::take(&mut scratch.asides);
+        let sent = self.transmit(&asides, &mut scratch.tally);
+        scratch.asides = asides;
         let opened = opened.map_err(broken)?;
         sent?;
         let rest = &records[opened.consumed..];
@@ -355,16 +355,16 @@ impl<S: Socket> TlsStream<S> {
 
     /// Says that nothing more comes, and ends our half of the stream.
     pub(crate) fn shutdown(&mut self, scratch: &mut Scratch) -> io::Result<()> {
-        scratch.sealed.clear();
-        scratch.sealed.resize(limits::TLS_RECORD_OVERHEAD_MAX, 0);
+        scratch.asides.clear();
+        scratch.asides.resize(limits::TLS_RECORD_OVERHEAD_MAX, 0);
         let status = self.session.process_tls_records(&mut self.incoming);
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
             let written = traffic
-                .queue_close_notify(&mut scratch.sealed)
+                .queue_close_notify(&mut scratch.asides)
                 .map_err(io::Error::other)?;
-            let sealed = std::mem::take(&mut scratch.sealed);
-            let sent = self.transmit(&sealed[..written], &mut scratch.tally);
-            scratch.sealed = sealed;
+            let asides = std::mem::take(&mut scratch.asides);
+            let sent = self.transmit(&asides[..written], &mut scratch.tally);
+            scratch.asides = asides;
             sent?;
         }
         self.socket.end()

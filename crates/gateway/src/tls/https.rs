@@ -17,9 +17,13 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use rustix::{
+    io::retry_on_intr,
+    net::{RecvFlags, recv},
+};
 use rustls::ServerConfig;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 use super::{HTTP_1, HTTP_2, TlsError, TlsFiles, config_for};
 use crate::{
@@ -259,7 +263,24 @@ struct Watched(TcpStream);
 
 impl io::Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        let mut read = None;
+        let stream = &self.0;
+        let receive = || {
+            let (_, length) = retry_on_intr(|| recv(stream, &mut *buffer, RecvFlags::empty()))?;
+            read = Some(length);
+            if (1..buffer.len()).contains(&length) {
+                // The socket is empty. That is what this error says to tokio, which then waits without asking it once more;
+                // what comes after is an event of its own.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        };
+        let tried = stream.try_io(Interest::READABLE, receive);
+        match (read, tried) {
+            (Some(read), _) => Ok(read),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

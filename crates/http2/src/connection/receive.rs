@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::{Connection, Event, PREFACE, Stage, StreamId, count};
+use super::{Connection, Event, FAREWELL, PREFACE, Stage, StreamId, count};
 use crate::{
     Code,
     frame::{self, HEAD_BYTES, Head, flag, kind, number, number_31, unpadded},
@@ -285,7 +285,7 @@ impl Connection {
 
     fn open(&mut self, id: u32, ends_stream: bool, gathered: Gathered) -> Result<(), Code> {
         self.last = id;
-        if self.stage > Stage::Open {
+        if self.stage > Stage::Farewell {
             // Section 6.8: the peer asks again somewhere else.
             return Ok(());
         }
@@ -385,6 +385,9 @@ impl Connection {
         }
         if head.has(flag::ACK) {
             self.pinged = false;
+            if payload == FAREWELL && self.stage == Stage::Farewell {
+                self.close();
+            }
             return Ok(());
         }
         count(&mut self.idle_frames, IDLE_FRAMES_MAX)?;
@@ -400,7 +403,7 @@ impl Connection {
         if payload.len() < 8 {
             return Err(Code::FRAME_SIZE_ERROR);
         }
-        self.wind_down();
+        self.close();
         count(&mut self.idle_frames, IDLE_FRAMES_MAX)
     }
 
@@ -417,15 +420,18 @@ impl Connection {
         if head.stream > self.last {
             return Err(Code::PROTOCOL_ERROR);
         }
+        if more == 0 {
+            return self.reset(head.stream, Code::PROTOCOL_ERROR);
+        }
         let Some(stream) = self.find(head.stream) else {
+            // The answer was faster.
             return Ok(());
         };
         stream.window += more;
-        match more {
-            0 => self.reset(head.stream, Code::PROTOCOL_ERROR),
-            _ if stream.window > WINDOW_MAX => self.reset(head.stream, Code::FLOW_CONTROL_ERROR),
-            _ => Ok(()),
+        if stream.window > WINDOW_MAX {
+            return self.reset(head.stream, Code::FLOW_CONTROL_ERROR);
         }
+        Ok(())
     }
 
     /// RFC 9218, section 7.1. What is said of a request before it is made is not kept.

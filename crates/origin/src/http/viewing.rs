@@ -233,7 +233,8 @@ impl Wanted {
         let response = match reply {
             Reply::Ready(Found::Pieces(pieces)) => self.describe(body::send(pieces, range)),
             Reply::Ready(Found::Stored { msn, span }) => {
-                match self.stored(shared, msn, (span, range)).await {
+                // Boxed, like what is recorded: most answers are neither, and every request has room for the longest.
+                match Box::pin(self.stored(shared, msn, (span, range))).await {
                     Ok(response) => self.describe(response),
                     Err(NoBody::Gone) => refuse_reply(&self.stream, &Reply::<()>::Gone),
                     Err(NoBody::Unavailable) => {
@@ -242,7 +243,7 @@ impl Wanted {
                 }
             }
             // What has left the playlists of a show may be recorded.
-            Reply::Gone => match self.recorded(shared, media, range).await {
+            Reply::Gone => match Box::pin(self.recorded(shared, media, range)).await {
                 Some(response) => response,
                 None => refuse_reply(&self.stream, &Reply::<()>::Gone),
             },

@@ -397,7 +397,7 @@ async fn answer(
     answered: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Result<Response<Answer>, Infallible> {
     let response = answered.await?;
-    Ok(response.map(|body| exchange.answer(body, None, Instant::now())))
+    Ok(exchange.answer(response, None, Instant::now()))
 }
 
 /// The answer with what is said of HTTP/3, if anything is.
@@ -423,7 +423,7 @@ pub(super) async fn answer_viewer(
     let answered = AssertUnwindSafe(request.answer()).catch_unwind().await;
     let (response, woken) =
         answered.unwrap_or_else(|_| (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None));
-    Ok(response.map(|body| exchange.answer(body, woken, Instant::now())))
+    Ok(exchange.answer(response, woken, Instant::now()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use std::{
 };
 
 use axum::http::Method;
-use bytes::Bytes;
 use fanwave_gateway::TlsIo;
 use fanwave_http2::{Code, Connection, Event, StreamId};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -36,6 +35,9 @@ const READ_BYTES: usize = TlsIo::READ_BUFFER_BYTES;
 
 /// Times that a connection reads before it hands on what came of it: others wait for their turn.
 const READS_MAX: usize = 8;
+
+/// How many of the requests of a connection are looked at in each of its turns. A player has two or three that wait.
+const FEW: usize = 8;
 
 thread_local! {
     /// What connections read into, one after the other.
@@ -82,24 +84,38 @@ pub(super) struct Multiplexed<I, S> {
     io: I,
     machine: Connection,
     service: S,
-    asked: FuturesUnordered<Asked>,
-    answers: Vec<(StreamId, Answer)>,
+    waiting: Waiting,
+    answers: Vec<Pouring>,
     uploads: Vec<(StreamId, Uploading)>,
     outbox: Outbox,
     ends: bool,
 }
 
-/// A request whose answer is not there yet.
-struct Asked {
+/// What an answer belongs to.
+#[derive(Debug, Clone, Copy)]
+struct Of {
     stream: StreamId,
     is_head: bool,
+}
+
+/// An answer until all of it is written: so long the request is under way for whoever judges how it is taken.
+struct Pouring {
+    stream: StreamId,
+    answer: Answer,
+    /// Whether the machine has been given all of it.
+    is_poured: bool,
+}
+
+/// A request whose answer is not there yet.
+struct Asked {
+    of: Of,
     /// None once nobody wants it.
     answering: Option<Answering>,
     waker: Option<Waker>,
 }
 
 impl Future for Asked {
-    type Output = Option<((StreamId, bool), Response<Answer>)>;
+    type Output = Option<(Of, Response<Answer>)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -115,7 +131,56 @@ impl Future for Asked {
                 return Poll::Pending;
             }
         };
-        Poll::Ready(Some(((this.stream, this.is_head), response)))
+        Poll::Ready(Some((this.of, response)))
+    }
+}
+
+/// The requests that wait. The first few are all looked at whenever the connection has its turn, which costs less than knowing
+/// which of them was woken; a connection with many is an edge's.
+#[derive(Default)]
+struct Waiting {
+    few: Vec<Asked>,
+    many: FuturesUnordered<Asked>,
+}
+
+impl Waiting {
+    /// Takes one that has just been polled.
+    fn push(&mut self, asked: Asked) {
+        if self.few.len() < FEW {
+            self.few.push(asked);
+        } else {
+            self.many.push(asked);
+        }
+    }
+
+    /// Of the few, those that are answered now.
+    fn poll_few(&mut self, context: &mut Context<'_>) -> Vec<(Of, Response<Answer>)> {
+        let mut answered = Vec::new();
+        self.few
+            .retain_mut(|asked| match Pin::new(asked).poll(context) {
+                Poll::Ready(response) => {
+                    answered.extend(response);
+                    false
+                }
+                Poll::Pending => true,
+            });
+        answered
+    }
+
+    /// Nobody wants an answer any more.
+    fn drop_of(&mut self, stream: StreamId) {
+        self.few.retain(|asked| asked.of.stream != stream);
+        for asked in self
+            .many
+            .iter_mut()
+            .filter(|asked| asked.of.stream == stream)
+        {
+            asked.answering = None;
+            // It is looked at once more, and taken out.
+            if let Some(waker) = asked.waker.take() {
+                waker.wake();
+            }
+        }
     }
 }
 
@@ -130,7 +195,7 @@ where
             io,
             machine: Connection::new(header_list_bytes_max),
             service,
-            asked: FuturesUnordered::new(),
+            waiting: Waiting::default(),
             answers: Vec::new(),
             uploads: Vec::new(),
             outbox: Outbox::default(),
@@ -182,14 +247,16 @@ where
                     self.uploads.push((stream, uploading));
                     upload
                 });
-                let is_head = head.method() == Method::HEAD;
+                let of = Of {
+                    stream,
+                    is_head: head.method() == Method::HEAD,
+                };
                 let mut answering = (self.service)(head.map(|()| body));
                 // Most answers are there at once.
                 match answering.as_mut().poll(context) {
-                    Poll::Ready(response) => self.begin((stream, is_head), response),
-                    Poll::Pending => self.asked.push(Asked {
-                        stream,
-                        is_head,
+                    Poll::Ready(response) => self.begin(of, response),
+                    Poll::Pending => self.waiting.push(Asked {
+                        of,
                         answering: Some(answering),
                         waker: None,
                     }),
@@ -202,57 +269,48 @@ where
                 }
             }
             Event::Gone { stream } => {
-                for asked in self.asked.iter_mut().filter(|asked| asked.stream == stream) {
-                    asked.answering = None;
-                    // It is looked at once more, and taken out.
-                    if let Some(waker) = asked.waker.take() {
-                        waker.wake();
-                    }
-                }
-                self.answers.retain(|(of, _)| *of != stream);
+                self.waiting.drop_of(stream);
+                self.answers.retain(|pouring| pouring.stream != stream);
                 self.end_upload(stream);
             }
         }
     }
 
     /// The head of an answer is there.
-    fn begin(&mut self, (stream, is_head): (StreamId, bool), response: Response<Answer>) {
+    fn begin(&mut self, Of { stream, is_head }: Of, response: Response<Answer>) {
         let (mut head, answer) = response.into_parts();
         let ended = is_head || answer.is_end_stream();
         complete(&mut head, answer.size_hint().exact(), is_head);
         self.machine
             .respond(stream, head.status, &head.headers, ended);
         if !ended {
-            self.answers.push((stream, answer));
+            self.answers.push(Pouring {
+                stream,
+                answer,
+                is_poured: false,
+            });
         }
     }
 
     /// Gives the machine what there is of answers, as far as it has room.
     fn pour(&mut self, context: &mut Context<'_>) {
         let machine = &mut self.machine;
-        self.answers.retain_mut(|(stream, answer)| {
-            while machine.room(*stream) > 0 {
-                match Pin::new(&mut *answer).poll_frame(context) {
-                    Poll::Pending => return true,
-                    Poll::Ready(frame) => {
-                        let data = match frame {
-                            None => Some(Bytes::new()),
-                            // Trailers: nothing of ours has any.
-                            Some(Ok(frame)) => frame.into_data().ok(),
-                            Some(Err(error)) => {
-                                tracing::debug!(%error, "an answer broke off");
-                                machine.abandon(*stream, Code::INTERNAL_ERROR);
-                                return false;
-                            }
-                        };
-                        let ended =
-                            data.as_ref().is_none_or(Bytes::is_empty) || answer.is_end_stream();
-                        machine.send(*stream, data.unwrap_or_default(), ended);
-                        if ended {
-                            return false;
-                        }
+        self.answers.retain_mut(|pouring| {
+            let (stream, answer) = (pouring.stream, &mut pouring.answer);
+            while !pouring.is_poured && machine.room(stream) > 0 {
+                let data = match Pin::new(&mut *answer).poll_frame(context) {
+                    Poll::Pending => break,
+                    Poll::Ready(None) => None,
+                    // Trailers: nothing of ours has any.
+                    Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+                    Poll::Ready(Some(Err(error))) => {
+                        tracing::debug!(%error, "an answer broke off");
+                        machine.abandon(stream, Code::INTERNAL_ERROR);
+                        return false;
                     }
-                }
+                };
+                pouring.is_poured = data.is_none() || answer.is_end_stream();
+                machine.send(stream, data.unwrap_or_default(), pouring.is_poured);
             }
             true
         });
@@ -304,14 +362,19 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        for (of, response) in this.waiting.poll_few(context) {
+            this.begin(of, response);
+        }
         loop {
             let read = this.read(context)?;
             if this.ends {
                 return Poll::Ready(Ok(()));
             }
-            while let Poll::Ready(Some(answered)) = this.asked.poll_next_unpin(context) {
-                if let Some((stream, response)) = answered {
-                    this.begin(stream, response);
+            while !this.waiting.many.is_empty()
+                && let Poll::Ready(Some(answered)) = this.waiting.many.poll_next_unpin(context)
+            {
+                if let Some((of, response)) = answered {
+                    this.begin(of, response);
                 }
             }
             this.pour(context);
@@ -326,8 +389,11 @@ where
             if this.machine.is_over() && this.outbox.is_empty() && !this.machine.has_output() {
                 return Pin::new(&mut this.io).poll_shutdown(context);
             }
+            let machine = &this.machine;
+            this.answers
+                .retain(|pouring| machine.is_open(pouring.stream));
             // What was written has made room for more of answers.
-            let may_pour = wrote && !this.answers.is_empty();
+            let may_pour = wrote && this.answers.iter().any(|pouring| !pouring.is_poured);
             if read.is_pending() && !may_pour {
                 return Poll::Pending;
             }

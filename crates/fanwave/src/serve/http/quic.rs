@@ -269,7 +269,7 @@ async fn respond(
     };
     let routes = TowerToHyperService::new(shared.router().clone());
     let Ok(response) = Box::pin(routes.call(request.map(|()| body))).await;
-    response.map(|body| exchange.answer(body, None, Instant::now()))
+    exchange.answer(response, None, Instant::now())
 }
 
 async fn send(
