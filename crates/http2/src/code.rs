@@ -1,5 +1,7 @@
 //! Why a stream or a connection ends (RFC 9113, section 7).
 
+use std::fmt;
+
 /// An error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Code(pub u32);
@@ -23,4 +25,21 @@ impl Code {
     pub const COMPRESSION_ERROR: Self = Self(0x9);
     /// More was provoked than anybody needs.
     pub const ENHANCE_YOUR_CALM: Self = Self(0xb);
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::NO_ERROR => "NO_ERROR",
+            Self::PROTOCOL_ERROR => "PROTOCOL_ERROR",
+            Self::INTERNAL_ERROR => "INTERNAL_ERROR",
+            Self::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+            Self::STREAM_CLOSED => "STREAM_CLOSED",
+            Self::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
+            Self::REFUSED_STREAM => "REFUSED_STREAM",
+            Self::COMPRESSION_ERROR => "COMPRESSION_ERROR",
+            Self::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
+            Self(other) => return write!(f, "error {other:#x}"),
+        })
+    }
 }

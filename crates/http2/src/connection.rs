@@ -76,6 +76,7 @@ enum Stage {
 pub struct Connection {
     header_list_bytes_max: usize,
     stage: Stage,
+    failure: Option<Code>,
     receive: receive::Receiving,
     /// Streams that are not over, by their numbers.
     streams: Vec<Stream>,
@@ -109,6 +110,7 @@ impl Connection {
         Self {
             header_list_bytes_max: usize::try_from(header_list_bytes_max).unwrap_or(usize::MAX),
             stage: Stage::Open,
+            failure: None,
             receive: receive::Receiving::default(),
             streams: Vec::new(),
             last: 0,
@@ -286,10 +288,10 @@ impl Connection {
         }
     }
 
-    /// Whether it ended because of the peer.
+    /// What the peer did that ended it.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.stage == Stage::Failed
+    pub fn failure(&self) -> Option<Code> {
+        self.failure
     }
 
     /// The stream that is to be written.
@@ -334,6 +336,7 @@ impl Connection {
     fn fail(&mut self, code: Code) {
         if self.stage < Stage::Failed {
             self.stage = Stage::Failed;
+            self.failure = Some(code);
             self.say_goodbye(code);
             for stream in self.streams.drain(..) {
                 self.events.push_back(Event::Gone {

@@ -399,7 +399,7 @@ fn who_leaves_or_is_asked_to_has_what_is_under_way() {
     assert!(!client.machine.is_over());
     client.answer(1, "", b"the last");
     assert_eq!(client.written().len(), 2);
-    assert!(client.machine.is_over() && !client.machine.has_failed());
+    assert!(client.machine.is_over() && client.machine.failure().is_none());
 
     let mut client = Client::new();
     client.ask(1, GET, true);
@@ -661,7 +661,7 @@ fn what_breaks_the_protocol_ends_the_connection_and_says_why() {
             *code,
             "{kind} {flags} {stream} {payload:?}"
         );
-        assert!(client.machine.has_failed());
+        assert_eq!(client.machine.failure(), Some(*code));
         assert!(matches!(
             client.events()[..],
             [Event::Gone {

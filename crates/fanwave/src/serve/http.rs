@@ -1,8 +1,8 @@
 //! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS, and HTTP/3.
 //!
-//! Every connection is a task around hyper's own connection over a bare TCP stream, or over the gateway's own TLS, so that
-//! the gateway can take an upgraded socket out of it whole (`connection`). One of HTTP/1.1 is hyper's only once it asks for more than
-//! viewers do (`lane`). A stranger can hold a connection for as long
+//! Every connection is a task (`connection`) over a bare TCP stream, or over the gateway's own TLS. One of HTTP/2 is around the
+//! machine of `fanwave_http2` (`multiplexed`). One of HTTP/1.1 is the viewers' (`lane`) until it asks for more than they do, and hyper's
+//! from then on, out of which the gateway can take an upgraded socket whole. A stranger can hold a connection for as long
 //! as the header wait, with as many bytes as the header limit, and no longer; as long may the body of a request take that is
 //! read (`punctual`). A peer that stops reading is cut by the
 //! kernel after half a minute, one that reads too slowly by `exchanges`. A permit is taken before a connection is

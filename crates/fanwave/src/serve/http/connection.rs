@@ -176,8 +176,7 @@ impl Conversations {
         I: Road + Source + Read + Send + 'static,
     {
         if is_http_2 {
-            let about = (Rules::Multiplexed, offer);
-            return Either::Left(Box::pin(self.converse((io, peer), about, staged)));
+            return Either::Left(Box::pin(self.hold_2((io, peer), offer, staged)));
         }
         let lane = Box::pin(async move {
             let manners = Manners {
@@ -191,7 +190,7 @@ impl Conversations {
         });
         Either::Right(async move {
             if let Some((io, offer, staged)) = lane.await {
-                Box::pin(self.converse((io, peer), (Rules::Http1, offer), staged)).await;
+                Box::pin(self.hold_1((io, peer), offer, staged)).await;
             }
         })
     }
@@ -215,30 +214,16 @@ impl Conversations {
         None
     }
 
-    async fn converse<I>(
-        &self,
-        (io, peer): (I, SocketAddr),
-        (rules, offer): (Rules, Option<HeaderValue>),
-        staged: watch::Receiver<Stage>,
-    ) where
-        I: Source + Read + Write + Unpin + Send + 'static,
-    {
-        let exchanges = Exchanges::new(rules, Instant::now(), &self.metrics.sent);
-        match rules {
-            Rules::Http1 => self.hold_1((io, peer), offer, exchanges, staged).await,
-            Rules::Multiplexed => self.hold_2((io, peer), offer, exchanges, staged).await,
-        }
-    }
-
+    /// HTTP/1.1 with all that it has, until it ends or is upgraded.
     async fn hold_1<I>(
         &self,
         (io, peer): (I, SocketAddr),
         offer: Option<HeaderValue>,
-        exchanges: Arc<Exchanges>,
         staged: watch::Receiver<Stage>,
     ) where
         I: Read + Write + Unpin + Send + 'static,
     {
+        let exchanges = Exchanges::new(Rules::Http1, Instant::now(), &self.metrics.sent);
         let book = Arc::clone(&exchanges);
         let routes = TowerToHyperService::new(self.router.clone());
         let (viewing, body_wait) = (self.viewing.clone(), self.header_wait);
@@ -267,15 +252,16 @@ impl Conversations {
         self.drive(connection, &exchanges, staged).await;
     }
 
+    /// HTTP/2.
     async fn hold_2<I>(
         &self,
         (io, peer): (I, SocketAddr),
         offer: Option<HeaderValue>,
-        exchanges: Arc<Exchanges>,
         staged: watch::Receiver<Stage>,
     ) where
         I: Source + Write + Unpin,
     {
+        let exchanges = Exchanges::new(Rules::Multiplexed, Instant::now(), &self.metrics.sent);
         let book = Arc::clone(&exchanges);
         let (viewing, router, body_wait) =
             (self.viewing.clone(), self.router.clone(), self.header_wait);
@@ -300,6 +286,7 @@ impl Conversations {
         self.drive(connection, &exchanges, staged).await;
     }
 
+    /// Has a connection go on until it ends by itself or has to.
     async fn drive<C, E>(
         &self,
         mut connection: C,

@@ -387,7 +387,11 @@ where
                 Poll::Pending => false,
             };
             if this.machine.is_over() && this.outbox.is_empty() && !this.machine.has_output() {
-                return Pin::new(&mut this.io).poll_shutdown(context);
+                ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+                return Poll::Ready(match this.machine.failure() {
+                    None => Ok(()),
+                    Some(code) => Err(io::Error::other(format!("the peer was left with {code}"))),
+                });
             }
             let machine = &this.machine;
             this.answers
