@@ -3,7 +3,7 @@
 //! [`handshake`](crate::handshake) judges it, before the upgrade and in HTTP's own words. Behind the 101 the socket leaves
 //! tokio for good, together with what the peer sent behind its handshake; nothing here reads or writes a frame.
 //!
-//! The server in front must be hyper's HTTP/1 over [`TokioIo`]`<`[`TcpStream`](tokio::net::TcpStream)`>` or [`TlsIo`]
+//! The server in front must be hyper's HTTP/1 over [`TokioIo`]`<`[`TcpStream`](tokio::net::TcpStream)`>`, [`PlainIo`] or [`TlsIo`]
 //! itself: any other stream cannot be given to a reactor, and is refused with an error that says so.
 //!
 //! Spec: RFC 6455, section 4.2.
@@ -38,6 +38,7 @@ use crate::{
     limits,
     metrics::Metrics,
     origin::OriginPolicy,
+    plain::PlainIo,
     reactor::stream::Stream,
     reactors::Reactors,
     tls::TlsIo,
@@ -174,7 +175,7 @@ enum HandOverError {
     #[error("the HTTP server kept the socket for {0:?} after the handshake")]
     TimedOut(Duration),
     #[error(
-        "the HTTP server in front serves neither a bare TcpStream in TokioIo nor TlsIo: its sockets cannot be handed over"
+        "the HTTP server in front serves neither a bare TcpStream in TokioIo or PlainIo nor TlsIo: its sockets cannot be handed over"
     )]
     ForeignStream,
     #[error("the socket could not be prepared: {0}")]
@@ -217,26 +218,41 @@ async fn detach(upgrade: OnUpgrade, send_bytes: usize) -> Result<(Stream, Bytes)
     let upgraded: Upgraded = tokio::time::timeout(limits::UPGRADE_TIMEOUT, upgrade)
         .await
         .map_err(|_| HandOverError::TimedOut(limits::UPGRADE_TIMEOUT))??;
-    match upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() {
+    let upgraded = match upgraded.downcast::<PlainIo>() {
         Ok(parts) => {
-            let stream = parts.io.into_inner().into_std()?;
-            stream.set_nonblocking(true)?;
-            prepare(&SockRef::from(&stream), send_bytes)?;
-            Ok((Stream::from(stream), parts.read_buf))
+            let (socket, unread) = parts.io.into_parts();
+            let stream = bare(socket, send_bytes)?;
+            return Ok((stream, joined(parts.read_buf, unread)));
         }
+        Err(other) => other,
+    };
+    match upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() {
+        Ok(parts) => Ok((bare(parts.io.into_inner(), send_bytes)?, parts.read_buf)),
         Err(other) => {
             let parts = other
                 .downcast::<TlsIo>()
                 .map_err(|_| HandOverError::ForeignStream)?;
             let (tls, unread) = parts.io.into_parts()?;
             prepare(&SockRef::from(tls.socket()), send_bytes)?;
-            let leftover = if unread.is_empty() {
-                parts.read_buf
-            } else {
-                [parts.read_buf, unread].concat().into()
-            };
-            Ok((Stream::Tls(Box::new(tls)), leftover))
+            let stream = Stream::Tls(Box::new(tls));
+            Ok((stream, joined(parts.read_buf, unread)))
         }
+    }
+}
+
+fn bare(socket: tokio::net::TcpStream, send_bytes: usize) -> io::Result<Stream> {
+    let socket = socket.into_std()?;
+    socket.set_nonblocking(true)?;
+    prepare(&SockRef::from(&socket), send_bytes)?;
+    Ok(Stream::from(socket))
+}
+
+/// What has come already: what the HTTP server has read, and what lies behind that.
+fn joined(read: Bytes, unread: Bytes) -> Bytes {
+    if unread.is_empty() {
+        read
+    } else {
+        [read, unread].concat().into()
     }
 }
 

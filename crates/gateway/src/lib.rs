@@ -64,6 +64,7 @@ mod listeners;
 mod metrics;
 mod neighbours;
 mod origin;
+mod plain;
 mod reactor;
 mod reactors;
 mod roll_call;
@@ -79,6 +80,7 @@ pub use dismissal::Return;
 pub use drain::{Drain, Progress};
 pub use keys::Keys;
 pub use origin::OriginPolicy;
+pub use plain::PlainIo;
 pub use rooms::Followers;
 pub use tls::{TlsAcceptor, TlsError, TlsFiles, TlsIo, bare_config, quic_config};
 
@@ -233,8 +235,8 @@ impl Gateway {
 
     /// The gateway's one route, [`fanwave_wire::path::WEBSOCKET`].
     ///
-    /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>` or [`TlsIo`] itself: the
-    /// socket is taken out of it.
+    /// The HTTP server must be hyper's HTTP/1 with upgrades over `TokioIo<tokio::net::TcpStream>`, [`PlainIo`] or [`TlsIo`]
+    /// itself: the socket is taken out of it.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.door)).merge(transport::router(Arc::clone(&self.door)))
     }

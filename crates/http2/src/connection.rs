@@ -5,10 +5,10 @@ mod receive;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::Request;
 
 use crate::{
-    Code, frame, hpack,
+    Code, Packed, frame,
     limits::{
         CONTROL_BYTES_MAX, ERRORS_MAX, GIVE_BACK_BYTES, RECEIVE_WINDOW_BYTES, RESETS_MAX,
         SEND_BYTES_MAX,
@@ -93,8 +93,8 @@ pub struct Connection {
     used: u32,
     /// Turns that incremental answers have had.
     turn: u64,
-    /// Whether an answer's head was ever written.
-    spoke: bool,
+    /// Whether the peer has been told that no head of an answer uses a table.
+    has_no_table: bool,
     pinged: bool,
     resets: u32,
     errors: u32,
@@ -122,7 +122,7 @@ impl Connection {
             receive_window: RECEIVE_WINDOW_BYTES,
             used: 0,
             turn: 0,
-            spoke: false,
+            has_no_table: false,
             pinged: false,
             resets: 0,
             errors: 0,
@@ -137,31 +137,10 @@ impl Connection {
     }
 
     /// Begins the answer, once; `ended` where it has no body. Of a request that is gone it is dropped.
-    pub fn respond(
-        &mut self,
-        stream: StreamId,
-        status: StatusCode,
-        headers: &HeaderMap,
-        ended: bool,
-    ) {
-        let spoke = self.spoke;
-        let Some(stream) = self.find(stream.0).filter(|found| !found.answer.begun) else {
-            return;
-        };
-        let mut block = Vec::with_capacity(512);
-        block.extend_from_slice(&[0; frame::HEAD_BYTES]);
-        if !spoke {
-            hpack::forget_table(&mut block);
+    pub fn respond(&mut self, stream: StreamId, head: &Packed, ended: bool) {
+        if let Some(stream) = self.find(stream.0).filter(|found| !found.answer.begun) {
+            stream.begin(head, ended);
         }
-        hpack::status(&mut block, status.as_u16());
-        for (name, value) in headers {
-            if name == "priority" {
-                stream.priority.take(value.as_bytes());
-            }
-            hpack::field(&mut block, name.as_str().as_bytes(), value.as_bytes());
-        }
-        stream.begin(block, ended);
-        self.spoke = true;
     }
 
     /// Bytes that an answer may be given now, beyond which it would be held here; what comes at once may be more.
@@ -259,7 +238,7 @@ impl Connection {
             && let Some(index) = self.next()
         {
             let stream = &mut self.streams[index];
-            let sent = stream.write(out, self.window);
+            let sent = stream.write(out, self.window, &mut self.has_no_table);
             self.window -= i64::try_from(sent).unwrap_or(0);
             if stream.priority.incremental {
                 self.turn += 1;

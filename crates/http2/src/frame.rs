@@ -112,28 +112,28 @@ pub(crate) fn put_goaway(out: &mut Vec<u8>, last: u32, code: Code) {
     put(out, kind::GOAWAY, 0, 0, &payload);
 }
 
-/// Makes frames of a header block that stands behind room for a frame's head: as many as it needs, of which there is mostly
-/// one. Whether it ends its stream is the first one's flag.
-pub(crate) fn into_headers(block: &mut Vec<u8>, stream: u32) {
-    let length = block.len().saturating_sub(HEAD_BYTES);
+/// A header block in two pieces, as many frames as it needs, of which there is mostly one. The flags are the first one's.
+pub(crate) fn put_headers(out: &mut Vec<u8>, flags: u8, stream: u32, begin: &[u8], rest: &[u8]) {
     let mut head = Head {
-        length: length.min(FRAME_BYTES_MAX),
+        length: begin.len() + rest.len(),
         kind: kind::HEADERS,
-        flags: if length > FRAME_BYTES_MAX {
-            0
-        } else {
-            flag::END_HEADERS
-        },
+        flags: flags | flag::END_HEADERS,
         stream,
     };
-    let rest = block.split_off(HEAD_BYTES + head.length);
-    block[..HEAD_BYTES].copy_from_slice(&head.bytes());
-    let mut pieces = rest.chunks(FRAME_BYTES_MAX).peekable();
-    head.kind = kind::CONTINUATION;
+    if head.length <= FRAME_BYTES_MAX {
+        out.extend_from_slice(&head.bytes());
+        out.extend_from_slice(begin);
+        out.extend_from_slice(rest);
+        return;
+    }
+    let block = [begin, rest].concat();
+    let mut pieces = block.chunks(FRAME_BYTES_MAX).peekable();
+    head.flags = flags;
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
-            head.flags = flag::END_HEADERS;
+            head.flags |= flag::END_HEADERS;
         }
-        put(block, head.kind, head.flags, stream, piece);
+        put(out, head.kind, head.flags, stream, piece);
+        (head.kind, head.flags) = (kind::CONTINUATION, 0);
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! It is ours for what a show is: a hundred thousand connections that ask four times a second each. What the machine keeps of
 //! a connection that rests is a few hundred bytes, an answer's head is written without a table of the connection's own
-//! (RFC 7541 lets a sender do without), and the bytes of an answer are shared until they are gathered for the socket.
+//! (RFC 7541 lets a sender do without) and packed once for all who are given the same ([`Packed`]), and the bytes of an answer
+//! are shared until they are gathered for the socket.
 //! `make bench-origin` measures what that is worth.
 //!
 //! The peer is a stranger: every wait, queue and count has its limit in [`limits`], and a peer that provokes more is told so
@@ -20,6 +21,7 @@ pub mod fuzz;
 mod head;
 mod hpack;
 pub mod limits;
+mod packed;
 mod priority;
 mod settings;
 mod stream;
@@ -29,4 +31,5 @@ mod tests;
 pub use self::{
     code::Code,
     connection::{Connection, Event, PREFACE, StreamId},
+    packed::Packed,
 };

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::{
+    Packed,
     frame::{self, Head, flag, kind},
+    hpack,
     limits::{FRAME_BYTES_MAX, RECEIVE_WINDOW_BYTES},
     priority::Priority,
 };
@@ -33,8 +35,8 @@ pub(crate) struct Stream {
 /// An answer as far as it is there.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// The frames of its head, until they are written.
-    pub(crate) head: Vec<u8>,
+    /// The block of its head, until it is written.
+    head: Option<Bytes>,
     pub(crate) begun: bool,
     data: VecDeque<Bytes>,
     queued: usize,
@@ -115,7 +117,7 @@ impl Stream {
         if *told || !*begun {
             return false;
         }
-        !head.is_empty()
+        head.is_some()
             || *queued > 0 && self.window > 0 && connection_is_open
             || *queued == 0 && *ended
     }
@@ -130,8 +132,14 @@ impl Stream {
         (self.priority.urgency, served, self.id)
     }
 
-    /// Writes the head of the answer, or a frame of it within the connection's window; how much of that was used.
-    pub(crate) fn write(&mut self, out: &mut Vec<u8>, connection_window: i64) -> usize {
+    /// Writes the head of the answer, or a frame of it within the connection's window; how much of that was used. Before the
+    /// first head of a connection the peer is told that no table is used.
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        connection_window: i64,
+        has_no_table: &mut bool,
+    ) -> usize {
         let Answer {
             head,
             queued,
@@ -139,14 +147,14 @@ impl Stream {
             told,
             ..
         } = &mut self.answer;
-        if !head.is_empty() {
-            let last = *ended && *queued == 0;
-            if last && let Some(flags) = head.get_mut(4) {
-                *flags |= flag::END_STREAM;
+        if let Some(block) = head.take() {
+            *told = *ended && *queued == 0;
+            let flags = if *told { flag::END_STREAM } else { 0 };
+            let mut before = Vec::new();
+            if !std::mem::replace(has_no_table, true) {
+                hpack::forget_table(&mut before);
             }
-            *told = last;
-            out.append(head);
-            *head = Vec::new();
+            frame::put_headers(out, flags, self.id, &before, &block);
             return 0;
         }
         let window = usize::try_from(self.window.min(connection_window)).unwrap_or(0);
@@ -165,10 +173,12 @@ impl Stream {
         length
     }
 
-    /// Puts the answer's head in, once: a header block behind room for a frame's head.
-    pub(crate) fn begin(&mut self, mut head: Vec<u8>, ended: bool) {
-        frame::into_headers(&mut head, self.id);
-        self.answer.head = head;
+    /// Puts the answer's head in, once.
+    pub(crate) fn begin(&mut self, head: &Packed, ended: bool) {
+        if let Some(priority) = &head.priority {
+            self.priority.take(priority.as_bytes());
+        }
+        self.answer.head = Some(head.block.clone());
         self.answer.begun = true;
         self.answer.ended = ended;
     }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
 
 use crate::{
-    Code, Connection, Event, PREFACE, StreamId,
+    Code, Connection, Event, PREFACE, Packed, StreamId,
     frame::{self, HEAD_BYTES, Head, flag, kind},
     fuzz, hpack,
     limits::{
@@ -107,8 +107,8 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert("priority", HeaderValue::from_static(priority));
         let stream = StreamId(stream);
-        self.machine
-            .respond(stream, StatusCode::OK, &headers, body.is_empty());
+        let head = Packed::new(StatusCode::OK, &headers);
+        self.machine.respond(stream, &head, body.is_empty());
         self.machine.send(stream, Bytes::from_static(body), true);
     }
 
@@ -343,13 +343,62 @@ fn a_body_is_taken_within_its_window_and_what_is_used_is_given_back() {
 }
 
 #[test]
+fn the_head_that_is_written_first_says_that_no_table_is_used() {
+    let mut client = Client::new();
+    for (stream, priority) in [(1, "u=7"), (3, "u=0")] {
+        client.ask(stream, GET, true);
+        client.answer(stream, priority, b"");
+    }
+    let heads = client.written();
+    let streams: Vec<_> = heads.iter().map(|(head, _)| head.stream).collect();
+    assert_eq!(streams, [3, 1]);
+    let mut nothing = Vec::new();
+    hpack::forget_table(&mut nothing);
+    let says_so: Vec<_> = heads
+        .iter()
+        .map(|(_, block)| block.starts_with(&nothing))
+        .collect();
+    assert_eq!(says_so, [true, false]);
+}
+
+#[test]
+fn a_head_that_is_longer_than_a_frame_is_written_in_several() {
+    let mut client = Client::new();
+    client.ask(1, GET, true);
+    let mut headers = HeaderMap::new();
+    let value = "v".repeat(FRAME_BYTES_MAX);
+    for name in ["a", "b"] {
+        headers.insert(name, value.parse().unwrap());
+    }
+    let head = Packed::new(StatusCode::OK, &headers);
+    client.machine.respond(StreamId(1), &head, true);
+    let frames = client.written();
+    let shape: Vec<_> = frames
+        .iter()
+        .map(|(head, _)| (head.kind, head.flags))
+        .collect();
+    assert_eq!(
+        shape,
+        [
+            (kind::HEADERS, flag::END_STREAM),
+            (kind::CONTINUATION, 0),
+            (kind::CONTINUATION, flag::END_HEADERS),
+        ]
+    );
+    let block: Vec<_> = frames.into_iter().flat_map(|(_, piece)| piece).collect();
+    let fields = client.fields(&block);
+    let names: Vec<_> = fields.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, [":status", "a", "b"]);
+    assert!(fields[1..].iter().all(|(_, read)| *read == value));
+}
+
+#[test]
 fn an_answer_asks_for_no_more_than_is_kept_of_it() {
     let mut client = Client::new();
     client.ask(1, GET, true);
     let stream = StreamId(1);
-    client
-        .machine
-        .respond(stream, StatusCode::OK, &HeaderMap::new(), false);
+    let head = Packed::new(StatusCode::OK, &HeaderMap::new());
+    client.machine.respond(stream, &head, false);
     assert_eq!(client.machine.room(stream), SEND_BYTES_MAX);
     client
         .machine

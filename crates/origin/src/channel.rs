@@ -357,6 +357,13 @@ impl Channel {
             .map(|current| Arc::clone(&current.stream))
     }
 
+    /// The stream shown now, and those shown before.
+    pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
+        let state = self.lock();
+        let current = state.current.as_ref().map(|current| &current.stream);
+        current.into_iter().chain(&state.ended).cloned().collect()
+    }
+
     /// The stream of that prefix, shown now or before.
     pub(crate) fn stream(&self, prefix: &str) -> Option<Arc<Stream>> {
         let state = self.lock();

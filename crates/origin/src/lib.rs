@@ -22,6 +22,7 @@ mod clock;
 mod config;
 mod doors;
 pub mod fuzz;
+mod holds;
 mod http;
 mod ingest;
 mod ladder;
@@ -62,6 +63,7 @@ use crate::{
     channel::{Channel, Makes, Waits},
     clock::Clock,
     doors::{Addresses, Doors},
+    holds::Holds,
     http::audience::Audience,
     ladder::Ladder,
     limits::WAITING_REQUESTS_MAX,
@@ -82,7 +84,7 @@ pub use crate::{
         ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, RecordingConfig, Secret,
         StartError, Takeover,
     },
-    http::{ViewerRequest, Viewing, Woken},
+    http::{Answered, Ask, Prepared, ViewerRequest, Viewing, Woken, accepts_gzip},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     news::{News, Takeover as ShownInstead, What},
     simulcast::{
@@ -165,9 +167,7 @@ impl Origin {
         }
         let shared = Arc::new(Shared {
             channels,
-            authoriser: config
-                .authoriser
-                .map(|config| Arc::new(Authoriser::new(config))),
+            authoriser: config.authoriser.map(Authoriser::new).map(Arc::new),
             connections: AtomicU64::new(1),
             archive,
             clock,
@@ -176,6 +176,7 @@ impl Origin {
             teller: teller.clone(),
             patience,
             waiting: Arc::new(Semaphore::new(WAITING_REQUESTS_MAX)),
+            holds: Holds::default(),
             stop: watch::Sender::new(false),
         });
         let mut opened = doors::open(&doors, &shared)?;
@@ -357,7 +358,7 @@ impl Origin {
     ///
     /// Playlists do not end: the show may go on after a restart, and a player that has seen the end never looks again.
     pub async fn shutdown(&self) {
-        self.shared.stop.send_replace(true);
+        self.shared.stop();
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
@@ -371,7 +372,7 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        self.shared.stop.send_replace(true);
+        self.shared.stop();
     }
 }
 
@@ -400,8 +401,9 @@ fn collect(
     }
 }
 
-/// Keeps every channel, what it shows while its encoder is away, and where it is pushed on to.
-fn keep_channels(shared: &Shared, tasks: &mut JoinSet<()>) {
+/// Keeps who waits for something, every channel, what it shows while its encoder is away, and where it is pushed on to.
+fn keep_channels(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(holds::keep(Arc::clone(shared), shared.stop.subscribe()));
     for channel in shared.channels.values() {
         let stop = || shared.stop.subscribe();
         tasks.spawn(keep(Arc::clone(channel), shared.clock, stop()));

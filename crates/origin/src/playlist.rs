@@ -13,6 +13,8 @@ use fanwave_live::{
 };
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use crate::http::Prepared;
+
 /// The largest window of deflate, bits (RFC 1951, section 2).
 const WINDOW_BITS: u8 = 15;
 
@@ -30,8 +32,8 @@ pub(crate) struct Playlist {
     source: Source,
     text: OnceLock<Bytes>,
     gzip: OnceLock<Bytes>,
-    /// What is said with it: plain or held, and each packed or not.
-    heads: [OnceLock<HeaderMap>; 4],
+    /// The answers that have it: plain or held, and each packed or not.
+    answers: [OnceLock<Arc<Prepared>>; 4],
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl Playlist {
             source,
             text: OnceLock::new(),
             gzip: OnceLock::new(),
-            heads: Default::default(),
+            answers: Default::default(),
         }
     }
 
@@ -69,21 +71,25 @@ impl Playlist {
         matches!(&self.source, Source::Media(snapshot, _) if snapshot.version == version)
     }
 
-    /// The whole answer, with a head that is made once for all who ask in the same way.
+    /// The whole answer, which is made once for all who ask in the same way.
     pub(crate) fn prepared(
         &self,
         gzip: bool,
         held: bool,
-        head: impl FnOnce() -> HeaderMap,
-    ) -> (HeaderMap, Bytes) {
-        let [plain, packed, held_plain, held_packed] = &self.heads;
-        let (place, bytes) = match (held, gzip) {
-            (false, false) => (plain, self.text()),
-            (false, true) => (packed, self.gzip()),
-            (true, false) => (held_plain, self.text()),
-            (true, true) => (held_packed, self.gzip()),
+        headers: impl FnOnce() -> HeaderMap,
+    ) -> Arc<Prepared> {
+        let [plain, packed, held_plain, held_packed] = &self.answers;
+        let place = match (held, gzip) {
+            (false, false) => plain,
+            (false, true) => packed,
+            (true, false) => held_plain,
+            (true, true) => held_packed,
         };
-        (place.get_or_init(head).clone(), bytes)
+        let make = || {
+            let body = if gzip { self.gzip() } else { self.text() };
+            Arc::new(Prepared::new(headers(), body))
+        };
+        Arc::clone(place.get_or_init(make))
     }
 
     pub(crate) fn text(&self) -> Bytes {

@@ -18,6 +18,7 @@ use crate::{
     channel::Channel,
     clock::Clock,
     config::Secret,
+    holds::Holds,
     http::audience::Audience,
     limits::{
         BEFORE_PUBLISH_DEADLINE, IDLE_TIMEOUT, RECOVERY, RUNG_PATIENCE, STARVING_SILENCE,
@@ -25,6 +26,7 @@ use crate::{
     },
     metrics::Metrics,
     news::Teller,
+    stream::Stream,
 };
 
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) patience: Patience,
     /// One permit per request that may wait.
     pub(crate) waiting: Arc<Semaphore>,
+    /// By when who waits is answered.
+    pub(crate) holds: Holds,
     /// True once the origin stops.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -96,6 +100,17 @@ impl Shared {
         found.cloned()
     }
 
+    /// All streams that viewers are shown.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Arc<Stream>> {
+        self.channels.values().flat_map(|channel| channel.streams())
+    }
+
+    /// Has everybody who waits for something answered, and everything end.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+        self.streams().for_each(|stream| stream.wake_all());
+    }
+
     /// A number that no publisher's connection had before.
     pub(crate) fn next_connection(&self) -> u64 {
         // Only its being new matters.
@@ -104,7 +119,7 @@ impl Shared {
 
     /// The channel of that name as a URL has it.
     pub(crate) fn channel(&self, id: &str) -> Option<&Arc<Channel>> {
-        self.channels.get(&id.parse::<RoomId>().ok()?)
+        self.channels.get(id)
     }
 }
 

@@ -481,6 +481,14 @@ impl Stream {
         let mut state = self.lock();
         let done = act(&mut state);
         let changed = state.obey(self.changed.len());
+        for (shelf, _) in state
+            .shelves
+            .iter_mut()
+            .zip(&changed)
+            .filter(|(_, changed)| **changed)
+        {
+            shelf.release();
+        }
         let errands = state.has_errands();
         drop(state);
         if errands {

@@ -268,8 +268,8 @@ async fn a_thousand_publishers_that_break_off_leave_nothing() {
     // What is made once, at the first of its kind, is no loss.
     publish(rtmp, 50, &mut dice).await;
     publish_by_srt(srt, 50, 0, &mut dice).await;
-    // A keeper for each channel, and two ports.
-    let tasks = CHANNELS + 2;
+    // A keeper for each channel, one of those who wait, and two ports.
+    let tasks = CHANNELS + 3;
     until_alone(&registry, tasks).await;
     let (files_before, allocated_before) = (files(), allocated());
 

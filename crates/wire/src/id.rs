@@ -4,7 +4,7 @@
 //! and `chat:demo` (chatter); beside them `staff:demo` for moderators, and the ballot box `vote:demo`. Strings are
 //! shared: a mega-room names itself 100,000 times.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,13 @@ impl RoomId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Its order is that of the text, so that it is found by one that is not known to be an id.
+impl Borrow<str> for RoomId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

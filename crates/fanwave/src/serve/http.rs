@@ -18,6 +18,7 @@ mod outbox;
 mod punctual;
 #[cfg(feature = "http3")]
 pub mod quic;
+mod recent;
 mod upload;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

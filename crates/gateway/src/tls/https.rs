@@ -17,17 +17,14 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use rustix::{
-    io::retry_on_intr,
-    net::{RecvFlags, recv},
-};
 use rustls::ServerConfig;
 use socket2::SockRef;
-use tokio::{io::Interest, net::TcpStream};
+use tokio::net::TcpStream;
 
 use super::{HTTP_1, HTTP_2, TlsError, TlsFiles, config_for};
 use crate::{
     limits,
+    plain::read_now,
     reactor::{
         stream::Scratch,
         tls::{Socket, TlsStream},
@@ -263,24 +260,7 @@ struct Watched(TcpStream);
 
 impl io::Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut read = None;
-        let stream = &self.0;
-        let receive = || {
-            let (_, length) = retry_on_intr(|| recv(stream, &mut *buffer, RecvFlags::empty()))?;
-            read = Some(length);
-            if (1..buffer.len()).contains(&length) {
-                // The socket is empty. That is what this error says to tokio, which then waits without asking it once more;
-                // what comes after is an event of its own.
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(())
-        };
-        let tried = stream.try_io(Interest::READABLE, receive);
-        match (read, tried) {
-            (Some(read), _) => Ok(read),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        read_now(&self.0, buffer)
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{Connection, Event, FAREWELL, PREFACE, Stage, StreamId, count};
 use crate::{
-    Code,
+    Code, Packed,
     frame::{self, HEAD_BYTES, Head, flag, kind, number, number_31, unpadded},
     head::{Gathered, Gathering},
     hpack,
@@ -296,12 +296,8 @@ impl Connection {
             Gathered::Request(head, priority, length) => (head, priority, length),
             Gathered::TooLarge => {
                 self.begin(id, Priority::default(), ends_stream);
-                self.respond(
-                    StreamId(id),
-                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    &HeaderMap::new(),
-                    true,
-                );
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                self.respond(StreamId(id), &Packed::new(status, &HeaderMap::new()), true);
                 return Ok(());
             }
             Gathered::Malformed => return self.reset(id, Code::PROTOCOL_ERROR),

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -74,12 +74,17 @@ pub(super) fn send(pieces: Vec<Bytes>, range: Option<&HeaderValue>) -> Response 
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    accept_ranges(headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(sent));
     if let Some(value) = content_range.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(header::CONTENT_RANGE, value);
     }
     response
+}
+
+/// What is said of a file that can be had in pieces.
+pub(super) fn accept_ranges(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
 }
 
 /// `length` bytes from `first` on, shared and not copied.

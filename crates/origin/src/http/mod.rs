@@ -1,7 +1,7 @@
 //! HTTP to viewers: playlists, held until they hold what was asked for, and media.
 //!
 //! Who asks is answered by the stream, or waits for the rendition's watch and asks again. No state is
-//! kept here, and nothing is polled. What viewers ask for again and again is recognised by [`Viewing`] in front of the router;
+//! kept here, nothing is polled, and who waits has no timer ([`holds`](crate::holds)). What viewers ask for again and again is recognised by [`Viewing`] in front of the router;
 //! the routes here are for the rest, and come to the same answers. Every answer says how long it may be cached (`live::lifetime`) and how urgent it is
 //! ([`priority`]), allows any origin (the media of a public show), and shows scripts the `Age` that low-latency players
 //! read. None redirects, sets a cookie, or depends on who asks: a cache has to keep it once for all.
@@ -9,6 +9,7 @@
 pub(crate) mod audience;
 mod body;
 mod negotiate;
+mod prepared;
 mod priority;
 mod stored;
 mod thumbnails;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
     extract::{Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
@@ -31,19 +31,23 @@ use fanwave_live::{
     lifetime::{self, Lifetime, Response as Kind},
     render::PLAYLIST_MIME,
 };
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::viewing::Wanted;
-pub use self::viewing::{ViewerRequest, Viewing, Woken};
+pub use self::{
+    negotiate::accepts_gzip,
+    prepared::{Answered, Prepared},
+    viewing::{Ask, ViewerRequest, Viewing, Woken},
+};
 use crate::{
     metrics::Counted,
     playlist::Playlist,
-    shared::{Shared, stopped},
+    shared::Shared,
     stream::{Reply, Stream},
 };
 
-/// Fields of a playlist's answer, with the length and the date that are added to it.
-const PLAYLIST_FIELDS: usize = 11;
+/// Fields of a prepared answer, with the date that is added to it.
+const PREPARED_FIELDS: usize = 11;
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static(PLAYLIST_MIME);
 const VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -89,11 +93,12 @@ async fn master(
     let stream = shared
         .channel(&channel)
         .and_then(|channel| channel.current());
-    let gzip = negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING));
+    let gzip = takes_gzip(&headers);
     match stream.and_then(|stream| Some((stream.master()?, stream))) {
-        Some((playlist, stream)) => send_playlist(&playlist, gzip, false, || {
+        Some((playlist, stream)) => prepare_playlist(&playlist, gzip, false, || {
             lifetime_of(&stream, Kind::Multivariant)
-        }),
+        })
+        .response(),
         None => refuse(
             StatusCode::NOT_FOUND,
             Lifetime::NoStore,
@@ -109,8 +114,9 @@ async fn playlist(
     headers: HeaderMap,
 ) -> Response {
     let names = (&*channel, &*prefix, &*file);
-    match Wanted::playlist(&shared, names, query.as_deref(), &headers) {
-        Some(wanted) => wanted.answer(&shared).await.0,
+    let directives = query.as_deref().unwrap_or_default();
+    match Wanted::playlist(&shared, names, directives, takes_gzip(&headers)) {
+        Some(wanted) => wanted.answer(&shared).await.0.into_response(),
         None => {
             shared.metrics.playlist_requests.inc();
             unknown()
@@ -124,8 +130,8 @@ async fn media(
     headers: HeaderMap,
 ) -> Response {
     let (place, file) = ((&*channel, &*prefix), (&*name, &*file));
-    if let Some(wanted) = Wanted::media(&shared, place, file, &headers) {
-        return wanted.answer(&shared).await.0;
+    if let Some(wanted) = Wanted::media(&shared, place, file, headers.get(header::RANGE)) {
+        return wanted.answer(&shared).await.0.into_response();
     }
     let (name, file) = file;
     shared.metrics.media_requests.inc();
@@ -139,6 +145,11 @@ async fn media(
         vod::media(&shared, (&channel, &prefix, name), media_of(file)?, range).await
     };
     recorded().await.unwrap_or_else(unknown)
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING);
+    accepts_gzip(values.into_iter().map(HeaderValue::as_bytes))
 }
 
 /// Browsers ask before some cross-origin requests, such as those with a header that a player's user adds.
@@ -182,40 +193,35 @@ async fn answer<T>(
         return (Reply::Gone, None);
     };
     let at = shared.clock.now();
+    let mut now = at;
     let mut waiting: Option<Waiting> = None;
     loop {
         // Marked before asking: what changes after the answer then ends the wait.
         changed.mark_unchanged();
-        let not_past = match ask(Asked {
-            at,
-            now: shared.clock.now(),
-        }) {
-            Reply::Wait(not_past) => shared.clock.instant(not_past),
+        match ask(Asked { at, now }) {
+            Reply::Wait(until) => shared.holds.note(until),
             reply => {
                 let is_due = waiting.is_some() && matches!(reply, Reply::Ready(_));
                 let woken =
                     is_due.then(|| Woken::new(*changed.borrow(), &shared.metrics.wake_seconds.0));
                 return (reply, woken);
             }
-        };
+        }
         if waiting.is_none() {
             waiting = Waiting::begin(shared);
         }
-        let Some(waiting) = &mut waiting else {
+        if waiting.is_none() || *shared.stop.borrow() {
             return (Reply::Unavailable, None);
-        };
-        tokio::select! {
-            _ = changed.changed() => {}
-            () = tokio::time::sleep_until(not_past) => {}
-            () = stopped(&mut waiting.stop) => return (Reply::Unavailable, None),
         }
+        // It does not fail: the stream is held by who asks.
+        drop(changed.changed().await);
+        now = shared.clock.now();
     }
 }
 
 /// What a request has for as long as it waits.
 #[derive(Debug)]
 struct Waiting {
-    stop: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
     _counted: Counted,
 }
@@ -225,7 +231,6 @@ impl Waiting {
     fn begin(shared: &Shared) -> Option<Self> {
         let permit = Arc::clone(&shared.waiting).try_acquire_owned().ok()?;
         Some(Self {
-            stop: shared.stop.subscribe(),
             _permit: permit,
             _counted: Counted::new(&shared.metrics.waiting_requests),
         })
@@ -269,14 +274,14 @@ fn cache(headers: &mut HeaderMap, lifetime: Lifetime) {
 }
 
 /// The answer that is the same for all who ask for this version in this way.
-fn send_playlist(
+fn prepare_playlist(
     playlist: &Playlist,
     gzip: bool,
     is_blocking: bool,
     lifetime: impl FnOnce() -> Lifetime,
-) -> Response {
-    let (head, bytes) = playlist.prepared(gzip, is_blocking, || {
-        let mut headers = HeaderMap::with_capacity(PLAYLIST_FIELDS);
+) -> Arc<Prepared> {
+    playlist.prepared(gzip, is_blocking, || {
+        let mut headers = HeaderMap::with_capacity(PREPARED_FIELDS);
         headers.insert(header::CONTENT_TYPE, PLAYLIST_TYPE);
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(priority::NAME, priority::PLAYLIST);
@@ -286,10 +291,7 @@ fn send_playlist(
         cache(&mut headers, lifetime());
         for_everybody(&mut headers);
         headers
-    });
-    let mut response = Response::new(Body::from(bytes));
-    *response.headers_mut() = head;
-    response
+    })
 }
 
 async fn unknown_address() -> Response {

@@ -10,20 +10,23 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     response::Response,
 };
+use bytes::Bytes;
 use fanwave_live::{
     Directive, Kind as MediaKind, Media, MediaSeq, Query, RenditionId, lifetime::Response as Kind,
 };
-use fanwave_wire::RoomId;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::{
-    AUDIO_TYPE, VIDEO_TYPE, answer, audience, body, cache, for_everybody, lifetime_of, media_of,
-    negotiate, priority, refuse_reply, send_playlist,
+    AUDIO_TYPE, PREPARED_FIELDS, VIDEO_TYPE, answer, audience, body, cache, for_everybody,
+    lifetime_of, media_of, prepare_playlist,
+    prepared::{Answered, Prepared},
+    priority, refuse_reply,
     stored::{self, NoBody},
-    vod,
+    takes_gzip, vod,
 };
 use crate::{
+    channel::Channel,
     shared::Shared,
     stream::{Found, Reply, Stream},
 };
@@ -46,7 +49,18 @@ impl Viewing {
         if *method != Method::GET {
             return None;
         }
-        let names = uri.path().strip_prefix("/live/")?;
+        self.got(&Ask {
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            gzip: takes_gzip(headers),
+            range: headers.get(header::RANGE),
+        })
+    }
+
+    /// The same of a GET.
+    #[must_use]
+    pub fn got(&self, ask: &Ask<'_>) -> Option<ViewerRequest> {
+        let names = ask.path.strip_prefix("/live/")?;
         // A name that is written in another way than playlists write it is read by the router.
         if names.contains('%') {
             return None;
@@ -55,10 +69,11 @@ impl Viewing {
         let (channel, stream, third) = (names.next()?, names.next()?, names.next()?);
         let asked = match (names.next(), names.next()) {
             (None, _) => {
-                Wanted::playlist(&self.shared, (channel, stream, third), uri.query(), headers)
+                let names = (channel, stream, third);
+                Wanted::playlist(&self.shared, names, ask.query, ask.gzip)
             }
             (Some(file), None) => {
-                Wanted::media(&self.shared, (channel, stream), (third, file), headers)
+                Wanted::media(&self.shared, (channel, stream), (third, file), ask.range)
             }
             (Some(_), Some(_)) => return None,
         };
@@ -70,6 +85,19 @@ impl Viewing {
     }
 }
 
+/// What an answer depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Of the address, as it was written.
+    pub path: &'a str,
+    /// Behind the question mark of the address, empty where there is none.
+    pub query: &'a str,
+    /// Whether the answer may be compressed; see [`accepts_gzip`](super::accepts_gzip).
+    pub gzip: bool,
+    /// The value of `Range`.
+    pub range: Option<&'a HeaderValue>,
+}
+
 /// A request that was recognised.
 #[derive(Debug)]
 pub struct ViewerRequest {
@@ -79,10 +107,12 @@ pub struct ViewerRequest {
 
 impl ViewerRequest {
     /// The answer, once there is one; and if it was waited for, what has to be dropped when it has been handed on.
-    pub async fn answer(self) -> (Response, Option<Woken>) {
-        let (mut response, woken) = self.asked.answer(&self.shared).await;
-        for_everybody(response.headers_mut());
-        (response, woken)
+    pub async fn answer(self) -> (Answered, Option<Woken>) {
+        let (mut answered, woken) = self.asked.answer(&self.shared).await;
+        if let Answered::Other(response) = &mut answered {
+            for_everybody(response.headers_mut());
+        }
+        (answered, woken)
     }
 }
 
@@ -111,7 +141,7 @@ impl Drop for Woken {
 /// A file of a stream that there is: what is kept of a request while it waits.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    channel: RoomId,
+    channel: Arc<Channel>,
     stream: Arc<Stream>,
     rendition: RenditionId,
     file: File,
@@ -133,13 +163,13 @@ impl Wanted {
     pub(super) fn playlist(
         shared: &Shared,
         (channel, prefix, file): (&str, &str, &str),
-        query: Option<&str>,
-        headers: &HeaderMap,
+        query: &str,
+        gzip: bool,
     ) -> Option<Self> {
         let name = file.strip_suffix(".m3u8")?;
         let file = File::Playlist {
-            query: Query::parse(query.unwrap_or_default()),
-            gzip: negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING)),
+            query: Query::parse(query),
+            gzip,
         };
         Self::find(shared, (channel, prefix, name), file)
     }
@@ -148,11 +178,11 @@ impl Wanted {
         shared: &Shared,
         (channel, prefix): (&str, &str),
         (name, file): (&str, &str),
-        headers: &HeaderMap,
+        range: Option<&HeaderValue>,
     ) -> Option<Self> {
         let file = File::Media {
             media: media_of(file)?,
-            range: headers.get(header::RANGE).cloned(),
+            range: range.cloned(),
         };
         Self::find(shared, (channel, prefix, name), file)
     }
@@ -178,14 +208,14 @@ impl Wanted {
             }
         }
         Some(Self {
-            channel: channel.id().clone(),
+            channel: Arc::clone(channel),
             stream,
             rendition,
             file,
         })
     }
 
-    pub(super) async fn answer(self, shared: &Shared) -> (Response, Option<Woken>) {
+    pub(super) async fn answer(self, shared: &Shared) -> (Answered, Option<Woken>) {
         match &self.file {
             File::Playlist { query, gzip } => self.playlist_answer(shared, query, *gzip).await,
             File::Media { media, range } => self.media_answer(shared, *media, range.as_ref()).await,
@@ -197,7 +227,7 @@ impl Wanted {
         shared: &Shared,
         query: &Query,
         gzip: bool,
-    ) -> (Response, Option<Woken>) {
+    ) -> (Answered, Option<Woken>) {
         let (reply, woken) = answer(shared, &self.stream, self.rendition, |asked| {
             self.stream.playlist(asked, self.rendition, query)
         })
@@ -208,16 +238,15 @@ impl Wanted {
                 Kind::BlockingPlaylist
             }
         };
-        let response = match reply {
+        let answered = match reply {
             Reply::Ready(playlist) => {
                 let is_blocking = kind == Kind::BlockingPlaylist;
-                send_playlist(&playlist, gzip, is_blocking, || {
-                    lifetime_of(&self.stream, kind)
-                })
+                let lifetime = || lifetime_of(&self.stream, kind);
+                Answered::Prepared(prepare_playlist(&playlist, gzip, is_blocking, lifetime))
             }
-            other => refuse_reply(&self.stream, &other),
+            other => Answered::Other(refuse_reply(&self.stream, &other)),
         };
-        (response, woken)
+        (answered, woken)
     }
 
     async fn media_answer(
@@ -225,31 +254,39 @@ impl Wanted {
         shared: &Shared,
         media: Media,
         range: Option<&HeaderValue>,
-    ) -> (Response, Option<Woken>) {
-        let (reply, woken) = answer(shared, &self.stream, self.rendition, |asked| {
-            self.stream.media(asked, self.rendition, media)
+    ) -> (Answered, Option<Woken>) {
+        let (stream, rendition) = (&self.stream, self.rendition);
+        let (reply, woken) = answer(shared, stream, rendition, |asked| match (media, range) {
+            (Media::Part(position), None) => stream.part(asked, rendition, position),
+            _ => stream.media(asked, rendition, media),
         })
         .await;
         let response = match reply {
-            Reply::Ready(Found::Pieces(pieces)) => self.describe(body::send(pieces, range)),
+            Reply::Ready(Found::Prepared(part)) => return (Answered::Prepared(part), woken),
+            Reply::Ready(Found::Pieces(pieces)) => match (media, range, &*pieces) {
+                (Media::Part(position), None, [bytes]) => {
+                    let part = self.prepare(bytes.clone());
+                    stream.keep_prepared(rendition, position, Arc::clone(&part));
+                    return (Answered::Prepared(part), woken);
+                }
+                _ => self.describe(body::send(pieces, range)),
+            },
             Reply::Ready(Found::Stored { msn, span }) => {
                 // Boxed, like what is recorded: most answers are neither, and every request has room for the longest.
                 match Box::pin(self.stored(shared, msn, (span, range))).await {
                     Ok(response) => self.describe(response),
-                    Err(NoBody::Gone) => refuse_reply(&self.stream, &Reply::<()>::Gone),
-                    Err(NoBody::Unavailable) => {
-                        refuse_reply(&self.stream, &Reply::<()>::Unavailable)
-                    }
+                    Err(NoBody::Gone) => refuse_reply(stream, &Reply::<()>::Gone),
+                    Err(NoBody::Unavailable) => refuse_reply(stream, &Reply::<()>::Unavailable),
                 }
             }
             // What has left the playlists of a show may be recorded.
             Reply::Gone => match Box::pin(self.recorded(shared, media, range)).await {
                 Some(response) => response,
-                None => refuse_reply(&self.stream, &Reply::<()>::Gone),
+                None => refuse_reply(stream, &Reply::<()>::Gone),
             },
-            other => refuse_reply(&self.stream, &other),
+            other => refuse_reply(stream, &other),
         };
-        (response, woken)
+        (Answered::Other(response), woken)
     }
 
     async fn recorded(
@@ -261,7 +298,7 @@ impl Wanted {
         let mut renditions = self.stream.config().renditions();
         let (_, spec) = renditions.find(|(id, _)| *id == self.rendition)?;
         let name = spec.name.to_string();
-        let place = (self.channel.as_str(), self.stream.folder(), &*name);
+        let place = (self.channel.id().as_str(), self.stream.folder(), &*name);
         vod::media(shared, place, media, range).await
     }
 
@@ -282,14 +319,28 @@ impl Wanted {
         let open = async |span| {
             let place = (&spec.name, msn);
             archive
-                .read(&self.channel, self.stream.folder(), place, span)
+                .read(self.channel.id(), self.stream.folder(), place, span)
                 .await
         };
         stored::send(archive, span, range, open).await
     }
 
+    /// The answer to all who ask for the whole of a part.
+    fn prepare(&self, bytes: Bytes) -> Arc<Prepared> {
+        let mut headers = HeaderMap::with_capacity(PREPARED_FIELDS);
+        self.describe_by(&mut headers);
+        body::accept_ranges(&mut headers);
+        for_everybody(&mut headers);
+        Arc::new(Prepared::new(headers, bytes))
+    }
+
     /// Media, with what is said of it.
     fn describe(&self, mut response: Response<Body>) -> Response {
+        self.describe_by(response.headers_mut());
+        response
+    }
+
+    fn describe_by(&self, headers: &mut HeaderMap) {
         let (content_type, urgency) = match self.stream.config().kind(self.rendition) {
             Some(MediaKind::Audio) => (AUDIO_TYPE, priority::SOUND),
             Some(MediaKind::Video) | None => (
@@ -297,10 +348,8 @@ impl Wanted {
                 priority::of_pictures(self.stream.rank(self.rendition)),
             ),
         };
-        let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, content_type);
         headers.insert(priority::NAME, urgency);
         cache(headers, lifetime_of(&self.stream, Kind::Media));
-        response
     }
 }

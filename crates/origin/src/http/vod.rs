@@ -17,9 +17,9 @@ use fanwave_live::{
 use fanwave_vault::{VaultError, recording::About};
 
 use super::{
-    AUDIO_TYPE, VIDEO_TYPE, cache, negotiate, priority, refuse, send_playlist,
+    AUDIO_TYPE, VIDEO_TYPE, cache, prepare_playlist, priority, refuse,
     stored::{self, NoBody},
-    thumbnails, unknown,
+    takes_gzip, thumbnails, unknown,
 };
 use crate::{
     LibraryError,
@@ -52,8 +52,7 @@ pub(super) async fn playlist(
         Some(playlist) => {
             // A complete one never changes, and yet it may be deleted.
             let lifetime = lifetime_of(&contents.about, Kind::PlainPlaylist);
-            let gzip = negotiate::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING));
-            send_playlist(&playlist, gzip, false, || lifetime)
+            prepare_playlist(&playlist, takes_gzip(&headers), false, || lifetime).response()
         }
         None => unknown(),
     }

@@ -37,7 +37,7 @@ impl Stream {
         let whole = snapshot.segments.iter().map(|segment| &**segment);
         let of = |media| match shelf.find(media)? {
             Found::Pieces(pieces) => pieces.into_iter().next(),
-            Found::Stored { .. } => None,
+            Found::Prepared(_) | Found::Stored { .. } => None,
         };
         whole
             .chain(&snapshot.open)

@@ -9,12 +9,15 @@ use std::{
 
 use bytes::Bytes;
 use fanwave_live::{
-    Config, InitId, Live, Media, MediaSeq, Position, RenditionId, SegmentEntry,
+    Config, InitId, Live, Media, MediaSeq, Moment, Position, RenditionId, SegmentEntry,
     render::{AudioRendition, Form, Multivariant, Variant, VideoRange},
 };
 use fanwave_media::{AudioTrack, Range, Track, TrackId, TrackKind, Tracks, VideoTrack};
 
-use crate::{limits::UNSTORED_SEGMENTS_MAX, playlist::Playlist};
+use crate::{http::Prepared, limits::UNSTORED_SEGMENTS_MAX, playlist::Playlist};
+
+/// Parts of a rendition whose answers are kept: those that players at the live edge ask for.
+const PREPARED_PARTS_MAX: usize = 4;
 
 /// The bytes of one rendition. What is on it, and for how long, is the playlist machine's decision.
 #[derive(Debug, Default)]
@@ -29,6 +32,10 @@ pub(super) struct Shelf {
     discontinuities: u64,
     /// The first segment whose bytes are still here.
     pub(super) next_to_drop: MediaSeq,
+    /// By when the first of those who wait for something of it is answered, if anybody does.
+    held_until: Option<Moment>,
+    /// The latest parts that were asked for; at most [`PREPARED_PARTS_MAX`].
+    prepared: VecDeque<(Position, Arc<Prepared>)>,
     /// The latest playlist in each of its forms that was asked for.
     pub(super) playlists: [Option<Arc<Playlist>>; Form::ALL.len()],
     pub(super) rate: Rate,
@@ -118,6 +125,8 @@ impl Held {
 /// Media that was found.
 #[derive(Debug)]
 pub(crate) enum Found {
+    /// The answer to whoever wants all of it.
+    Prepared(Arc<Prepared>),
     /// Its pieces.
     Pieces(Vec<Bytes>),
     /// A stretch of a segment's file in the storage.
@@ -161,6 +170,35 @@ impl Shelf {
                 }
             }
         }
+    }
+
+    /// Somebody waits until then at most.
+    pub(super) fn hold(&mut self, until: Moment) {
+        self.held_until = Some(self.held_until.map_or(until, |held| held.min(until)));
+    }
+
+    /// All who wait are woken: who waits on says so again.
+    pub(super) fn release(&mut self) {
+        self.held_until = None;
+    }
+
+    /// Until when nobody has waited for too long.
+    pub(super) fn held_until(&self) -> Option<Moment> {
+        self.held_until
+    }
+
+    /// The answer to whoever wants all of a part, if it is kept.
+    pub(super) fn prepared(&self, position: Position) -> Option<&Arc<Prepared>> {
+        let mut kept = self.prepared.iter();
+        kept.find(|(at, _)| *at == position).map(|(_, part)| part)
+    }
+
+    /// Keeps it.
+    pub(super) fn keep_prepared(&mut self, position: Position, part: Arc<Prepared>) {
+        if self.prepared.len() >= PREPARED_PARTS_MAX {
+            self.prepared.pop_front();
+        }
+        self.prepared.push_back((position, part));
     }
 
     /// Takes note of segments that have become whole.

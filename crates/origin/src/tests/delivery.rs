@@ -114,9 +114,9 @@ async fn what_is_recognised_in_front_of_the_router_is_answered_as_the_router_doe
             line = format!("{field}: {value}\r\n");
         }
         let asked = recognised(Method::GET, &path, &headers).expect(&path);
-        let (response, woken) = asked.answer().await;
+        let (answered, woken) = asked.answer().await;
         assert!(woken.is_none(), "{path} was not waited for");
-        let (head, body) = response.into_parts();
+        let (head, body) = answered.into_response().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let routed = show.viewer().ask("GET", &path, &line).await;
         assert_eq!(head.status.as_u16(), routed.status, "{path}");

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use fanwave_live::{Moment, WallTime};
 
-use super::{KEY, Show, count, hint, long_ago, parts, publisher::Publisher, segments};
+use tokio::time::Instant;
+
+use super::{DEADLINE, KEY, Show, count, hint, long_ago, parts, publisher::Publisher, segments};
 use crate::{limits::WAITING_REQUESTS_MAX, shared::Patience};
 
 /// A show with two whole segments and 400 ms of the third.
@@ -303,6 +305,52 @@ async fn no_more_requests_wait_than_there_are_places() {
     drop(taken);
     publisher.send_until(6_400).await;
     assert_eq!(show.get(&blocking).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_waits_for_what_does_not_come_is_told_so_after_three_target_durations() {
+    let patience = Patience {
+        starving: DEADLINE,
+        idle: DEADLINE,
+        ..Patience::default()
+    };
+    let show = Show::start_with(DEADLINE, patience).await;
+    let mut publisher = Publisher::connect(show.rtmp(), KEY).await.unwrap();
+    publisher.send_until(4_400).await;
+    show.until(|status| status.live).await;
+    let folder = show.folder().await;
+    let waits = |file: &str| {
+        let (viewer, path) = (show.viewer(), format!("{folder}/{file}"));
+        tokio::spawn(async move {
+            let asked = Instant::now();
+            let answer = viewer.get(&path).await;
+            (answer.status, asked.elapsed())
+        })
+    };
+    let counted = || show.origin.shared.metrics.waiting_requests.get();
+    let mut asked = Vec::new();
+    // Not only the first of a rendition, and not only of one.
+    for (number, file) in ["video.m3u8", "video.m3u8", "audio.m3u8"]
+        .iter()
+        .enumerate()
+    {
+        asked.push(waits(&format!("{file}?_HLS_msn=3")));
+        while counted() <= i64::try_from(number).unwrap() {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Nothing is under way from here on but the clocks.
+    tokio::time::pause();
+    let hold = show.stream().config().hold_max();
+    for asked in asked {
+        let (status, waited) = asked.await.unwrap();
+        assert_eq!(status, 503);
+        assert!(
+            (hold..hold + Duration::from_secs(1)).contains(&waited),
+            "{waited:?}"
+        );
+    }
+    assert_eq!(counted(), 0);
 }
 
 #[tokio::test]

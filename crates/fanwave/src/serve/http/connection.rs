@@ -26,12 +26,12 @@ use axum::{
     BoxError, Router,
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
-use fanwave_gateway::TlsAcceptor;
+use fanwave_gateway::{PlainIo, TlsAcceptor};
 use fanwave_http2::PREFACE;
-use fanwave_origin::{ViewerRequest, Viewing};
+use fanwave_origin::{Answered, Ask, ViewerRequest, Viewing, Woken};
 use futures_util::{
     FutureExt, TryFutureExt,
     future::{Either, ready},
@@ -43,10 +43,7 @@ use hyper::{
     server::conn::http1::{self, UpgradeableConnection},
     service::{HttpService, Service as _, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
 use tokio::{
     net::TcpStream,
     sync::watch,
@@ -59,7 +56,7 @@ use super::{
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
     framing,
     lane::{self, Manners, Road},
-    multiplexed::{Answering, Multiplexed, Source},
+    multiplexed::{Answering, Multiplexed, Reply, Source},
     punctual::{Punctual, punctual},
     reached,
     upload::Upload,
@@ -152,15 +149,24 @@ impl Conversations {
         let Ok(peer) = stream.peer_addr() else {
             return;
         };
-        if let Some(tls) = tls {
-            if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
+        // Everything in boxes: what a connection has at its beginning, and not for long, takes no memory later.
+        let speaking = if let Some(tls) = tls {
+            let met = async {
+                let stream = self.meet(&mut staged, tls.accept(stream)).await?;
                 let is_http_2 = stream.speaks_http_2();
-                self.speak((stream, peer), (is_http_2, self.offer.clone()), staged)
-                    .await;
-            }
-        } else if let Some(is_http_2) = self.meet(&mut staged, has_preface(&stream)).await {
-            let io = TokioIo::new(stream);
-            self.speak((io, peer), (is_http_2, None), staged).await;
+                let how = (is_http_2, self.offer.clone());
+                Some(self.speak((stream, peer), how, staged))
+            };
+            Box::pin(met).await
+        } else {
+            let met = async {
+                let is_http_2 = self.meet(&mut staged, has_preface(&stream)).await?;
+                Some(self.speak((PlainIo::new(stream), peer), (is_http_2, None), staged))
+            };
+            Box::pin(met).await
+        };
+        if let Some(speaking) = speaking {
+            speaking.await;
         }
     }
 
@@ -171,26 +177,26 @@ impl Conversations {
         (mut io, peer): (I, SocketAddr),
         (is_http_2, offer): (bool, Option<HeaderValue>),
         mut staged: watch::Receiver<Stage>,
-    ) -> impl Future<Output = ()> + Send
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>
     where
         I: Road + Source + Read + Send + 'static,
     {
         if is_http_2 {
-            return Either::Left(Box::pin(self.hold_2((io, peer), offer, staged)));
+            return Box::pin(self.hold_2((io, peer), offer, staged));
         }
-        let lane = Box::pin(async move {
-            let manners = Manners {
-                header_wait: self.header_wait,
-                offer: offer.as_ref(),
-                metrics: &self.metrics,
-            };
-            let ask = |uri: &_, headers: &_| self.viewing.asked(&Method::GET, uri, headers);
-            let goes_on = lane::keep(&mut io, ask, manners, &mut staged).await;
-            goes_on.then_some((io, offer, staged))
-        });
-        Either::Right(async move {
-            if let Some((io, offer, staged)) = lane.await {
-                Box::pin(self.hold_1((io, peer), offer, staged)).await;
+        Box::pin(async move {
+            let lane = Box::pin(async move {
+                let manners = Manners {
+                    header_wait: self.header_wait,
+                    offer: offer.as_ref(),
+                    metrics: &self.metrics,
+                };
+                let ask = |ask: &Ask<'_>| self.viewing.got(ask);
+                let goes_on = lane::keep(&mut io, ask, manners, &mut staged).await;
+                goes_on.then(|| Box::pin(self.hold_1((io, peer), offer, staged)))
+            });
+            if let Some(rest) = lane.await {
+                rest.await;
             }
         })
     }
@@ -266,13 +272,9 @@ impl Conversations {
         let (viewing, router, body_wait) =
             (self.viewing.clone(), self.router.clone(), self.header_wait);
         let service = move |request: Request<Option<Upload>>| -> Answering {
-            let (exchange, offer) = (book.begin(), offer.clone());
-            let offered = |answered: Result<Response<Answer>, Infallible>| {
-                let Ok(response) = answered;
-                offering(response, offer)
-            };
+            let exchange = book.begin();
             if let Some(asked) = viewing.asked(request.method(), request.uri(), request.headers()) {
-                return Box::pin(answer_viewer(exchange, asked).map(offered));
+                return Box::pin(reply_to_viewer(exchange, asked));
             }
             let mut request = request.map(|body| {
                 let punctual = |body| Body::new(Punctual::new(body, body_wait));
@@ -280,9 +282,9 @@ impl Conversations {
             });
             request.extensions_mut().insert(ConnectInfo(peer));
             let routed = router.clone().oneshot(request);
-            Box::pin(answer(exchange, routed).map(offered))
+            Box::pin(answer(exchange, routed).map(|Ok(response)| Reply::Other(response)))
         };
-        let connection = Multiplexed::new(io, self.header_list_bytes_max, service);
+        let connection = Multiplexed::new(io, self.header_list_bytes_max, offer, service);
         self.drive(connection, &exchanges, staged).await;
     }
 
@@ -403,14 +405,36 @@ fn refuse() -> Response<Body> {
 }
 
 /// What a viewer is answered, also where the handler panics: that costs one answer, and not the others of its connection.
+async fn answered(request: ViewerRequest) -> (Answered, Option<Woken>) {
+    let answered = AssertUnwindSafe(request.answer()).catch_unwind().await;
+    let failed = |_| {
+        let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        (Answered::Other(response), None)
+    };
+    answered.unwrap_or_else(failed)
+}
+
+/// The same as any answer.
 pub(super) async fn answer_viewer(
     exchange: Exchange,
     request: ViewerRequest,
 ) -> Result<Response<Answer>, Infallible> {
-    let answered = AssertUnwindSafe(request.answer()).catch_unwind().await;
-    let (response, woken) =
-        answered.unwrap_or_else(|_| (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None));
-    Ok(exchange.answer(response, woken, Instant::now()))
+    let (answered, woken) = answered(request).await;
+    Ok(exchange.answer(answered.into_response(), woken, Instant::now()))
+}
+
+/// The same for a connection that keeps what it makes of prepared answers.
+async fn reply_to_viewer(exchange: Exchange, request: ViewerRequest) -> Reply {
+    let (answered, woken) = answered(request).await;
+    let now = Instant::now();
+    match answered {
+        Answered::Prepared(prepared) => {
+            let bytes = u64::try_from(prepared.body().len()).ok();
+            let under_way = exchange.goes_out(bytes, woken, now);
+            Reply::Prepared(prepared, under_way)
+        }
+        Answered::Other(response) => Reply::Other(exchange.answer(response, woken, now)),
+    }
 }
 
 #[cfg(test)]

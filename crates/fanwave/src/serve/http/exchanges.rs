@@ -150,12 +150,23 @@ pub(super) struct Exchange {
 impl Exchange {
     /// The answer is ready, and goes out; `woken` is measured when it has been handed to the connection.
     pub(super) fn answer(
-        mut self,
+        self,
         response: Response<Body>,
         woken: Option<Woken>,
         now: Instant,
     ) -> Response<Answer> {
-        if let Some(bytes) = length(&response) {
+        let under_way = self.goes_out(length(&response), woken, now);
+        response.map(|body| Answer { body, under_way })
+    }
+
+    /// The same of an answer of so many bytes whose body is sent by other ways.
+    pub(super) fn goes_out(
+        mut self,
+        bytes: Option<u64>,
+        woken: Option<Woken>,
+        now: Instant,
+    ) -> UnderWay {
+        if let Some(bytes) = bytes {
             let time = time_to_take(bytes);
             let mut book = self.exchanges.book();
             let number = book.next;
@@ -164,11 +175,10 @@ impl Exchange {
             drop(book);
             self.due = Some(number);
         }
-        response.map(|body| Answer {
-            body,
+        UnderWay {
             _woken: woken,
             exchange: self,
-        })
+        }
     }
 }
 
@@ -192,12 +202,26 @@ impl Drop for Exchange {
     }
 }
 
+/// An answer that is on its way, until this is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    _woken: Option<Woken>,
+    exchange: Exchange,
+}
+
+impl UnderWay {
+    /// So many bytes of the body have been handed to the connection.
+    pub(super) fn sent(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.exchange.exchanges.sent.inc_by(bytes);
+    }
+}
+
 /// An answer's body, which ends its exchange with itself.
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    _woken: Option<Woken>,
-    exchange: Exchange,
+    under_way: UnderWay,
 }
 
 impl HttpBody for Answer {
@@ -212,8 +236,7 @@ impl HttpBody for Answer {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            self.exchange.exchanges.sent.inc_by(bytes);
+            self.under_way.sent(data.len());
         }
         polled
     }

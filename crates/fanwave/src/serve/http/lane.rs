@@ -2,8 +2,8 @@
 //!
 //! A player asks for a part and for the playlist that names the next one, several times a second, for as long as a show
 //! lasts, on one connection, and a show has thousands of them. That is most of what a server does over HTTP/1.1, and
-//! none of it needs what hyper can do beyond it. So it is done here, in as little time as can be: a look at what has
-//! come, one at the fields that matter, and one write.
+//! none of it needs what hyper can do beyond it. So it is done here, in as little time as can be: a read of what has
+//! come, a look at the fields that matter, and one write of what was written for the one before.
 //!
 //! | what has come | what becomes of it |
 //! |---|---|
@@ -21,9 +21,9 @@ mod reply;
 mod road;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::{
-    cell::RefCell,
     future::poll_fn,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
@@ -33,10 +33,10 @@ use std::{
 };
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, StatusCode},
+    response::IntoResponse,
 };
-use fanwave_origin::{ViewerRequest, Woken};
+use fanwave_origin::{Answered, Ask, ViewerRequest, Woken};
 use futures_util::FutureExt;
 use tokio::{
     sync::watch,
@@ -51,19 +51,14 @@ use self::{
 use super::{Stage, connection::LOOK_EVERY, reached};
 use crate::telemetry::HttpMetrics;
 
-thread_local! {
-    /// The fields of the request that is looked at; the room for them stays.
-    static ASKS: RefCell<HeaderMap> = RefCell::default();
-}
-
 /// A request that the lane answers.
 pub(super) trait Asked: Send {
     /// The answer, and what is dropped when it has been handed on.
-    fn answer(self) -> impl Future<Output = (Response, Option<Woken>)> + Send;
+    fn answer(self) -> impl Future<Output = (Answered, Option<Woken>)> + Send;
 }
 
 impl Asked for ViewerRequest {
-    fn answer(self) -> impl Future<Output = (Response, Option<Woken>)> + Send {
+    fn answer(self) -> impl Future<Output = (Answered, Option<Woken>)> + Send {
         Self::answer(self)
     }
 }
@@ -106,7 +101,7 @@ pub(super) async fn keep<I, A, R>(
 ) -> bool
 where
     I: Road,
-    A: Fn(&Uri, &HeaderMap) -> Option<R>,
+    A: Fn(&Ask<'_>) -> Option<R>,
     R: Asked,
 {
     let drains = AtomicBool::new(false);
@@ -127,14 +122,14 @@ where
         let until = Instant::now() + manners.header_wait;
         match poll_fn(|context| guard.poll_come(io, &ask, until, context)).await {
             Come::Ours(asked) => {
-                let Some((response, woken)) = answered(io, asked, &mut guard).await else {
+                let Some((answered, woken)) = answered(io, asked, &mut guard).await else {
                     return false;
                 };
                 let said = Said {
                     offer: manners.offer,
                     last: guard.drains(),
                 };
-                let reply = Reply::new(response, woken, said);
+                let reply = Reply::new(answered, woken, said);
                 let was_last = reply.is_last();
                 match taken(io, reply, manners.metrics, &mut guard).await {
                     Became::Taken if was_last => break,
@@ -164,12 +159,15 @@ async fn answered<I: Road, R: Asked>(
     io: &mut I,
     asked: R,
     guard: &mut Guard<'_, impl Future<Output = ()>>,
-) -> Option<(Response, Option<Woken>)> {
+) -> Option<(Answered, Option<Woken>)> {
     let mut answer = pin!(AssertUnwindSafe(asked.answer()).catch_unwind());
     let mut listens = true;
     poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
-            let failed = |_| (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None);
+            let failed = |_| {
+                let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+                (Answered::Other(response), None)
+            };
             return Poll::Ready(Some(answered.unwrap_or_else(failed)));
         }
         guard
@@ -251,7 +249,7 @@ impl<S: Future<Output = ()>> Guard<'_, S> {
     fn poll_come<I: Road, R>(
         &mut self,
         io: &mut I,
-        ask: impl Fn(&Uri, &HeaderMap) -> Option<R>,
+        ask: impl Fn(&Ask<'_>) -> Option<R>,
         until: Instant,
         context: &mut Context<'_>,
     ) -> Poll<Come<R>> {
@@ -286,13 +284,13 @@ impl<S: Future<Output = ()>> Guard<'_, S> {
 }
 
 /// What these bytes are, and how many of them are taken.
-fn judge<R>(bytes: &[u8], ask: impl Fn(&Uri, &HeaderMap) -> Option<R>) -> (usize, Come<R>) {
+fn judge<R>(bytes: &[u8], ask: impl Fn(&Ask<'_>) -> Option<R>) -> (usize, Come<R>) {
     if bytes.is_empty() {
         return (0, Come::End);
     }
-    let ours = ASKS.with_borrow_mut(|asks| {
-        let head = head::read(bytes, asks)?;
-        Some((head.length, Come::Ours(ask(&head.uri, asks)?)))
-    });
-    ours.unwrap_or((0, Come::Other))
+    let ours = || {
+        let head = head::read(bytes)?;
+        Some((head.length, Come::Ours(ask(&head.ask())?)))
+    };
+    ours().unwrap_or((0, Come::Other))
 }

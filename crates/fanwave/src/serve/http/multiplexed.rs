@@ -9,24 +9,22 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
-use axum::http::Method;
-use fanwave_gateway::TlsIo;
-use fanwave_http2::{Code, Connection, Event, StreamId};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use fanwave_gateway::{PlainIo, TlsIo};
+use fanwave_http2::{Code, Connection, Event, Packed, StreamId};
+use fanwave_origin::Prepared;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hyper::{Request, Response, body::Body, rt::Write};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
 
 use super::{
-    exchanges::Answer,
+    exchanges::{Answer, UnderWay},
     fields::complete,
     outbox::{GATHERED_BYTES_MAX, Outbox},
+    recent::Recent,
     upload::{Upload, Uploading, upload},
 };
 
@@ -64,25 +62,44 @@ impl Source for TlsIo {
     }
 }
 
-impl Source for TokioIo<TcpStream> {
+impl Source for PlainIo {
     fn poll_read_into(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        let read = Pin::new(self.inner_mut()).poll_read(context, &mut buffer);
-        read.map_ok(|()| buffer.filled().len())
+        loop {
+            ready!(self.socket().poll_read_ready(context))?;
+            match self.read_now(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
     }
 }
 
 /// What becomes of a request.
-pub(super) type Answering = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
+pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// What a request is answered.
+pub(super) enum Reply {
+    /// As many others.
+    Prepared(Arc<Prepared>, UnderWay),
+    /// What few are.
+    Other(Response<Answer>),
+}
+
+thread_local! {
+    /// Heads of what was prepared.
+    static PACKED: RefCell<Recent<Packed>> = const { RefCell::new(Recent::new()) };
+}
 
 /// The connection with its requests; ends as the connection does.
 pub(super) struct Multiplexed<I, S> {
     io: I,
     machine: Connection,
+    /// `Alt-Svc` of its answers.
+    offer: Option<HeaderValue>,
     service: S,
     waiting: Waiting,
     answers: Vec<Pouring>,
@@ -101,9 +118,17 @@ struct Of {
 /// An answer until all of it is written: so long the request is under way for whoever judges how it is taken.
 struct Pouring {
     stream: StreamId,
-    answer: Answer,
+    content: Content,
     /// Whether the machine has been given all of it.
     is_poured: bool,
+}
+
+/// Where the body of an answer is.
+enum Content {
+    /// Here, as far as the machine does not have it.
+    Streamed(Answer),
+    /// With the machine, all of it: it was prepared.
+    Whole { _under_way: UnderWay },
 }
 
 /// A request whose answer is not there yet.
@@ -115,7 +140,7 @@ struct Asked {
 }
 
 impl Future for Asked {
-    type Output = Option<(Of, Response<Answer>)>;
+    type Output = Option<(Of, Reply)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -154,7 +179,7 @@ impl Waiting {
     }
 
     /// Of the few, those that are answered now.
-    fn poll_few(&mut self, context: &mut Context<'_>) -> Vec<(Of, Response<Answer>)> {
+    fn poll_few(&mut self, context: &mut Context<'_>) -> Vec<(Of, Reply)> {
         let mut answered = Vec::new();
         self.few
             .retain_mut(|asked| match Pin::new(asked).poll(context) {
@@ -190,10 +215,16 @@ where
     S: FnMut(Request<Option<Upload>>) -> Answering,
 {
     /// A connection that has just begun; `service` is asked for what becomes of each request.
-    pub(super) fn new(io: I, header_list_bytes_max: u32, service: S) -> Self {
+    pub(super) fn new(
+        io: I,
+        header_list_bytes_max: u32,
+        offer: Option<HeaderValue>,
+        service: S,
+    ) -> Self {
         Self {
             io,
             machine: Connection::new(header_list_bytes_max),
+            offer,
             service,
             waiting: Waiting::default(),
             answers: Vec::new(),
@@ -277,16 +308,55 @@ where
     }
 
     /// The head of an answer is there.
-    fn begin(&mut self, Of { stream, is_head }: Of, response: Response<Answer>) {
+    fn begin(&mut self, of: Of, reply: Reply) {
+        match reply {
+            Reply::Prepared(prepared, under_way) => {
+                self.begin_prepared(of.stream, &prepared, under_way);
+            }
+            Reply::Other(response) => self.begin_other(of, response),
+        }
+    }
+
+    /// One that was asked for by a GET, as all that is prepared is.
+    fn begin_prepared(&mut self, stream: StreamId, prepared: &Arc<Prepared>, under_way: UnderWay) {
+        let offer = self.offer.as_ref();
+        let body = prepared.body();
+        PACKED.with_borrow_mut(|packed| {
+            let pack = |_, date: &HeaderValue| {
+                let mut headers = prepared.headers().clone();
+                headers.insert(header::DATE, date.clone());
+                if let Some(offer) = offer {
+                    headers.insert(header::ALT_SVC, offer.clone());
+                }
+                Packed::new(StatusCode::OK, &headers)
+            };
+            let head = packed.of(prepared, offer, pack);
+            self.machine.respond(stream, head, body.is_empty());
+        });
+        self.machine.send(stream, body.clone(), true);
+        under_way.sent(body.len());
+        self.answers.push(Pouring {
+            stream,
+            content: Content::Whole {
+                _under_way: under_way,
+            },
+            is_poured: true,
+        });
+    }
+
+    fn begin_other(&mut self, Of { stream, is_head }: Of, response: Response<Answer>) {
         let (mut head, answer) = response.into_parts();
         let ended = is_head || answer.is_end_stream();
         complete(&mut head, answer.size_hint().exact(), is_head);
-        self.machine
-            .respond(stream, head.status, &head.headers, ended);
+        if let Some(offer) = &self.offer {
+            head.headers.insert(header::ALT_SVC, offer.clone());
+        }
+        let head = Packed::new(head.status, &head.headers);
+        self.machine.respond(stream, &head, ended);
         if !ended {
             self.answers.push(Pouring {
                 stream,
-                answer,
+                content: Content::Streamed(answer),
                 is_poured: false,
             });
         }
@@ -296,8 +366,11 @@ where
     fn pour(&mut self, context: &mut Context<'_>) {
         let machine = &mut self.machine;
         self.answers.retain_mut(|pouring| {
-            let (stream, answer) = (pouring.stream, &mut pouring.answer);
-            while !pouring.is_poured && machine.room(stream) > 0 {
+            let stream = pouring.stream;
+            while let Content::Streamed(answer) = &mut pouring.content
+                && !pouring.is_poured
+                && machine.room(stream) > 0
+            {
                 let data = match Pin::new(&mut *answer).poll_frame(context) {
                     Poll::Pending => break,
                     Poll::Ready(None) => None,

@@ -5,7 +5,8 @@
 
 use std::mem::MaybeUninit;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::HeaderValue;
+use fanwave_origin::{Ask, accepts_gzip};
 use httparse::{Request, Status};
 
 /// Longest head that is looked at; players send some 200 bytes, browsers 800. No limit of heads is lower that an operator
@@ -23,10 +24,25 @@ const VERSION: u8 = 1;
 
 /// A head that was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct Head<'a> {
     /// Bytes of it, with the empty line at its end.
     pub(super) length: usize,
-    pub(super) uri: Uri,
+    path: &'a str,
+    query: &'a str,
+    gzip: bool,
+    range: Option<HeaderValue>,
+}
+
+impl Head<'_> {
+    /// What its answer depends on.
+    pub(super) fn ask(&self) -> Ask<'_> {
+        Ask {
+            path: self.path,
+            query: self.query,
+            gzip: self.gzip,
+            range: self.range.as_ref(),
+        }
+    }
 }
 
 /// What a field means to the lane.
@@ -34,42 +50,33 @@ pub(super) struct Head {
 enum Field {
     Host,
     Connection,
-    /// The answer depends on it.
-    Asks(AskedBy),
+    Encoding,
+    Range,
     /// A body, another protocol, or more than one answer.
     Foreign,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AskedBy {
-    Encoding,
-    Range,
+const ENCODING: &str = "accept-encoding";
+
+/// What a field means, if it means anything to the lane.
+fn meaning(name: &str) -> Option<Field> {
+    // No two of the same length, so that one comparison tells.
+    let (known, meaning) = match name.len() {
+        4 => ("host", Field::Host),
+        5 => ("range", Field::Range),
+        6 => ("expect", Field::Foreign),
+        7 => ("upgrade", Field::Foreign),
+        10 => ("connection", Field::Connection),
+        14 => ("content-length", Field::Foreign),
+        15 => (ENCODING, Field::Encoding),
+        17 => ("transfer-encoding", Field::Foreign),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(known).then_some(meaning)
 }
 
-const FIELDS: [(&str, Field); 8] = [
-    ("host", Field::Host),
-    ("connection", Field::Connection),
-    ("accept-encoding", Field::Asks(AskedBy::Encoding)),
-    ("range", Field::Asks(AskedBy::Range)),
-    ("content-length", Field::Foreign),
-    ("transfer-encoding", Field::Foreign),
-    ("upgrade", Field::Foreign),
-    ("expect", Field::Foreign),
-];
-
-impl AskedBy {
-    fn name(self) -> HeaderName {
-        match self {
-            Self::Encoding => header::ACCEPT_ENCODING,
-            Self::Range => header::RANGE,
-        }
-    }
-}
-
-/// The head that these bytes begin with, if the lane takes it; `asks` is given the fields that an answer depends on. More
-/// may come behind the head.
-pub(super) fn read(bytes: &[u8], asks: &mut HeaderMap) -> Option<Head> {
-    asks.clear();
+/// The head that these bytes begin with, if the lane takes it. More may come behind it.
+pub(super) fn read(bytes: &[u8]) -> Option<Head<'_>> {
     if !bytes.starts_with(BEGIN) {
         return None;
     }
@@ -82,24 +89,49 @@ pub(super) fn read(bytes: &[u8], asks: &mut HeaderMap) -> Option<Head> {
     if request.version != Some(VERSION) {
         return None;
     }
-    let mut hosts = 0;
+    let (mut hosts, mut range) = (0, None);
     for field in request.headers.iter() {
-        let known = FIELDS
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(field.name));
-        match known.map(|(_, meaning)| *meaning) {
-            None => {}
+        match meaning(field.name) {
+            None | Some(Field::Encoding) => {}
             Some(Field::Host) => hosts += 1,
             Some(Field::Connection) if is_keep_alive(field.value) => {}
             Some(Field::Connection | Field::Foreign) => return None,
-            Some(Field::Asks(by)) => {
-                asks.append(by.name(), HeaderValue::from_bytes(field.value).ok()?);
-            }
+            // The first counts, where there are several.
+            Some(Field::Range) if range.is_some() => {}
+            Some(Field::Range) => range = Some(HeaderValue::from_bytes(field.value).ok()?),
         }
     }
-    let uri = Uri::try_from(request.path?).ok()?;
-    (hosts == 1).then_some(Head { length, uri })
+    let target = request.path.filter(|target| is_usual(target))?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let encodings = request.headers.iter();
+    let encodings = encodings.filter(|field| field.name.eq_ignore_ascii_case(ENCODING));
+    let gzip = accepts_gzip(encodings.map(|field| field.value));
+    (hosts == 1).then_some(Head {
+        length,
+        path,
+        query,
+        gzip,
+        range,
+    })
 }
+
+/// Whether an address has nothing but what may be in one (RFC 3986, section 3.4), and no fragment, which is not sent.
+fn is_usual(target: &str) -> bool {
+    target.bytes().all(|byte| USUAL[usize::from(byte)])
+}
+
+const USUAL: [bool; 256] = {
+    let mut usual = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        usual[byte as usize] = !matches!(
+            byte,
+            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        );
+        byte += 1;
+    }
+    usual
+};
 
 /// Whether that is all that is said of the connection: it is so without being said.
 fn is_keep_alive(value: &[u8]) -> bool {
@@ -115,24 +147,26 @@ mod tests {
     const PLAIN: &str = "GET /live/demo/s1/v.m3u8?_HLS_msn=3 HTTP/1.1\r\nHost: a\r\n\r\n";
 
     fn lengths(text: &str) -> Option<usize> {
-        read(text.as_bytes(), &mut HeaderMap::new()).map(|head| head.length)
+        read(text.as_bytes()).map(|head| head.length)
     }
 
     #[test]
     fn a_plain_request_is_taken_with_what_its_answer_depends_on() {
-        let text = "GET /live/demo/s1/v/1.m4s HTTP/1.1\r\nhost: a\r\nUser-Agent: x\r\nACCEPT-ENCODING: br\r\n\
-                    Range: bytes=0-1\r\nConnection:  Keep-Alive \r\naccept-encoding: gzip\r\nCookie: b\r\n\r\n";
-        let mut asks = HeaderMap::new();
-        asks.insert(header::COOKIE, HeaderValue::from_static("of another"));
-        let head = read(text.as_bytes(), &mut asks).unwrap();
-        assert_eq!(
-            (head.length, head.uri.path()),
-            (text.len(), "/live/demo/s1/v/1.m4s")
-        );
-        let encodings: Vec<_> = asks.get_all(header::ACCEPT_ENCODING).iter().collect();
-        assert_eq!(encodings, ["br", "gzip"]);
-        assert_eq!(asks[header::RANGE], "bytes=0-1");
-        assert_eq!(asks.len(), 3);
+        let text = "GET /live/demo/s1/v/1.m4s?a=b?c HTTP/1.1\r\nhost: a\r\nUser-Agent: x\r\nACCEPT-ENCODING: br\r\n\
+                    Range: bytes=0-1\r\nConnection:  Keep-Alive \r\naccept-encoding: gzip\r\nCookie: b\r\n\
+                    range: bytes=7-8\r\n\r\n";
+        let head = read(text.as_bytes()).unwrap();
+        assert_eq!(head.length, text.len());
+        let expected = Ask {
+            path: "/live/demo/s1/v/1.m4s",
+            query: "a=b?c",
+            gzip: true,
+            range: Some(&HeaderValue::from_static("bytes=0-1")),
+        };
+        assert_eq!(head.ask(), expected);
+        let plain = read(PLAIN.as_bytes()).unwrap();
+        assert_eq!(plain.ask().query, "_HLS_msn=3");
+        assert!(!plain.ask().gzip && plain.ask().range.is_none());
     }
 
     #[test]
@@ -156,6 +190,8 @@ mod tests {
             "GET /live/demo/s1/v.m3u8 HTTP/1.0\r\nHost: a\r\n\r\n".to_owned(),
             "GET /live/demo/s1/v.m3u8 HTTP/1.1\r\n\r\n".to_owned(),
             "GET /live/demo/s1/v.m3u8\r\n\r\n".to_owned(),
+            "GET /live/demo/s1/v.m3u8#x HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "GET /live/demo/s1/v.m3u8?\"x HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
             with("Host: b"),
             with("host: a"),
             with("Content-Length: 0"),
@@ -182,7 +218,7 @@ mod tests {
             begins in any::<bool>(),
         ) {
             let bytes = if begins { [BEGIN, &bytes].concat() } else { bytes };
-            let head = read(&bytes, &mut HeaderMap::new());
+            let head = read(&bytes);
             prop_assert!(head.is_none_or(|head| head.length <= bytes.len()));
         }
 
@@ -200,7 +236,7 @@ mod tests {
             let mut bytes = text.into_bytes();
             let place = torn.index(bytes.len());
             bytes[place] = with;
-            let head = read(&bytes, &mut HeaderMap::new());
+            let head = read(&bytes);
             prop_assert!(head.is_none_or(|head| head.length <= bytes.len()));
         }
     }

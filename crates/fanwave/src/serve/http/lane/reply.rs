@@ -1,5 +1,7 @@
-//! An answer on its way: its head and its body, gathered in the thread's memory and given to the socket in one piece.
+//! An answer on its way: its head and its body, in the thread's memory and given to the socket in one piece.
 //!
+//! What was prepared for many is written there once ([`Whole`]), and a large one also to a file without a name that the system
+//! sends without copying it: to those who wait for the same part no byte is moved again. Anything else is gathered for each.
 //! One write of one aligned piece costs the kernel less than a list of pieces as they lie in a playlist or a part. What the socket
 //! does not take stays in the pieces themselves, which are shared and not copied: so a peer that reads slowly costs
 //! no more than what it was going to be sent, and the thread's memory is free for the next.
@@ -9,21 +11,30 @@ use std::{
     collections::VecDeque,
     io::{self, Write as _},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header, response::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use bytes::{Buf, Bytes};
-use fanwave_origin::Woken;
+use fanwave_origin::{Answered, Prepared, Woken};
 use hyper::{body::Body as HttpBody, rt::Write};
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::{exchanges::time_to_take, fields::date};
+use super::{
+    super::{exchanges::time_to_take, fields::date, recent::Recent},
+    road::Road,
+    whole::{Whole, clear, write},
+};
+
+/// Most bytes of a prepared body that is written down for all who are sent it: a second of the largest pictures. A thread keeps
+/// some of them ([`Recent`]), in memory and as files.
+const WHOLE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most bytes that are gathered: a playlist, a part, or a quarter of a second of the largest pictures.
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
@@ -31,12 +42,13 @@ const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// The same for a peer whose socket was full: it has room for less, and what is gathered beyond that is gathered in vain.
 const RESUMED_BYTES_MAX: usize = 64 * 1024;
 
-/// Where processors copy fastest from.
-const ALIGNED_TO: usize = 64;
+/// Where a head ends.
+const END: &[u8] = b"\r\n";
 
 /// What the connections of a thread use in turn.
 #[derive(Debug)]
 struct Desk {
+    wholes: Recent<Whole>,
     gathered: Vec<u8>,
     /// Room for the pieces of one answer.
     pieces: VecDeque<Bytes>,
@@ -44,7 +56,7 @@ struct Desk {
 
 thread_local! {
     static DESK: RefCell<Desk> = const {
-        RefCell::new(Desk { gathered: Vec::new(), pieces: VecDeque::new() })
+        RefCell::new(Desk { wholes: Recent::new(), gathered: Vec::new(), pieces: VecDeque::new() })
     };
 }
 
@@ -60,7 +72,9 @@ pub(super) struct Said<'a> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Reply<'a> {
-    head: Option<Parts>,
+    /// As long as nothing of it has been sent.
+    prepared: Option<Arc<Prepared>>,
+    head: Option<(StatusCode, HeaderMap)>,
     /// What was gathered and not taken, or not gathered yet.
     pieces: VecDeque<Bytes>,
     body: Option<Body>,
@@ -74,7 +88,29 @@ pub(super) struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// An answer whose length nobody knows ends with its connection.
-    pub(super) fn new(response: Response, woken: Option<Woken>, said: Said<'a>) -> Self {
+    pub(super) fn new(answered: Answered, woken: Option<Woken>, said: Said<'a>) -> Self {
+        match answered {
+            // A last answer says so, unlike all others.
+            Answered::Prepared(prepared)
+                if !said.last && prepared.body().len() <= WHOLE_BYTES_MAX =>
+            {
+                Self {
+                    length: u64::try_from(prepared.body().len()).ok(),
+                    prepared: Some(prepared),
+                    head: None,
+                    pieces: VecDeque::new(),
+                    body: None,
+                    due: Some(0),
+                    woken,
+                    said,
+                    was_full: false,
+                }
+            }
+            answered => Self::other(answered.into_response(), woken, said),
+        }
+    }
+
+    fn other(response: Response, woken: Option<Woken>, said: Said<'a>) -> Self {
         let (head, body) = response.into_parts();
         let stated = head.headers.get(header::CONTENT_LENGTH);
         let stated = stated.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -84,7 +120,8 @@ impl<'a> Reply<'a> {
             ..said
         };
         Self {
-            head: Some(head),
+            prepared: None,
+            head: Some((head.status, head.headers)),
             pieces: VecDeque::new(),
             body: Some(body),
             length,
@@ -106,13 +143,16 @@ impl<'a> Reply<'a> {
     }
 
     /// Sends it, as far as the peer takes it now; `sent` counts the bytes of its body.
-    pub(super) fn poll_send<I: Write + Unpin>(
+    pub(super) fn poll_send<I: Road>(
         &mut self,
         io: &mut I,
         sent: &Counter,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         DESK.with_borrow_mut(|desk| {
+            if let Some(prepared) = self.prepared.take() {
+                return self.poll_whole(io, (&prepared, &mut desk.wholes), sent, context);
+            }
             if self.pieces.capacity() == 0 {
                 std::mem::swap(&mut self.pieces, &mut desk.pieces);
             }
@@ -124,6 +164,39 @@ impl<'a> Reply<'a> {
         })
     }
 
+    /// Sends what was prepared, as it lies there for all who are sent the same; keeps the pieces of what is not taken.
+    fn poll_whole<I: Road>(
+        &mut self,
+        io: &mut I,
+        (prepared, wholes): (&Arc<Prepared>, &mut Recent<Whole>),
+        sent: &Counter,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let offer = self.said.offer;
+        let body = prepared.body();
+        let whole = wholes.of(prepared, offer, |spare, date| {
+            Whole::new(spare, body, |out| {
+                write_head(out, (StatusCode::OK, prepared.headers()), self.said, date);
+                write_length(out, body.len() as u64);
+                out.extend_from_slice(END);
+            })
+        });
+        let written = whole.send(io, context)?;
+        sent.inc_by(body.len() as u64);
+        self.woken = None;
+        if written == whole.bytes().len() {
+            return Pin::new(io).poll_flush(context);
+        }
+        self.was_full = true;
+        let head = &whole.bytes()[written.min(whole.head())..whole.head()];
+        if !head.is_empty() {
+            self.pieces.push_back(Bytes::copy_from_slice(head));
+        }
+        let rest = body.slice(written.saturating_sub(whole.head())..);
+        self.pieces.push_back(rest);
+        Poll::Pending
+    }
+
     fn poll_pieces<I: Write + Unpin>(
         &mut self,
         io: &mut I,
@@ -132,9 +205,13 @@ impl<'a> Reply<'a> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let begin = clear(gathered);
-            if let Some(head) = self.head.take() {
-                self.write_head(&head, gathered);
+            let begin = clear(gathered, GATHERED_BYTES_MAX);
+            if let Some((status, headers)) = self.head.take() {
+                write_head(gathered, (status, &headers), self.said, &date());
+                if let Some(length) = self.length {
+                    write_length(gathered, length);
+                }
+                gathered.extend_from_slice(END);
             }
             let head_end = gathered.len();
             let most = if self.was_full {
@@ -230,70 +307,54 @@ impl<'a> Reply<'a> {
             self.pieces.push_front(rest);
         }
     }
-
-    fn write_head(&self, head: &Parts, out: &mut Vec<u8>) {
-        for text in [
-            "HTTP/1.1 ",
-            head.status.as_str(),
-            " ",
-            head.status.canonical_reason().unwrap_or_default(),
-            "\r\n",
-        ] {
-            out.extend_from_slice(text.as_bytes());
-        }
-        for (name, value) in &head.headers {
-            // How the message ends, and what becomes of its connection, is said below.
-            if ![
-                header::CONTENT_LENGTH,
-                header::TRANSFER_ENCODING,
-                header::CONNECTION,
-                header::DATE,
-            ]
-            .contains(name)
-            {
-                write_field(out, name.as_str(), value.as_bytes());
-            }
-        }
-        if let Some(offer) = self.said.offer {
-            write_field(out, header::ALT_SVC.as_str(), offer.as_bytes());
-        }
-        if self.said.last {
-            write_field(out, header::CONNECTION.as_str(), b"close");
-        }
-        if let Some(length) = self.length {
-            // Memory takes whatever is written to it.
-            drop(write!(out, "content-length: {length}\r\n"));
-        }
-        write_field(out, header::DATE.as_str(), date().as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
 }
 
-/// Empties the memory but for what comes before the first byte that is well aligned.
-fn clear(gathered: &mut Vec<u8>) -> usize {
-    gathered.clear();
-    gathered.reserve(ALIGNED_TO + GATHERED_BYTES_MAX);
-    let begin = gathered.as_ptr().align_offset(ALIGNED_TO).min(ALIGNED_TO);
-    gathered.resize(begin, 0);
-    begin
+/// Writes all of a head but its end, and but for how long the body is.
+fn write_head(
+    out: &mut Vec<u8>,
+    (status, headers): (StatusCode, &HeaderMap),
+    said: Said<'_>,
+    date: &HeaderValue,
+) {
+    for text in [
+        "HTTP/1.1 ",
+        status.as_str(),
+        " ",
+        status.canonical_reason().unwrap_or_default(),
+        "\r\n",
+    ] {
+        out.extend_from_slice(text.as_bytes());
+    }
+    for (name, value) in headers {
+        // How the message ends, and what becomes of its connection, is said by who calls, and below.
+        if ![
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+            header::DATE,
+        ]
+        .contains(name)
+        {
+            write_field(out, name.as_str(), value.as_bytes());
+        }
+    }
+    if let Some(offer) = said.offer {
+        write_field(out, header::ALT_SVC.as_str(), offer.as_bytes());
+    }
+    if said.last {
+        write_field(out, header::CONNECTION.as_str(), b"close");
+    }
+    write_field(out, header::DATE.as_str(), date.as_bytes());
+}
+
+fn write_length(out: &mut Vec<u8>, length: u64) {
+    // Memory takes whatever is written to it.
+    drop(write!(out, "content-length: {length}\r\n"));
 }
 
 fn append(gathered: &mut Vec<u8>, piece: &[u8], end: usize) {
     let room = end.saturating_sub(gathered.len());
     gathered.extend_from_slice(piece.get(..room).unwrap_or(piece));
-}
-
-/// How much of it the socket takes now.
-fn write<I: Write + Unpin>(io: &mut I, out: &[u8], context: &mut Context<'_>) -> io::Result<usize> {
-    let mut written = 0;
-    while written < out.len() {
-        match Pin::new(&mut *io).poll_write(context, &out[written..]) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(taken) => written += taken?,
-            Poll::Pending => break,
-        }
-    }
-    Ok(written)
 }
 
 fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {

@@ -1,27 +1,29 @@
-//! What the lane needs of a connection beside writing to it: to see what has come without taking it away.
+//! What the lane needs of a connection beside writing to it: to see what has come and leave what is not its own, and to send
+//! files.
 //!
-//! In the clear it is looked at where it lies in the kernel's buffer, so that what is not the lane's is still in the socket
-//! when hyper, or after an upgrade the gateway, gets it. TLS keeps the plain bytes that nobody has read.
+//! What is left of what has been read comes first for whoever reads next: the lane, or hyper, or after an upgrade the gateway.
 
 use std::{
     cell::RefCell,
+    fs::File,
     io,
     task::{Context, Poll, ready},
 };
 
-use fanwave_gateway::TlsIo;
+use bytes::Bytes;
+use fanwave_gateway::{PlainIo, TlsIo};
 use hyper::rt::Write;
-use hyper_util::rt::TokioIo;
 use rustix::{
+    fs::sendfile,
     io::retry_on_intr,
     net::{RecvFlags, recv},
 };
-use tokio::{io::Interest, net::TcpStream};
+use tokio::io::Interest;
 
 use super::head::HEAD_BYTES_MAX;
 
 thread_local! {
-    /// Where what has come is looked at, one connection after the other.
+    /// Where what has come is read to, one connection after the other.
     static SEEN: RefCell<[u8; HEAD_BYTES_MAX]> = const { RefCell::new([0; HEAD_BYTES_MAX]) };
 }
 
@@ -46,52 +48,98 @@ pub(in crate::serve::http) trait Road: Write + Unpin {
 
     /// Waits until the peer does something.
     fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<News>;
+
+    /// Whether the system sends files here without a copy.
+    const SENDS_FILES: bool;
+
+    /// Sends a file of this length, as far as the peer takes it now: how many bytes of it. Only where
+    /// [`SENDS_FILES`](Self::SENDS_FILES).
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        length: usize,
+    ) -> Poll<io::Result<usize>>;
 }
 
-impl Road for TokioIo<TcpStream> {
+impl Road for PlainIo {
+    const SENDS_FILES: bool = true;
+
     fn poll_look<T>(
         &mut self,
         context: &mut Context<'_>,
         mut judge: impl FnMut(&[u8]) -> (usize, T),
     ) -> Poll<io::Result<T>> {
-        let stream = self.inner();
+        if !self.unread().is_empty() {
+            let mut unread = self.unread().clone();
+            let (length, judged) = judge(unread.get(..HEAD_BYTES_MAX).unwrap_or(&unread));
+            drop(unread.split_to(length));
+            self.keep(unread);
+            return Poll::Ready(Ok(judged));
+        }
         loop {
-            ready!(stream.poll_read_ready(context))?;
-            let mut judged = None;
-            let look = || {
-                SEEN.with_borrow_mut(|seen| {
-                    let come = receive(stream, seen, RecvFlags::PEEK)?;
-                    let (length, made) = judge(&seen[..come]);
-                    if length > 0 {
-                        take(stream, &mut seen[..length])?;
-                    }
-                    judged = Some(made);
-                    if length == come && (1..HEAD_BYTES_MAX).contains(&come) {
-                        // The socket is empty. That is what this error says to tokio, which then waits without asking it
-                        // once more; what comes after the look is an event of its own.
-                        return Err(io::ErrorKind::WouldBlock.into());
-                    }
-                    Ok(())
-                })
-            };
-            let looked = stream.try_io(Interest::READABLE, look);
-            match (judged, looked) {
-                (Some(judged), _) => return Poll::Ready(Ok(judged)),
-                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
+            ready!(self.socket().poll_read_ready(context))?;
+            let come = SEEN.with_borrow_mut(|seen| {
+                let come = self.read_now(seen)?;
+                let (length, judged) = judge(&seen[..come]);
+                if length < come {
+                    self.keep(Bytes::copy_from_slice(&seen[length..come]));
                 }
-                (None, _) => {}
+                Ok::<_, io::Error>(judged)
+            });
+            match come {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                come => return Poll::Ready(come),
             }
         }
     }
 
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.socket();
+        let (mut at, mut sent) = (0, 0);
+        while sent < length {
+            let sending = || {
+                Ok(retry_on_intr(|| {
+                    sendfile(socket, file, Some(&mut at), length - sent)
+                })?)
+            };
+            match socket.try_io(Interest::WRITABLE, sending) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(taken) => sent += taken,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                Err(_) => match socket.poll_write_ready(context) {
+                    Poll::Pending => break,
+                    Poll::Ready(ready) => ready?,
+                },
+            }
+        }
+        if sent == 0 {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(sent))
+        }
+    }
+
     fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<News> {
-        let stream = self.inner();
+        if !self.unread().is_empty() {
+            return Poll::Ready(News::More);
+        }
+        let stream = self.socket();
         loop {
             if ready!(stream.poll_read_ready(context)).is_err() {
                 return Poll::Ready(News::Gone);
             }
-            let look = || receive(stream, &mut [0], RecvFlags::PEEK);
+            let look = || {
+                let (_, length) = retry_on_intr(|| recv(stream, &mut [0], RecvFlags::PEEK))?;
+                Ok(length)
+            };
             match stream.try_io(Interest::READABLE, look) {
                 Ok(1..) => return Poll::Ready(News::More),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -102,6 +150,17 @@ impl Road for TokioIo<TcpStream> {
 }
 
 impl Road for TlsIo {
+    const SENDS_FILES: bool = false;
+
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &File,
+        _: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
     fn poll_look<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -119,17 +178,4 @@ impl Road for TlsIo {
             Ok([]) | Err(_) => Poll::Ready(News::Gone),
         }
     }
-}
-
-fn receive(stream: &TcpStream, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-    let (_, length) = retry_on_intr(|| recv(stream, &mut *buffer, flags))?;
-    Ok(length)
-}
-
-/// Takes as many bytes as have been seen.
-fn take(stream: &TcpStream, seen: &mut [u8]) -> io::Result<()> {
-    if receive(stream, seen, RecvFlags::empty())? < seen.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(())
 }

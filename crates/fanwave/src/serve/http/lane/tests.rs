@@ -1,8 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, http::HeaderMap, response::Response};
 use bytes::Bytes;
-use fanwave_gateway::{TlsAcceptor, TlsFiles};
+use fanwave_gateway::{PlainIo, TlsAcceptor, TlsFiles};
+use fanwave_origin::Prepared;
 use futures_util::{StreamExt, stream};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -25,7 +26,8 @@ const HEADER_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 struct File {
     name: String,
-    asks: HeaderMap,
+    asked: String,
+    prepared: Arc<Prepared>,
     /// Dropped with the request.
     alive: Option<oneshot::Sender<()>>,
 }
@@ -33,13 +35,22 @@ struct File {
 const PIECES: usize = 300;
 const PIECE: &[u8] = &[7; 10_007];
 
+/// More than a socket takes at once, and no two stretches of it are alike.
+fn prepared() -> Arc<Prepared> {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-prepared", HeaderValue::from_static("once"));
+    let body = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    Arc::new(Prepared::new(headers, body))
+}
+
 impl Asked for File {
-    async fn answer(self) -> (Response, Option<Woken>) {
+    async fn answer(self) -> (Answered, Option<Woken>) {
         let response = match &*self.name {
+            "prepared" => return (Answered::Prepared(self.prepared), None),
             "short" => Response::new(Body::from("short")),
             "none" => Response::new(Body::empty()),
             "fields" => (
-                [("x-asked", format!("{:?}", self.asks))],
+                [("x-asked", self.asked)],
                 [("date", "never"), ("connection", "upgrade")],
             )
                 .into_response(),
@@ -78,7 +89,7 @@ impl Asked for File {
             other => panic!("{other}"),
         };
         drop(self.alive);
-        (response, None)
+        (Answered::Other(response), None)
     }
 }
 
@@ -98,12 +109,14 @@ fn serve<I: Road + Send + 'static>(mut io: I, offer: Option<HeaderValue>) -> Ser
     let counted = metrics.clone();
     let ended = tokio::spawn(async move {
         let alive = std::sync::Mutex::new(Some(alive));
-        let ask = |uri: &Uri, asks: &HeaderMap| {
-            let name = uri.path().strip_prefix("/live/")?.to_owned();
+        let prepared = prepared();
+        let ask = |ask: &Ask<'_>| {
+            let name = ask.path.strip_prefix("/live/")?.to_owned();
             let alive = (name == "never").then(|| alive.lock().unwrap().take());
             (name != "unknown").then(|| File {
                 name,
-                asks: asks.clone(),
+                asked: format!("{} {:?}", ask.query, ask.range),
+                prepared: Arc::clone(&prepared),
                 alive: alive.flatten(),
             })
         };
@@ -141,9 +154,9 @@ async fn meet() -> (TcpStream, TcpStream) {
     (peer, stream)
 }
 
-async fn begin() -> (TcpStream, Served<TokioIo<TcpStream>>) {
+async fn begin() -> (TcpStream, Served<PlainIo>) {
     let (peer, stream) = meet().await;
-    (peer, serve(TokioIo::new(stream), None))
+    (peer, serve(PlainIo::new(stream), None))
 }
 
 fn get(file: &str) -> String {
@@ -222,7 +235,7 @@ async fn requests_that_come_at_once_are_answered_in_order_and_what_is_no_viewers
             };
             assert!(body == expected, "{file}");
         }
-        let mut io = end(served).await.unwrap().into_inner();
+        let mut io = TokioIo::new(end(served).await.unwrap());
         peer.shutdown().await.unwrap();
         assert_eq!(rest(&mut io).await, other.as_bytes());
     }
@@ -231,11 +244,11 @@ async fn requests_that_come_at_once_are_answered_in_order_and_what_is_no_viewers
 #[tokio::test]
 async fn an_answer_depends_on_what_was_asked_for_and_says_one_thing_once() {
     let (mut peer, _served) = begin().await;
-    let asked = "GET /live/fields HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2\r\nX: y\r\n\r\n";
+    let asked = "GET /live/fields?a=b HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2\r\nX: y\r\n\r\n";
     say(&mut peer, asked).await;
     let (head, _) = hear(&mut peer).await;
     assert!(
-        head.contains("x-asked: {\"range\": \"bytes=1-2\"}\r\n"),
+        head.contains("x-asked: a=b Some(\"bytes=1-2\")\r\n"),
         "{head}"
     );
     assert_eq!(head.matches("date: ").count(), 1, "{head}");
@@ -243,6 +256,42 @@ async fn an_answer_depends_on_what_was_asked_for_and_says_one_thing_once() {
         head.contains(" GMT\r\n") && !head.contains("upgrade"),
         "{head}"
     );
+}
+
+/// The first of them are sent a copy, and the others the pages of a file.
+#[tokio::test]
+async fn what_was_prepared_is_sent_alike_to_all_and_whole_to_who_reads_slowly() {
+    let (body, times) = (prepared().body().clone(), 12);
+    let (mut peer, served) = begin().await;
+    for _ in 0..times {
+        say(&mut peer, &get("prepared")).await;
+        let (head, taken) = hear(&mut peer).await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        for field in [
+            "x-prepared: once\r\n",
+            "date: ",
+            "content-length: 400000\r\n",
+        ] {
+            assert_eq!(head.matches(field).count(), 1, "{head}");
+        }
+        assert!(taken == body);
+    }
+    assert_eq!(served.metrics.sent.get(), times * body.len() as u64);
+    let (mut others, asked) = (Vec::new(), get("prepared").repeat(2));
+    for _ in 0..times {
+        let (mut other, served) = begin().await;
+        say(&mut other, &asked).await;
+        others.push((other, served));
+    }
+    for (mut other, served) in others {
+        for _ in 0..2 {
+            assert!(hear(&mut other).await.1 == body);
+        }
+        say(&mut other, &get("short")).await;
+        assert_eq!(hear(&mut other).await.1, b"short");
+        drop(other);
+        assert!(end(served).await.is_none());
+    }
 }
 
 #[tokio::test]
@@ -404,12 +453,17 @@ async fn over_tls_it_is_the_same() {
     let mut peer = peer.unwrap();
     let offer = HeaderValue::from_static("h3=\":443\"");
     let served = serve(io.unwrap(), Some(offer));
-    let files = ["later", "large", "short", "short"];
+    let files = ["later", "large", "short", "prepared", "prepared"];
     say(&mut peer, &files.map(get).concat()).await;
     for file in files {
         let (head, body) = hear(&mut peer).await;
         assert!(head.contains("alt-svc: h3=\":443\"\r\n"), "{head}");
-        assert_eq!(body.ends_with(file.as_bytes()), file != "large");
+        let expected = match file {
+            "large" => PIECE.repeat(PIECES),
+            "prepared" => prepared().body().to_vec(),
+            text => text.as_bytes().to_vec(),
+        };
+        assert!(body == expected, "{file}");
     }
     let other = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
     say(&mut peer, other).await;
