@@ -2,6 +2,7 @@
 
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { get } from "../../tests/harness/hls.mjs";
 import { Child } from "../../tests/harness/child.mjs";
 import { binary } from "../../tests/harness/server.mjs";
@@ -50,6 +51,18 @@ export async function send(scene, server, args) {
   const handedOnMs = p99Ms(wakesFrom, await wakes(server));
   const report = JSON.parse(await readFile(json, "utf8"));
   return { report, serverCpuS: to.ranS - from.ranS, waitedS: to.waitedS - from.waitedS, memory: most - before, handedOnMs };
+}
+
+/**
+ * What a show costs its server without viewers: processor time, as a part of a core.
+ *
+ * @param {import("./servers.mjs").Running} server
+ * @param {number} seconds For how long it is looked at.
+ */
+export async function aloneOnAir(server, seconds) {
+  const from = await cpu(server.pid);
+  await setTimeout(seconds * 1_000);
+  return ((await cpu(server.pid)).ranS - from.ranS) / seconds;
 }
 
 /** @param {string[]} args */
