@@ -62,7 +62,6 @@ const { live, waits, theirs, still } = await inScene("bench-origin", async (scen
 
   // From here on the show stands still, and everything that is in its playlists stays.
   await fanwave.encoder.kill();
-  const theirs = { http1: await whatMediamtxTakes(scene, { overTls: false }), tls: await whatMediamtxTakes(scene, { overTls: true }) };
   const paths = await whatViewersLoad(fanwave.playlistUrl);
   const nginx = await startNginx(scene, fanwave.url, paths);
   /** @type {{ version: string, server: string, pass: number, perCpuS: number, seen: import("./origin/viewers.mjs").Seen }[]} */
@@ -79,6 +78,8 @@ const { live, waits, theirs, still } = await inScene("bench-origin", async (scen
       }
     }
   }
+  // The other two have nothing to do any more.
+  const theirs = { http1: await whatMediamtxTakes(scene, { overTls: false }), tls: await whatMediamtxTakes(scene, { overTls: true }) };
   return { live, waits, theirs, still };
 });
 
