@@ -266,8 +266,10 @@ impl Wanted {
             Reply::Ready(Found::Pieces(pieces)) => match (media, range, &*pieces) {
                 (Media::Part(position), None, [bytes]) => {
                     let part = self.prepare(bytes.clone());
-                    stream.keep_prepared(rendition, position, Arc::clone(&part));
-                    return (Answered::Prepared(part), woken);
+                    if stream.keep_prepared(rendition, position, Arc::clone(&part)) {
+                        return (Answered::Prepared(part), woken);
+                    }
+                    part.response()
                 }
                 _ => self.describe(body::send(pieces, range)),
             },

@@ -125,17 +125,16 @@ impl Stream {
         self.changed.iter().for_each(wake);
     }
 
-    /// Keeps the answer to whoever wants all of a part.
+    /// Keeps the answer to whoever wants all of a part, if it is one of the latest; whether it is.
     pub(crate) fn keep_prepared(
         &self,
         rendition: RenditionId,
         position: Position,
         part: Arc<Prepared>,
-    ) {
+    ) -> bool {
         let mut state = self.lock();
-        if let Some(shelf) = state.shelves.get_mut(rendition.index()) {
-            shelf.keep_prepared(position, part);
-        }
+        let shelf = state.shelves.get_mut(rendition.index());
+        shelf.is_some_and(|shelf| shelf.keep_prepared(position, part))
     }
 
     /// Answers a request for media with the pieces it is made of, or with where they are.

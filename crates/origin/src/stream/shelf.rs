@@ -34,8 +34,8 @@ pub(super) struct Shelf {
     pub(super) next_to_drop: MediaSeq,
     /// By when the first of those who wait for something of it is answered, if anybody does.
     held_until: Option<Moment>,
-    /// The latest parts that were asked for; at most [`PREPARED_PARTS_MAX`].
-    prepared: VecDeque<(Position, Arc<Prepared>)>,
+    /// The answers of the latest parts that were asked for; at most [`PREPARED_PARTS_MAX`].
+    prepared: BTreeMap<Position, Arc<Prepared>>,
     /// The latest playlist in each of its forms that was asked for.
     pub(super) playlists: [Option<Arc<Playlist>>; Form::ALL.len()],
     pub(super) rate: Rate,
@@ -189,16 +189,26 @@ impl Shelf {
 
     /// The answer to whoever wants all of a part, if it is kept.
     pub(super) fn prepared(&self, position: Position) -> Option<&Arc<Prepared>> {
-        let mut kept = self.prepared.iter();
-        kept.find(|(at, _)| *at == position).map(|(_, part)| part)
+        self.prepared.get(&position)
     }
 
-    /// Keeps it.
-    pub(super) fn keep_prepared(&mut self, position: Position, part: Arc<Prepared>) {
-        if self.prepared.len() >= PREPARED_PARTS_MAX {
-            self.prepared.pop_front();
+    /// Keeps it, if it is one of the latest. False where it is not: those who look back do not take the place of what all
+    /// others ask for.
+    pub(super) fn keep_prepared(&mut self, position: Position, part: Arc<Prepared>) -> bool {
+        if self.prepared.len() >= PREPARED_PARTS_MAX
+            && self
+                .prepared
+                .keys()
+                .next()
+                .is_some_and(|first| position < *first)
+        {
+            return false;
         }
-        self.prepared.push_back((position, part));
+        self.prepared.insert(position, part);
+        if self.prepared.len() > PREPARED_PARTS_MAX {
+            self.prepared.pop_first();
+        }
+        true
     }
 
     /// Takes note of segments that have become whole.
@@ -623,6 +633,20 @@ mod tests {
     fn opus() -> AudioConfig {
         let head = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
         AudioConfig::Opus(OpusConfig::parse(Bytes::from_static(head)).unwrap())
+    }
+
+    #[test]
+    fn answers_of_the_latest_parts_are_kept_whoever_looks_back() {
+        let mut shelf = Shelf::default();
+        let answer = || Arc::new(Prepared::new(axum::http::HeaderMap::new(), Bytes::new()));
+        let parts = (0..).take(PREPARED_PARTS_MAX);
+        let latest: Vec<_> = parts.map(|part| Position::new(7, part)).collect();
+        assert!(latest.iter().all(|at| shelf.keep_prepared(*at, answer())));
+        assert!(!shelf.keep_prepared(Position::new(6, 9), answer()));
+        assert!(latest.iter().all(|at| shelf.prepared(*at).is_some()));
+        assert!(shelf.keep_prepared(Position::new(8, 0), answer()));
+        let kept: Vec<_> = shelf.prepared.keys().copied().collect();
+        assert_eq!(kept, [&latest[1..], &[Position::new(8, 0)]].concat());
     }
 
     #[test]
