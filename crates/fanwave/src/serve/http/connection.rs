@@ -407,11 +407,13 @@ fn refuse() -> Response<Body> {
 /// What a viewer is answered, also where the handler panics: that costs one answer, and not the others of its connection.
 async fn answered(request: ViewerRequest) -> (Answered, Option<Woken>) {
     let answered = AssertUnwindSafe(request.answer()).catch_unwind().await;
-    let failed = |_| {
-        let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        (Answered::Other(response), None)
-    };
-    answered.unwrap_or_else(failed)
+    answered.unwrap_or_else(|_| failed())
+}
+
+/// What a viewer is answered whose handler has panicked.
+pub(super) fn failed() -> (Answered, Option<Woken>) {
+    let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    (Answered::Other(response), None)
 }
 
 /// The same as any answer.

@@ -32,10 +32,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    http::{HeaderValue, StatusCode},
-    response::IntoResponse,
-};
+use axum::http::HeaderValue;
 use fanwave_origin::{Answered, Ask, ViewerRequest, Woken};
 use futures_util::FutureExt;
 use tokio::{
@@ -48,7 +45,11 @@ use self::{
     reply::{Reply, Said},
     road::News,
 };
-use super::{Stage, connection::LOOK_EVERY, reached};
+use super::{
+    Stage,
+    connection::{LOOK_EVERY, failed},
+    reached,
+};
 use crate::telemetry::HttpMetrics;
 
 /// A request that the lane answers.
@@ -164,11 +165,7 @@ async fn answered<I: Road, R: Asked>(
     let mut listens = true;
     poll_fn(|context| {
         if let Poll::Ready(answered) = answer.as_mut().poll(context) {
-            let failed = |_| {
-                let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-                (Answered::Other(response), None)
-            };
-            return Poll::Ready(Some(answered.unwrap_or_else(failed)));
+            return Poll::Ready(Some(answered.unwrap_or_else(|_| failed())));
         }
         guard
             .poll_lost(io, &mut listens, None, context)

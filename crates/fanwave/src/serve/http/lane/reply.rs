@@ -42,9 +42,6 @@ const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// The same for a peer whose socket was full: it has room for less, and what is gathered beyond that is gathered in vain.
 const RESUMED_BYTES_MAX: usize = 64 * 1024;
 
-/// Where a head ends.
-const END: &[u8] = b"\r\n";
-
 /// What the connections of a thread use in turn.
 #[derive(Debug)]
 struct Desk {
@@ -175,10 +172,9 @@ impl<'a> Reply<'a> {
         let offer = self.said.offer;
         let body = prepared.body();
         let whole = wholes.of(prepared, offer, |spare, date| {
+            let head = (StatusCode::OK, prepared.headers());
             Whole::new(spare, body, |out| {
-                write_head(out, (StatusCode::OK, prepared.headers()), self.said, date);
-                write_length(out, body.len() as u64);
-                out.extend_from_slice(END);
+                write_head(out, head, self.length, self.said, date);
             })
         });
         let written = whole.send(io, context)?;
@@ -207,11 +203,8 @@ impl<'a> Reply<'a> {
         loop {
             let begin = clear(gathered, GATHERED_BYTES_MAX);
             if let Some((status, headers)) = self.head.take() {
-                write_head(gathered, (status, &headers), self.said, &date());
-                if let Some(length) = self.length {
-                    write_length(gathered, length);
-                }
-                gathered.extend_from_slice(END);
+                let head = (status, &headers);
+                write_head(gathered, head, self.length, self.said, &date());
             }
             let head_end = gathered.len();
             let most = if self.was_full {
@@ -309,10 +302,11 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Writes all of a head but its end, and but for how long the body is.
+/// Writes a head; `length` is the body's, where it is known.
 fn write_head(
     out: &mut Vec<u8>,
     (status, headers): (StatusCode, &HeaderMap),
+    length: Option<u64>,
     said: Said<'_>,
     date: &HeaderValue,
 ) {
@@ -326,7 +320,7 @@ fn write_head(
         out.extend_from_slice(text.as_bytes());
     }
     for (name, value) in headers {
-        // How the message ends, and what becomes of its connection, is said by who calls, and below.
+        // How the message ends, and what becomes of its connection, is said below.
         if ![
             header::CONTENT_LENGTH,
             header::TRANSFER_ENCODING,
@@ -344,12 +338,12 @@ fn write_head(
     if said.last {
         write_field(out, header::CONNECTION.as_str(), b"close");
     }
+    if let Some(length) = length {
+        // Memory takes whatever is written to it.
+        drop(write!(out, "content-length: {length}\r\n"));
+    }
     write_field(out, header::DATE.as_str(), date.as_bytes());
-}
-
-fn write_length(out: &mut Vec<u8>, length: u64) {
-    // Memory takes whatever is written to it.
-    drop(write!(out, "content-length: {length}\r\n"));
+    out.extend_from_slice(b"\r\n");
 }
 
 fn append(gathered: &mut Vec<u8>, piece: &[u8], end: usize) {

@@ -1,6 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, http::HeaderMap, response::Response};
+use axum::{
+    body::Body,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
 use bytes::Bytes;
 use fanwave_gateway::{PlainIo, TlsAcceptor, TlsFiles};
 use fanwave_origin::Prepared;
