@@ -100,8 +100,8 @@ scene("a moderator keeps a room sane: review, words, rules, shield, polls and no
 
   // Rules count at once; the shield leaves them as they are.
   await tab(page, "Rules");
-  await page.getByTestId("slow").selectOption("10");
-  await page.getByTestId("emoji-only").click();
+  // Two at once: neither puts back what the other has changed.
+  await Promise.all([page.getByTestId("slow").selectOption("10"), page.getByTestId("emoji-only").click()]);
   await until("the rules stand", SEEN_MS, async () => (await told(server, "/settings")).emoji_only);
   await page.getByTestId("shield").click();
   await until("the shield is up", SEEN_MS, async () => (await told(server, "/settings")).shield);

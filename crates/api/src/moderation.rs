@@ -52,7 +52,7 @@ pub(crate) struct Done {
     /// Its name in the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, example = "room-17-6f3a")]
-    act: Option<ActId>,
+    pub(crate) act: Option<ActId>,
     /// The event's id, which is that of the pin or the poll, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
@@ -93,8 +93,18 @@ pub(crate) async fn carry_out(
     api: &Api,
     channel: &str,
     by: By,
-    (method, mut fields): (&str, Value),
+    call: (&str, Value),
 ) -> Result<Answer<Done>, Problem> {
+    Ok(fresh(done(api, channel, by, call).await?))
+}
+
+/// The same, for whoever has something to do when it is done.
+pub(crate) async fn done(
+    api: &Api,
+    channel: &str,
+    by: By,
+    (method, mut fields): (&str, Value),
+) -> Result<Done, Problem> {
     let room = api.channel(channel)?.id.clone();
     fields["room"] = Value::from(room.as_str());
     let refuse =
@@ -117,7 +127,7 @@ pub(crate) async fn carry_out(
     };
     let taken = api.rooms.act(&room, act).await;
     let taken = taken.map_err(|error: RoomError| error.problem((api.now)()))?;
-    Ok(fresh(Done::new(lane, taken)))
+    Ok(Done::new(lane, taken))
 }
 
 /// A new id: 128 random bits never meet twice.

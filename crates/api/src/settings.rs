@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use fanwave_wire::{
-    Mode,
+    Channel, Mode,
     limits::{FOLLOWERS_MINUTES_MAX, SLOW_SECONDS_MAX},
 };
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::{
     access::{Actor, By, Reader},
     channels::{Answer, fresh},
     extract::{ChannelPath, InBody, InPath, Whole},
-    moderation::{Done, carry_out},
+    moderation::{Done, done},
     rooms::failed,
     schema,
 };
@@ -96,5 +96,16 @@ async fn replace(
         "hold": ask.hold,
         "shield": ask.shield,
     });
-    carry_out(&api, &id, by, ("mode", fields)).await
+    let done = done(&api, &id, by, ("mode", fields)).await?;
+    if let Some(act) = &done.act {
+        // Whoever reads them next, to change something else, finds these. They hold all the same if this server does not
+        // hear of them in time.
+        let room = api.channel(&id)?.id.clone();
+        let channel = Channel {
+            lane: act.lane,
+            room,
+        };
+        api.rooms.catch_up(&channel, act.offset).await.ok();
+    }
+    Ok(fresh(done))
 }

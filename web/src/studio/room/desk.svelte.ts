@@ -54,6 +54,8 @@ export class Desk {
   #counting: ReturnType<typeof setTimeout> | undefined;
   #toasting: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** The last change of the rules, once it is done. */
+  #changing: Promise<unknown> = Promise.resolve();
   /** What was said before is no sign of a raid. */
   readonly #openedAt = Date.now();
   readonly #client: FanwaveClient;
@@ -121,9 +123,15 @@ export class Desk {
     return isUndone;
   }
 
-  /** Replaces what the room asks of writers. */
+  /** Changes what the room asks of writers; whatever somebody else has changed a moment ago stays. */
   async setRules(what: string, change: RulesChange): Promise<boolean> {
-    // Whatever somebody else has changed a moment ago stays: what is put is the whole of it.
+    // One change after the other: what is put is the whole of it, and would take back what is still on its way.
+    const turn = this.#changing.then(() => this.#putRules(what, change));
+    this.#changing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #putRules(what: string, change: RulesChange): Promise<boolean> {
     let settings: Settings;
     try {
       settings = rulesOf({ settings: await this.ask(`/channels/${encodeURIComponent(this.channel)}/settings`) }).settings;
