@@ -10,7 +10,13 @@
 //!
 //! RFC 8446, section 5.2.
 
-use std::sync::LazyLock;
+use std::{
+    cell::RefCell,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use aws_lc_rs::aead;
 use rustls::{
@@ -77,8 +83,18 @@ fn suite(theirs: SupportedCipherSuite, keys: &'static SmallKeys) -> Tls13CipherS
 /// Makes keys that are bytes until they are used.
 struct SmallKeys(&'static aead::Algorithm);
 
+thread_local! {
+    /// The key with which the thread has sealed last, ready for use: most answers are several records.
+    static SEALS: RefCell<Option<(u64, aead::LessSafeKey)>> = const { RefCell::new(None) };
+}
+
+/// The number of the next key.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// One direction's key. The library clears both parts when they are dropped.
 struct SmallKey {
+    /// No other key of this process has it.
+    number: u64,
     algorithm: &'static aead::Algorithm,
     key: AeadKey,
     iv: Iv,
@@ -86,19 +102,11 @@ struct SmallKey {
 
 impl Tls13AeadAlgorithm for SmallKeys {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(SmallKey {
-            algorithm: self.0,
-            key,
-            iv,
-        })
+        Box::new(SmallKey::new(self.0, key, iv))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(SmallKey {
-            algorithm: self.0,
-            key,
-            iv,
-        })
+        Box::new(SmallKey::new(self.0, key, iv))
     }
 
     fn key_len(&self) -> usize {
@@ -116,15 +124,51 @@ impl Tls13AeadAlgorithm for SmallKeys {
 }
 
 impl SmallKey {
+    fn new(algorithm: &'static aead::Algorithm, key: AeadKey, iv: Iv) -> Self {
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            algorithm,
+            key,
+            iv,
+        }
+    }
+
     /// The key, ready for one record.
     fn ready(&self) -> Result<aead::LessSafeKey, aws_lc_rs::error::Unspecified> {
         let key = aead::UnboundKey::new(self.algorithm, self.key.as_ref())?;
         Ok(aead::LessSafeKey::new(key))
     }
 
+    /// Seals with the key, which stays ready until the thread seals with another.
+    fn with_ready<T>(
+        &self,
+        seal: impl FnOnce(&aead::LessSafeKey) -> Result<T, aws_lc_rs::error::Unspecified>,
+    ) -> Result<T, aws_lc_rs::error::Unspecified> {
+        SEALS.with_borrow_mut(|seals| {
+            let kept = seals.take().filter(|(number, _)| *number == self.number);
+            let (_, key) = seals.insert(match kept {
+                Some(kept) => kept,
+                None => (self.number, self.ready()?),
+            });
+            seal(key)
+        })
+    }
+
     /// The nonce of a record: the library counts them, and no number comes twice under one key.
     fn nonce(&self, sequence: u64) -> aead::Nonce {
         aead::Nonce::assume_unique_for_key(Nonce::new(&self.iv, sequence).0)
+    }
+}
+
+impl Drop for SmallKey {
+    fn drop(&mut self) {
+        // Nothing that is ready stays behind, unless another thread has it: that one seals with others soon.
+        let forget = |seals: &RefCell<Option<(u64, aead::LessSafeKey)>>| {
+            seals
+                .borrow_mut()
+                .take_if(|(number, _)| *number == self.number);
+        };
+        SEALS.try_with(forget).ok();
     }
 }
 
@@ -138,11 +182,11 @@ impl MessageEncrypter for SmallKey {
         let mut payload = PrefixedPayload::with_capacity(length);
         payload.extend_from_chunks(&plain.payload);
         payload.extend_from_slice(&plain.typ.to_array());
-        self.ready()
-            .and_then(|key| {
-                let aad = aead::Aad::from(make_tls13_aad(length));
-                key.seal_in_place_append_tag(self.nonce(sequence), aad, &mut payload)
-            })
+        let (nonce, aad) = (
+            self.nonce(sequence),
+            aead::Aad::from(make_tls13_aad(length)),
+        );
+        self.with_ready(|key| key.seal_in_place_append_tag(nonce, aad, &mut payload))
             .map_err(|_| Error::EncryptError)?;
         // "legacy_record_version: MUST be set to 0x0303", and the outer type says application data of every record.
         let (kind, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
@@ -211,7 +255,17 @@ mod tests {
                 let iv = || Iv::from([9; 12]);
                 let mut seals = seals.aead_alg.encrypter(key(), iv());
                 let mut opens = opens.aead_alg.decrypter(key(), iv());
-                for sequence in [0, 1, 70_000] {
+                let mut others = ours.aead_alg.encrypter(AeadKey::from([8; 32]), iv());
+                for sequence in [0, 1, 2, 70_000] {
+                    // The thread's other connections have their turn between two records of one.
+                    if sequence != 1 {
+                        let plain = OutboundPlainMessage {
+                            typ: ContentType::ApplicationData,
+                            version: ProtocolVersion::TLSv1_2,
+                            payload: b"another's"[..].into(),
+                        };
+                        others.encrypt(plain, sequence).expect("sealed");
+                    }
                     let text = format!("record {sequence}");
                     let plain = OutboundPlainMessage {
                         typ: ContentType::ApplicationData,
