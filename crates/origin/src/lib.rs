@@ -84,7 +84,7 @@ pub use crate::{
         ArchiveConfig, ChannelConfig, ChannelsError, OriginConfig, RecordingConfig, Secret,
         StartError, Takeover,
     },
-    http::{Answered, Ask, Prepared, ViewerRequest, Viewing, Woken, accepts_gzip},
+    http::{Answered, Ask, Awaited, Look, Prepared, ViewerRequest, Viewing, Woken, accepts_gzip},
     ladder::config::{Encoder, LadderConfig, LadderError, RungConfig},
     news::{News, Takeover as ShownInstead, What},
     simulcast::{

@@ -279,6 +279,12 @@ impl Stream {
             .map(watch::Sender::subscribe)
     }
 
+    /// When the rendition's playlist has changed last.
+    pub(crate) fn changed_at(&self, rendition: RenditionId) -> Instant {
+        let changed = self.changed.get(rendition.index());
+        changed.map_or_else(Instant::now, |changed| *changed.borrow())
+    }
+
     /// Whose turn it is.
     pub(crate) fn turn(&self) -> Turn {
         self.lock().turn

@@ -8,6 +8,7 @@
 //! kernel after half a minute, one that reads too slowly by `exchanges`. A permit is taken before a connection is
 //! accepted: what is beyond the maximum, on all ports together, waits in the kernel's queue.
 
+mod awaiting;
 mod connection;
 mod exchanges;
 mod fields;
@@ -21,20 +22,23 @@ pub mod quic;
 mod recent;
 mod upload;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io, net::SocketAddr, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration,
+};
 
 use axum::{Router, http::HeaderValue};
 use fanwave_gateway::{TlsAcceptor, limits::BACKLOG};
 use fanwave_origin::Viewing;
+use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use self::connection::Conversations;
+use self::connection::{Conversations, ViewersReactors};
 use crate::{config::http::Http, telemetry::HttpMetrics};
 
 /// Longest time for which a peer may leave what we sent unread or unacknowledged.
@@ -84,6 +88,26 @@ pub struct HttpServer {
     accepting: Vec<JoinHandle<()>>,
     permits: Arc<Semaphore>,
     connections_max: u32,
+    reactors: Arc<ViewersReactors>,
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.reactors.drain();
+    }
+}
+
+/// What a connection has for as long as it is served, by whomever.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    connections: Gauge,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.dec();
+    }
 }
 
 impl HttpServer {
@@ -98,8 +122,8 @@ impl HttpServer {
         let (stage, staged) = watch::channel(Stage::Open);
         let permits = Arc::new(Semaphore::new(plan.connections_max));
         let offer = doors.iter().find_map(Door::offer);
-        let conversations = Conversations::new(plan, (router, viewing), metrics);
-        let shared = Arc::new(conversations.offering(offer));
+        let conversations = Conversations::new(plan, (router, viewing), metrics).offering(offer);
+        let (shared, reactors) = with_reactors(conversations, &staged);
         let accept = |door| {
             let (shared, permits, staged) =
                 (Arc::clone(&shared), Arc::clone(&permits), staged.clone());
@@ -123,6 +147,7 @@ impl HttpServer {
             accepting,
             permits,
             connections_max,
+            reactors,
         }
     }
 
@@ -130,6 +155,7 @@ impl HttpServer {
     pub async fn stop(self, deadline: Duration) {
         // Nobody listens when no connection is open and accepting has ended.
         let _ = self.stage.send(Stage::Draining);
+        self.reactors.drain();
         let all_ended = self.permits.acquire_many(self.connections_max);
         if timeout(deadline, all_ended).await.is_err() {
             tracing::info!("cutting HTTP connections that did not end by themselves");
@@ -137,6 +163,22 @@ impl HttpServer {
         let _ = self.stage.send(Stage::Closed);
         self.accepting.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// The conversations with a reactor for each processor, as far as the system has them: without, each viewer has a task.
+fn with_reactors(
+    conversations: Conversations,
+    staged: &watch::Receiver<Stage>,
+) -> (Arc<Conversations>, Arc<ViewersReactors>) {
+    let reactors = Arc::new(ViewersReactors::new());
+    let conversations = conversations.with_reactors(Arc::clone(&reactors), staged.clone());
+    let conversations = Arc::new(conversations);
+    for _ in 0..available_parallelism().map_or(1, NonZero::get) {
+        if let Err(error) = reactors.start(Arc::clone(&conversations)) {
+            tracing::warn!(%error, "no thread for viewers' connections");
+        }
+    }
+    (conversations, reactors)
 }
 
 /// Binds a port, behind which as many connections wait as the system lets: a show begins for all at once. What is beyond
@@ -175,8 +217,7 @@ async fn accept(
                 let (shared, tls, staged) = (Arc::clone(&shared), tls.clone(), staged.clone());
                 shared.metrics().accepted.inc();
                 tokio::spawn(async move {
-                    serve(stream, &shared, tls.as_ref(), staged).await;
-                    drop(permit);
+                    serve((stream, permit), &shared, tls.as_ref(), staged).await;
                 });
             }
             Some((Err(error), _)) => {
@@ -189,10 +230,10 @@ async fn accept(
     }
 }
 
-/// One connection, until it ends or is upgraded.
+/// One connection, until it is known what it speaks.
 async fn serve(
-    stream: TcpStream,
-    shared: &Conversations,
+    (stream, permit): (TcpStream, OwnedSemaphorePermit),
+    shared: &Arc<Conversations>,
     tls: Option<&TlsAcceptor>,
     staged: watch::Receiver<Stage>,
 ) {
@@ -200,9 +241,13 @@ async fn serve(
         tracing::debug!(%error, "a new connection was gone before it was served");
         return;
     }
-    shared.metrics().connections.inc();
-    shared.hold(stream, tls, staged).await;
-    shared.metrics().connections.dec();
+    let connections = shared.metrics().connections.clone();
+    connections.inc();
+    let place = Place {
+        _permit: permit,
+        connections,
+    };
+    Arc::clone(shared).hold((stream, place), tls, staged).await;
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

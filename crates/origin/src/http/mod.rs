@@ -27,17 +27,17 @@ use axum::{
     routing::get,
 };
 use fanwave_live::{
-    Asked, InitId, Media, MediaSeq, Position, RenditionId,
+    Asked, InitId, Media, MediaSeq, Moment, Position, RenditionId,
     lifetime::{self, Lifetime, Response as Kind},
     render::PLAYLIST_MIME,
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use self::viewing::Wanted;
 pub use self::{
     negotiate::accepts_gzip,
     prepared::{Answered, Prepared},
-    viewing::{Ask, ViewerRequest, Viewing, Woken},
+    viewing::{Ask, Awaited, Look, ViewerRequest, Viewing, Woken},
 };
 use crate::{
     metrics::Counted,
@@ -182,40 +182,70 @@ fn for_everybody(headers: &mut HeaderMap) {
     }
 }
 
+/// What the stream says to a request now, and whether it may wait if it has to.
+fn ask_now<T>(shared: &Shared, since: &mut Since, ask: impl FnOnce(Asked) -> Reply<T>) -> Reply<T> {
+    let now = shared.clock.now();
+    match ask(Asked { at: since.at, now }) {
+        Reply::Wait(until) => shared.holds.note(until),
+        reply => return reply,
+    }
+    if since.waiting.is_none() {
+        since.waiting = Waiting::begin(shared);
+    }
+    if since.waiting.is_none() || *shared.stop.borrow() {
+        return Reply::Unavailable;
+    }
+    Reply::Wait(now)
+}
+
 /// Asks the stream, and holds the request for as long as the stream says so.
 async fn answer<T>(
     shared: &Shared,
-    stream: &Stream,
-    rendition: RenditionId,
+    (stream, rendition): (&Stream, RenditionId),
+    since: &mut Since,
     ask: impl Fn(Asked) -> Reply<T>,
 ) -> (Reply<T>, Option<Woken>) {
     let Some(mut changed) = stream.watch(rendition) else {
         return (Reply::Gone, None);
     };
-    let at = shared.clock.now();
-    let mut now = at;
-    let mut waiting: Option<Waiting> = None;
     loop {
         // Marked before asking: what changes after the answer then ends the wait.
         changed.mark_unchanged();
-        match ask(Asked { at, now }) {
-            Reply::Wait(until) => shared.holds.note(until),
-            reply => {
-                let is_due = waiting.is_some() && matches!(reply, Reply::Ready(_));
-                let woken =
-                    is_due.then(|| Woken::new(*changed.borrow(), &shared.metrics.wake_seconds.0));
-                return (reply, woken);
-            }
-        }
-        if waiting.is_none() {
-            waiting = Waiting::begin(shared);
-        }
-        if waiting.is_none() || *shared.stop.borrow() {
-            return (Reply::Unavailable, None);
+        let reply = ask_now(shared, since, &ask);
+        if !matches!(reply, Reply::Wait(_)) {
+            let woken = since.woken(shared, &reply, || *changed.borrow());
+            return (reply, woken);
         }
         // It does not fail: the stream is held by who asks.
         drop(changed.changed().await);
-        now = shared.clock.now();
+    }
+}
+
+/// Since when somebody asks.
+#[derive(Debug)]
+struct Since {
+    /// When the request came.
+    at: Moment,
+    waiting: Option<Waiting>,
+}
+
+impl Since {
+    fn now(shared: &Shared) -> Self {
+        Self {
+            at: shared.clock.now(),
+            waiting: None,
+        }
+    }
+
+    /// What is measured of a reply that was waited for.
+    fn woken<T>(
+        &self,
+        shared: &Shared,
+        reply: &Reply<T>,
+        changed: impl FnOnce() -> Instant,
+    ) -> Option<Woken> {
+        let is_due = self.waiting.is_some() && matches!(reply, Reply::Ready(_));
+        is_due.then(|| Woken::new(changed(), &shared.metrics.wake_seconds.0))
     }
 }
 

@@ -12,14 +12,15 @@ use axum::{
 };
 use bytes::Bytes;
 use fanwave_live::{
-    Directive, Kind as MediaKind, Media, MediaSeq, Query, RenditionId, lifetime::Response as Kind,
+    Directive, Kind as MediaKind, Media, MediaSeq, Position, Query, RenditionId,
+    lifetime::Response as Kind,
 };
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
-    AUDIO_TYPE, PREPARED_FIELDS, VIDEO_TYPE, answer, audience, body, cache, for_everybody,
-    lifetime_of, media_of, prepare_playlist,
+    AUDIO_TYPE, PREPARED_FIELDS, Since, VIDEO_TYPE, answer, ask_now, audience, body, cache,
+    for_everybody, lifetime_of, media_of, prepare_playlist,
     prepared::{Answered, Prepared},
     priority, refuse_reply,
     stored::{self, NoBody},
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
+    playlist::Playlist,
     shared::Shared,
     stream::{Found, Reply, Stream},
 };
@@ -114,6 +116,46 @@ impl ViewerRequest {
         }
         (answered, woken)
     }
+
+    /// What can be said at once. Whoever is told that it waits asks again when what it waits for has changed
+    /// ([`changes`](Self::changes)), or leaves that to [`answer`](Self::answer).
+    pub fn look(&mut self) -> Look {
+        self.asked.look(&self.shared)
+    }
+
+    /// What it waits for, if it waits.
+    #[must_use]
+    pub fn awaited(&self) -> Awaited {
+        Awaited {
+            stream: Arc::as_ptr(&self.asked.stream).addr(),
+            rendition: self.asked.rendition,
+        }
+    }
+
+    /// Told whenever it may be worth looking again, by a change after this. It ends with the stream.
+    #[must_use]
+    pub fn changes(&self) -> Option<watch::Receiver<Instant>> {
+        self.asked.stream.watch(self.asked.rendition)
+    }
+}
+
+/// What can be said to a request at once.
+#[derive(Debug)]
+pub enum Look {
+    /// The answer; and if it was waited for, what has to be dropped when it has been handed on.
+    Ready(Arc<Prepared>, Option<Woken>),
+    /// It is not there yet.
+    Waits,
+    /// An answer of another kind, or one that takes time to make.
+    Other,
+}
+
+/// What requests wait for that are woken together, as long as one of them is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Awaited {
+    /// Where it lies.
+    stream: usize,
+    rendition: RenditionId,
 }
 
 /// An answer that was waited for: when this is dropped, it is measured how long ago the stream had what was waited for.
@@ -145,6 +187,7 @@ pub(super) struct Wanted {
     stream: Arc<Stream>,
     rendition: RenditionId,
     file: File,
+    since: Since,
 }
 
 #[derive(Debug)]
@@ -212,67 +255,115 @@ impl Wanted {
             stream,
             rendition,
             file,
+            since: Since::now(shared),
         })
     }
 
-    pub(super) async fn answer(self, shared: &Shared) -> (Answered, Option<Woken>) {
+    /// What can be said at once.
+    fn look(&mut self, shared: &Shared) -> Look {
+        let (stream, rendition) = (&self.stream, self.rendition);
+        let changed = || stream.changed_at(rendition);
         match &self.file {
-            File::Playlist { query, gzip } => self.playlist_answer(shared, query, *gzip).await,
-            File::Media { media, range } => self.media_answer(shared, *media, range.as_ref()).await,
+            File::Playlist { query, gzip } => {
+                let ask = |asked| stream.playlist(asked, rendition, query);
+                let reply = ask_now(shared, &mut self.since, ask);
+                let woken = self.since.woken(shared, &reply, changed);
+                match reply {
+                    Reply::Ready(playlist) => {
+                        Look::Ready(self.playlist_prepared(&playlist, query, *gzip), woken)
+                    }
+                    Reply::Wait(_) => Look::Waits,
+                    _ => Look::Other,
+                }
+            }
+            File::Media {
+                media: Media::Part(position),
+                range: None,
+            } => {
+                let ask = |asked| stream.part(asked, rendition, *position);
+                let reply = ask_now(shared, &mut self.since, ask);
+                let woken = self.since.woken(shared, &reply, changed);
+                match reply {
+                    Reply::Ready(Found::Prepared(part)) => Look::Ready(part, woken),
+                    Reply::Ready(Found::Pieces(pieces)) => match self.part(*position, &pieces) {
+                        Some(part) => Look::Ready(part, woken),
+                        None => Look::Other,
+                    },
+                    Reply::Wait(_) => Look::Waits,
+                    _ => Look::Other,
+                }
+            }
+            File::Media { .. } => Look::Other,
         }
     }
 
-    async fn playlist_answer(
-        &self,
-        shared: &Shared,
-        query: &Query,
-        gzip: bool,
-    ) -> (Answered, Option<Woken>) {
-        let (reply, woken) = answer(shared, &self.stream, self.rendition, |asked| {
-            self.stream.playlist(asked, self.rendition, query)
-        })
-        .await;
+    pub(super) async fn answer(mut self, shared: &Shared) -> (Answered, Option<Woken>) {
+        match &self.file {
+            File::Playlist { query, gzip } => {
+                let of = (&*self.stream, self.rendition);
+                let (reply, woken) = answer(shared, of, &mut self.since, |asked| {
+                    self.stream.playlist(asked, self.rendition, query)
+                })
+                .await;
+                let answered = match reply {
+                    Reply::Ready(playlist) => {
+                        Answered::Prepared(self.playlist_prepared(&playlist, query, *gzip))
+                    }
+                    other => Answered::Other(refuse_reply(&self.stream, &other)),
+                };
+                (answered, woken)
+            }
+            File::Media { media, range } => {
+                let (media, range) = (*media, range.clone());
+                self.media_answer(shared, media, range.as_ref()).await
+            }
+        }
+    }
+
+    fn playlist_prepared(&self, playlist: &Playlist, query: &Query, gzip: bool) -> Arc<Prepared> {
         let kind = match query.directive {
             Directive::Plain => Kind::PlainPlaylist,
             Directive::Segment(_) | Directive::Part(_) | Directive::Bad(_) => {
                 Kind::BlockingPlaylist
             }
         };
-        let answered = match reply {
-            Reply::Ready(playlist) => {
-                let is_blocking = kind == Kind::BlockingPlaylist;
-                let lifetime = || lifetime_of(&self.stream, kind);
-                Answered::Prepared(prepare_playlist(&playlist, gzip, is_blocking, lifetime))
-            }
-            other => Answered::Other(refuse_reply(&self.stream, &other)),
+        let is_blocking = kind == Kind::BlockingPlaylist;
+        let lifetime = || lifetime_of(&self.stream, kind);
+        prepare_playlist(playlist, gzip, is_blocking, lifetime)
+    }
+
+    /// The answer to all who ask for the whole of a part that is in memory, if it is one of those that are kept.
+    fn part(&self, position: Position, pieces: &[Bytes]) -> Option<Arc<Prepared>> {
+        let [bytes] = pieces else {
+            return None;
         };
-        (answered, woken)
+        let part = self.prepare(bytes.clone());
+        let is_kept = (self.stream).keep_prepared(self.rendition, position, Arc::clone(&part));
+        is_kept.then_some(part)
     }
 
     async fn media_answer(
-        &self,
+        &mut self,
         shared: &Shared,
         media: Media,
         range: Option<&HeaderValue>,
     ) -> (Answered, Option<Woken>) {
         let (stream, rendition) = (&self.stream, self.rendition);
-        let (reply, woken) = answer(shared, stream, rendition, |asked| match (media, range) {
+        let ask = |asked| match (media, range) {
             (Media::Part(position), None) => stream.part(asked, rendition, position),
             _ => stream.media(asked, rendition, media),
-        })
-        .await;
+        };
+        let (reply, woken) = answer(shared, (stream, rendition), &mut self.since, ask).await;
         let response = match reply {
             Reply::Ready(Found::Prepared(part)) => return (Answered::Prepared(part), woken),
-            Reply::Ready(Found::Pieces(pieces)) => match (media, range, &*pieces) {
-                (Media::Part(position), None, [bytes]) => {
-                    let part = self.prepare(bytes.clone());
-                    if stream.keep_prepared(rendition, position, Arc::clone(&part)) {
-                        return (Answered::Prepared(part), woken);
-                    }
-                    part.response()
+            Reply::Ready(Found::Pieces(pieces)) => {
+                if let (Media::Part(position), None) = (media, range)
+                    && let Some(part) = self.part(position, &pieces)
+                {
+                    return (Answered::Prepared(part), woken);
                 }
-                _ => self.describe(body::send(pieces, range)),
-            },
+                self.describe(body::send(pieces, range))
+            }
             Reply::Ready(Found::Stored { msn, span }) => {
                 // Boxed, like what is recorded: most answers are neither, and every request has room for the longest.
                 match Box::pin(self.stored(shared, msn, (span, range))).await {

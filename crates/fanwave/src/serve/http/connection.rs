@@ -14,11 +14,13 @@
 use std::{
     convert::Infallible,
     fmt::Display,
+    future::poll_fn,
     io,
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -31,7 +33,7 @@ use axum::{
 };
 use fanwave_gateway::{PlainIo, TlsAcceptor};
 use fanwave_http2::PREFACE;
-use fanwave_origin::{Answered, Ask, ViewerRequest, Viewing, Woken};
+use fanwave_origin::{Answered, Ask, Awaited, ViewerRequest, Viewing, Woken};
 use futures_util::{
     FutureExt, TryFutureExt,
     future::{Either, ready},
@@ -52,11 +54,14 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    Stage,
+    Place, Stage,
     exchanges::{Answer, Exchange, Exchanges, Rules, Verdict},
     framing,
-    lane::{self, Manners, Road},
-    multiplexed::{Answering, Multiplexed, Reply, Source},
+    lane::{
+        self, Begun, Left, Manners, Road,
+        reactor::{Host, Reactors, Returned},
+    },
+    multiplexed::{Asking, Multiplexed, Reply, Source},
     punctual::{Punctual, punctual},
     reached,
     upload::Upload,
@@ -84,7 +89,12 @@ pub(super) struct Conversations {
     header_wait: Duration,
     /// `Alt-Svc` of answers over TLS, where HTTP/3 is spoken.
     offer: Option<HeaderValue>,
+    /// Who has the connections of viewers that need no task, and how far the server is for those that need one again.
+    reactors: Option<(Arc<ViewersReactors>, watch::Receiver<Stage>)>,
 }
+
+/// The reactors of viewers' connections.
+pub(super) type ViewersReactors = Reactors<Place, Awaited>;
 
 impl Conversations {
     pub(super) fn new(
@@ -106,12 +116,25 @@ impl Conversations {
             metrics,
             header_wait: plan.header_wait,
             offer: None,
+            reactors: None,
         }
     }
 
     /// The same, whose answers over TLS tell where else HTTP is spoken.
     pub(super) fn offering(self, offer: Option<HeaderValue>) -> Self {
         Self { offer, ..self }
+    }
+
+    /// The same with reactors that have viewers' connections.
+    pub(super) fn with_reactors(
+        self,
+        reactors: Arc<ViewersReactors>,
+        staged: watch::Receiver<Stage>,
+    ) -> Self {
+        Self {
+            reactors: Some((reactors, staged)),
+            ..self
+        }
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
@@ -138,10 +161,12 @@ impl Conversations {
         self.header_list_bytes_max
     }
 
-    /// Serves a connection until it ends or is upgraded, or stopping has come far enough.
+    /// Serves a connection until it is known what it speaks. Then a task of its own has it until it ends or is upgraded, or
+    /// stopping has come far enough: so what a connection has at its beginning takes no memory later, and what it has later lies
+    /// together.
     pub(super) async fn hold(
-        &self,
-        stream: TcpStream,
+        self: Arc<Self>,
+        (stream, place): (TcpStream, Place),
         tls: Option<&TlsAcceptor>,
         mut staged: watch::Receiver<Stage>,
     ) {
@@ -149,56 +174,90 @@ impl Conversations {
         let Ok(peer) = stream.peer_addr() else {
             return;
         };
-        // Everything in boxes: what a connection has at its beginning, and not for long, takes no memory later.
-        let speaking = if let Some(tls) = tls {
-            let met = async {
-                let stream = self.meet(&mut staged, tls.accept(stream)).await?;
-                let is_http_2 = stream.speaks_http_2();
-                let how = (is_http_2, self.offer.clone());
-                Some(self.speak((stream, peer), how, staged))
-            };
-            Box::pin(met).await
-        } else {
-            let met = async {
-                let is_http_2 = self.meet(&mut staged, has_preface(&stream)).await?;
-                Some(self.speak((PlainIo::new(stream), peer), (is_http_2, None), staged))
-            };
-            Box::pin(met).await
-        };
-        if let Some(speaking) = speaking {
-            speaking.await;
+        if let Some(tls) = tls {
+            if let Some(stream) = self.meet(&mut staged, tls.accept(stream)).await {
+                let (is_http_2, offer) = (stream.speaks_http_2(), self.offer.clone());
+                self.speak((stream, peer, place), (is_http_2, offer), staged);
+            }
+        } else if let Some(is_http_2) = self.meet(&mut staged, has_preface(&stream)).await {
+            let stream = PlainIo::new(stream);
+            self.speak((stream, peer, place), (is_http_2, None), staged);
         }
     }
 
-    /// The lane's while viewers' requests are all that comes, and hyper's then. Neither takes memory while it is the
-    /// other's.
+    /// Has a task serve a connection of which it is known what it speaks.
     fn speak<I>(
-        &self,
-        (mut io, peer): (I, SocketAddr),
+        self: Arc<Self>,
+        (io, peer, place): (I, SocketAddr, Place),
         (is_http_2, offer): (bool, Option<HeaderValue>),
-        mut staged: watch::Receiver<Stage>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>
-    where
+        staged: watch::Receiver<Stage>,
+    ) where
         I: Road + Source + Read + Send + 'static,
     {
         if is_http_2 {
-            return Box::pin(self.hold_2((io, peer), offer, staged));
-        }
-        Box::pin(async move {
-            let lane = Box::pin(async move {
-                let manners = Manners {
-                    header_wait: self.header_wait,
-                    offer: offer.as_ref(),
-                    metrics: &self.metrics,
-                };
-                let ask = |ask: &Ask<'_>| self.viewing.got(ask);
-                let goes_on = lane::keep(&mut io, ask, manners, &mut staged).await;
-                goes_on.then(|| Box::pin(self.hold_1((io, peer), offer, staged)))
+            tokio::spawn(async move {
+                self.hold_2((io, peer), offer, staged).await;
+                drop(place);
             });
-            if let Some(rest) = lane.await {
-                rest.await;
+        } else {
+            tokio::spawn(async move {
+                let connection = (io, peer, place);
+                self.speak_1(connection, offer, staged, None).await;
+            });
+        }
+    }
+
+    /// HTTP/1.1: the lane's while viewers' requests are all that comes, a reactor's where it can be, and hyper's then. None of
+    /// them takes memory while it is another's.
+    async fn speak_1<I>(
+        &self,
+        (mut io, peer, place): (I, SocketAddr, Place),
+        offer: Option<HeaderValue>,
+        mut staged: watch::Receiver<Stage>,
+        begun: Option<Begun<ViewerRequest>>,
+    ) where
+        I: Road + Read + Send + 'static,
+    {
+        let lane = Box::pin(async move {
+            let manners = Manners {
+                header_wait: self.header_wait,
+                offer: offer.as_ref(),
+                metrics: &self.metrics,
+                leaves_bare: I::BARE && self.has_reactors(),
+            };
+            let ask = |ask: &Ask<'_>| self.viewing.got(ask);
+            match lane::keep(&mut io, ask, manners, &mut staged, begun).await {
+                Left::Other => Some(Box::pin(async move {
+                    self.hold_1((io, peer), offer, staged).await;
+                    drop(place);
+                })),
+                Left::Bare => {
+                    self.leave_bare(io, place);
+                    None
+                }
+                Left::Over => None,
             }
-        })
+        });
+        if let Some(rest) = lane.await {
+            rest.await;
+        }
+    }
+
+    fn has_reactors(&self) -> bool {
+        let reactors = self.reactors.as_ref();
+        reactors.is_some_and(|(reactors, _)| reactors.are_there())
+    }
+
+    /// Has a reactor have a connection from here on.
+    fn leave_bare(&self, io: impl Road, place: Place) {
+        let socket = io.into_bare().map(TcpStream::into_std);
+        match (socket, &self.reactors) {
+            (Some(Ok(socket)), Some((reactors, _))) => reactors.hand_over(socket, place),
+            (Some(Err(error)), _) => {
+                tracing::debug!(%error, "a connection cannot be left to a reactor");
+            }
+            _ => {}
+        }
     }
 
     /// Waits for the first bytes of a connection, if they come in time and are good for something.
@@ -271,10 +330,10 @@ impl Conversations {
         let book = Arc::clone(&exchanges);
         let (viewing, router, body_wait) =
             (self.viewing.clone(), self.router.clone(), self.header_wait);
-        let service = move |request: Request<Option<Upload>>| -> Answering {
+        let service = move |request: Request<Option<Upload>>| -> Asking {
             let exchange = book.begin();
             if let Some(asked) = viewing.asked(request.method(), request.uri(), request.headers()) {
-                return Box::pin(reply_to_viewer(exchange, asked));
+                return Asking::Viewer(exchange, asked);
             }
             let mut request = request.map(|body| {
                 let punctual = |body| Body::new(Punctual::new(body, body_wait));
@@ -282,7 +341,8 @@ impl Conversations {
             });
             request.extensions_mut().insert(ConnectInfo(peer));
             let routed = router.clone().oneshot(request);
-            Box::pin(answer(exchange, routed).map(|Ok(response)| Reply::Other(response)))
+            let answered = answer(exchange, routed).map(|Ok(response)| Reply::Other(response));
+            Asking::Other(Box::pin(answered))
         };
         let connection = Multiplexed::new(io, self.header_list_bytes_max, offer, service);
         self.drive(connection, &exchanges, staged).await;
@@ -300,33 +360,105 @@ impl Conversations {
     {
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next = Stage::Draining;
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        let (mut stage, mut peek) = (Stage::Open, staged.clone());
         loop {
-            tokio::select! {
-                ended = &mut connection => {
-                    if let Err(error) = ended {
-                        // Strangers end connections in every way there is: nothing here needs an operator.
-                        tracing::debug!(%error, "an HTTP connection ended with an error");
-                    }
+            peek.mark_unchanged();
+            let reached = *staged.borrow_and_update();
+            if reached > stage {
+                stage = reached;
+                if stage == Stage::Closed {
                     return;
                 }
-                () = reached(&mut staged, next) => {
-                    if next == Stage::Closed {
-                        return;
-                    }
-                    connection.wind_down();
-                    next = Stage::Closed;
+                connection.wind_down();
+            }
+            let mut changed = pin!(staged.changed());
+            let mut listens = false;
+            let news = poll_fn(|context| {
+                if let Poll::Ready(ended) = connection.poll_unpin(context) {
+                    return Poll::Ready(News::Ended(ended));
                 }
-                now = looks.tick() => match exchanges.judge(now) {
-                    Verdict::Fine if connection.look() => {}
-                    Verdict::WindDown => connection.wind_down(),
-                    Verdict::Fine | Verdict::Cut => {
-                        self.metrics.cut.inc();
-                        return;
+                // Both know whom to wake, and are not asked at every turn whether they would have.
+                if listens && matches!(peek.has_changed(), Ok(false)) && Instant::now() < next_look
+                {
+                    return Poll::Pending;
+                }
+                listens = true;
+                match changed.as_mut().poll(context) {
+                    Poll::Ready(changed) => Poll::Ready(News::Stage(changed.is_ok())),
+                    Poll::Pending => looks.poll_tick(context).map(News::Look),
+                }
+            });
+            match news.await {
+                News::Ended(Ok(())) | News::Stage(false) => return,
+                News::Ended(Err(error)) => {
+                    // Strangers end connections in every way there is: nothing here needs an operator.
+                    tracing::debug!(%error, "an HTTP connection ended with an error");
+                    return;
+                }
+                News::Stage(true) => {}
+                News::Look(now) => {
+                    next_look = now + LOOK_EVERY;
+                    match exchanges.judge(now) {
+                        Verdict::Fine if connection.look() => {}
+                        Verdict::WindDown => connection.wind_down(),
+                        Verdict::Fine | Verdict::Cut => {
+                            self.metrics.cut.inc();
+                            return;
+                        }
                     }
                 }
             }
         }
+    }
+}
+
+/// What a connection is told that is driven.
+enum News<T> {
+    /// It is over.
+    Ended(T),
+    /// The server is further with stopping; false where it is gone.
+    Stage(bool),
+    /// It is time to look at it.
+    Look(Instant),
+}
+
+impl Host for Conversations {
+    type Asked = ViewerRequest;
+    type Place = Place;
+
+    fn ask(&self, ask: &Ask<'_>) -> Option<ViewerRequest> {
+        self.viewing.got(ask)
+    }
+
+    fn header_wait(&self) -> Duration {
+        self.header_wait
+    }
+
+    fn metrics(&self) -> &HttpMetrics {
+        &self.metrics
+    }
+
+    fn take_back(self: Arc<Self>, returned: Returned<ViewerRequest, Place>) {
+        let Some((_, staged)) = &self.reactors else {
+            return;
+        };
+        let staged = staged.clone();
+        tokio::spawn(async move {
+            let stream = TcpStream::from_std(returned.socket);
+            let stream = stream.and_then(|stream| Ok((stream.peer_addr()?, stream)));
+            match stream {
+                Ok((peer, stream)) => {
+                    let mut io = PlainIo::new(stream);
+                    io.keep(returned.unread);
+                    let connection = (io, peer, returned.place);
+                    self.speak_1(connection, None, staged, returned.begun).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was gone before it was served on");
+                }
+            }
+        });
     }
 }
 
@@ -357,7 +489,7 @@ where
 impl<I, S> Driven for Multiplexed<I, S>
 where
     I: Source + Write + Unpin,
-    S: FnMut(Request<Option<Upload>>) -> Answering,
+    S: FnMut(Request<Option<Upload>>) -> Asking,
 {
     fn wind_down(&mut self) {
         self.wind_down();
@@ -426,7 +558,7 @@ pub(super) async fn answer_viewer(
 }
 
 /// The same for a connection that keeps what it makes of prepared answers.
-async fn reply_to_viewer(exchange: Exchange, request: ViewerRequest) -> Reply {
+pub(super) async fn reply_to_viewer(exchange: Exchange, request: ViewerRequest) -> Reply {
     let (answered, woken) = answered(request).await;
     let now = Instant::now();
     match answered {

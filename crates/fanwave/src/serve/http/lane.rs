@@ -15,8 +15,12 @@
 //! viewer's connection holds here as it does there: how long a peer may say nothing, and take an answer ([`exchanges`](super::exchanges)), that one who
 //! hangs up is not waited for, and what becomes of everybody when the server stops. There is one timer for all of that, which
 //! is set when it has run out and not for each request.
+//!
+//! A task is much for somebody who does the same every second. So a connection in the clear has one only until it has been given a
+//! playlist or a part as all are: then a thread has it ([`reactor`]), with many others, until it asks for something else.
 
 mod head;
+pub(super) mod reactor;
 mod reply;
 mod road;
 #[cfg(test)]
@@ -24,7 +28,9 @@ mod tests;
 mod whole;
 
 use std::{
+    fmt::Debug,
     future::poll_fn,
+    hash::Hash,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::atomic::{AtomicBool, Ordering},
@@ -33,7 +39,7 @@ use std::{
 };
 
 use axum::http::HeaderValue;
-use fanwave_origin::{Answered, Ask, ViewerRequest, Woken};
+use fanwave_origin::{Answered, Ask, Awaited, Look, ViewerRequest, Woken};
 use futures_util::FutureExt;
 use tokio::{
     sync::watch,
@@ -42,7 +48,7 @@ use tokio::{
 
 pub(super) use self::road::Road;
 use self::{
-    reply::{Reply, Said},
+    reply::{Reply, Rest, Said},
     road::News,
 };
 use super::{
@@ -54,13 +60,39 @@ use crate::telemetry::HttpMetrics;
 
 /// A request that the lane answers.
 pub(super) trait Asked: Send {
+    /// What several may wait for.
+    type Awaited: Copy + Debug + Eq + Hash + Send + 'static;
+
     /// The answer, and what is dropped when it has been handed on.
     fn answer(self) -> impl Future<Output = (Answered, Option<Woken>)> + Send;
+
+    /// What can be said at once.
+    fn look(&mut self) -> Look;
+
+    /// What it waits for, if it waits.
+    fn awaited(&self) -> Self::Awaited;
+
+    /// Told whenever it may be worth looking again, by a change after this.
+    fn changes(&self) -> Option<watch::Receiver<Instant>>;
 }
 
 impl Asked for ViewerRequest {
+    type Awaited = Awaited;
+
     fn answer(self) -> impl Future<Output = (Answered, Option<Woken>)> + Send {
         Self::answer(self)
+    }
+
+    fn look(&mut self) -> Look {
+        Self::look(self)
+    }
+
+    fn awaited(&self) -> Awaited {
+        Self::awaited(self)
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<Instant>> {
+        Self::changes(self)
     }
 }
 
@@ -72,6 +104,27 @@ pub(super) struct Manners<'a> {
     /// `Alt-Svc` of its answers.
     pub(super) offer: Option<&'a HeaderValue>,
     pub(super) metrics: &'a HttpMetrics,
+    /// Whether a bare socket is left to a reactor once all that comes are requests for what was prepared.
+    pub(super) leaves_bare: bool,
+}
+
+/// What a connection has still to do that comes from a reactor.
+#[derive(Debug)]
+pub(super) enum Begun<R> {
+    /// To answer this.
+    Asked(R),
+    /// To send the rest of an answer.
+    Sends(Rest),
+}
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Something else has come, which is left unread.
+    Other,
+    /// It has just been given what was prepared for many, and nothing more has come.
+    Bare,
+    Over,
 }
 
 /// What has come of a peer that may ask.
@@ -92,14 +145,14 @@ enum Became {
     Lost,
 }
 
-/// Answers what viewers ask, as `ask` recognises it. True when something else has come, which is left unread; otherwise the
-/// connection is over.
+/// Answers what viewers ask, as `ask` recognises it, and first of all what has begun.
 pub(super) async fn keep<I, A, R>(
     io: &mut I,
     ask: A,
     manners: Manners<'_>,
     staged: &mut watch::Receiver<Stage>,
-) -> bool
+    mut begun: Option<Begun<R>>,
+) -> Left
 where
     I: Road,
     A: Fn(&Ask<'_>) -> Option<R>,
@@ -120,29 +173,42 @@ where
         over: None,
     };
     loop {
-        let until = Instant::now() + manners.header_wait;
-        match poll_fn(|context| guard.poll_come(io, &ask, until, context)).await {
+        let come = match begun.take() {
+            Some(Begun::Asked(asked)) => Come::Ours(asked),
+            Some(Begun::Sends(rest)) => {
+                let became = taken(io, Reply::rest_of(rest), manners.metrics, &mut guard).await;
+                if became != Became::Taken {
+                    return lost(became, manners.metrics);
+                }
+                continue;
+            }
+            None => {
+                let until = Instant::now() + manners.header_wait;
+                poll_fn(|context| guard.poll_come(io, &ask, until, context)).await
+            }
+        };
+        match come {
             Come::Ours(asked) => {
                 let Some((answered, woken)) = answered(io, asked, &mut guard).await else {
-                    return false;
+                    return Left::Over;
                 };
                 let said = Said {
                     offer: manners.offer,
                     last: guard.drains(),
                 };
+                let was_prepared = matches!(answered, Answered::Prepared(_));
                 let reply = Reply::new(answered, woken, said);
                 let was_last = reply.is_last();
                 match taken(io, reply, manners.metrics, &mut guard).await {
                     Became::Taken if was_last => break,
-                    Became::Taken => {}
-                    Became::Late => {
-                        manners.metrics.cut.inc();
-                        return false;
+                    Became::Taken if was_prepared && manners.leaves_bare && io.is_read_out() => {
+                        return Left::Bare;
                     }
-                    Became::Lost => return false,
+                    Became::Taken => {}
+                    became => return lost(became, manners.metrics),
                 }
             }
-            Come::Other => return true,
+            Come::Other => return Left::Other,
             Come::End => break,
         }
     }
@@ -152,7 +218,15 @@ where
         Poll::Pending => guard.poll(Some(until), context).map(|_| ()),
     })
     .await;
-    false
+    Left::Over
+}
+
+/// Of a connection that has not taken an answer.
+fn lost(became: Became, metrics: &HttpMetrics) -> Left {
+    if became == Became::Late {
+        metrics.cut.inc();
+    }
+    Left::Over
 }
 
 /// The answer, also where the handler panics; `None` if the peer hangs up or the server closes before there is one.

@@ -1,13 +1,14 @@
 //! A connection of HTTP/2 and all its requests, as one task around `fanwave_http2`'s machine.
 //!
 //! When a part is ready, every request that waits for it is woken. Were each a task of its own, each would wake its
-//! connection, which would write one answer at a time: here whoever is woken takes their turn first, and what it comes to
+//! connection, which would write one answer at a time: here whoever is woken takes their turn first ([`Awaiting`]), and what it comes to
 //! leaves at once ([`Outbox`]). A request that panics takes its connection with it; handlers that may panic are caught before.
 
 use std::{
     cell::RefCell,
     future::Future,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -16,12 +17,15 @@ use std::{
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use fanwave_gateway::{PlainIo, TlsIo};
 use fanwave_http2::{Code, Connection, Event, Packed, StreamId};
-use fanwave_origin::Prepared;
+use fanwave_origin::{Look, Prepared, ViewerRequest};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hyper::{Request, Response, body::Body, rt::Write};
+use tokio::time::Instant;
 
 use super::{
-    exchanges::{Answer, UnderWay},
+    awaiting::{Awaiting, Waits},
+    connection::reply_to_viewer,
+    exchanges::{Answer, Exchange, UnderWay},
     fields::complete,
     outbox::{GATHERED_BYTES_MAX, Outbox},
     recent::Recent,
@@ -33,9 +37,6 @@ const READ_BYTES: usize = TlsIo::READ_BUFFER_BYTES;
 
 /// Times that a connection reads before it hands on what came of it: others wait for their turn.
 const READS_MAX: usize = 8;
-
-/// How many of the requests of a connection are looked at in each of its turns. A player has two or three that wait.
-const FEW: usize = 8;
 
 thread_local! {
     /// What connections read into, one after the other.
@@ -79,6 +80,14 @@ impl Source for PlainIo {
 }
 
 /// What becomes of a request.
+pub(super) enum Asking {
+    /// It is a viewer's: what it asks for is mostly there at once, or many wait for it.
+    Viewer(Exchange, ViewerRequest),
+    /// Anything else.
+    Other(Answering),
+}
+
+/// Ready with the answer.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// What a request is answered.
@@ -101,7 +110,8 @@ pub(super) struct Multiplexed<I, S> {
     /// `Alt-Svc` of its answers.
     offer: Option<HeaderValue>,
     service: S,
-    waiting: Waiting,
+    awaiting: Awaiting<ViewerRequest, (StreamId, Exchange)>,
+    later: FuturesUnordered<Later>,
     answers: Vec<Pouring>,
     uploads: Vec<(StreamId, Uploading)>,
     outbox: Outbox,
@@ -132,14 +142,14 @@ enum Content {
 }
 
 /// A request whose answer is not there yet.
-struct Asked {
+struct Later {
     of: Of,
     /// None once nobody wants it.
     answering: Option<Answering>,
     waker: Option<Waker>,
 }
 
-impl Future for Asked {
+impl Future for Later {
     type Output = Option<(Of, Reply)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -160,51 +170,13 @@ impl Future for Asked {
     }
 }
 
-/// The requests that wait. The first few are all looked at whenever the connection has its turn, which costs less than knowing
-/// which of them was woken; a connection with many is an edge's.
-#[derive(Default)]
-struct Waiting {
-    few: Vec<Asked>,
-    many: FuturesUnordered<Asked>,
-}
-
-impl Waiting {
-    /// Takes one that has just been polled.
-    fn push(&mut self, asked: Asked) {
-        if self.few.len() < FEW {
-            self.few.push(asked);
-        } else {
-            self.many.push(asked);
-        }
-    }
-
-    /// Of the few, those that are answered now.
-    fn poll_few(&mut self, context: &mut Context<'_>) -> Vec<(Of, Reply)> {
-        let mut answered = Vec::new();
-        self.few
-            .retain_mut(|asked| match Pin::new(asked).poll(context) {
-                Poll::Ready(response) => {
-                    answered.extend(response);
-                    false
-                }
-                Poll::Pending => true,
-            });
-        answered
-    }
-
-    /// Nobody wants an answer any more.
-    fn drop_of(&mut self, stream: StreamId) {
-        self.few.retain(|asked| asked.of.stream != stream);
-        for asked in self
-            .many
-            .iter_mut()
-            .filter(|asked| asked.of.stream == stream)
-        {
-            asked.answering = None;
-            // It is looked at once more, and taken out.
-            if let Some(waker) = asked.waker.take() {
-                waker.wake();
-            }
+/// Nobody wants an answer any more.
+fn drop_of(later: &mut FuturesUnordered<Later>, stream: StreamId) {
+    for asked in later.iter_mut().filter(|asked| asked.of.stream == stream) {
+        asked.answering = None;
+        // It is looked at once more, and taken out.
+        if let Some(waker) = asked.waker.take() {
+            waker.wake();
         }
     }
 }
@@ -212,7 +184,7 @@ impl Waiting {
 impl<I, S> Multiplexed<I, S>
 where
     I: Source + Write + Unpin,
-    S: FnMut(Request<Option<Upload>>) -> Answering,
+    S: FnMut(Request<Option<Upload>>) -> Asking,
 {
     /// A connection that has just begun; `service` is asked for what becomes of each request.
     pub(super) fn new(
@@ -226,7 +198,8 @@ where
             machine: Connection::new(header_list_bytes_max),
             offer,
             service,
-            waiting: Waiting::default(),
+            awaiting: Awaiting::new(),
+            later: FuturesUnordered::new(),
             answers: Vec::new(),
             uploads: Vec::new(),
             outbox: Outbox::default(),
@@ -282,15 +255,12 @@ where
                     stream,
                     is_head: head.method() == Method::HEAD,
                 };
-                let mut answering = (self.service)(head.map(|()| body));
-                // Most answers are there at once.
-                match answering.as_mut().poll(context) {
-                    Poll::Ready(response) => self.begin(of, response),
-                    Poll::Pending => self.waiting.push(Asked {
-                        of,
-                        answering: Some(answering),
-                        waker: None,
-                    }),
+                match (self.service)(head.map(|()| body)) {
+                    Asking::Viewer(exchange, asked) => {
+                        let of = (stream, exchange);
+                        self.ask(Waits { asked, of }, context);
+                    }
+                    Asking::Other(answering) => self.answer(of, answering, context),
                 }
             }
             Event::Data { stream, data } => {
@@ -300,10 +270,54 @@ where
                 }
             }
             Event::Gone { stream } => {
-                self.waiting.drop_of(stream);
+                self.awaiting.forget(|(of, _)| *of == stream);
+                drop_of(&mut self.later, stream);
                 self.answers.retain(|pouring| pouring.stream != stream);
                 self.end_upload(stream);
             }
+        }
+    }
+
+    /// Answers a viewer, or has them wait.
+    fn ask(
+        &mut self,
+        mut asks: Waits<ViewerRequest, (StreamId, Exchange)>,
+        context: &mut Context<'_>,
+    ) {
+        loop {
+            // A handler that panics does so once more where that costs one answer.
+            let look = catch_unwind(AssertUnwindSafe(|| asks.asked.look()));
+            match look.unwrap_or(Look::Other) {
+                Look::Waits => match self.awaiting.add(asks, context) {
+                    Some(again) => asks = again,
+                    None => return,
+                },
+                Look::Ready(prepared, woken) => {
+                    let (stream, exchange) = asks.of;
+                    let bytes = u64::try_from(prepared.body().len()).ok();
+                    let under_way = exchange.goes_out(bytes, woken, Instant::now());
+                    return self.begin_prepared(stream, &prepared, under_way);
+                }
+                Look::Other => {
+                    let (stream, exchange) = asks.of;
+                    let is_head = false;
+                    let answering = Box::pin(reply_to_viewer(exchange, asks.asked));
+                    return self.answer(Of { stream, is_head }, answering, context);
+                }
+            }
+        }
+    }
+
+    /// Has an answer begin when it is there.
+    fn answer(&mut self, of: Of, mut answering: Answering, context: &mut Context<'_>) {
+        // Most answers are there at once.
+        match answering.as_mut().poll(context) {
+            Poll::Ready(response) => self.begin(of, response),
+            Poll::Pending => self.later.push(Later {
+                of,
+                answering: Some(answering),
+                waker: None,
+            }),
         }
     }
 
@@ -429,22 +443,22 @@ where
 impl<I, S> Future for Multiplexed<I, S>
 where
     I: Source + Write + Unpin,
-    S: FnMut(Request<Option<Upload>>) -> Answering + Unpin,
+    S: FnMut(Request<Option<Upload>>) -> Asking + Unpin,
 {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        for (of, response) in this.waiting.poll_few(context) {
-            this.begin(of, response);
+        for woken in this.awaiting.poll(context) {
+            this.ask(woken, context);
         }
         loop {
             let read = this.read(context)?;
             if this.ends {
                 return Poll::Ready(Ok(()));
             }
-            while !this.waiting.many.is_empty()
-                && let Poll::Ready(Some(answered)) = this.waiting.many.poll_next_unpin(context)
+            while !this.later.is_empty()
+                && let Poll::Ready(Some(answered)) = this.later.poll_next_unpin(context)
             {
                 if let Some((of, response)) = answered {
                     this.begin(of, response);

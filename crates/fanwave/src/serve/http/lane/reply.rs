@@ -23,18 +23,18 @@ use axum::{
 };
 use bytes::{Buf, Bytes};
 use fanwave_origin::{Answered, Prepared, Woken};
-use hyper::{body::Body as HttpBody, rt::Write};
+use hyper::body::Body as HttpBody;
 use prometheus_client::metrics::counter::Counter;
 
 use super::{
     super::{exchanges::time_to_take, fields::date, recent::Recent},
-    road::Road,
+    road::{Polled, Road},
     whole::{Whole, clear, write},
 };
 
 /// Most bytes of a prepared body that is written down for all who are sent it: a second of the largest pictures. A thread keeps
 /// some of them ([`Recent`]), in memory and as files.
-const WHOLE_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const WHOLE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most bytes that are gathered: a playlist, a part, or a quarter of a second of the largest pictures.
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
@@ -107,6 +107,24 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// The rest of an answer of which something has been sent.
+    pub(super) fn rest_of(rest: Rest) -> Self {
+        Self {
+            prepared: None,
+            head: None,
+            pieces: rest.pieces,
+            body: None,
+            length: Some(rest.length),
+            due: Some(0),
+            woken: None,
+            said: Said {
+                offer: None,
+                last: false,
+            },
+            was_full: true,
+        }
+    }
+
     fn other(response: Response, woken: Option<Woken>, said: Said<'a>) -> Self {
         let (head, body) = response.into_parts();
         let stated = head.headers.get(header::CONTENT_LENGTH);
@@ -169,31 +187,20 @@ impl<'a> Reply<'a> {
         sent: &Counter,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let offer = self.said.offer;
         let body = prepared.body();
-        let whole = wholes.of(prepared, offer, |spare, date| {
-            let head = (StatusCode::OK, prepared.headers());
-            Whole::new(spare, body, |out| {
-                write_head(out, head, self.length, self.said, date);
-            })
-        });
-        let written = whole.send(io, context)?;
+        let whole = written_down(wholes, prepared, self.said);
+        let written = whole.send(&mut Polled { io, context })?;
         sent.inc_by(body.len() as u64);
         self.woken = None;
         if written == whole.bytes().len() {
             return Pin::new(io).poll_flush(context);
         }
         self.was_full = true;
-        let head = &whole.bytes()[written.min(whole.head())..whole.head()];
-        if !head.is_empty() {
-            self.pieces.push_back(Bytes::copy_from_slice(head));
-        }
-        let rest = body.slice(written.saturating_sub(whole.head())..);
-        self.pieces.push_back(rest);
+        self.pieces.extend(whole.pieces(body, written));
         Poll::Pending
     }
 
-    fn poll_pieces<I: Write + Unpin>(
+    fn poll_pieces<I: Road>(
         &mut self,
         io: &mut I,
         gathered: &mut Vec<u8>,
@@ -222,7 +229,7 @@ impl<'a> Reply<'a> {
                     flushed => flushed,
                 };
             }
-            let written = write(io, out, context)?;
+            let written = write(&mut Polled { io, context }, out)?;
             self.pass(out, head, written);
             if written < out.len() {
                 self.was_full = true;
@@ -300,6 +307,40 @@ impl<'a> Reply<'a> {
             self.pieces.push_front(rest);
         }
     }
+}
+
+/// What a socket has not taken of a prepared answer.
+#[derive(Debug)]
+pub(in crate::serve::http) struct Rest {
+    pieces: VecDeque<Bytes>,
+    /// The body's, all of it.
+    length: u64,
+}
+
+impl Rest {
+    /// What is left behind so many bytes of head and body.
+    pub(super) fn new(whole: &Whole, body: &Bytes, written: usize) -> Self {
+        Self {
+            pieces: whole.pieces(body, written).collect(),
+            length: body.len() as u64,
+        }
+    }
+}
+
+/// A prepared answer as it is sent to all, with this said of their connections.
+pub(super) fn written_down<'a>(
+    wholes: &'a mut Recent<Whole>,
+    prepared: &Arc<Prepared>,
+    said: Said<'_>,
+) -> &'a Whole {
+    let body = prepared.body();
+    wholes.of(prepared, said.offer, |spare, date| {
+        let head = (StatusCode::OK, prepared.headers());
+        let length = Some(body.len() as u64);
+        Whole::new(spare, body, |out| {
+            write_head(out, head, length, said, date);
+        })
+    })
 }
 
 /// Writes a head; `length` is the body's, where it is known.

@@ -7,6 +7,8 @@ use std::{
     cell::RefCell,
     fs::File,
     io,
+    os::fd::AsFd,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -18,9 +20,9 @@ use rustix::{
     io::retry_on_intr,
     net::{RecvFlags, recv},
 };
-use tokio::io::Interest;
+use tokio::{io::Interest, net::TcpStream};
 
-use super::head::HEAD_BYTES_MAX;
+use super::{head::HEAD_BYTES_MAX, whole::Outlet};
 
 thread_local! {
     /// Where what has come is read to, one connection after the other.
@@ -49,21 +51,53 @@ pub(in crate::serve::http) trait Road: Write + Unpin {
     /// Waits until the peer does something.
     fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<News>;
 
-    /// Whether the system sends files here without a copy.
-    const SENDS_FILES: bool;
+    /// Whether it is a bare socket, to which the system sends files without a copy.
+    const BARE: bool;
 
-    /// Sends a file of this length, as far as the peer takes it now: how many bytes of it. Only where
-    /// [`SENDS_FILES`](Self::SENDS_FILES).
+    /// Sends a file from there on: how many bytes of it the peer takes now. Only where it is [`BARE`](Self::BARE).
     fn poll_send_file(
         &mut self,
         context: &mut Context<'_>,
         file: &File,
+        at: &mut u64,
         length: usize,
     ) -> Poll<io::Result<usize>>;
+
+    /// Whether nothing has been read of it that is still to be judged.
+    fn is_read_out(&self) -> bool;
+
+    /// The socket, where it is bare. What has been read of it is lost.
+    fn into_bare(self) -> Option<TcpStream>;
+}
+
+/// A connection to which its task writes: it is woken when more can be written.
+#[derive(Debug)]
+pub(super) struct Polled<'a, 'b, I> {
+    pub(super) io: &'a mut I,
+    pub(super) context: &'a mut Context<'b>,
+}
+
+impl<I: Road> Outlet for Polled<'_, '_, I> {
+    const SENDS_FILES: bool = I::BARE;
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        or_would_block(Pin::new(&mut *self.io).poll_write(self.context, bytes))
+    }
+
+    fn send_file(&mut self, file: &File, at: &mut u64, length: usize) -> io::Result<usize> {
+        or_would_block(self.io.poll_send_file(self.context, file, at, length))
+    }
+}
+
+fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(ready) => ready,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
 }
 
 impl Road for PlainIo {
-    const SENDS_FILES: bool = true;
+    const BARE: bool = true;
 
     fn poll_look<T>(
         &mut self,
@@ -98,33 +132,27 @@ impl Road for PlainIo {
         &mut self,
         context: &mut Context<'_>,
         file: &File,
+        at: &mut u64,
         length: usize,
     ) -> Poll<io::Result<usize>> {
         let socket = self.socket();
-        let (mut at, mut sent) = (0, 0);
-        while sent < length {
-            let sending = || {
-                Ok(retry_on_intr(|| {
-                    sendfile(socket, file, Some(&mut at), length - sent)
-                })?)
-            };
+        loop {
+            let sending = || send_file(socket, file, at, length);
             match socket.try_io(Interest::WRITABLE, sending) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(taken) => sent += taken,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_write_ready(context))?;
                 }
-                Err(_) => match socket.poll_write_ready(context) {
-                    Poll::Pending => break,
-                    Poll::Ready(ready) => ready?,
-                },
+                sent => return Poll::Ready(sent),
             }
         }
-        if sent == 0 {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(sent))
-        }
+    }
+
+    fn is_read_out(&self) -> bool {
+        self.unread().is_empty()
+    }
+
+    fn into_bare(self) -> Option<TcpStream> {
+        Some(self.into_parts().0)
     }
 
     fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<News> {
@@ -150,15 +178,25 @@ impl Road for PlainIo {
 }
 
 impl Road for TlsIo {
-    const SENDS_FILES: bool = false;
+    const BARE: bool = false;
 
     fn poll_send_file(
         &mut self,
         _: &mut Context<'_>,
         _: &File,
+        _: &mut u64,
         _: usize,
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn is_read_out(&self) -> bool {
+        // What is left of a record nobody can see without asking for more.
+        false
+    }
+
+    fn into_bare(self) -> Option<TcpStream> {
+        None
     }
 
     fn poll_look<T>(
@@ -178,4 +216,15 @@ impl Road for TlsIo {
             Ok([]) | Err(_) => Poll::Ready(News::Gone),
         }
     }
+}
+
+/// How many bytes of a file from there on a bare socket takes now.
+pub(super) fn send_file(
+    socket: impl AsFd,
+    file: &File,
+    at: &mut u64,
+    length: usize,
+) -> io::Result<usize> {
+    let sent = retry_on_intr(|| sendfile(&socket, file, Some(at), length))?;
+    Ok(sent)
 }

@@ -22,6 +22,8 @@ use tokio_rustls::{TlsConnector, rustls};
 
 use super::*;
 
+mod reactor;
+
 /// What takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 const HEADER_WAIT: Duration = Duration::from_secs(10);
@@ -34,6 +36,8 @@ struct File {
     prepared: Arc<Prepared>,
     /// Dropped with the request.
     alive: Option<oneshot::Sender<()>>,
+    /// What one that waits waits for.
+    changes: Option<watch::Receiver<Instant>>,
 }
 
 const PIECES: usize = 300;
@@ -95,6 +99,29 @@ impl Asked for File {
         drop(self.alive);
         (Answered::Other(response), None)
     }
+
+    type Awaited = usize;
+
+    fn look(&mut self) -> Look {
+        match (&*self.name, &self.changes) {
+            ("panics", _) => panic!("this is what it is there for"),
+            ("prepared", _) => Look::Ready(Arc::clone(&self.prepared), None),
+            (_, Some(changes)) if changes.has_changed().is_err() => Look::Other,
+            (_, Some(changes)) if changes.has_changed().unwrap() => {
+                Look::Ready(Arc::clone(&self.prepared), None)
+            }
+            (_, Some(_)) => Look::Waits,
+            (_, None) => Look::Other,
+        }
+    }
+
+    fn awaited(&self) -> usize {
+        self.name.len()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<Instant>> {
+        self.changes.clone()
+    }
 }
 
 /// What the lane has become of a connection.
@@ -122,15 +149,17 @@ fn serve<I: Road + Send + 'static>(mut io: I, offer: Option<HeaderValue>) -> Ser
                 asked: format!("{} {:?}", ask.query, ask.range),
                 prepared: Arc::clone(&prepared),
                 alive: alive.flatten(),
+                changes: None,
             })
         };
         let manners = Manners {
             header_wait: HEADER_WAIT,
             offer: offer.as_ref(),
             metrics: &counted,
+            leaves_bare: false,
         };
-        let goes_on = keep(&mut io, ask, manners, &mut staged).await;
-        goes_on.then_some(io)
+        let left = keep(&mut io, ask, manners, &mut staged, None).await;
+        (left == Left::Other).then_some(io)
     });
     Served {
         stage,

@@ -4,14 +4,10 @@ use std::{
     cell::{Cell, OnceCell},
     fs::File,
     io::{self, Write as _},
-    pin::Pin,
-    task::{Context, Poll},
 };
 
-use hyper::rt::Write;
+use bytes::Bytes;
 use rustix::fs::{MemfdFlags, memfd_create};
-
-use super::road::Road;
 
 /// Where processors copy fastest from.
 const ALIGNED_TO: usize = 64;
@@ -64,26 +60,32 @@ impl Whole {
         &self.bytes[self.begin..]
     }
 
-    /// How many of them are the head.
-    pub(super) fn head(&self) -> usize {
-        self.head
+    /// What is left behind so many of them, as pieces of the body that was written down.
+    pub(super) fn pieces(&self, body: &Bytes, written: usize) -> impl Iterator<Item = Bytes> {
+        let head = &self.bytes()[written.min(self.head)..self.head];
+        let head = (!head.is_empty()).then(|| Bytes::copy_from_slice(head));
+        let rest = body.slice(written.saturating_sub(self.head)..);
+        head.into_iter().chain([rest])
     }
 
     /// Sends as much of it as the socket takes now.
-    pub(super) fn send<I: Road>(&self, io: &mut I, context: &mut Context<'_>) -> io::Result<usize> {
-        if !I::SENDS_FILES || self.bytes().len() < FILE_BYTES_MIN {
-            return write(io, self.bytes(), context);
+    pub(super) fn send<O: Outlet>(&self, outlet: &mut O) -> io::Result<usize> {
+        if !O::SENDS_FILES || self.bytes().len() < FILE_BYTES_MIN {
+            return write(outlet, self.bytes());
         }
         if let Some(left) = self.copies.get().checked_sub(1) {
             self.copies.set(left);
         } else if let Some(file) = self.file.get_or_init(|| self.to_file()) {
-            match io.poll_send_file(context, file, self.bytes().len()) {
-                Poll::Pending => return Ok(0),
-                Poll::Ready(Err(error)) if is_refusal(&error) => self.copies.set(usize::MAX),
-                Poll::Ready(sent) => return sent,
+            let length = self.bytes().len();
+            let mut at = 0;
+            match until_full(length, |sent| {
+                outlet.send_file(file, &mut at, length - sent)
+            }) {
+                Err(error) if is_refusal(&error) => self.copies.set(usize::MAX),
+                sent => return sent,
             }
         }
-        write(io, self.bytes(), context)
+        write(outlet, self.bytes())
     }
 
     /// None if the system has no room for it: then it is copied to each, as before.
@@ -119,19 +121,35 @@ pub(super) fn clear(bytes: &mut Vec<u8>, room: usize) -> usize {
     begin
 }
 
-/// How much of it the socket takes now.
-pub(super) fn write<I: Write + Unpin>(
-    io: &mut I,
-    out: &[u8],
-    context: &mut Context<'_>,
+/// Where answers are sent to.
+pub(super) trait Outlet {
+    /// Whether the system sends files here without a copy.
+    const SENDS_FILES: bool;
+
+    /// How many of these bytes are taken; fails with [`WouldBlock`](io::ErrorKind::WouldBlock) where none are now.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The same of a file from there on, where that is passed. Only where [`SENDS_FILES`](Self::SENDS_FILES).
+    fn send_file(&mut self, file: &File, at: &mut u64, length: usize) -> io::Result<usize>;
+}
+
+/// How much of it is taken now.
+pub(super) fn write(outlet: &mut impl Outlet, out: &[u8]) -> io::Result<usize> {
+    until_full(out.len(), |sent| outlet.send(&out[sent..]))
+}
+
+fn until_full(
+    length: usize,
+    mut send: impl FnMut(usize) -> io::Result<usize>,
 ) -> io::Result<usize> {
-    let mut written = 0;
-    while written < out.len() {
-        match Pin::new(&mut *io).poll_write(context, &out[written..]) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(taken) => written += taken?,
-            Poll::Pending => break,
+    let mut sent = 0;
+    while sent < length {
+        match send(sent) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(taken) => sent += taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
         }
     }
-    Ok(written)
+    Ok(sent)
 }
