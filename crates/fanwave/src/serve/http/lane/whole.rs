@@ -81,7 +81,7 @@ impl Whole {
             match until_full(length, |sent| {
                 outlet.send_file(file, &mut at, length - sent)
             }) {
-                Err(error) if is_refusal(&error) => self.copies.set(usize::MAX),
+                Err(error) if at == 0 && is_refusal(&error) => self.copies.set(usize::MAX),
                 sent => return sent,
             }
         }
@@ -103,7 +103,7 @@ impl Whole {
     }
 }
 
-/// Whether the system sends no files to this socket, of which it has sent nothing then.
+/// Whether the system sends no files to this socket.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.kind(),
