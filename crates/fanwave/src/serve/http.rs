@@ -1,8 +1,8 @@
 //! The HTTP ports: HTTP/1.1 with upgrades and HTTP/2, in the clear and over TLS, and HTTP/3.
 //!
 //! Every connection is a task (`connection`) over a bare TCP stream, or over the gateway's own TLS. One of HTTP/2 is around the
-//! machine of `fanwave_http2` (`multiplexed`). One of HTTP/1.1 is the viewers' (`lane`) until it asks for more than they do, and hyper's
-//! from then on, out of which the gateway can take an upgraded socket whole. A stranger can hold a connection for as long
+//! machine of `fanwave_http2` (`multiplexed`). One of HTTP/1.1 is the viewers' (`lane`), in the clear without a task (`lane::reactor`),
+//! until it asks for more than they do, and hyper's from then on, out of which the gateway can take an upgraded socket whole. A stranger can hold a connection for as long
 //! as the header wait, with as many bytes as the header limit, and no longer; as long may the body of a request take that is
 //! read (`punctual`). A peer that stops reading is cut by the
 //! kernel after half a minute, one that reads too slowly by `exchanges`. A permit is taken before a connection is
@@ -122,8 +122,9 @@ impl HttpServer {
         let (stage, staged) = watch::channel(Stage::Open);
         let permits = Arc::new(Semaphore::new(plan.connections_max));
         let offer = doors.iter().find_map(Door::offer);
-        let conversations = Conversations::new(plan, (router, viewing), metrics).offering(offer);
-        let (shared, reactors) = with_reactors(conversations, &staged);
+        let conversations = Conversations::new(plan, (router, viewing), metrics, staged.clone());
+        let shared = Arc::new(conversations.offering(offer));
+        start_reactors(&shared);
         let accept = |door| {
             let (shared, permits, staged) =
                 (Arc::clone(&shared), Arc::clone(&permits), staged.clone());
@@ -147,7 +148,7 @@ impl HttpServer {
             accepting,
             permits,
             connections_max,
-            reactors,
+            reactors: Arc::clone(shared.reactors()),
         }
     }
 
@@ -165,20 +166,13 @@ impl HttpServer {
     }
 }
 
-/// The conversations with a reactor for each processor, as far as the system has them: without, each viewer has a task.
-fn with_reactors(
-    conversations: Conversations,
-    staged: &watch::Receiver<Stage>,
-) -> (Arc<Conversations>, Arc<ViewersReactors>) {
-    let reactors = Arc::new(ViewersReactors::new());
-    let conversations = conversations.with_reactors(Arc::clone(&reactors), staged.clone());
-    let conversations = Arc::new(conversations);
+/// Starts a reactor for each processor, as far as the system has them: without, each viewer has a task.
+fn start_reactors(shared: &Arc<Conversations>) {
     for _ in 0..available_parallelism().map_or(1, NonZero::get) {
-        if let Err(error) = reactors.start(Arc::clone(&conversations)) {
+        if let Err(error) = shared.reactors().start(Arc::clone(shared)) {
             tracing::warn!(%error, "no thread for viewers' connections");
         }
     }
-    (conversations, reactors)
 }
 
 /// Binds a port, behind which as many connections wait as the system lets: a show begins for all at once. What is beyond

@@ -46,10 +46,12 @@ use hyper::{
     service::{HttpService, Service as _, service_fn},
 };
 use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     net::TcpStream,
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    task::unconstrained,
+    time::{Instant, sleep, timeout},
 };
 use tower::ServiceExt;
 
@@ -90,7 +92,8 @@ pub(super) struct Conversations {
     /// `Alt-Svc` of answers over TLS, where HTTP/3 is spoken.
     offer: Option<HeaderValue>,
     /// Who has the connections of viewers that need no task, and how far the server is for those that need one again.
-    reactors: Option<(Arc<ViewersReactors>, watch::Receiver<Stage>)>,
+    reactors: Arc<ViewersReactors>,
+    staged: watch::Receiver<Stage>,
 }
 
 /// The reactors of viewers' connections.
@@ -101,6 +104,7 @@ impl Conversations {
         plan: &Http,
         (router, viewing): (Router, Viewing),
         metrics: HttpMetrics,
+        staged: watch::Receiver<Stage>,
     ) -> Self {
         let mut http_1 = http1::Builder::new();
         http_1
@@ -116,7 +120,8 @@ impl Conversations {
             metrics,
             header_wait: plan.header_wait,
             offer: None,
-            reactors: None,
+            reactors: Arc::new(ViewersReactors::new()),
+            staged,
         }
     }
 
@@ -125,16 +130,9 @@ impl Conversations {
         Self { offer, ..self }
     }
 
-    /// The same with reactors that have viewers' connections.
-    pub(super) fn with_reactors(
-        self,
-        reactors: Arc<ViewersReactors>,
-        staged: watch::Receiver<Stage>,
-    ) -> Self {
-        Self {
-            reactors: Some((reactors, staged)),
-            ..self
-        }
+    /// The reactors that have viewers' connections; none has been started yet.
+    pub(super) fn reactors(&self) -> &Arc<ViewersReactors> {
+        &self.reactors
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
@@ -223,7 +221,7 @@ impl Conversations {
                 header_wait: self.header_wait,
                 offer: offer.as_ref(),
                 metrics: &self.metrics,
-                leaves_bare: I::BARE && self.has_reactors(),
+                leaves_bare: I::BARE && self.reactors.are_there(),
             };
             let ask = |ask: &Ask<'_>| self.viewing.got(ask);
             match lane::keep(&mut io, ask, manners, &mut staged, begun).await {
@@ -243,20 +241,14 @@ impl Conversations {
         }
     }
 
-    fn has_reactors(&self) -> bool {
-        let reactors = self.reactors.as_ref();
-        reactors.is_some_and(|(reactors, _)| reactors.are_there())
-    }
-
     /// Has a reactor have a connection from here on.
     fn leave_bare(&self, io: impl Road, place: Place) {
-        let socket = io.into_bare().map(TcpStream::into_std);
-        match (socket, &self.reactors) {
-            (Some(Ok(socket)), Some((reactors, _))) => reactors.hand_over(socket, place),
-            (Some(Err(error)), _) => {
+        match io.into_bare().map(TcpStream::into_std) {
+            Some(Ok(socket)) => self.reactors.hand_over(socket, place),
+            Some(Err(error)) => {
                 tracing::debug!(%error, "a connection cannot be left to a reactor");
             }
-            _ => {}
+            None => {}
         }
     }
 
@@ -314,7 +306,7 @@ impl Conversations {
             answered.map_ok(|response| offering(response, offer))
         });
         let connection = pin!(self.http_1.serve_connection(io, service).with_upgrades());
-        self.drive(connection, &exchanges, staged).await;
+        drive(connection, &exchanges, staged, &self.metrics.cut).await;
     }
 
     /// HTTP/2.
@@ -345,67 +337,73 @@ impl Conversations {
             Asking::Other(Box::pin(answered))
         };
         let connection = Multiplexed::new(io, self.header_list_bytes_max, offer, service);
-        self.drive(connection, &exchanges, staged).await;
+        drive(connection, &exchanges, staged, &self.metrics.cut).await;
     }
+}
 
-    /// Has a connection go on until it ends by itself or has to.
-    async fn drive<C, E>(
-        &self,
-        mut connection: C,
-        exchanges: &Exchanges,
-        mut staged: watch::Receiver<Stage>,
-    ) where
-        C: Driven + Future<Output = Result<(), E>> + Unpin,
-        E: Display,
-    {
-        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_look = Instant::now() + LOOK_EVERY;
-        let (mut stage, mut peek) = (Stage::Open, staged.clone());
-        loop {
-            peek.mark_unchanged();
-            let reached = *staged.borrow_and_update();
-            if reached > stage {
-                stage = reached;
-                if stage == Stage::Closed {
-                    return;
-                }
-                connection.wind_down();
+/// Has a connection go on until it ends by itself or has to.
+async fn drive<C, E>(
+    mut connection: C,
+    exchanges: &Exchanges,
+    mut staged: watch::Receiver<Stage>,
+    cut: &Counter,
+) where
+    C: Driven + Future<Output = Result<(), E>> + Unpin,
+    E: Display,
+{
+    let mut look = pin!(sleep(LOOK_EVERY));
+    let (mut stage, mut peek) = (Stage::Open, staged.clone());
+    loop {
+        // Before what it stands for, so that it never knows of more.
+        peek.mark_unchanged();
+        let reached = *staged.borrow_and_update();
+        if reached > stage {
+            stage = reached;
+            if stage == Stage::Closed {
+                return;
             }
-            let mut changed = pin!(staged.changed());
-            let mut listens = false;
-            let news = poll_fn(|context| {
-                if let Poll::Ready(ended) = connection.poll_unpin(context) {
-                    return Poll::Ready(News::Ended(ended));
+            connection.wind_down();
+        }
+        // Whatever the connection has done in its turn: what is asked once has to know then whom to wake.
+        let mut changed = pin!(unconstrained(staged.changed()));
+        let mut listens = false;
+        let news = poll_fn(|context| {
+            if let Poll::Ready(ended) = connection.poll_unpin(context) {
+                return Poll::Ready(News::Ended(ended));
+            }
+            // Both know whom to wake, and are not asked at every turn whether they would have.
+            if listens
+                && matches!(peek.has_changed(), Ok(false))
+                && Instant::now() < look.deadline()
+            {
+                return Poll::Pending;
+            }
+            listens = true;
+            match changed.as_mut().poll(context) {
+                Poll::Ready(changed) => Poll::Ready(News::Stage(changed.is_ok())),
+                Poll::Pending => {
+                    let look = pin!(unconstrained(look.as_mut()));
+                    look.poll(context).map(|()| News::Look)
                 }
-                // Both know whom to wake, and are not asked at every turn whether they would have.
-                if listens && matches!(peek.has_changed(), Ok(false)) && Instant::now() < next_look
-                {
-                    return Poll::Pending;
-                }
-                listens = true;
-                match changed.as_mut().poll(context) {
-                    Poll::Ready(changed) => Poll::Ready(News::Stage(changed.is_ok())),
-                    Poll::Pending => looks.poll_tick(context).map(News::Look),
-                }
-            });
-            match news.await {
-                News::Ended(Ok(())) | News::Stage(false) => return,
-                News::Ended(Err(error)) => {
-                    // Strangers end connections in every way there is: nothing here needs an operator.
-                    tracing::debug!(%error, "an HTTP connection ended with an error");
-                    return;
-                }
-                News::Stage(true) => {}
-                News::Look(now) => {
-                    next_look = now + LOOK_EVERY;
-                    match exchanges.judge(now) {
-                        Verdict::Fine if connection.look() => {}
-                        Verdict::WindDown => connection.wind_down(),
-                        Verdict::Fine | Verdict::Cut => {
-                            self.metrics.cut.inc();
-                            return;
-                        }
+            }
+        });
+        match news.await {
+            News::Ended(Ok(())) | News::Stage(false) => return,
+            News::Ended(Err(error)) => {
+                // Strangers end connections in every way there is: nothing here needs an operator.
+                tracing::debug!(%error, "an HTTP connection ended with an error");
+                return;
+            }
+            News::Stage(true) => {}
+            News::Look => {
+                let now = Instant::now();
+                look.as_mut().reset(now + LOOK_EVERY);
+                match exchanges.judge(now) {
+                    Verdict::Fine if connection.look() => {}
+                    Verdict::WindDown => connection.wind_down(),
+                    Verdict::Fine | Verdict::Cut => {
+                        cut.inc();
+                        return;
                     }
                 }
             }
@@ -420,7 +418,7 @@ enum News<T> {
     /// The server is further with stopping; false where it is gone.
     Stage(bool),
     /// It is time to look at it.
-    Look(Instant),
+    Look,
 }
 
 impl Host for Conversations {
@@ -440,10 +438,7 @@ impl Host for Conversations {
     }
 
     fn take_back(self: Arc<Self>, returned: Returned<ViewerRequest, Place>) {
-        let Some((_, staged)) = &self.reactors else {
-            return;
-        };
-        let staged = staged.clone();
+        let staged = self.staged.clone();
         tokio::spawn(async move {
             let stream = TcpStream::from_std(returned.socket);
             let stream = stream.and_then(|stream| Ok((stream.peer_addr()?, stream)));
@@ -573,7 +568,79 @@ pub(super) async fn reply_to_viewer(exchange: Exchange, request: ViewerRequest) 
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Mutex, task::Context};
+
+    use tokio::task::consume_budget;
+
     use super::*;
+
+    /// Does at first as much as a task may in a turn, and then nothing; it is not there any more when it is looked at for the third time.
+    #[derive(Debug, Default)]
+    struct Busy {
+        turns: usize,
+        looks: u32,
+        asked: Arc<Mutex<usize>>,
+    }
+
+    impl Future for Busy {
+        type Output = Result<(), Infallible>;
+
+        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+            self.turns += 1;
+            while self.turns == 1 && pin!(consume_budget()).poll(context).is_ready() {}
+            Poll::Pending
+        }
+    }
+
+    impl Driven for Busy {
+        fn wind_down(&mut self) {
+            *self.asked.lock().unwrap() += 1;
+        }
+
+        fn look(&mut self) -> bool {
+            self.looks += 1;
+            self.looks < 3
+        }
+    }
+
+    async fn until(it_is: impl Fn() -> bool) {
+        let waiting = async {
+            while !it_is() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), waiting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_much_to_do_at_first_is_told_when_the_server_stops() {
+        let (stage, staged) = watch::channel(Stage::Open);
+        let busy = Busy::default();
+        let asked = Arc::clone(&busy.asked);
+        let driven = tokio::spawn(async move {
+            let exchanges = Exchanges::new(Rules::Http1, Instant::now(), &Counter::default());
+            drive(busy, &exchanges, staged, &Counter::default()).await;
+        });
+        // So long that it has had its turns, and only what it listens to can wake it.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        stage.send_replace(Stage::Draining);
+        until(|| *asked.lock().unwrap() == 1).await;
+        stage.send_replace(Stage::Closed);
+        until(|| driven.is_finished()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_much_to_do_at_first_is_looked_at_all_the_same() {
+        let (_stage, staged) = watch::channel(Stage::Open);
+        let cut = Counter::default();
+        let exchanges = Exchanges::new(Rules::Http1, Instant::now(), &Counter::default());
+        let began = Instant::now();
+        drive(Busy::default(), &exchanges, staged, &cut).await;
+        assert!(began.elapsed() >= LOOK_EVERY * 3);
+        assert_eq!(cut.get(), 1);
+    }
 
     #[test]
     fn the_preface_is_told_from_every_method() {

@@ -386,21 +386,20 @@ impl<H: Host> Reactor<H> {
 
     fn wait(&mut self, key: usize, asked: H::Asked) {
         let awaited = asked.awaited();
-        if !self.groups.contains_key(&awaited) {
-            let Some(listener) = self.listener(&asked) else {
-                return self.give_back(key, Bytes::new(), Some(Begun::Asked(asked)));
-            };
-            let waiting = Vec::new();
-            self.groups.insert(awaited, Group { waiting, listener });
-            // What has changed before somebody listened nobody is told.
-            return self.answer(key, asked);
+        if let Some(group) = self.groups.get_mut(&awaited) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                group.waiting.push((key, connection.number));
+                connection.state = State::Waits(asked);
+            }
+            return;
         }
-        if let (Some(connection), Some(group)) =
-            (self.connections.get_mut(key), self.groups.get_mut(&awaited))
-        {
-            group.waiting.push((key, connection.number));
-            connection.state = State::Waits(asked);
-        }
+        let Some(listener) = self.listener(&asked) else {
+            return self.give_back(key, Bytes::new(), Some(Begun::Asked(asked)));
+        };
+        let waiting = Vec::new();
+        self.groups.insert(awaited, Group { waiting, listener });
+        // What has changed before somebody listened nobody is told.
+        self.answer(key, asked);
     }
 
     /// What tells this thread of changes, from now on.
