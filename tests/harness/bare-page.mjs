@@ -19,7 +19,9 @@ const PLAYERS = {
       seen.player = player;
       player.addEventListener("error", (event) => seen.errors.push(String(event.detail?.code)));
       await player.attach(video);
-      player.configure({ streaming: { lowLatencyMode: true } });
+      // As for hls.js below. Shaka counts from where the playlist tells players to be, and bears half a second from there by itself.
+      const liveSync = { enabled: true, targetLatency: 0.25, targetLatencyTolerance: 0.25, maxPlaybackRate: 1.05 };
+      player.configure({ streaming: { lowLatencyMode: true, liveSync } });
       seen.latency = () => (Date.now() - player.getPlayheadTimeAsDate().getTime()) / 1000;
       await player.load(url);
       seen.qualities = () => [...new Set(player.getVariantTracks().map((track) => track.height).filter((lines) => lines > 0))];
@@ -31,7 +33,7 @@ const PLAYERS = {
   hls: {
     script: "hls.js/dist/hls.min.js",
     start: `
-      // A player that was late once stays so, unless it may play a little faster: our own page allows it as much.
+      // A player that was late once stays so, unless it may play a little faster: our own page allows it as much (docs/embed.md).
       const hls = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.05 });
       seen.player = hls;
       hls.on(Hls.Events.ERROR, (_, data) => seen.errors.push(data.details));
