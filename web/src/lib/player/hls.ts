@@ -32,7 +32,9 @@ const CONFIG: Partial<HlsConfig> = {
   maxLiveSyncPlaybackRate: 1.05,
   // One stall moves the target back by a whole second by default, for the rest of the show; half of that is enough.
   liveSyncOnStallIncrease: 0.5,
-  backBufferLength: 30,
+  // What was played is left to the browser, which forgets it when it needs the room. When hls.js throws it away while a part is being
+  // appended, it forgets that it has the parts before, too, and at times loads no more sound of the show for ten seconds.
+  backBufferLength: Number.POSITIVE_INFINITY,
   // fMP4 needs no transmuxing, and the worker would be a script from a blob, which our content policy forbids.
   enableWorker: false,
   // The supervisor repeats the first request: it knows whether the show is on.
